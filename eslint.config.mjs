@@ -17,7 +17,15 @@ export default [
   { ignores: ["**/dist", "**/docs", "**/coverage"] },
   ...effect.configs.dprint,
   {
-    files: ["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts", "bench/**/*.ts", "scripts/**/*.{ts,mjs}", "*.ts", "*.mjs"],
+    files: [
+      "src/**/*.ts",
+      "test/**/*.{ts,mjs}",
+      "examples/**/*.ts",
+      "bench/**/*.ts",
+      "scripts/**/*.{ts,mjs}",
+      "*.ts",
+      "*.mjs"
+    ],
     languageOptions: { parser: tsParser, sourceType: "module" },
     plugins: { "@typescript-eslint": ts, "sort-destructure-keys": sort },
     rules: {
