@@ -14,7 +14,7 @@ const format = {
 }
 
 export default [
-  { ignores: ["**/dist", "**/docs", "**/coverage"] },
+  { ignores: ["**/dist", "**/docs", "**/api-docs", "**/coverage"] },
   ...effect.configs.dprint,
   {
     files: [
