@@ -1,0 +1,331 @@
+/**
+ * Readers of rows.
+ *
+ * `keyset` reads a table of any size page by page and restarts behind the last committed row without reading what came
+ * before. `query` reads a small result at once. Both use the `SqlClient` of the context and return columns by the names
+ * the database gives them, whatever name transforms the client has.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { JobDefinitionError } from "../BatchError.js"
+import * as ItemReader from "../ItemReader.js"
+import * as Sensitive from "../Sensitive.js"
+import { columnOf } from "./internal/identifiers.js"
+import { pgCodec, sqliteCodec } from "./internal/keyCodec.js"
+import * as keyset_ from "./internal/keyset.js"
+import { outsideTransaction } from "./internal/outsideTransaction.js"
+import type { SqlFailure } from "./SqlFailure.js"
+import { refail, SqlKeyError, SqlRowError, SqlStatementError } from "./SqlFailure.js"
+
+/**
+ * The query of a reader, built with the client it runs on: identifiers as `sql("name")`, values bound as `${value}`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Select = (sql: SqlClient.SqlClient) => Fragment
+
+/**
+ * A column of a key: ascending, or with its direction.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type KeyColumn = string | { readonly column: string; readonly direction: "asc" | "desc" }
+
+/**
+ * How `keyset` reads.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KeysetOptions<A, I> {
+  /** The name in errors and descriptions. Default "sql". */
+  readonly name?: string | undefined
+  /** The query, without `order by` and `limit`. It becomes a subquery of each page. */
+  readonly select: Select
+  /** Columns of the result that together are unique and never NULL, in the order to read by. */
+  readonly key: readonly [KeyColumn, ...Array<KeyColumn>]
+  /** Decodes a row: an object with the columns of the query. */
+  readonly schema: Schema.Schema<A, I>
+  /** Rows to fetch at a time, at least as many as the engine asks for. Default: as many as the engine asks for. */
+  readonly pageSize?: number | undefined
+  /** Counts the rows when the reader opens, to show progress. The database runs the query once more for it. */
+  readonly count?: boolean | undefined
+  /** SQLite: return integers as `bigint`, so that those beyond 2^53 are exact. Default false. */
+  readonly safeIntegers?: boolean | undefined
+}
+
+/**
+ * What a keyset reader can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type KeysetError = SqlFailure | SqlRowError | SqlKeyError
+
+/**
+ * Reads the rows of a query in the order of a unique key, each page one short statement `… where key > last order by
+ * key limit n`. With an index on the key a page costs the same wherever it is.
+ *
+ * The position is the key of the last row, kept as text by the database, so a restart continues exactly behind it:
+ * every row is read once, also rows whose keys are 64-bit integers or timestamps with microseconds. Rows added behind
+ * the position while the job runs are read too. No cursor, lock or snapshot is held between pages. Pages are read
+ * outside the transaction that is open; on SQLite, which has one connection, pulling *inside* a transaction of the same
+ * fiber would wait for itself, so the reader is not for steps that read in the transaction.
+ *
+ * A row that does not fit the schema is a bad record: it fails with `SqlRowError` and reading goes on behind it. A key
+ * that is NULL or occurs twice would lose rows silently, so both fail with `SqlKeyError`. PostgreSQL and SQLite.
+ *
+ * @example
+ * ```ts
+ * import { SqlItemReader } from "effect-batch/sql"
+ * import { Schema } from "effect"
+ *
+ * const Payment = Schema.Struct({ id: Schema.Number, amount: Schema.NumberFromString })
+ *
+ * // ItemReader<{ id: number; amount: number }, KeysetError, SqlClient>
+ * const open = SqlItemReader.keyset({
+ *   name: "payments",
+ *   select: (sql) => sql`select id, amount from payments where state = ${"open"}`,
+ *   key: [{ column: "created_at", direction: "desc" }, "id"],
+ *   schema: Payment
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const keyset = <A, I>(
+  options: KeysetOptions<A, I>
+): ItemReader.ItemReader<A, KeysetError, SqlClient.SqlClient> => {
+  const name = options.name ?? "sql"
+  const keys = options.key.map((key) => typeof key === "string" ? { column: key, direction: "asc" as const } : key)
+  const pageSize = options.pageSize ?? 1
+  if (!Number.isInteger(pageSize) || pageSize < 1) {
+    throw new JobDefinitionError({
+      defects: [`the page size of reader "${name}" must be a whole number of at least 1`]
+    })
+  }
+  const decode = rowDecoder(name, options.schema)
+  return ItemReader.make<A, KeysetError, SqlClient.SqlClient>(name, (from) =>
+    Effect.gen(function*() {
+      const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+      const query: keyset_.KeyQuery = { sql, rows: options.select(sql), keys }
+      const place = yield* startAt(name, keys, from)
+      const codec = yield* openCodec(name, query)
+      const fetch = (after: keyset_.Key | undefined, limit: number) =>
+        keyset_.pageOf(query, codec, after, limit + 1).pipe(
+          Effect.provideService(SqlClient.SafeIntegers, options.safeIntegers ?? false),
+          outsideTransaction,
+          refail("read"),
+          Effect.flatMap((rows) => keyset_.fetched(rows, codec, keys, after, limit)),
+          Effect.mapError((error) => typeof error === "string" ? keyError(name, keys, error) : error)
+        )
+      const source = paged({ keys, show: codec.show, fetch, decode, place, pageSize })
+      return options.count === true
+        ? { ...source, progress: progressOf(source.read, yield* countOf(query)) }
+        : source
+    }))
+}
+
+/**
+ * Reads the whole result of a query when the reader opens and keeps it in memory: for results of at most a few
+ * thousand rows that have no key.
+ *
+ * The position is the number of rows read. A restart runs the query again and passes over that many, so the query must
+ * have an `order by` that gives the same rows in the same order; otherwise use `keyset`.
+ *
+ * @example
+ * ```ts
+ * import { SqlItemReader } from "effect-batch/sql"
+ * import { Schema } from "effect"
+ *
+ * const totals = SqlItemReader.query({
+ *   name: "totals",
+ *   select: (sql) => sql`select customer, sum(amount) as total from payments group by customer order by customer`,
+ *   schema: Schema.Struct({ customer: Schema.String, total: Schema.NumberFromString })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const query = <A, I>(options: {
+  /** The name in errors and descriptions. Default "sql". */
+  readonly name?: string | undefined
+  readonly select: Select
+  readonly schema: Schema.Schema<A, I>
+  /** SQLite: return integers as `bigint`, so that those beyond 2^53 are exact. Default false. */
+  readonly safeIntegers?: boolean | undefined
+}): ItemReader.ItemReader<A, SqlFailure | SqlRowError | SqlKeyError, SqlClient.SqlClient> => {
+  const name = options.name ?? "sql"
+  const decode = rowDecoder(name, options.schema)
+  return ItemReader.make<A, SqlFailure | SqlRowError | SqlKeyError, SqlClient.SqlClient>(
+    name,
+    (from) =>
+      Effect.gen(function*() {
+        const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+        const start = Option.getOrElse(from, () => 0)
+        if (!Schema.is(Schema.NonNegativeInt)(start)) {
+          return yield* keyError(name, [], "the stored position is not a number of rows")
+        }
+        const rows = yield* sql<keyset_.Row>`${options.select(sql)}`.pipe(
+          Effect.provideService(SqlClient.SafeIntegers, options.safeIntegers ?? false),
+          outsideTransaction,
+          refail("read")
+        )
+        let read = start
+        const pull = (max: number) =>
+          Effect.sync(() => {
+            const { failure, items, next } = cut(rows, read, max, (row, at) => decode(row, () => `number ${at + 1}`))
+            read = next
+            return { items, failure, position: read, done: read >= rows.length }
+          })
+        return { pull, progress: () => ({ done: Math.min(read, rows.length), total: rows.length }) }
+      })
+  )
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+type Decode<A> = (row: keyset_.Row, key: () => string) => Either.Either<A, SqlRowError>
+
+const rowDecoder = <A, I>(reader: string, schema: Schema.Schema<A, I>): Decode<A> => {
+  const decode = Schema.decodeUnknownEither(schema)
+  const format = Sensitive.formatIssues(schema)
+  const problem = (error: ParseResult.ParseError) =>
+    format(error.issue).map(({ message, path }) => path === "" ? message : `${path}: ${message}`).join("; ")
+  return (row, key) => {
+    return Either.mapLeft(decode(row), (error) => new SqlRowError({ reader, key: key(), problem: problem(error) }))
+  }
+}
+
+const keyError = (reader: string, keys: ReadonlyArray<keyset_.KeyColumn>, problem: string) =>
+  new SqlKeyError({ reader, columns: keys.map(({ column }) => column), problem })
+
+const startAt = (
+  reader: string,
+  keys: ReadonlyArray<keyset_.KeyColumn>,
+  from: Option.Option<ItemReader.Position>
+): Either.Either<keyset_.Place, SqlKeyError> =>
+  Option.isNone(from)
+    ? Either.right({ after: undefined, read: 0 })
+    : Either.mapLeft(keyset_.decodePlace(keys, from.value), (problem) => keyError(reader, keys, problem))
+
+const openCodec = (
+  reader: string,
+  query: keyset_.KeyQuery
+): Effect.Effect<keyset_.KeyCodec, SqlFailure | SqlKeyError> =>
+  query.sql.onDialectOrElse({
+    pg: () => Effect.zipLeft(refail("read")(outsideTransaction(pgCodec(query))), refuseNulls(reader, query, "asc")),
+    sqlite: () =>
+      Effect.zipRight(refuseBadQuery(query), Effect.as(refuseNulls(reader, query, "desc"), sqliteCodec(query))),
+    orElse: () =>
+      Effect.fail(
+        new SqlStatementError({
+          operation: "read",
+          kind: "other",
+          problem: "SqlItemReader.keyset knows PostgreSQL and SQLite; use ItemReader.paged for this database"
+        })
+      )
+  })
+
+// Asking for no rows tells at once whether the tables and the key columns exist.
+const refuseBadQuery = ({ keys, rows, sql }: keyset_.KeyQuery): Effect.Effect<void, SqlFailure> =>
+  refail("read")(outsideTransaction(
+    sql`select ${sql.csv(keys.map(({ column }) => columnOf(sql, "q", column)))} from (${rows}) as q limit 0`
+  ))
+
+// `column > value` passes over NULLs without a word, so they are looked for before the first page.
+const refuseNulls = (
+  reader: string,
+  { keys, rows, sql }: keyset_.KeyQuery,
+  last: "asc" | "desc"
+): Effect.Effect<void, SqlFailure | SqlKeyError> =>
+  Effect.forEach(keyset_.nullsMayHide(keys, last), (column) =>
+    Effect.flatMap(
+      refail("read")(
+        outsideTransaction(sql`select 1 as one from (${rows}) as q where ${columnOf(sql, "q", column)} is null limit 1`)
+      ),
+      (found) => found.length === 0 ? Effect.void : Effect.fail(keyError(reader, keys, keyset_.hasNull(column)))
+    ), { discard: true })
+
+const countOf = ({ rows, sql }: keyset_.KeyQuery): Effect.Effect<number, SqlFailure> =>
+  sql<{ readonly n: string }>`select cast(count(*) as text) as n from (${rows}) as q`.pipe(
+    outsideTransaction,
+    refail("read"),
+    Effect.map(([row]) => Number(row!.n))
+  )
+
+// Rows may be added while the reader is at work.
+const progressOf = (read: () => number, total: number) => (): ItemReader.Progress => {
+  const done = read()
+  return { done, total: Math.max(done, total) }
+}
+
+interface Paged<A> {
+  readonly keys: ReadonlyArray<keyset_.KeyColumn>
+  readonly show: (text: string) => string
+  readonly fetch: (
+    after: keyset_.Key | undefined,
+    limit: number
+  ) => Effect.Effect<keyset_.Fetched, SqlFailure | SqlKeyError>
+  readonly decode: Decode<A>
+  readonly place: keyset_.Place
+  readonly pageSize: number
+}
+
+const paged = <A>({ decode, fetch, keys, pageSize, place: start, show }: Paged<A>) => {
+  let place = start
+  let buffer = keyset_.nothing
+  let index = 0
+  const keyText = (at: number) => keys.map(({ column }, i) => `${column} = ${show(buffer.keys[at]![i]!)}`).join(", ")
+  const consume = (max: number): ItemReader.Page<A, SqlRowError> => {
+    const { failure, items, next } = cut(buffer.rows, index, max, (row, at) => decode(row, () => `key ${keyText(at)}`))
+    place = { after: next === 0 ? place.after : buffer.keys[next - 1], read: place.read + next - index }
+    index = next
+    const done = buffer.last && index === buffer.rows.length
+    return { items, failure, position: keyset_.encodePlace(keys, place), done }
+  }
+  const pull = (max: number) =>
+    Effect.suspend(() =>
+      index < buffer.rows.length || buffer.last
+        ? Effect.succeed(consume(max))
+        : Effect.map(fetch(place.after, Math.max(pageSize, max)), (next) => {
+          buffer = next
+          index = 0
+          return consume(max)
+        })
+    )
+  return { pull, read: () => place.read }
+}
+
+// Decodes up to `max` rows, and stops behind the first one that cannot be decoded.
+const cut = <A>(
+  rows: ReadonlyArray<keyset_.Row>,
+  from: number,
+  max: number,
+  decode: (row: keyset_.Row, index: number) => Either.Either<A, SqlRowError>
+) => {
+  const items: Array<A> = []
+  let next = from
+  while (next < rows.length && items.length < max) {
+    const decoded = decode(rows[next]!, next)
+    next++
+    if (Either.isLeft(decoded)) {
+      return { items, failure: Option.some(decoded.left), next }
+    }
+    items.push(decoded.right)
+  }
+  return { items, failure: Option.none<SqlRowError>(), next }
+}
