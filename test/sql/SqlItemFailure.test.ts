@@ -42,7 +42,7 @@ const both: ReadonlyArray<Case> = [
   },
   { statement: "insert into item values (2, 'b', 1, 987654)", kind: "foreignKey", tag: "SqlDataError" },
   { statement: "select * from nowhere", kind: "missingTable", tag: "SqlStatementError", mentions: ["nowhere"] },
-  { statement: "select nothing from item", kind: "missingColumn", tag: "SqlStatementError", mentions: ["nothing"] },
+  { statement: "select absent from item", kind: "missingColumn", tag: "SqlStatementError", mentions: ["absent"] },
   {
     statement: "insert into item (nope) values (1)",
     kind: "missingColumn",
@@ -57,11 +57,6 @@ const pg: ReadonlyArray<Case> = [
   { statement: "insert into item values ('secret', 'b', 1, null)", kind: "dataType", tag: "SqlDataError" },
   { statement: "select 1 / 0", kind: "dataType", tag: "SqlDataError" },
   {
-    statement: "do $$ begin perform pg_terminate_backend(pg_backend_pid()); end $$",
-    kind: "connection",
-    tag: "SqlTransientError"
-  },
-  {
     statement: "do $$ begin raise exception 'conflict' using errcode = '40001'; end $$",
     kind: "serialization",
     tag: "SqlTransientError"
@@ -70,6 +65,12 @@ const pg: ReadonlyArray<Case> = [
     statement: "do $$ begin raise exception 'secret' using errcode = 'P0001'; end $$",
     kind: "other",
     tag: "SqlStatementError"
+  },
+  // Last, because the pool hands the dead connection out once more.
+  {
+    statement: "do $$ begin perform pg_terminate_backend(pg_backend_pid()); end $$",
+    kind: "connection",
+    tag: "SqlTransientError"
   }
 ]
 
