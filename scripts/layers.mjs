@@ -23,9 +23,11 @@ const layers = [
       "StepExecution",
       "SkippedItem",
       "BatchError",
+      "BatchEvent",
       "Counts",
       "Json",
       "Sensitive",
+      "internal/failure",
       "internal/json",
       "internal/jobKey",
       "internal/monoid",
@@ -42,8 +44,9 @@ const layers = [
       "RetryPolicy",
       "RestartPolicy",
       "CompletionPolicy",
+      "internal/errorKind",
       "internal/pattern",
-      "internal/policy"
+      "internal/policyRun"
     ]
   },
   {
@@ -57,7 +60,12 @@ const layers = [
       "Step",
       "Flow",
       "Job",
-      "internal/definition"
+      "internal/definition",
+      "internal/flowDefects",
+      "internal/inStepScope",
+      "internal/itemProcessor/*",
+      "internal/itemReader/*",
+      "internal/itemWriter/*"
     ]
   },
   {
@@ -67,8 +75,9 @@ const layers = [
       "Transactor",
       "StepScope",
       "JobScope",
+      "internal/memoryDriver",
       "internal/repository",
-      "internal/memoryDriver"
+      "internal/repositoryRows"
     ]
   },
   {
@@ -82,10 +91,14 @@ const layers = [
       "internal/faultPoint",
       "internal/flowGraph",
       "internal/flowRunner",
+      "internal/hooks",
       "internal/jobRunner",
       "internal/lease",
       "internal/owner",
+      "internal/processor",
+      "internal/session",
       "internal/stepRunner",
+      "internal/stepState",
       "internal/taskletStep"
     ]
   },
