@@ -1,0 +1,72 @@
+/**
+ * Decoding of records: the first problem decides, and only for a bad record all of them are gathered, in one
+ * line and without sensitive values.
+ */
+import type * as Either from "effect/Either"
+import * as Either_ from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
+import { oneLine } from "../../internal/text.js"
+import * as Sensitive from "../../Sensitive.js"
+
+/** @internal */
+export interface Explanation {
+  readonly problem: string
+  /** The member of the record that the first problem is about. */
+  readonly key: string | undefined
+}
+
+/** @internal */
+export interface Codec<A> {
+  readonly decode: (input: unknown) => Either.Either<A, ParseResult.ParseIssue>
+  readonly explain: (input: unknown) => Explanation
+  /** Whether the text of a record may hold sensitive values. */
+  readonly sensitive: boolean
+}
+
+/** @internal */
+export const codec = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
+  const all = ParseResult.decodeUnknownEither(schema, { errors: "all" })
+  const format = formatter(schema)
+  return {
+    decode: ParseResult.decodeUnknownEither(schema),
+    explain: (input) =>
+      Either_.match(all(input), { onLeft: format, onRight: () => ({ problem: "cannot be decoded", key: undefined }) }),
+    sensitive: Sensitive.isSensitive(schema)
+  }
+}
+
+/**
+ * For readers without a schema: everything fits.
+ *
+ * @internal
+ */
+export const identity: Codec<any> = {
+  decode: Either_.right,
+  explain: () => ({ problem: "cannot be decoded", key: undefined }),
+  sensitive: false
+}
+
+/** @internal */
+export const formatter = (schema: Schema.Schema.Any): (issue: ParseResult.ParseIssue) => Explanation => {
+  const format = Sensitive.formatIssues(schema)
+  return (issue) => {
+    const issues = format(issue)
+    const key = ParseResult.ArrayFormatter.formatIssueSync(issue)[0]?.path[0]
+    return {
+      problem: oneLine(issues.map(({ message, path }) => path === "" ? message : `${path}: ${message}`).join("; ")),
+      key: key === undefined ? undefined : String(key)
+    }
+  }
+}
+
+/**
+ * The members that a record of the schema has before decoding, or `undefined` when the schema is no plain struct.
+ *
+ * @internal
+ */
+export const encodedFields = (schema: Schema.Schema.Any): ReadonlyArray<AST.PropertySignature> | undefined => {
+  const ast = AST.encodedAST(schema.ast)
+  return AST.isTypeLiteral(ast) && ast.indexSignatures.length === 0 ? ast.propertySignatures : undefined
+}
