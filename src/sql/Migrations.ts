@@ -1,0 +1,205 @@
+/**
+ * The tables of the job repository: creates and upgrades them, or gives the SQL to people who do that by hand.
+ *
+ * `SqlJobRepository.layer` runs them when it is built, unless told not to.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import { JobRepositoryError } from "../BatchError.js"
+import * as Contention from "./internal/contention.js"
+import * as Failure from "./internal/failure.js"
+import type { Migration, Names } from "./internal/schema.js"
+import * as Schema from "./internal/schema.js"
+import type { Session } from "./internal/session.js"
+import * as Session_ from "./internal/session.js"
+
+/**
+ * - `prefix`: what the names of all tables and indexes begin with, `"batch_"` by default. On PostgreSQL it may begin
+ *   with the name of an existing schema: `"jobs.batch_"`. Case counts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly prefix?: string | undefined
+}
+
+/**
+ * Brings the tables up to date, and gives the names of the migrations that were applied. Any number of processes may do
+ * that at the same time; each migration is applied once. Nothing is written, and no permission to create tables is
+ * needed, when the tables are up to date.
+ *
+ * Fails when the tables are newer than this version of the library.
+ *
+ * @example
+ * ```ts
+ * import { Migrations } from "effect-batch/sql"
+ * import { Effect } from "effect"
+ *
+ * // Effect<void, JobRepositoryError, SqlClient>
+ * const migrate = Migrations.run({ prefix: "jobs.batch_" }).pipe(
+ *   Effect.flatMap((applied) => Effect.log(`applied ${applied.length} migrations`))
+ * )
+ *
+ * assert.ok(Effect.isEffect(migrate))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = (options: Options = {}): Effect.Effect<ReadonlyArray<string>, JobRepositoryError, SqlClient> =>
+  Effect.flatMap(Session_.make, (session) => migrate(session, options.prefix ?? Schema.defaultPrefix))
+
+/**
+ * Makes sure that the tables are those this version of the library works with; writes nothing.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const check = (options: Options = {}): Effect.Effect<void, JobRepositoryError, SqlClient> =>
+  Effect.flatMap(Session_.make, (session) => verify(session, options.prefix ?? Schema.defaultPrefix))
+
+/**
+ * The statements that create the tables in an empty database and note that they did, for people who migrate by hand.
+ * Run them in one transaction. Throws on a prefix that cannot be part of a name.
+ *
+ * @example
+ * ```ts
+ * import { Migrations } from "effect-batch/sql"
+ *
+ * const script = Migrations.statements("pg").join(";\n")
+ *
+ * assert.ok(script.includes(`create table "batch_job_instance"`))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const statements = (
+  dialect: "pg" | "sqlite",
+  prefix: string = Schema.defaultPrefix
+): ReadonlyArray<string> => {
+  if (!Schema.isPrefix(dialect, prefix)) {
+    throw badPrefix(dialect, prefix)
+  }
+  const names = Schema.names(dialect, prefix)
+  return [
+    Schema.migrationsTable(names),
+    ...Schema.migrations.flatMap((migration) => [...migration.statements(names), record(names, migration)])
+  ]
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** @internal */
+export const migrate = (
+  session: Session,
+  prefix: string
+): Effect.Effect<ReadonlyArray<string>, JobRepositoryError> =>
+  Effect.flatMap(
+    namesOf(session, prefix),
+    (names) =>
+      Effect.flatMap(Session_.detached(session, version(session, names)), (current) =>
+        current === Schema.latest
+          ? Effect.succeed([])
+          : Contention.retry(
+            Session_.transact(
+              session,
+              begin(session),
+              Effect.flatMap(lock(session, prefix), () => upgrade(session, names))
+            )
+          ).pipe(
+            Effect.catchTag("TransactionError", (error) => Effect.fail(Failure.fromTransactionError(error)))
+          ))
+  )
+
+/** @internal */
+export const verify = (session: Session, prefix: string): Effect.Effect<void, JobRepositoryError> =>
+  Effect.flatMap(
+    namesOf(session, prefix),
+    (names) =>
+      Effect.flatMap(Session_.detached(session, version(session, names)), (current) =>
+        current === Schema.latest ? Effect.void : Effect.fail(outdated(prefix, current)))
+  )
+
+// Every statement must see what others have committed meanwhile, whatever the default of the database is.
+const begin = (session: Session): string =>
+  session.dialect.name === "pg" ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE"
+
+// The first number makes the lock ours: locks of one number, which other libraries take, are a separate space.
+const lock = ({ dialect, sql }: Session, prefix: string): Effect.Effect<unknown, JobRepositoryError> =>
+  dialect.name === "pg" ? refail(sql`select pg_advisory_xact_lock(1650553956, hashtext(${prefix}))`) : Effect.void
+
+const upgrade = (session: Session, names: Names): Effect.Effect<ReadonlyArray<string>, JobRepositoryError> =>
+  Effect.gen(function*() {
+    const current = yield* version(session, names)
+    const pending = Schema.migrations.filter(({ id }) => id > current)
+    const texts = pending.flatMap((migration) => [...migration.statements(names), record(names, migration)])
+    yield* Effect.forEach(
+      current === 0 ? [Schema.migrationsTable(names), ...texts] : texts,
+      (text) => refail(session.sql.unsafe(text)),
+      { discard: true }
+    )
+    return pending.map(({ name }) => name)
+  })
+
+/** The last migration that was applied; 0 when there are no tables. Fails when it is not known here. */
+const version = (session: Session, names: Names): Effect.Effect<number, JobRepositoryError> =>
+  Effect.gen(function*() {
+    if (!(yield* exists(session, names))) {
+      return 0
+    }
+    const table = session.sql.literal(names.table("migrations"))
+    const [row] = yield* refail(session.sql<{ readonly id: unknown }>`select max(id) as id from ${table}`)
+    const current = Number(row?.id ?? 0)
+    return current <= Schema.latest ? current : yield* tooNew(current)
+  })
+
+const exists = ({ dialect, sql }: Session, names: Names): Effect.Effect<boolean, JobRepositoryError> => {
+  const table = names.table("migrations")
+  const rows = dialect.name === "pg"
+    ? sql`select 1 as one where to_regclass(${table}) is not null`
+    : sql`select 1 as one from sqlite_master where type = 'table' and name = ${table.slice(1, -1)}`
+  return Effect.map(refail(rows), (found) => found.length > 0)
+}
+
+const record = (names: Names, { id, name }: Migration): string => {
+  const now = names.dialect === "pg" ? "clock_timestamp()" : "cast(round(unixepoch('subsec') * 1000) as integer)"
+  return `insert into ${names.table("migrations")} (id, name, applied_at) values (${id}, '${name}', ${now})`
+}
+
+const refail = <A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, JobRepositoryError> =>
+  Effect.withTracerEnabled(Failure.refail("migrate")(effect), false)
+
+const namesOf = (session: Session, prefix: string): Effect.Effect<Names, JobRepositoryError> =>
+  Schema.isPrefix(session.dialect.name, prefix)
+    ? Effect.succeed(Schema.names(session.dialect.name, prefix))
+    : Effect.fail(badPrefix(session.dialect.name, prefix))
+
+const badPrefix = (dialect: "pg" | "sqlite", prefix: string) =>
+  fatal(
+    `the prefix ${JSON.stringify(prefix)} cannot be part of a table name: use at most 30 letters, digits and ` +
+      `underscores that do not begin with a digit${dialect === "pg" ? ", after a schema and a dot if need be" : ""}`
+  )
+
+const tooNew = (current: number) =>
+  Effect.fail(fatal(
+    `the tables are of version ${current}, but this version of effect-batch knows only ${Schema.latest}: ` +
+      "upgrade effect-batch in this process"
+  ))
+
+const outdated = (prefix: string, current: number) =>
+  fatal(
+    current === 0
+      ? `there are no tables with the prefix "${prefix}": let the layer migrate, or run the statements of ` +
+        "Migrations.statements, and check the prefix and the schema search path"
+      : `the tables with the prefix "${prefix}" are of version ${current}, but version ${Schema.latest} is needed: ` +
+        "let the layer migrate, or call Migrations.run as a user who may alter tables"
+  )
+
+const fatal = (detail: string) => new JobRepositoryError({ operation: "migrate", reason: "fatal", detail })

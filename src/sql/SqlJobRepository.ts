@@ -1,0 +1,183 @@
+/**
+ * The job repository in a PostgreSQL or SQLite database, over the `SqlClient` that the application uses anyway.
+ *
+ * With writers that use the same client, the data of a chunk and the record of how far the step came commit together:
+ * exactly once, whatever crashes.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { JobRepositoryError } from "../BatchError.js"
+import { TransactionError } from "../BatchError.js"
+import * as JobRepository from "../JobRepository.js"
+import { Transactor } from "../Transactor.js"
+import * as Contention from "./internal/contention.js"
+import type { Env } from "./internal/env.js"
+import * as Env_ from "./internal/env.js"
+import * as Failure from "./internal/failure.js"
+import * as JobRows from "./internal/jobRows.js"
+import { defaultPrefix } from "./internal/schema.js"
+import type { Session } from "./internal/session.js"
+import * as Session_ from "./internal/session.js"
+import * as StepRows from "./internal/stepRows.js"
+import * as Migrations from "./Migrations.js"
+import * as SqlTransactor from "./SqlTransactor.js"
+
+/**
+ * - `prefix`: what the names of the tables begin with, see `Migrations.Options`. Default `"batch_"`.
+ * - `migrate`: whether to create and upgrade the tables when the layer is built; otherwise it only makes sure that they
+ *   are there. Default true.
+ * - `idleTimeout`: see `SqlTransactor.Options`.
+ * - `busyTimeout`: how long SQLite waits for another process that is writing; it blocks this process meanwhile.
+ *   Default 5 seconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Migrations.Options, SqlTransactor.Options {
+  readonly migrate?: boolean | undefined
+  readonly busyTimeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * The repository and the transactor over the `SqlClient`, with other defaults.
+ *
+ * @example
+ * ```ts
+ * import { SqlJobRepository } from "effect-batch/sql"
+ * import { Layer } from "effect"
+ *
+ * const repository = SqlJobRepository.layerWith({ prefix: "jobs.batch_", migrate: false })
+ *
+ * assert.ok(Layer.isLayer(repository))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWith = (
+  options: Options
+): Layer.Layer<JobRepository.JobRepository | Transactor, JobRepositoryError, SqlClient> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const session = yield* Session_.make
+    const prefix = options.prefix ?? defaultPrefix
+    yield* prepare(session, options)
+    yield* options.migrate === false ? Migrations.verify(session, prefix) : Migrations.migrate(session, prefix)
+    return Context.make(JobRepository.JobRepository, JobRepository.makeEncoded(encoded(session, prefix, options))).pipe(
+      Context.add(Transactor, SqlTransactor.fromSession(session, options))
+    )
+  }))
+
+/**
+ * The repository and the transactor over the `SqlClient`; creates or upgrades the tables `batch_*` first.
+ *
+ * A layer that several parts of a program share must be one value, and so must the layer of the client: with two pools,
+ * checkpoint and data would be in two transactions.
+ *
+ * On SQLite every commit is synchronised to the disk (`synchronous = FULL`), so that a power failure cannot lose a
+ * checkpoint that other systems have passed already. A chunk holds the only connection of a process, so a lease there
+ * must be longer than the longest chunk.
+ *
+ * @example
+ * ```ts
+ * import { SqlJobRepository } from "effect-batch/sql"
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Config, Layer } from "effect"
+ *
+ * const live = SqlJobRepository.layer.pipe(
+ *   Layer.provideMerge(PgClient.layerConfig({ url: Config.redacted("DATABASE_URL") }))
+ * )
+ *
+ * assert.ok(Layer.isLayer(live))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<JobRepository.JobRepository | Transactor, JobRepositoryError, SqlClient> = layerWith({})
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const prepare = ({ dialect, sql }: Session, { busyTimeout }: Options): Effect.Effect<void, JobRepositoryError> => {
+  if (dialect.name !== "sqlite") {
+    return Effect.void
+  }
+  const millis = Math.ceil(Duration.toMillis(busyTimeout ?? Duration.seconds(5)))
+  const pragmas = ["synchronous = FULL", `busy_timeout = ${Math.min(millis, 2_147_483_647)}`]
+  return Failure.refail("connect")(
+    Effect.forEach(pragmas, (pragma) => sql.unsafe(`PRAGMA ${pragma}`).unprepared, { discard: true })
+  )
+}
+
+const encoded = (session: Session, prefix: string, options: Options): JobRepository.Encoded => {
+  const env = Env_.make(session, prefix)
+  const transact = makeTransact(session, SqlTransactor.idleSetting(options.idleTimeout ?? Duration.minutes(1)))
+  return {
+    transact,
+    lockInstance: JobRows.lockInstance(env),
+    launchHistory: JobRows.launchHistory(env),
+    insertJobExecution: JobRows.insertJobExecution(env),
+    updateJobExecution: JobRows.updateJobExecution(env),
+    renewLease: (executionId, epoch, leaseMillis) =>
+      Session_.detached(session, JobRows.renewLease(env)(executionId, epoch, leaseMillis)),
+    insertStepExecution: StepRows.insertStepExecution(env),
+    updateStepExecution: StepRows.updateStepExecution(env),
+    stepHistory: StepRows.stepHistory(env),
+    insertSkippedItems: StepRows.insertSkippedItems(env),
+    requestStop: requestStop(env, transact),
+    close: JobRows.close(env),
+    findJobExecutions: JobRows.findJobExecutions(env),
+    findJobInstances: JobRows.findJobInstances(env),
+    findJobNames: JobRows.findJobNames(env),
+    findStepExecutions: StepRows.findStepExecutions(env),
+    findSkippedItems: StepRows.findSkippedItems(env),
+    deleteJobExecutions: JobRows.deleteJobExecutions(env)
+  }
+}
+
+// A stop request must be seen by others at once, so it does not wait for the commit of whatever it is called in.
+const requestStop = (env: Env, transact: JobRepository.Encoded["transact"]): JobRepository.Encoded["requestStop"] => {
+  const run = JobRows.requestStop(env)
+  return env.dialect.name === "sqlite"
+    ? (executionId) => transact(run(executionId))
+    : (executionId) => Session_.detached(env.session, run(executionId))
+}
+
+/** The connection of the repository's own transaction that is open in this fiber. */
+class OwnTransaction extends Context.Reference<OwnTransaction>()("effect-batch/sql/OwnTransaction", {
+  defaultValue: (): Connection | undefined => undefined
+}) {}
+
+/**
+ * The transactions of the repository itself are apart from those of the steps, except on SQLite, which has one
+ * connection. They begin again when they lost against another one; every statement sees what others have committed,
+ * whatever the default of the database is.
+ */
+const makeTransact = (session: Session, idle: string): JobRepository.Encoded["transact"] => {
+  const begin = session.dialect.name === "sqlite" ? "BEGIN IMMEDIATE" : `BEGIN ISOLATION LEVEL READ COMMITTED${idle}`
+  return <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+    const marked = Effect.flatMap(
+      Session_.ambient,
+      (connection) => Effect.provideService(effect, OwnTransaction, connection)
+    )
+    const own = Effect.mapError(
+      Contention.retry(Session_.transact(session, begin, marked)),
+      (error): E | JobRepositoryError => error instanceof TransactionError ? Failure.fromTransactionError(error) : error
+    )
+    return Effect.flatMap(
+      Effect.zip(Session_.ambient, OwnTransaction),
+      ([connection, marker]) =>
+        connection !== undefined && Session_.isOwn(session, connection) &&
+          (session.only !== undefined || connection === marker)
+          ? effect
+          : own
+    )
+  }
+}

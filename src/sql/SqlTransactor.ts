@@ -1,0 +1,151 @@
+/**
+ * Transactions for jobs whose data lives in the same database as the job repository, or that need a database at all.
+ *
+ * What runs in one transaction and uses the same `SqlClient` commits together with the checkpoint of the chunk, exactly
+ * once. Statements through another client are not part of it; give them a transaction of their own.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { JobRepositoryError } from "../BatchError.js"
+import { TransactionError } from "../BatchError.js"
+import * as Transactor from "../Transactor.js"
+import type { Session } from "./internal/session.js"
+import * as Session_ from "./internal/session.js"
+
+/**
+ * - `idleTimeout`: PostgreSQL ends a transaction that sends no statement for so long, so that a process that hangs or
+ *   was frozen does not keep its rows locked; one minute by default, `Duration.infinity` for never. It must be longer
+ *   than the longest pause between two statements of a chunk.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly idleTimeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Makes a transactor over the `SqlClient`.
+ *
+ * Commit failures are a typed `TransactionError` whose `reason` says whether trying again may help (`transient` for a
+ * serialization failure, `data` for a deferred constraint). A transaction that PostgreSQL rolled back because the
+ * failure of a statement was caught inside of it fails as well, it never counts as committed. When the body fails, its
+ * own failure is kept, even if the connection is lost.
+ *
+ * Isolation levels are those of PostgreSQL. A transaction of SQLite is always serializable and takes the write lock when
+ * it begins (`BEGIN IMMEDIATE`), so every level is at least fulfilled. SQLite has one connection: `requiresNew` and
+ * `notSupported` inside of a transaction fail there, as waiting for the connection would never end (TX-1).
+ *
+ * @example
+ * ```ts
+ * import { SqlTransactor } from "effect-batch/sql"
+ * import { Transactor } from "effect-batch"
+ * import { SqlClient } from "@effect/sql"
+ * import { Effect } from "effect"
+ *
+ * const transfer = Effect.gen(function*() {
+ *   const sql = yield* SqlClient.SqlClient
+ *   const { transact } = yield* Transactor.Transactor
+ *   yield* transact(sql`update account set amount = amount - 1 where id = 1`, { isolation: "serializable" })
+ * }).pipe(Effect.provide(SqlTransactor.layer))
+ *
+ * assert.ok(Effect.isEffect(transfer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options = {}
+): Effect.Effect<Context.Tag.Service<Transactor.Transactor>, JobRepositoryError, SqlClient> =>
+  Effect.map(Session_.make, (session) => fromSession(session, options))
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWith = (options: Options): Layer.Layer<Transactor.Transactor, JobRepositoryError, SqlClient> =>
+  Layer.effect(Transactor.Transactor, make(options))
+
+/**
+ * The transactor with the defaults of `Options`. `SqlJobRepository.layer` contains it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Transactor.Transactor, JobRepositoryError, SqlClient> = layerWith({})
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** @internal */
+export const fromSession = (session: Session, options: Options): Context.Tag.Service<Transactor.Transactor> => {
+  const settings = session.dialect.name === "pg" ? idleSetting(options.idleTimeout ?? Duration.minutes(1)) : ""
+  return Transactor.make(
+    (effect, transaction) =>
+      Effect.flatMap(Session_.ambient, (connection) =>
+        // Reached only when the client's own `withTransaction` holds the one connection there is.
+        connection !== undefined && connection === session.only
+          ? Effect.fail(oneConnection("open it through the Transactor instead of SqlClient.withTransaction"))
+          : Session_.transact(session, begin(session, transaction, settings), withTimeout(effect, transaction))),
+    (effect) => outside(session, effect)
+  )
+}
+
+// One text, so that the settings cost no round trip.
+const begin = (session: Session, { isolation }: Transactor.TransactionOptions, settings: string): string =>
+  session.dialect.name === "sqlite"
+    ? "BEGIN IMMEDIATE"
+    : `BEGIN${isolation === undefined ? "" : ` ISOLATION LEVEL ${levels[isolation]}`}${settings}`
+
+const levels = {
+  "read uncommitted": "READ UNCOMMITTED",
+  "read committed": "READ COMMITTED",
+  "repeatable read": "REPEATABLE READ",
+  serializable: "SERIALIZABLE"
+} as const
+
+/** @internal */
+export const idleSetting = (idleTimeout: Duration.DurationInput): string => {
+  const millis = Math.ceil(Duration.toMillis(idleTimeout))
+  return Number.isFinite(millis) && millis > 0
+    ? `; SET LOCAL idle_in_transaction_session_timeout = ${Math.min(millis, 2_147_483_647)}`
+    : ""
+}
+
+const withTimeout = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { timeout }: Transactor.TransactionOptions
+): Effect.Effect<A, E | TransactionError, R> =>
+  timeout === undefined ? effect : Effect.timeoutFail(effect, {
+    duration: timeout,
+    onTimeout: () =>
+      new TransactionError({
+        phase: "body",
+        reason: "transient",
+        cause: new Error(`The transaction was open for longer than its timeout of ${Duration.format(timeout)}`)
+      })
+  })
+
+const oneConnection = (advice: string) =>
+  new TransactionError({
+    phase: "begin",
+    reason: "fatal",
+    cause: new Error(`SQLite has one connection, and a transaction is open on it: ${advice}`)
+  })
+
+// The cast leaves out TransactionError, which `transact`, the only caller, has in its type.
+const outside = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  session.only === undefined ? Session_.stripped(effect) : Effect.flatMap(
+    Session_.ambient,
+    (connection) =>
+      connection !== undefined && Session_.isOwn(session, connection)
+        ? Effect.fail(oneConnection("end it first, or leave out the propagation")) as Effect.Effect<never>
+        : Session_.stripped(effect)
+  )

@@ -1,0 +1,20 @@
+/**
+ * The tables of the job repository: creates and upgrades them, or gives the SQL to people who do that by hand.
+ *
+ * @since 0.1.0
+ */
+export * as Migrations from "./Migrations.js"
+
+/**
+ * The job repository in a PostgreSQL or SQLite database.
+ *
+ * @since 0.1.0
+ */
+export * as SqlJobRepository from "./SqlJobRepository.js"
+
+/**
+ * Transactions that commit together with the checkpoint of a chunk.
+ *
+ * @since 0.1.0
+ */
+export * as SqlTransactor from "./SqlTransactor.js"

@@ -1,0 +1,177 @@
+/**
+ * The tables of the repository, as numbered lists of statements for each database.
+ */
+import type { DialectName } from "./dialect.js"
+
+/** @internal */
+export interface Migration {
+  readonly id: number
+  readonly name: string
+  readonly statements: (names: Names) => ReadonlyArray<string>
+}
+
+/**
+ * Makes the names of tables and indexes.
+ *
+ * @internal
+ */
+export interface Names {
+  readonly dialect: DialectName
+  /** The qualified and quoted name of a table. */
+  readonly table: (name: string) => string
+  /** The quoted name of an index, which lives in the schema of its table. */
+  readonly index: (name: string) => string
+}
+
+/** @internal */
+export const defaultPrefix = "batch_"
+
+/**
+ * A prefix that can be part of every name the tables need, with the name of a schema before a dot where the database
+ * has schemas.
+ *
+ * @internal
+ */
+export const isPrefix = (dialect: DialectName, prefix: string): boolean =>
+  (dialect === "pg" ? /^([A-Za-z_]\w{0,62}\.)?([A-Za-z_]\w{0,29})?$/ : /^([A-Za-z_]\w{0,29})?$/).test(prefix)
+
+/** @internal */
+export const names = (dialect: DialectName, prefix: string): Names => {
+  const quoted = (name: string) => name.split(".").map((part) => `"${part}"`).join(".")
+  return {
+    dialect,
+    table: (name) => quoted(`${prefix}${name}`),
+    index: (name) => quoted(`${prefix}${name}`.replace(/^.*\./, ""))
+  }
+}
+
+/** @internal */
+export const migrationsTable = (names: Names): string =>
+  `create table if not exists ${names.table("migrations")} (
+  id integer primary key,
+  name text not null,
+  applied_at ${types[names.dialect].instant} not null
+)`
+
+/** @internal */
+export const migrations: ReadonlyArray<Migration> = [
+  { id: 1, name: "create_tables", statements: (names) => [...instances(names), ...executions(names), ...steps(names)] }
+]
+
+/** @internal */
+export const latest: number = Math.max(...migrations.map(({ id }) => id))
+
+// internal
+
+// json, not jsonb: it gives back the very text, and takes \u0000 and unpaired surrogates.
+// Rows that are updated in every chunk stay on their page when it has room.
+const types = {
+  pg: {
+    id: "bigint generated always as identity primary key",
+    instant: "timestamptz",
+    json: "json",
+    flag: "boolean",
+    count: "bigint not null default 0",
+    updated: " with (fillfactor = 70)"
+  },
+  sqlite: {
+    id: "integer primary key autoincrement",
+    instant: "integer",
+    json: "text",
+    flag: "integer",
+    count: "integer not null default 0",
+    updated: ""
+  }
+} as const
+
+const statuses = "('COMPLETED', 'STARTING', 'STARTED', 'STOPPING', 'STOPPED', 'FAILED', 'ABANDONED', 'UNKNOWN')"
+
+const running = "('STARTING', 'STARTED', 'STOPPING')"
+
+const instances = ({ dialect, index, table }: Names): ReadonlyArray<string> => [
+  `create table ${table("job_instance")} (
+  id ${types[dialect].id},
+  job_name text not null,
+  job_key text not null,
+  create_time ${types[dialect].instant} not null,
+  unique (job_name, job_key)
+)`,
+  `create index ${index("job_instance_name")} on ${table("job_instance")} (job_name, id)`
+]
+
+const executions = ({ dialect, index, table }: Names): ReadonlyArray<string> => {
+  const { flag, id, instant, json, updated } = types[dialect]
+  return [
+    `create table ${table("job_execution")} (
+  id ${id},
+  job_instance_id bigint not null references ${table("job_instance")} (id),
+  status text not null check (status in ${statuses}),
+  exit_code text not null,
+  exit_message text not null,
+  create_time ${instant} not null,
+  start_time ${instant},
+  end_time ${instant},
+  last_updated ${instant} not null,
+  context ${json} not null,
+  owner text,
+  epoch bigint not null,
+  lease_millis bigint not null,
+  lease_until ${instant},
+  restart_of bigint
+)${updated}`,
+    `create unique index ${index("job_execution_one_running")} on ${table("job_execution")} (job_instance_id)
+  where status in ${running}`,
+    `create index ${index("job_execution_instance")} on ${table("job_execution")} (job_instance_id, id)`,
+    `create table ${table("job_execution_params")} (
+  job_execution_id bigint not null references ${table("job_execution")} (id),
+  ordinal integer not null,
+  name text not null,
+  value ${json} not null,
+  identifying ${flag} not null,
+  redacted ${flag} not null,
+  primary key (job_execution_id, name)
+)`
+  ]
+}
+
+const steps = ({ dialect, index, table }: Names): ReadonlyArray<string> => {
+  const { count, id, instant, json, updated } = types[dialect]
+  return [
+    `create table ${table("step_execution")} (
+  id ${id},
+  job_execution_id bigint not null references ${table("job_execution")} (id),
+  step_name text not null,
+  status text not null check (status in ${statuses}),
+  exit_code text not null,
+  exit_message text not null,
+  read_count ${count},
+  write_count ${count},
+  filter_count ${count},
+  read_skip_count ${count},
+  process_skip_count ${count},
+  write_skip_count ${count},
+  commit_count ${count},
+  rollback_count ${count},
+  create_time ${instant} not null,
+  start_time ${instant},
+  end_time ${instant},
+  last_updated ${instant} not null,
+  context ${json} not null,
+  checkpoint ${json},
+  epoch bigint not null
+)${updated}`,
+    `create index ${index("step_execution_job")} on ${table("step_execution")} (job_execution_id, id)`,
+    `create index ${index("step_execution_name")} on ${table("step_execution")} (step_name, id)`,
+    `create table ${table("skipped_item")} (
+  id ${id},
+  step_execution_id bigint not null references ${table("step_execution")} (id),
+  phase text not null,
+  position ${json},
+  error_tag text not null,
+  message text not null,
+  item ${json},
+  create_time ${instant} not null
+)`,
+    `create index ${index("skipped_item_step")} on ${table("skipped_item")} (step_execution_id, id)`
+  ]
+}
