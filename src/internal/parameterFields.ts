@@ -1,0 +1,160 @@
+/**
+ * What the schema of one job parameter says about it, and the codec of that one
+ * parameter. Parameters are coded one by one so that every problem is found at
+ * once, and so that a message can be withheld where the value is secret.
+ */
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
+import * as Json from "./json.js"
+import * as Sensitive from "./sensitive/ast.js"
+import { oneLine } from "./text.js"
+
+/** @internal */
+export type Field = Schema.Struct.Field
+
+/** @internal */
+export type Coded = Either.Either<Coding, string>
+
+const NonIdentifyingId = Symbol.for("effect-batch/JobParameters/nonIdentifying")
+
+/** @internal */
+export const nonIdentifying = <S extends Field>(self: S): S => {
+  // both kinds of field return their own kind, which their common supertype does not say
+  const annotated = self as unknown as { readonly annotations: (annotations: object) => S }
+  return annotated.annotations({ [NonIdentifyingId]: true })
+}
+
+/** @internal */
+export const isIdentifying = (field: Field): boolean => !marks(field).some((mark) => mark[NonIdentifyingId] === true)
+
+/** @internal */
+export const isRedacted = (field: Field): boolean => roots(field).some((ast) => someNode(ast, isSecretNode))
+
+/** @internal */
+export const encode = (name: string, field: Field, value: object): Coded =>
+  withValidDate(name, pick(name, value)).pipe(
+    Either.flatMap((picked) => code(name, field, Schema.encodeUnknownEither(single(name, field))(picked))),
+    Either.flatMap((encoded) => asJson(name, field, encoded))
+  )
+
+/** @internal */
+export const decode = (name: string, field: Field, value: object): Coded =>
+  Either.flatMap(
+    code(name, field, Schema.decodeUnknownEither(single(name, field))(pick(name, value))),
+    (decoded) => withValidDate(name, decoded)
+  )
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+type Coding = { readonly [name: string]: unknown }
+
+const single = (name: string, field: Field): Schema.Schema<Coding, Coding> =>
+  // the caller admits only fields that need no services
+  Schema.Struct({ [name]: field }) as unknown as Schema.Schema<Coding, Coding>
+
+const pick = (name: string, value: object): Coding =>
+  Object.fromEntries(Object.entries(value).filter(([key, member]) => key === name && member !== undefined))
+
+const code = (
+  name: string,
+  field: Field,
+  result: Either.Either<Coding, ParseResult.ParseError>
+): Coded => Either.mapLeft(result, (error) => explain(name, field, error))
+
+/** `Schema.DateFromString` lets an invalid date pass; it must not become part of a job's identity. */
+const withValidDate = (name: string, decoded: Coding): Coded => {
+  const value = decoded[name]
+  return value instanceof Date && Number.isNaN(value.getTime())
+    ? Either.left("is not a valid date")
+    : Either.right(decoded)
+}
+
+const asJson = (name: string, field: Field, encoded: Coding): Coded =>
+  encoded[name] === undefined
+    ? Either.right({})
+    : Either.mapBoth(Json.fromUnknown(encoded[name]), {
+      onLeft: (detail) => isRedacted(field) ? HIDDEN : detail,
+      onRight: (json) => ({ [name]: json })
+    })
+
+const HIDDEN = "is not valid (the value is secret and not shown)"
+
+const explain = (name: string, field: Field, error: ParseResult.ParseError): string => {
+  const issues = ParseResult.ArrayFormatter.formatErrorSync(error)
+  if (isRedacted(field) && issues.some((issue) => issue._tag !== "Missing")) {
+    return HIDDEN
+  }
+  return oneLine(
+    issues.map(({ message, path }) => {
+      const inner = path.slice(path[0] === name ? 1 : 0).map(String).join(".")
+      return inner === "" ? message : `at ${inner}: ${message}`
+    }).join("; ")
+  )
+}
+
+/** The ASTs a field is made of: one for a schema, two for a transforming property. */
+const roots = (field: Field): ReadonlyArray<AST.AST> =>
+  signatures(field).map((part) => "_tag" in part ? part : part.type)
+
+const signatures = (field: Field): ReadonlyArray<AST.AST | AST.OptionalType> => {
+  const ast = field.ast
+  switch (ast._tag) {
+    case "PropertySignatureTransformation":
+      return [ast.from, ast.from.type, ast.to, ast.to.type]
+    case "PropertySignatureDeclaration":
+      return [ast.type]
+    default:
+      return [ast]
+  }
+}
+
+/** Every set of annotations that speaks about the parameter as a whole. */
+const marks = (field: Field): ReadonlyArray<AST.Annotations> => {
+  const own = "annotations" in field.ast ? [field.ast.annotations] : []
+  return [...own, ...signatures(field).flatMap((part) => "_tag" in part ? wrappers(part) : [part.annotations])]
+}
+
+/** A refinement, a transformation or an optional hides the mark of the schema inside it. */
+const wrappers = (ast: AST.AST): ReadonlyArray<AST.Annotations> => {
+  switch (ast._tag) {
+    case "Refinement":
+      return [ast.annotations, ...wrappers(ast.from)]
+    case "Transformation":
+      return [ast.annotations, ...wrappers(ast.from), ...wrappers(ast.to)]
+    case "Union":
+      return [ast.annotations, ...ast.types.flatMap(wrappers)]
+    default:
+      return [ast.annotations]
+  }
+}
+
+const isSecretNode = (ast: AST.AST): boolean =>
+  Sensitive.isMarked(ast) || Option.exists(
+    AST.getAnnotation<AST.TypeConstructorAnnotation>(AST.TypeConstructorAnnotationId)(ast),
+    (constructor) => constructor._tag === "effect/Redacted"
+  )
+
+/** Bounded, because a recursive schema may unfold for ever into new nodes. */
+const someNode = (root: AST.AST, predicate: (ast: AST.AST) => boolean): boolean => {
+  const queue = [root]
+  const seen = new Set(queue)
+  for (let i = 0; i < queue.length && i < MOST_NODES; i++) {
+    if (predicate(queue[i]!)) {
+      return true
+    }
+    for (const part of Sensitive.parts(queue[i]!)) {
+      if (!seen.has(part)) {
+        seen.add(part)
+        queue.push(part)
+      }
+    }
+  }
+  return false
+}
+
+const MOST_NODES = 20_000

@@ -1,0 +1,58 @@
+/**
+ * Wording shared by error messages: always one line, always naming the near miss.
+ */
+
+/** @internal */
+export const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()
+
+/** @internal */
+export const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
+
+/** @internal */
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+/**
+ * The known name that is most probably meant, if one is near enough.
+ *
+ * @internal
+ */
+export const nearest = (name: string, known: ReadonlyArray<string>): string | undefined => {
+  const tolerance = Math.max(1, Math.floor(name.length / 3))
+  let best: string | undefined
+  let least = tolerance + 1
+  for (const candidate of known) {
+    const away = distance(simplified(name), simplified(candidate))
+    if (away < least) {
+      best = candidate
+      least = away
+    }
+  }
+  return best
+}
+
+/** @internal */
+export const didYouMean = (name: string, known: ReadonlyArray<string>): string => {
+  const near = nearest(name, known)
+  return near === undefined ? "" : ` (did you mean "${near}"?)`
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** `business-date`, `business_date` and `businessDate` are the same intention. */
+const simplified = (name: string): string => name.toLowerCase().replace(/[-_. ]/g, "")
+
+/** Levenshtein distance by rows. */
+const distance = (self: string, that: string): number => {
+  let previous = Array.from({ length: that.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= self.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= that.length; j++) {
+      const substitution = previous[j - 1]! + (self[i - 1] === that[j - 1] ? 0 : 1)
+      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, substitution))
+    }
+    previous = row
+  }
+  return previous[that.length]!
+}
