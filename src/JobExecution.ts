@@ -1,0 +1,246 @@
+/**
+ * One attempt to run a job instance: what was asked, how far it got, and who
+ * works on it.
+ *
+ * A plain record with pure updates; saving it is the repository's business.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Order_ from "effect/Order"
+import * as Schema from "effect/Schema"
+import * as BatchStatus from "./BatchStatus.js"
+import * as ExecutionContext from "./ExecutionContext.js"
+import * as ExitStatus from "./ExitStatus.js"
+import * as JobInstance from "./JobInstance.js"
+import * as JobParameters from "./JobParameters.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobExecution {
+  readonly id: number
+  readonly instance: JobInstance.JobInstance
+  /** All parameters of this execution, non-identifying ones included (JOB-7). */
+  readonly parameters: ReadonlyArray<JobParameters.JobParameter>
+  readonly status: BatchStatus.BatchStatus
+  readonly exitStatus: ExitStatus.ExitStatus
+  readonly createTime: DateTime.Utc
+  readonly startTime: Option.Option<DateTime.Utc>
+  readonly endTime: Option.Option<DateTime.Utc>
+  readonly lastUpdated: DateTime.Utc
+  readonly context: ExecutionContext.ExecutionContext
+  /** The process that works, or worked, on it; for people. */
+  readonly owner: Option.Option<string>
+  /** Fencing token: goes up with every change of owner. */
+  readonly epoch: number
+  /** The execution that this one restarts. */
+  readonly restartOf: Option.Option<number>
+}
+
+/**
+ * The persisted form of a `JobExecution`: times as ISO 8601 text, what is absent
+ * as `null`, the context as a JSON object.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Encoded {
+  readonly id: number
+  readonly instance: JobInstance.Encoded
+  readonly parameters: ReadonlyArray<JobParameters.JobParameter>
+  readonly status: BatchStatus.BatchStatus
+  readonly exitStatus: { readonly code: string; readonly messages: ReadonlyArray<string> }
+  readonly createTime: string
+  readonly startTime: string | null
+  readonly endTime: string | null
+  readonly lastUpdated: string
+  readonly context: Readonly<Record<string, ExecutionContext.Json>>
+  readonly owner: string | null
+  readonly epoch: number
+  readonly restartOf: number | null
+}
+
+/**
+ * The record of a job execution (EXEC-2).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const JobExecution: Schema.Schema<JobExecution, Encoded> = Schema.Struct({
+  id: Schema.Int,
+  instance: JobInstance.JobInstance,
+  parameters: Schema.Array(JobParameters.JobParameter),
+  status: BatchStatus.BatchStatus,
+  exitStatus: ExitStatus.ExitStatus,
+  createTime: Schema.DateTimeUtc,
+  startTime: Schema.OptionFromNullOr(Schema.DateTimeUtc),
+  endTime: Schema.OptionFromNullOr(Schema.DateTimeUtc),
+  lastUpdated: Schema.DateTimeUtc,
+  context: ExecutionContext.ExecutionContext,
+  owner: Schema.OptionFromNullOr(Schema.String),
+  epoch: Schema.Int,
+  restartOf: Schema.OptionFromNullOr(Schema.Int)
+})
+
+/**
+ * A new execution: `STARTING`, exit status `UNKNOWN`, not started (EXEC-2,
+ * LAUNCH-10). By default without parameters, context and owner, epoch 0.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: {
+  readonly id: number
+  readonly instance: JobInstance.JobInstance
+  readonly createTime: DateTime.Utc
+  readonly parameters?: ReadonlyArray<JobParameters.JobParameter> | undefined
+  readonly context?: ExecutionContext.ExecutionContext | undefined
+  readonly owner?: string | undefined
+  readonly epoch?: number | undefined
+  readonly restartOf?: number | undefined
+}): JobExecution => ({
+  id: options.id,
+  instance: options.instance,
+  parameters: options.parameters ?? [],
+  status: "STARTING",
+  exitStatus: ExitStatus.UNKNOWN,
+  createTime: options.createTime,
+  startTime: Option.none(),
+  endTime: Option.none(),
+  lastUpdated: options.createTime,
+  context: options.context ?? ExecutionContext.empty,
+  owner: Option.fromNullable(options.owner),
+  epoch: options.epoch ?? 0,
+  restartOf: Option.fromNullable(options.restartOf)
+})
+
+/**
+ * The execution from the moment its work begins. A stop that was asked for
+ * before that is kept.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const start: {
+  (at: DateTime.Utc): (self: JobExecution) => JobExecution
+  (self: JobExecution, at: DateTime.Utc): JobExecution
+} = dual(2, (self: JobExecution, at: DateTime.Utc): JobExecution => ({
+  ...self,
+  status: self.status === "STARTING" ? "STARTED" : self.status,
+  startTime: Option.some(at),
+  lastUpdated: at
+}))
+
+/**
+ * The execution from the moment its work is over. Says nothing about how it
+ * ended.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const end: {
+  (at: DateTime.Utc): (self: JobExecution) => JobExecution
+  (self: JobExecution, at: DateTime.Utc): JobExecution
+} = dual(2, (self: JobExecution, at: DateTime.Utc): JobExecution => ({
+  ...self,
+  endTime: Option.some(at),
+  lastUpdated: at
+}))
+
+/**
+ * Overwrites the status (ENUM-7).
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const setStatus: {
+  (status: BatchStatus.BatchStatus): (self: JobExecution) => JobExecution
+  (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution
+} = dual(2, (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution => ({ ...self, status }))
+
+/**
+ * Moves the status on by `BatchStatus.upgradeTo` (ENUM-7).
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const upgradeStatus: {
+  (status: BatchStatus.BatchStatus): (self: JobExecution) => JobExecution
+  (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution
+} = dual(
+  2,
+  (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution =>
+    setStatus(self, BatchStatus.upgradeTo(self.status, status))
+)
+
+/**
+ * Overwrites the exit status.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const setExitStatus: {
+  (exitStatus: ExitStatus.ExitStatus): (self: JobExecution) => JobExecution
+  (self: JobExecution, exitStatus: ExitStatus.ExitStatus): JobExecution
+} = dual(2, (self: JobExecution, exitStatus: ExitStatus.ExitStatus): JobExecution => ({ ...self, exitStatus }))
+
+/**
+ * Overwrites the execution context.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const setContext: {
+  (context: ExecutionContext.ExecutionContext): (self: JobExecution) => JobExecution
+  (self: JobExecution, context: ExecutionContext.ExecutionContext): JobExecution
+} = dual(2, (self: JobExecution, context: ExecutionContext.ExecutionContext): JobExecution => ({ ...self, context }))
+
+/**
+ * Whether the execution is in progress (EXEC-4).
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isRunning = (self: JobExecution): boolean => BatchStatus.isRunning(self.status)
+
+/**
+ * Whether a stop has been asked for and not been reached yet (EXEC-4).
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isStopping = (self: JobExecution): boolean => self.status === "STOPPING"
+
+/**
+ * Whether the execution stopped on request (EXEC-4).
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isStopped = (self: JobExecution): boolean => self.status === "STOPPED"
+
+/**
+ * The time from start to end, if both are known.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const duration = (self: JobExecution): Option.Option<Duration.Duration> =>
+  Option.zipWith(self.startTime, self.endTime, DateTime.distanceDuration)
+
+/**
+ * Oldest first: by create time, then by id, so that the greatest is the last
+ * execution (EXEC-9).
+ *
+ * @since 0.1.0
+ * @category instances
+ */
+export const Order: Order_.Order<JobExecution> = Order_.combine(
+  Order_.mapInput(DateTime.Order, (self: JobExecution) => self.createTime),
+  Order_.mapInput(Order_.number, (self: JobExecution) => self.id)
+)
