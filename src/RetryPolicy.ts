@@ -196,9 +196,7 @@ export const never: RetryPolicy<unknown> = make<unknown>(constFalse, Effect.succ
  * @category combinators
  */
 export const tags: {
-  <E, const Tag extends ErrorKind.TagOf<E>>(
-    ...tags: ReadonlyArray<Tag>
-  ): <R>(self: RetryPolicy<E, R>) => RetryPolicy<E, R>
+  <E = unknown>(...tags: ReadonlyArray<ErrorKind.TagOf<E>>): <R>(self: RetryPolicy<E, R>) => RetryPolicy<E, R>
   <E, R>(self: RetryPolicy<E, R>, ...tags: ReadonlyArray<ErrorKind.TagOf<E>>): RetryPolicy<E, R>
 } = dual(
   (args) => isRetryPolicy(args[0]),
@@ -243,8 +241,8 @@ export const when: {
  * @category combinators
  */
 export const classify: {
-  <E>(kinds: Classification<E>): <R>(self: RetryPolicy<E, R>) => RetryPolicy<E, R>
-  <E, R>(self: RetryPolicy<E, R>, kinds: Classification<E>): RetryPolicy<E, R>
+  <E = unknown>(kinds: Classification<NoInfer<E>>): <R>(self: RetryPolicy<E, R>) => RetryPolicy<E, R>
+  <E, R>(self: RetryPolicy<E, R>, kinds: Classification<NoInfer<E>>): RetryPolicy<E, R>
 } = dual(
   2,
   <E, R>(self: RetryPolicy<E, R>, kinds: Classification<E>): RetryPolicy<E, R> =>

@@ -207,9 +207,7 @@ export const never: SkipPolicy<unknown> = make<unknown>(
  * @category combinators
  */
 export const tags: {
-  <E, const Tag extends ErrorKind.TagOf<E>>(
-    ...tags: ReadonlyArray<Tag>
-  ): <R>(self: SkipPolicy<E, R>) => SkipPolicy<E, R>
+  <E = unknown>(...tags: ReadonlyArray<ErrorKind.TagOf<E>>): <R>(self: SkipPolicy<E, R>) => SkipPolicy<E, R>
   <E, R>(self: SkipPolicy<E, R>, ...tags: ReadonlyArray<ErrorKind.TagOf<E>>): SkipPolicy<E, R>
 } = dual(
   (args) => isSkipPolicy(args[0]),
@@ -254,8 +252,8 @@ export const when: {
  * @category combinators
  */
 export const classify: {
-  <E>(kinds: Classification<E>): <R>(self: SkipPolicy<E, R>) => SkipPolicy<E, R>
-  <E, R>(self: SkipPolicy<E, R>, kinds: Classification<E>): SkipPolicy<E, R>
+  <E = unknown>(kinds: Classification<NoInfer<E>>): <R>(self: SkipPolicy<E, R>) => SkipPolicy<E, R>
+  <E, R>(self: SkipPolicy<E, R>, kinds: Classification<NoInfer<E>>): SkipPolicy<E, R>
 } = dual(
   2,
   <E, R>(self: SkipPolicy<E, R>, kinds: Classification<E>): SkipPolicy<E, R> =>
