@@ -137,14 +137,14 @@ export class StepStartLimitExceeded extends Schema.TaggedError<StepStartLimitExc
 
 /**
  * Represents one bad item more than the step may skip. `cause` is the error of
- * that item.
+ * that item; `limit` is text where the policy is more than a number.
  *
  * @since 0.1.0
  * @category errors
  */
 export class SkipLimitExceeded extends Schema.TaggedError<SkipLimitExceeded>()("SkipLimitExceeded", {
   step: Schema.String,
-  limit: Schema.Number,
+  limit: Schema.Union(Schema.Number, Schema.String),
   skips: Schema.Number,
   cause: Schema.Defect
 }) {

@@ -98,6 +98,11 @@ describe("BatchError", () => {
     })
   }
 
+  it("a skip limit may be described in words", () => {
+    const error = new BatchError.SkipLimitExceeded({ step: "load", limit: "10 or 3", skips: 4, cause })
+    assert.include(error.message, "after 4 skips and its skip limit is 10 or 3")
+  })
+
   it("leaves out what is not known", () => {
     assert.strictEqual(
       new BatchError.JobExecutionAlreadyRunning({ jobName: "import", executionId: 7 }).message,
