@@ -3,9 +3,32 @@
  *
  * @since 0.1.0
  */
+/**
+ * @since 0.1.0
+ */
 export * as CsvItemReader from "./CsvItemReader.js"
 
 /**
  * @since 0.1.0
  */
+export * as CsvItemWriter from "./CsvItemWriter.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as FileError from "./FileError.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as JsonItemWriter from "./JsonItemWriter.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as NdjsonItemWriter from "./NdjsonItemWriter.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as TextItemWriter from "./TextItemWriter.js"

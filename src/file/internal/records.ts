@@ -2,8 +2,7 @@
  * Decoding of records: the first problem decides, and only for a bad record all of them are gathered, in one
  * line and without sensitive values.
  */
-import type * as Either from "effect/Either"
-import * as Either_ from "effect/Either"
+import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
@@ -32,7 +31,7 @@ export const codec = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
   return {
     decode: ParseResult.decodeUnknownEither(schema),
     explain: (input) =>
-      Either_.match(all(input), { onLeft: format, onRight: () => ({ problem: "cannot be decoded", key: undefined }) }),
+      Either.match(all(input), { onLeft: format, onRight: () => ({ problem: "cannot be decoded", key: undefined }) }),
     sensitive: Sensitive.isSensitive(schema)
   }
 }
@@ -43,9 +42,34 @@ export const codec = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
  * @internal
  */
 export const identity: Codec<any> = {
-  decode: Either_.right,
+  decode: Either.right,
   explain: () => ({ problem: "cannot be decoded", key: undefined }),
   sensitive: false
+}
+
+/** @internal */
+export type Encoder<I> = (item: unknown) => Either.Either<I, string>
+
+/**
+ * Encodes items with the schema, if there is one, and says in words why that is impossible.
+ *
+ * @internal
+ */
+export const encoder = <I>(
+  schema: Schema.Schema.Any | undefined,
+  fits: (encoded: unknown) => encoded is I,
+  otherwise: string
+): Encoder<I> => {
+  const check = (encoded: unknown) => fits(encoded) ? Either.right(encoded) : Either.left(otherwise)
+  if (schema === undefined) {
+    return check
+  }
+  const encode = ParseResult.encodeUnknownEither(schema as Schema.Schema<unknown>)
+  const format = formatter(schema)
+  return (item) => {
+    const encoded = encode(item)
+    return Either.isLeft(encoded) ? Either.left(format(encoded.left).problem) : check(encoded.right)
+  }
 }
 
 /** @internal */

@@ -1,0 +1,79 @@
+/**
+ * Writes items as rows of a CSV file (RFC 4180), exactly once across rollbacks, crashes and restarts.
+ *
+ * @since 0.1.0
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Schema from "effect/Schema"
+import * as ItemWriter from "../ItemWriter.js"
+import type { FileError, ItemEncodeError } from "./FileError.js"
+import * as csvFormat from "./internal/csvFormat.js"
+import * as fileSink from "./internal/fileSink.js"
+
+/**
+ * How the file is written. Every option has a default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The columns and their order. Default: those of the schema, else the keys of the first item. An item that has
+   * other keys is an `ItemEncodeError`.
+   */
+  readonly columns?: ReadonlyArray<string> | undefined
+  /** Whether the first row names the columns; default true. */
+  readonly header?: boolean | undefined
+  /** The text behind the last row, written once, at the end of the step; default none. */
+  readonly footer?: ((summary: { readonly items: number }) => string) | undefined
+  /** Default `,`. */
+  readonly delimiter?: string | undefined
+  /** Default `\n`. */
+  readonly lineEnding?: "\n" | "\r\n" | undefined
+  /**
+   * Puts a `'` before text that a spreadsheet would run as a formula; default false, because it changes the data.
+   * Numbers stay as they are.
+   */
+  readonly escapeFormulas?: boolean | undefined
+  /** What happens to a file that exists when the step starts for the first time; default `overwrite`. */
+  readonly ifExists?: "overwrite" | "fail" | "append" | undefined
+  /** Whether each chunk is forced to the disk before its checkpoint is committed; default true. */
+  readonly fsync?: boolean | undefined
+  /** Whether the file is removed when the step wrote no item; default false. */
+  readonly deleteIfEmpty?: boolean | undefined
+}
+
+/**
+ * A writer of CSV rows. With a schema, items are encoded first; the result has to be a record of text, numbers,
+ * booleans, dates or nothing.
+ *
+ * Guarantee: exactly once. A chunk is written when it is complete, and forced to the disk before its checkpoint
+ * commits; a rollback or a restart cuts the file back to the last committed byte (ITEM-20, TX-6). The header is
+ * written with the first rows, the footer at the end of the step; a restart behind the footer writes it again
+ * in its place (C50). Fails with `FileError` when the file lost committed bytes.
+ *
+ * @example
+ * ```ts
+ * import { CsvItemWriter } from "effect-batch/file"
+ *
+ * const totals = CsvItemWriter.make<{ readonly customer: string; readonly cents: number }>("totals.csv", {
+ *   footer: ({ items }) => `# ${items} customers`
+ * })
+ *
+ * assert.strictEqual(totals.delivery, "restartable")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <A extends object, I = never>(
+  path: string,
+  options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
+): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
+  const format = csvFormat.make(path, options)
+  return ItemWriter.make({
+    name: `CsvItemWriter(${path})`,
+    delivery: "restartable",
+    open: (state) => fileSink.open(path, format, options, state)
+  })
+}

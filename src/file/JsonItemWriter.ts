@@ -1,0 +1,56 @@
+/**
+ * Writes items as the elements of one JSON array, exactly once across rollbacks, crashes and restarts.
+ *
+ * @since 0.1.0
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Schema from "effect/Schema"
+import * as ItemWriter from "../ItemWriter.js"
+import type { FileError, ItemEncodeError } from "./FileError.js"
+import * as fileSink from "./internal/fileSink.js"
+import * as jsonFormat from "./internal/jsonFormat.js"
+
+/**
+ * How the file is written. Every option has a default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** What happens to a file that exists when the step starts for the first time; default `overwrite`. */
+  readonly ifExists?: "overwrite" | "fail" | undefined
+  /** Whether each chunk is forced to the disk before its checkpoint is committed; default true. */
+  readonly fsync?: boolean | undefined
+  /** Whether the file is removed when the step wrote no item; default false. */
+  readonly deleteIfEmpty?: boolean | undefined
+}
+
+/**
+ * A writer of one JSON array, an element a line. The file is valid JSON once the step has ended; before that, the
+ * closing bracket is missing.
+ *
+ * Guarantee: exactly once, as described at `CsvItemWriter.make` (ITEM-20).
+ *
+ * @example
+ * ```ts
+ * import { JsonItemWriter } from "effect-batch/file"
+ *
+ * const report = JsonItemWriter.array<{ readonly id: number }>("report.json")
+ *
+ * assert.strictEqual(report.delivery, "restartable")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const array = <A, I = never>(
+  path: string,
+  options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
+): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
+  const format = jsonFormat.array(path, options.schema)
+  return ItemWriter.make({
+    name: `JsonItemWriter(${path})`,
+    delivery: "restartable",
+    open: (state) => fileSink.open(path, format, options, state)
+  })
+}

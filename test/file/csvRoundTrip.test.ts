@@ -1,0 +1,41 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
+import * as CsvItemReader from "../../src/file/CsvItemReader.js"
+import * as CsvItemWriter from "../../src/file/CsvItemWriter.js"
+import { itemsOf, MemoryFiles, readAll } from "./support.js"
+
+const text = FastCheck.oneof(
+  FastCheck.fullUnicodeString({ maxLength: 8 }),
+  FastCheck.stringOf(FastCheck.constantFrom(",", ";", "|", "\"", "\n", "\r", "\t", " ", "\uFEFF", "a", "'"), {
+    maxLength: 6
+  })
+)
+
+const table = FastCheck.uniqueArray(text, { minLength: 1, maxLength: 4 }).chain((columns) =>
+  FastCheck.array(FastCheck.tuple(...columns.map(() => text)), { minLength: 1, maxLength: 5 }).map((rows) =>
+    rows.map((row): { readonly [column: string]: string } =>
+      Object.fromEntries(columns.map((name, i) => [name, row[i]!]))
+    )
+  )
+)
+
+describe("CSV", () => {
+  it.effect.prop("what is written is read back, whatever the text", [
+    table,
+    FastCheck.constantFrom(",", ";", "\t", "||", " "),
+    FastCheck.constantFrom("\n" as const, "\r\n" as const),
+    FastCheck.boolean()
+  ], ([items, delimiter, lineEnding, trim]) =>
+    Effect.gen(function*() {
+      const writer = CsvItemWriter.make<object>("x.csv", { delimiter, lineEnding })
+      yield* Effect.scoped(Effect.gen(function*() {
+        const sink = yield* writer.open(Option.none())
+        yield* sink.write(items)
+        yield* sink.flush!
+      }))
+      const found = yield* readAll(CsvItemReader.make("x.csv", { delimiter, trim }))
+      assert.deepStrictEqual(itemsOf(found), items)
+    }).pipe(Effect.provide(new MemoryFiles().layer)))
+})
