@@ -32,6 +32,8 @@ const layers = [
       "internal/jobKey",
       "internal/monoid",
       "internal/parameterFields",
+      "internal/random",
+      "internal/sameValue",
       "internal/sensitive/*",
       "internal/text"
     ]
@@ -57,6 +59,7 @@ const layers = [
       "ItemWriter",
       "Tasklet",
       "Listener",
+      "Listeners",
       "Step",
       "Flow",
       "Job",
@@ -90,14 +93,18 @@ const layers = [
       "internal/faultPoint",
       "internal/flowGraph",
       "internal/flowRunner",
+      "internal/heartbeat",
       "internal/hooks",
       "internal/jobRunner",
       "internal/lease",
       "internal/owner",
+      "internal/saving",
       "internal/session",
+      "internal/stepOutcome",
       "internal/stepRunner",
       "internal/stepState",
-      "internal/taskletStep"
+      "internal/taskletStep",
+      "internal/yielding"
     ]
   },
   { name: "L5 adapters", modules: ["sql/*", "file/*", "cli/*", "testing/*"] },
@@ -124,7 +131,7 @@ const packages = [
     modules: ["testing/*"],
     allowed: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"]
   },
-  { modules: ["*"], allowed: ["effect", "node:crypto", "node:os"] }
+  { modules: ["*"], allowed: ["effect", "node:crypto", "node:fs", "node:os"] }
 ]
 
 // -- the import graph ---------------------------------------------------------------------------------------------------

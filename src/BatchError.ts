@@ -268,6 +268,25 @@ export class JobExecutionNotRunning extends Schema.TaggedError<JobExecutionNotRu
 }
 
 /**
+ * Represents a job that ended, but not as COMPLETED, and without an error of its
+ * own: it was stopped, or its flow ended it as failed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobNotCompleted extends Schema.TaggedError<JobNotCompleted>()("JobNotCompleted", {
+  jobName: Schema.String,
+  executionId: Schema.Number,
+  status: BatchStatus,
+  exitCode: Schema.String
+}) {
+  override get message(): string {
+    return `Job "${this.jobName}" ended as ${this.status} with exit code "${this.exitCode}" ` +
+      `(execution ${this.executionId}): run it again with the same parameters to go on`
+  }
+}
+
+/**
  * Represents an entry of an execution context that does not fit its key's schema.
  *
  * @since 0.1.0

@@ -1,0 +1,62 @@
+/**
+ * What the engine tells about a running job, for progress displays, tests and dashboards.
+ *
+ * Events are a view, never the truth: that is in the repository.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type { JobExecution } from "./JobExecution.js"
+import type { SkipPhase } from "./SkippedItem.js"
+import type { StepExecution } from "./StepExecution.js"
+
+/**
+ * How far a step has come in its source, in units of the reader (bytes, rows, items).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  readonly done: number
+  readonly total: number
+}
+
+/**
+ * - `JobStarted`, `JobEnded`: around the execution of a job.
+ * - `StepStarted`: `resumed` when it goes on from a checkpoint of an earlier execution.
+ * - `StepSkipped`: the step was complete already and is not run (HAND-5).
+ * - `ChunkCommitted`: after each commit of a chunk, or of a tasklet's call, with the counts so far.
+ * - `ChunkRolledBack`: after each rollback, with the cause in one line.
+ * - `ItemSkipped`: a bad record was skipped; it becomes durable with the next commit.
+ * - `StepEnded`: with the final status and counts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BatchEvent = Data.TaggedEnum<{
+  JobStarted: { readonly job: JobExecution }
+  StepStarted: { readonly job: JobExecution; readonly step: StepExecution; readonly resumed: boolean }
+  StepSkipped: { readonly job: JobExecution; readonly step: StepExecution }
+  ChunkCommitted: {
+    readonly job: JobExecution
+    readonly step: StepExecution
+    readonly progress: Progress | undefined
+  }
+  ChunkRolledBack: { readonly job: JobExecution; readonly step: StepExecution; readonly message: string }
+  ItemSkipped: {
+    readonly job: JobExecution
+    readonly step: StepExecution
+    readonly phase: SkipPhase
+    readonly message: string
+  }
+  StepEnded: { readonly job: JobExecution; readonly step: StepExecution }
+  JobEnded: { readonly job: JobExecution }
+}>
+
+/**
+ * Constructors and matchers of the events.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const BatchEvent: Data.TaggedEnum.Constructor<BatchEvent> = Data.taggedEnum<BatchEvent>()

@@ -1,0 +1,127 @@
+/**
+ * A job: a flow with a name and declared parameters. Building one performs nothing.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type { Pipeable } from "effect/Pipeable"
+import { pipeArguments } from "effect/Pipeable"
+import type * as Types from "effect/Types"
+import { JobDefinitionError } from "./BatchError.js"
+import type { Flow } from "./Flow.js"
+import type { JobDefinition } from "./internal/definition.js"
+import { defects } from "./internal/flowDefects.js"
+import type { Declaration } from "./JobParameters.js"
+import type { JobScope } from "./JobScope.js"
+import type { JobListener } from "./Listener.js"
+import type { StepScope } from "./StepScope.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-batch/Job")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * A job that takes the parameters `P`, ends with one of the exit codes `Code`, may fail with `E` and needs `R`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Job<in P, out Code extends string = string, out E = never, out R = never> extends Pipeable {
+  readonly [TypeId]: {
+    readonly _P: Types.Contravariant<P>
+    readonly _Code: Types.Covariant<Code>
+    readonly _E: Types.Covariant<E>
+    readonly _R: Types.Covariant<R>
+  }
+  readonly name: string
+  readonly definition: JobDefinition
+}
+
+/**
+ * @since 0.1.0
+ */
+export declare namespace Job {
+  /**
+   * Any job.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Any = Job<any, string, any, any>
+}
+
+/**
+ * Makes a job of a flow.
+ *
+ * - `parameters`: the class made with `JobParameters.Tag`. The job provides it, so it leaves `R`. Without it the job
+ *   takes no parameters.
+ * - `restartable`: false when an instance may run only once, whatever its outcome (LAUNCH-5). Default true.
+ * - `listeners`: called around every execution, in this order before and in reverse order after it.
+ *
+ * A definition that can't work throws `JobDefinitionError`, which lists all of its defects.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Job, JobParameters, Step } from "effect-batch"
+ *
+ * class Params extends JobParameters.Tag<Params>()("Params", { name: Schema.String }) {}
+ *
+ * const greet = Step.tasklet("greet", Effect.flatMap(Params, ({ name }) => Effect.log(`Hello ${name}`)))
+ *
+ * assert.strictEqual(Job.make("greeting", { parameters: Params, flow: greet }).name, "greeting")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: {
+  <Self, P, C extends string, E, R, EL = never, RL = never>(name: string, options: {
+    readonly parameters: Context.Tag<Self, P> & Declaration<P>
+    readonly flow: Flow<C, E, R>
+    readonly restartable?: boolean | undefined
+    readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
+  }): Job<P, C, E | EL, Exclude<R | RL, Self | StepScope | JobScope>>
+  <C extends string, E, R, EL = never, RL = never>(name: string, options: {
+    readonly flow: Flow<C, E, R>
+    readonly restartable?: boolean | undefined
+    readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
+  }): Job<{}, C, E | EL, Exclude<R | RL, StepScope | JobScope>>
+} = (name: string, options: {
+  readonly parameters?: (Context.Tag<any, any> & Declaration<any>) | undefined
+  readonly flow: Flow<string, any, any>
+  readonly restartable?: boolean | undefined
+  readonly listeners?: ReadonlyArray<JobListener<any, any>> | undefined
+}): any => {
+  const definition: JobDefinition = {
+    name,
+    parameters: options.parameters,
+    flow: options.flow.node,
+    restartable: options.restartable ?? true,
+    listeners: options.listeners ?? []
+  }
+  const found = defects(definition)
+  if (found.length > 0) {
+    throw new JobDefinitionError({ jobName: name, defects: found })
+  }
+  return Object.assign(Object.create(Proto), { name, definition })
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const Proto = {
+  [TypeId]: {},
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Runs an effect atomically with the job repository: what it writes and what the engine records about it
+ * commit together or not at all.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { TransactionError } from "./BatchError.js"
+
+/**
+ * The attributes of a transaction (TX-1). Absent ones are those of the database.
+ *
+ * - `isolation`: the isolation level.
+ * - `timeout`: the longest time the transaction may be open (TX-2).
+ * - `propagation`: `required` joins an open transaction, `requiresNew` always opens its own,
+ *   `notSupported` runs without one. Default `required`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransactionOptions {
+  readonly isolation?: "read uncommitted" | "read committed" | "repeatable read" | "serializable" | undefined
+  readonly timeout?: Duration.DurationInput | undefined
+  readonly propagation?: "required" | "requiresNew" | "notSupported" | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Transactor extends Context.Tag("effect-batch/Transactor")<Transactor, {
+  /**
+   * Runs the effect in a transaction. It commits when the effect succeeds and rolls back when it fails, dies or
+   * is interrupted. A failing begin or commit is a `TransactionError`; a failure of the effect itself is kept.
+   */
+  readonly transact: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TransactionOptions
+  ) => Effect.Effect<A, E | TransactionError, R>
+}>() {}
+
+/**
+ * Runs `undo` if the transaction that is open now rolls back. Outside a transaction nothing happens. This is how
+ * a writer that keeps its data in memory takes part in a rollback.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const onRollback = (undo: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.map(CurrentTransaction, (transaction) => {
+    transaction?.undos.push(undo)
+  })
+
+/**
+ * Makes a transactor from what a driver does around the effect of a *new* transaction. Joining an open one and
+ * the undos of `onRollback` are added here, so that every driver has them alike.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  newTransaction: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: TransactionOptions
+  ) => Effect.Effect<A, E | TransactionError, R>,
+  outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+): Context.Tag.Service<Transactor> => ({
+  transact: (effect, options = {}) =>
+    Effect.flatMap(CurrentTransaction, (current) => {
+      const propagation = options.propagation ?? "required"
+      if (propagation === "notSupported") {
+        return outside(Effect.provideService(effect, CurrentTransaction, undefined))
+      }
+      if (current !== undefined && propagation === "required") {
+        return effect
+      }
+      const undos: Array<Effect.Effect<void>> = []
+      const run = newTransaction(Effect.provideService(inTime(effect, options), CurrentTransaction, { undos }), options)
+      return Effect.onExit(
+        current === undefined ? run : outside(run),
+        (exit) =>
+          Exit.isSuccess(exit) ? Effect.void : Effect.forEach(undos.reverse(), (undo) => undo, { discard: true })
+      )
+    })
+})
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const inTime = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { timeout }: TransactionOptions
+): Effect.Effect<A, E | TransactionError, R> =>
+  timeout === undefined ? effect : Effect.timeoutFail(effect, {
+    duration: timeout,
+    onTimeout: () =>
+      new TransactionError({
+        reason: "transient",
+        phase: "body",
+        cause: new Error(`it was open for longer than its timeout of ${Duration.format(timeout)}`)
+      })
+  })
+
+class CurrentTransaction extends Context.Reference<CurrentTransaction>()("effect-batch/Transactor/Current", {
+  defaultValue: (): { readonly undos: Array<Effect.Effect<void>> } | undefined => undefined
+}) {}

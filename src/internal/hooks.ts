@@ -1,0 +1,61 @@
+/**
+ * The listeners of a step, compiled once: one function per callback, or none when nobody listens.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { StepListener } from "../Listener.js"
+import type { AnyEffect } from "./definition.js"
+
+type Callback = (...args: ReadonlyArray<any>) => AnyEffect
+type Name = Exclude<keyof StepListener, "afterStep">
+
+/** `afterStep` is not here: each of its calls sees the result of the one before (STEP-14). */
+export type Hooks = { readonly [K in Name]: Callback | undefined }
+
+type Listeners = ReadonlyArray<StepListener<any, any, any, any>>
+
+/** `before*` and skip callbacks in the order of registration, all others in reverse order (LISTEN-1). */
+export const compile = (listeners: Listeners): Hooks => {
+  const inOrder = (name: Name): Callback | undefined => sequence(listeners, name)
+  const reversed = (name: Name): Callback | undefined => sequence([...listeners].reverse(), name)
+  return {
+    beforeStep: inOrder("beforeStep"),
+    beforeChunk: inOrder("beforeChunk"),
+    beforeCommit: inOrder("beforeCommit"),
+    afterChunk: reversed("afterChunk"),
+    afterChunkError: reversed("afterChunkError"),
+    afterRead: reversed("afterRead"),
+    onReadError: reversed("onReadError"),
+    beforeProcess: inOrder("beforeProcess"),
+    afterProcess: reversed("afterProcess"),
+    onProcessError: reversed("onProcessError"),
+    beforeWrite: inOrder("beforeWrite"),
+    afterWrite: reversed("afterWrite"),
+    onWriteError: reversed("onWriteError"),
+    onSkipInRead: inOrder("onSkipInRead"),
+    onSkipInProcess: inOrder("onSkipInProcess"),
+    onSkipInWrite: inOrder("onSkipInWrite"),
+    onRetry: inOrder("onRetry")
+  }
+}
+
+/** Whether the effect is a value already, so that nothing needs to run. */
+export const isDone = (effect: AnyEffect): boolean => Exit.isExit(effect) && Exit.isSuccess(effect)
+
+const sequence = (listeners: Listeners, name: Name): Callback | undefined => {
+  const callbacks = listeners.flatMap((listener) => {
+    const callback = listener[name] as Callback | undefined
+    return callback === undefined ? [] : [callback]
+  })
+  return callbacks.length < 2 ? callbacks[0] : (...args) => runFrom(callbacks, 0, args)
+}
+
+const runFrom = (callbacks: ReadonlyArray<Callback>, from: number, args: ReadonlyArray<any>): AnyEffect => {
+  for (let i = from; i < callbacks.length; i++) {
+    const effect = callbacks[i]!(...args)
+    if (!isDone(effect)) {
+      return Effect.flatMap(effect, () => runFrom(callbacks, i + 1, args))
+    }
+  }
+  return Effect.void
+}

@@ -1,0 +1,58 @@
+/**
+ * One running job execution in this process: what the engine knows about it between two writes to the repository.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { BatchEvent } from "../BatchEvent.js"
+import type { BatchStatus } from "../BatchStatus.js"
+import * as ExecutionContext from "../ExecutionContext.js"
+import type { JobExecution } from "../JobExecution.js"
+import type { JobRepository, OwnerFailure } from "../JobRepository.js"
+import { JobScope } from "../JobScope.js"
+import type { Transactor } from "../Transactor.js"
+
+export interface Session {
+  readonly repository: Context.Tag.Service<JobRepository>
+  readonly transactor: Context.Tag.Service<Transactor>
+  readonly publish: (event: BatchEvent) => void
+  /** As stored, but for the context. */
+  execution: JobExecution
+  /** The job's context as the steps that have committed left it. */
+  context: ExecutionContext.ExecutionContext
+  stopRequested: boolean
+}
+
+/** Remembers what the repository answered: somebody may have asked for a stop. */
+export const noteStatus = (session: Session, status: BatchStatus): void => {
+  if (status === "STOPPING" || status === "STOPPED") {
+    session.stopRequested = true
+  }
+}
+
+/** Saves the execution with these changes and the current context. */
+export const saveJob = (session: Session, changes: Partial<JobExecution>): Effect.Effect<void, OwnerFailure> =>
+  Effect.suspend(() => {
+    const next = { ...session.execution, ...changes, context: session.context }
+    return Effect.map(session.repository.updateJobExecution(next), (status) => {
+      session.execution = next
+      noteStatus(session, status)
+    })
+  })
+
+/** The scope of job listeners and deciders, which work on the job's context directly. */
+export const jobScope = (session: Session): Context.Context<JobScope> =>
+  Context.make(JobScope, {
+    execution: Effect.sync(() => ({ ...session.execution, context: session.context })),
+    get: (key) => Effect.suspend(() => ExecutionContext.get(session.context, key)),
+    set: (key, value) =>
+      Effect.suspend(() =>
+        Either.map(ExecutionContext.setEither(session.context, key, value), (context) => {
+          session.context = context
+        })
+      ),
+    remove: (key) =>
+      Effect.sync(() => {
+        session.context = ExecutionContext.remove(session.context, key)
+      })
+  })

@@ -1,0 +1,139 @@
+/**
+ * The life of a step execution (STEP-1 to STEP-28): start, listeners, body, final status, listeners, end. It ends
+ * with durable rows whatever happens inside; only a lost repository or lost ownership is an error here.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { BatchEvent } from "../BatchEvent.js"
+import * as ExecutionContext from "../ExecutionContext.js"
+import * as ExitStatus from "../ExitStatus.js"
+import type { OwnerFailure } from "../JobRepository.js"
+import type { StepExecution } from "../StepExecution.js"
+import { runChunkStep } from "./chunkStep.js"
+import type { AnyEffect, StepDefinition } from "./definition.js"
+import { describe, unwrap } from "./failure.js"
+import * as FaultPoint from "./faultPoint.js"
+import * as Hooks from "./hooks.js"
+import { saving } from "./saving.js"
+import type { Session } from "./session.js"
+import { endingOf } from "./stepOutcome.js"
+import type { StepState } from "./stepState.js"
+import * as State from "./stepState.js"
+import { runTaskletStep } from "./taskletStep.js"
+
+/** A step that ended, and why it failed. */
+export interface StepResult {
+  readonly step: StepExecution
+  readonly cause: Option.Option<Cause.Cause<unknown>>
+}
+
+/** Starts the step anew, or where `from` had come to (HAND-9). */
+export const runStep = (
+  session: Session,
+  definition: StepDefinition,
+  from: Option.Option<StepExecution>
+): Effect.Effect<StepResult, OwnerFailure, any> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const step = yield* session.repository.createStepExecution(session.execution, {
+        stepName: definition.name,
+        context: Option.match(from, { onNone: () => ExecutionContext.empty, onSome: (last) => last.context }),
+        checkpoint: Option.flatMap(from, (last) => last.checkpoint)
+      })
+      const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step)
+      session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
+      const scope = yield* Scope.make()
+      const exit = Exit.mapErrorCause(yield* Effect.exit(restore(inScope(state, scope, body(state)))), unwrap)
+      yield* end(state, exit)
+      const failed = yield* inScope(state, scope, afterStep(state, exit))
+      yield* close(state, scope, exit)
+      session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.step }))
+      yield* FaultPoint.hit("afterStepEnd")
+      return { step: state.step, cause: Option.orElse(failed, () => Exit.causeOption(exit)) }
+    })
+  )
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) =>
+  Effect.provide(effect, Context.add(State.services(state), Scope.Scope, scope))
+
+const body = (state: StepState): AnyEffect => {
+  const { definition, hooks } = state
+  const run = definition.body._tag === "Chunk"
+    ? runChunkStep(state, definition.body)
+    : runTaskletStep(state, definition.body)
+  return hooks.beforeStep === undefined
+    ? run
+    : Effect.zipRight(Effect.suspend(() => hooks.beforeStep!(State.current(state))), run)
+}
+
+/** Saves how the body ended, before the listeners hear of it (STEP-13). */
+const end = (state: StepState, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void, OwnerFailure> =>
+  Effect.gen(function*() {
+    yield* FaultPoint.hit("beforeStepEnd")
+    const now = yield* DateTime.now
+    const { exitCode } = state.definition.settings
+    const { exitStatus, status } = endingOf(
+      exit,
+      { stopping: State.isStopping(state), status: state.status, exitStatus: state.exitStatus },
+      () => exitCode === undefined ? "COMPLETED" : exitCode.decide(State.current(state))
+    )
+    state.status = status
+    yield* saving(State.finish(state, { status, exitStatus, endTime: Option.some(now), lastUpdated: now }))
+  })
+
+/**
+ * Runs the `afterStep` callbacks, last listener first, each with the result of the one before (STEP-14), and saves
+ * what they made of it (STEP-17). Gives the failure that fails the step, if there is one (STEP-15).
+ */
+const afterStep = (
+  state: StepState,
+  exit: Exit.Exit<unknown, unknown>
+): Effect.Effect<Option.Option<Cause.Cause<unknown>>, OwnerFailure, any> =>
+  Effect.gen(function*() {
+    const { listeners, onListenerFailure } = state.definition.settings
+    const callbacks = listeners.flatMap(({ afterStep }) => afterStep === undefined ? [] : [afterStep]).reverse()
+    if (callbacks.length === 0) {
+      return Option.none()
+    }
+    let result = state.step.exitStatus
+    let failure = Option.none<Cause.Cause<unknown>>()
+    state.exitStatus = result
+    for (const callback of callbacks) {
+      const called = yield* Effect.exit(callback({ ...State.current(state), exitStatus: result, status: state.status }))
+      if (Exit.isFailure(called)) {
+        yield* Effect.logWarning(`afterStep of "${state.definition.name}" failed: ${describe(called.cause)}`)
+        failure = Option.some(called.cause)
+        break
+      }
+      result = ExitStatus.and(ExitStatus.and(result, state.exitStatus), called.value ?? result)
+    }
+    if (Option.isSome(failure) && onListenerFailure === "fail" && Exit.isSuccess(exit)) {
+      state.status = "FAILED"
+      result = ExitStatus.and(result, ExitStatus.addDescription(ExitStatus.FAILED, describe(failure.value)))
+    } else {
+      failure = Option.none()
+    }
+    yield* saving(State.finish(state, { status: state.status, exitStatus: result }))
+    return failure
+  })
+
+/** A finalizer that fails changes nothing about the result, but somebody has to hear of it (STEP-18). */
+const close = (
+  state: StepState,
+  scope: Scope.CloseableScope,
+  exit: Exit.Exit<unknown, unknown>
+): Effect.Effect<void> =>
+  Scope.close(scope, exit).pipe(
+    Effect.catchAllCause((cause) =>
+      Effect.logWarning(`Closing step "${state.definition.name}" failed: ${describe(cause)}`)
+    )
+  )

@@ -1,0 +1,209 @@
+/**
+ * One running step execution: its counts and contexts, and the one way in which they become durable.
+ *
+ * Whatever code inside the step changes (counts, step context, job context) is kept apart until the transaction of
+ * the chunk or tasklet call commits, and is forgotten when it rolls back (CTX-9).
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as BatchStatus from "../BatchStatus.js"
+import * as Counts from "../Counts.js"
+import * as ExecutionContext from "../ExecutionContext.js"
+import * as ExitStatus from "../ExitStatus.js"
+import type { OwnerFailure } from "../JobRepository.js"
+import { JobScope } from "../JobScope.js"
+import type { StepExecution } from "../StepExecution.js"
+import { StepScope } from "../StepScope.js"
+import type { StepDefinition } from "./definition.js"
+import { Fatal } from "./failure.js"
+import * as FaultPoint from "./faultPoint.js"
+import type { Hooks } from "./hooks.js"
+import type { Json } from "./json.js"
+import { canonical } from "./json.js"
+import type { Session } from "./session.js"
+import { noteStatus } from "./session.js"
+
+type Change = (context: ExecutionContext.ExecutionContext) => ExecutionContext.ExecutionContext
+
+export interface StepState {
+  readonly session: Session
+  readonly definition: StepDefinition
+  readonly hooks: Hooks
+  /** As stored by the last commit. */
+  step: StepExecution
+  /** Counted since then. */
+  pending: Counts.Counts
+  context: ExecutionContext.ExecutionContext
+  jobChanges: ReadonlyArray<Change>
+  /** What code in the step made of the exit status and the batch status. */
+  exitStatus: ExitStatus.ExitStatus
+  status: BatchStatus.BatchStatus
+  terminateOnly: boolean
+}
+
+export const make = (
+  session: Session,
+  definition: StepDefinition,
+  hooks: Hooks,
+  step: StepExecution
+): StepState => ({
+  session,
+  definition,
+  hooks,
+  step,
+  pending: Counts.empty,
+  context: step.context,
+  jobChanges: [],
+  exitStatus: ExitStatus.EXECUTING,
+  status: "STARTED",
+  terminateOnly: false
+})
+
+export const isStopping = (state: StepState): boolean => state.terminateOnly || state.session.stopRequested
+
+export const count = (state: StepState, counts: Partial<Counts.Counts>): void => {
+  state.pending = Counts.add(state.pending, Counts.make(counts))
+}
+
+/** The execution as code inside the step sees it. */
+export const current = (state: StepState): StepExecution => ({
+  ...state.step,
+  counts: Counts.add(state.step.counts, state.pending),
+  context: state.context
+})
+
+/**
+ * Runs the work and, as the last statement, saves what the step has become, in one transaction. `work` gives the
+ * checkpoint. Nothing of the step changes unless the transaction commits; a commit whose outcome got lost is looked
+ * up before it counts as failed.
+ */
+export const commit = <E, R>(
+  state: StepState,
+  work: Effect.Effect<Option.Option<Json>, E, R>,
+  counted: Partial<Counts.Counts>
+): Effect.Effect<void, any, R> =>
+  Effect.uninterruptibleMask((restore) => {
+    const { context, jobChanges, session } = state
+    let attempted: StepExecution | undefined
+    const saved = Effect.flatMap(work, (checkpoint) => {
+      attempted = { ...current(state), checkpoint }
+      attempted = { ...attempted, counts: Counts.add(attempted.counts, Counts.make(counted)) }
+      return Effect.zipRight(FaultPoint.hit("beforeCheckpoint"), Effect.mapError(save(state, attempted), fatal))
+    })
+    return restore(session.transactor.transact(saved, state.definition.settings.transaction)).pipe(
+      Effect.catchAll((error) =>
+        attempted !== undefined && isLostCommit(error)
+          ? Effect.flatMap(wasCommitted(state, attempted), (done) => done ? Effect.void : Effect.fail(error))
+          : Effect.fail(error)
+      ),
+      Effect.tapErrorCause(() =>
+        Effect.sync(() => {
+          state.context = context
+          state.jobChanges = jobChanges
+        })
+      ),
+      Effect.zipRight(Effect.sync(() => {
+        session.context = jobContext(state)
+        state.jobChanges = []
+        state.step = attempted!
+        state.pending = Counts.empty
+      }))
+    )
+  })
+
+/** Saves the step as it is given, and the job's context if code in the step changed it. */
+export const save = (state: StepState, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
+  const { session } = state
+  const saveStep = Effect.map(
+    session.repository.updateStepExecution(session.execution, step),
+    (status) => noteStatus(session, status)
+  )
+  return state.jobChanges.length === 0
+    ? saveStep
+    : Effect.zipRight(
+      session.repository.updateJobExecution({ ...session.execution, context: jobContext(state) }),
+      saveStep
+    )
+}
+
+/** Ends the step: everything that is still pending becomes part of it. */
+export const finish = (state: StepState, changes: Partial<StepExecution>): Effect.Effect<void, OwnerFailure> =>
+  Effect.suspend(() => {
+    const step = { ...current(state), ...changes }
+    return Effect.map(save(state, step), () => {
+      state.session.context = jobContext(state)
+      state.jobChanges = []
+      state.step = step
+      state.pending = Counts.empty
+    })
+  })
+
+export const services = (state: StepState): Context.Context<StepScope | JobScope> =>
+  Context.make(StepScope, {
+    execution: Effect.sync(() => current(state)),
+    get: (key) => Effect.suspend(() => ExecutionContext.get(state.context, key)),
+    set: (key, value) =>
+      Effect.suspend(() =>
+        Either.map(ExecutionContext.setEither(state.context, key, value), (context) => {
+          state.context = context
+        })
+      ),
+    remove: (key) =>
+      Effect.sync(() => {
+        state.context = ExecutionContext.remove(state.context, key)
+      }),
+    contribute: (counts) => Effect.sync(() => count(state, counts)),
+    exitStatus: (status) =>
+      Effect.sync(() => {
+        state.exitStatus = ExitStatus.and(state.exitStatus, status)
+      }),
+    upgradeStatus: (status) =>
+      Effect.sync(() => {
+        state.status = BatchStatus.upgradeTo(state.status, status)
+      }),
+    stopRequested: Effect.sync(() => isStopping(state)),
+    terminateOnly: Effect.sync(() => {
+      state.terminateOnly = true
+    })
+  }).pipe(Context.add(JobScope, {
+    execution: Effect.sync(() => ({ ...state.session.execution, context: jobContext(state) })),
+    get: (key) => Effect.suspend(() => ExecutionContext.get(jobContext(state), key)),
+    set: (key, value) =>
+      Effect.suspend(() =>
+        Either.map(ExecutionContext.setEither(jobContext(state), key, value), () => {
+          state.jobChanges = [...state.jobChanges, ExecutionContext.set(key, value)]
+        })
+      ),
+    remove: (key) =>
+      Effect.sync(() => {
+        state.jobChanges = [...state.jobChanges, ExecutionContext.remove(key)]
+      })
+  }))
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const jobContext = (state: StepState): ExecutionContext.ExecutionContext =>
+  state.jobChanges.reduce((context, change) => change(context), state.session.context)
+
+const fatal = (error: unknown): Fatal => new Fatal(error)
+
+const isLostCommit = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "TransactionError" &&
+  "phase" in error && error.phase === "commit"
+
+/** A commit without an answer may have happened: the stored row tells (architecture §7). */
+const wasCommitted = (state: StepState, attempted: StepExecution): Effect.Effect<boolean, Fatal> =>
+  state.session.repository.stepExecutions(attempted.jobExecutionId).pipe(
+    Effect.map((steps) => {
+      const stored = steps.find((step) => step.id === attempted.id)
+      return stored !== undefined && fingerprint(stored) === fingerprint(attempted)
+    }),
+    Effect.mapError(fatal)
+  )
+
+const fingerprint = (step: StepExecution): string =>
+  canonical([{ ...step.counts }, Option.getOrNull(step.checkpoint), step.context.entries])
