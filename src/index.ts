@@ -94,6 +94,13 @@ export * as JobScope from "./JobScope.js"
 export * as Listener from "./Listener.js"
 
 /**
+ * Ready-made listeners: promoting data to later steps, exit codes, logging of bad records.
+ *
+ * @since 0.1.0
+ */
+export * as Listeners from "./Listeners.js"
+
+/**
  * @since 0.1.0
  */
 export * as RestartPolicy from "./RestartPolicy.js"

@@ -1,7 +1,9 @@
 /**
  * What the compiler promises about policies and listeners. Every `@ts-expect-error` is a mistake that must not compile.
  */
-import { RetryPolicy, SkipPolicy } from "effect-batch"
+import type { BatchError, JobScope, StepScope } from "effect-batch"
+import { ExitStatus, Listener, Listeners, RetryPolicy, SkipPolicy } from "effect-batch"
+import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -81,3 +83,63 @@ const forBoth: SkipPolicy.SkipPolicy<LoadError, Clock> = either
 // @ts-expect-error the clock is needed
 const withoutClock: SkipPolicy.SkipPolicy<CsvError> = either
 void [forCsv, forBoth, withoutClock]
+
+// A listener is typed by its callbacks: items intersect, errors and needs add up.
+
+declare const clock: Effect.Effect<void, "late", Clock>
+declare const rates: Effect.Effect<void, RateError>
+
+const listener = Listener.step({
+  beforeStep: () => clock,
+  afterStep: (step) => Effect.succeed(step.counts.read === 0 ? ExitStatus.FAILED : undefined),
+  afterRead: (_: { readonly id: number }) => rates,
+  onSkipInProcess: (_: { readonly iban: string }, error) => Effect.logWarning(error),
+  onSkipInWrite: (_: CsvError) => Effect.void
+})
+same<
+  typeof listener,
+  Listener.StepListener<{ readonly id: number } & { readonly iban: string }, CsvError, "late" | RateError, Clock>
+>()
+const quiet = Listener.step({ beforeStep: (step) => Effect.log(step.stepName) })
+same<typeof quiet, Listener.StepListener>()
+const combined = Listener.combineStep(quiet, listener)
+same<typeof combined, typeof listener>()
+
+const jobListener = Listener.job({ beforeJob: () => clock, afterJob: () => Effect.succeed(ExitStatus.NOOP) })
+same<typeof jobListener, Listener.JobListener<"late", Clock>>()
+
+// @ts-expect-error misspelt
+Listener.step({ beforeStap: () => Effect.void })
+// @ts-expect-error misspelt
+Listener.job({ beforeStep: () => Effect.void })
+// @ts-expect-error an exit status is expected
+Listener.step({ afterStep: () => Effect.succeed("FAILED") })
+
+// A listener for some items does not fit a step with others.
+
+// @ts-expect-error the items of the step have no iban
+const forIds: Listener.StepListener<{ readonly id: number }, CsvError, unknown, unknown> = listener
+void forIds
+
+// Promotion can miss a key only when it is strict.
+
+const lenient = Listeners.promoteToJob([])
+same<
+  typeof lenient,
+  Listener.StepListener<
+    unknown,
+    unknown,
+    BatchError.UnreadableContextKey,
+    StepScope.StepScope | JobScope.JobScope
+  >
+>()
+const strict = Listeners.promoteToJob([], { strict: true })
+same<
+  typeof strict,
+  Listener.StepListener<
+    unknown,
+    unknown,
+    BatchError.UnreadableContextKey | Listeners.ContextKeyMissing,
+    StepScope.StepScope | JobScope.JobScope
+  >
+>()
