@@ -94,7 +94,7 @@ export type KeysetError = SqlFailure | SqlRowError | SqlKeyError
  * // ItemReader<{ id: number; amount: number }, KeysetError, SqlClient>
  * const open = SqlItemReader.keyset({
  *   name: "payments",
- *   select: (sql) => sql`select id, amount from payments where state = ${"open"}`,
+ *   select: (sql) => sql`select id, amount, created_at from payments where state = ${"open"}`,
  *   key: [{ column: "created_at", direction: "desc" }, "id"],
  *   schema: Payment
  * })

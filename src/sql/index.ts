@@ -18,3 +18,24 @@ export * as SqlJobRepository from "./SqlJobRepository.js"
  * @since 0.1.0
  */
 export * as SqlTransactor from "./SqlTransactor.js"
+
+/**
+ * What can go wrong in SQL, told apart by what helps.
+ *
+ * @since 0.1.0
+ */
+export * as SqlFailure from "./SqlFailure.js"
+
+/**
+ * Readers of rows.
+ *
+ * @since 0.1.0
+ */
+export * as SqlItemReader from "./SqlItemReader.js"
+
+/**
+ * Writers of rows.
+ *
+ * @since 0.1.0
+ */
+export * as SqlItemWriter from "./SqlItemWriter.js"

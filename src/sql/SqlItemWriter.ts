@@ -1,0 +1,358 @@
+/**
+ * Writers of rows: insert, upsert, update and delete a chunk with one statement, or run SQL of your own.
+ *
+ * They write with the `SqlClient` of the context, in the transaction that also stores the checkpoint, so each item is
+ * written exactly once when job repository and table share that client. Tables are looked up once, when the step
+ * opens: a table or column that does not exist fails the step before the first item. A chunk fails as a whole; the
+ * engine finds the item that is to blame when the step skips.
+ *
+ * Fields of items are columns by their exact names, whatever name transforms the client has. Values are bound, never
+ * part of the SQL text. PostgreSQL takes one array per column and one statement per chunk; SQLite takes prepared
+ * statements of many rows.
+ *
+ * How values are written: `undefined` and `null` as NULL; numbers, strings, booleans and `bigint` as they are (SQLite:
+ * booleans as 1 and 0); `Uint8Array` as bytes; objects and arrays as JSON text, except arrays in array columns. In
+ * `json` and `jsonb` columns a string is JSON text. `Date` is written to the millisecond: as an instant in a
+ * `timestamptz` column; in `timestamp` and `date` columns in local time, as the `pg` driver does; elsewhere as ISO text.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import type * as Scope from "effect/Scope"
+import { JobDefinitionError } from "../BatchError.js"
+import * as ItemWriter from "../ItemWriter.js"
+import * as Sensitive from "../Sensitive.js"
+import { tableText } from "./internal/identifiers.js"
+import { pgTable } from "./internal/pgTable.js"
+import { sqliteTable } from "./internal/sqliteTable.js"
+import type { Action, Item, Table, TableDialect, Write } from "./internal/tableWrite.js"
+import * as tableWrite from "./internal/tableWrite.js"
+import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
+import { refail, SqlStatementError } from "./SqlFailure.js"
+
+/**
+ * The columns that items of a type can name: any, when the type of the items is not known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Column<A> = [keyof A] extends [never] ? string : keyof A & string
+
+/**
+ * Which columns are written, and from what.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TableOptions<A, I = A> {
+  /** The name in errors and descriptions. Default: what is done and the table. */
+  readonly name?: string | undefined
+  /**
+   * The columns to write. A field an item does not have is NULL then. Default: the fields of the schema, or those of
+   * the first item, which every other item must have too.
+   */
+  readonly columns?: ReadonlyArray<Column<I>> | undefined
+  /** Encodes each item to a row before it is written. Default: items are rows. */
+  readonly schema?: Schema.Schema<A, I> | undefined
+}
+
+/**
+ * The columns that tell which row an item is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Key<A> = readonly [Column<A>, ...Array<Column<A>>]
+
+/**
+ * What a table writer can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type WriteError = SqlFailure | SqlColumnError
+
+/**
+ * Inserts each item as a row. Columns that are not written get their defaults.
+ *
+ * Exactly once, in the transaction of the checkpoint. A row the table refuses fails with `SqlDataError`; an item with
+ * a field that is not written fails with `SqlColumnError`, so nothing is dropped silently. The table may be qualified:
+ * "sales.payments".
+ *
+ * @example
+ * ```ts
+ * import { SqlItemWriter } from "effect-batch/sql"
+ *
+ * interface Payment {
+ *   readonly id: number
+ *   readonly cents: bigint
+ *   readonly paidAt: Date
+ * }
+ *
+ * // ItemWriter<Payment, WriteError, SqlClient>
+ * const insert = SqlItemWriter.insertInto<Payment>("payments", { columns: ["id", "cents", "paidAt"] })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const insertInto = <A extends object = object, I extends object = A>(
+  table: string,
+  options: TableOptions<A, I> = {}
+): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> => tableWriter(table, { _tag: "insert" }, options)
+
+/**
+ * Inserts each item as a row, or updates the row that has its key.
+ *
+ * `key` must be the columns of a unique index. `update` says what happens to a row that exists: "all" written columns
+ * besides the key are updated (default), only some, or "nothing". Items with the same key in one chunk are written in
+ * their order, as single statements would do. Exactly once, in the transaction of the checkpoint; writing an item
+ * again gives the same row, so this is also the writer for a database that does not share that transaction.
+ *
+ * @example
+ * ```ts
+ * import { SqlItemWriter } from "effect-batch/sql"
+ * import { Schema } from "effect"
+ *
+ * const Balance = Schema.Struct({ account: Schema.String, cents: Schema.BigInt, since: Schema.DateFromSelf })
+ *
+ * const upsert = SqlItemWriter.upsertInto("balances", { schema: Balance, key: ["account"], update: ["cents"] })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const upsertInto = <A extends object = object, I extends object = A>(
+  table: string,
+  options: TableOptions<A, I> & {
+    readonly key: Key<I>
+    readonly update?: ReadonlyArray<Column<I>> | "all" | "nothing" | undefined
+  }
+): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> =>
+  tableWriter(table, { _tag: "upsert", key: options.key, update: options.update ?? "all" }, options)
+
+/**
+ * Updates the row that has the key of each item, setting the other columns of the item.
+ *
+ * An item for which there is no row fails with `SqlDataError` of kind "missingRow" (ITEM-22), unless `assertUpdates`
+ * is false. Exactly once, in the transaction of the checkpoint.
+ *
+ * @example
+ * ```ts
+ * import { SqlItemWriter } from "effect-batch/sql"
+ *
+ * const close = SqlItemWriter.update<{ readonly id: number; readonly state: string }>("payments", { key: ["id"] })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const update = <A extends object = object, I extends object = A>(
+  table: string,
+  options: TableOptions<A, I> & {
+    readonly key: Key<I>
+    /** Whether an item without a row is an error. Default true. */
+    readonly assertUpdates?: boolean | undefined
+  }
+): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> =>
+  tableWriter(table, { _tag: "update", key: options.key, assert: options.assertUpdates ?? true }, options)
+
+/**
+ * Deletes the row that has the key of each item. Other fields of the items are not looked at.
+ *
+ * An item for which there is no row fails with `SqlDataError` of kind "missingRow" (ITEM-22), unless `assertUpdates`
+ * is false. Exactly once, in the transaction of the checkpoint.
+ *
+ * @example
+ * ```ts
+ * import { SqlItemWriter } from "effect-batch/sql"
+ *
+ * const purge = SqlItemWriter.deleteFrom<{ readonly id: number }>("payments", { key: ["id"], assertUpdates: false })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const deleteFrom = <A extends object = object, I extends object = A>(
+  table: string,
+  options: Pick<TableOptions<A, I>, "name" | "schema"> & {
+    readonly key: Key<I>
+    /** Whether an item without a row is an error. Default true. */
+    readonly assertUpdates?: boolean | undefined
+  }
+): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> =>
+  tableWriter(table, { _tag: "delete", key: options.key, assert: options.assertUpdates ?? true }, options)
+
+/**
+ * Writes each chunk with SQL of your own. It gets the client of the context as it is, with its name transforms, and at
+ * least one item.
+ *
+ * Exactly once, in the transaction of the checkpoint, as long as it uses only this client. Its `SqlError`s become the
+ * errors of `SqlFailure`; other errors stay as they are. Run its statements one after the other: concurrent ones would
+ * share the connection of the transaction.
+ *
+ * @example
+ * ```ts
+ * import { SqlItemWriter } from "effect-batch/sql"
+ *
+ * const count = SqlItemWriter.statement("visits", (visits: ReadonlyArray<{ readonly page: string }>, sql) =>
+ *   sql`update pages set visits = visits + 1 where name in ${sql.in(visits.map((visit) => visit.page))}`)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const statement = <A, E, R>(
+  name: string,
+  write: (items: ReadonlyArray<A>, sql: SqlClient.SqlClient) => Effect.Effect<unknown, E, R>
+): ItemWriter.ItemWriter<
+  A,
+  Exclude<E, SqlError> | SqlFailure,
+  SqlClient.SqlClient | Exclude<R, Scope.Scope>
+> =>
+  ItemWriter.make<A, Exclude<E, SqlError> | SqlFailure, SqlClient.SqlClient | Exclude<R, Scope.Scope>>({
+    name,
+    delivery: "transactional",
+    open: () =>
+      Effect.map(SqlClient.SqlClient, (sql) => ({
+        // The compiler does not see that excluding the scope twice is excluding it once.
+        write: (items) =>
+          Effect.scoped(refail("write")(Effect.asVoid(write(items, sql)))) as Effect.Effect<
+            void,
+            Exclude<E, SqlError> | SqlFailure,
+            Exclude<SqlClient.SqlClient | Exclude<R, Scope.Scope>, Scope.Scope>
+          >
+      }))
+  })
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+interface Target<A> {
+  readonly table: string
+  readonly action: Action
+  /** The fields that are written; unknown until the first item when neither columns nor schema say so. */
+  readonly fields: ReadonlyArray<string> | undefined
+  readonly encode: (items: ReadonlyArray<A>) => Either.Either<ReadonlyArray<Item>, SqlColumnError>
+}
+
+const tableWriter = <A extends object, I extends object>(
+  table: string,
+  action: Action,
+  options: {
+    readonly name?: string | undefined
+    readonly columns?: ReadonlyArray<string> | undefined
+    readonly schema?: Schema.Schema<A, I> | undefined
+  }
+): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> => {
+  const { columns, schema } = options
+  refuseRepeats(table, columns ?? [])
+  refuseRepeats(table, "key" in action ? action.key : [])
+  const target: Target<A> = {
+    table,
+    action,
+    fields: action._tag === "delete" ? [] : columns ?? (schema === undefined ? undefined : fieldsOf(schema.ast)),
+    // Without a schema an item is a row already; what its fields are is checked before it is written.
+    encode: schema === undefined ?
+      (items) => Either.right(items as ReadonlyArray<object> as ReadonlyArray<Item>)
+      : rowEncoder(table, schema)
+  }
+  return ItemWriter.make<A, WriteError, SqlClient.SqlClient>({
+    name: options.name ?? `${action._tag} ${table}`,
+    delivery: "transactional",
+    open: () =>
+      Effect.flatMap(SqlClient.SqlClient, (client) => {
+        const sql = client.withoutTransforms()
+        return sql.onDialectOrElse({
+          pg: () => openTable(pgTable, sql, target),
+          sqlite: () => openTable(sqliteTable, sql, target),
+          orElse: () =>
+            Effect.fail(statementError(target, "other", "table writers know PostgreSQL and SQLite; use statement"))
+        })
+      })
+  })
+}
+
+const openTable = <A, C extends { readonly name: string }>(
+  dialect: TableDialect<C>,
+  sql: SqlClient.SqlClient,
+  target: Target<A>
+): Effect.Effect<ItemWriter.Sink<A, WriteError>, WriteError> =>
+  Effect.gen(function*() {
+    const { action, encode, fields, table: name } = target
+    const columns = yield* refail(action._tag, name)(dialect.describe(sql, name))
+    if (columns.length === 0) {
+      return yield* statementError(target, "missingTable", "the table does not exist")
+    }
+    const table: Table<C> = { name, text: tableText(sql, name), columns }
+    const prepare = (fields: ReadonlyArray<string>, complete: boolean): Either.Either<Write, SqlStatementError> =>
+      Either.map(
+        tableWrite.resolve(table, action, fields),
+        (found) => checked(target, found.map(({ name }) => name), complete, dialect.prepare(sql, table, action, found))
+      )
+    let write = fields === undefined ? undefined : yield* prepare(fields, false)
+    return {
+      write: (items) =>
+        Effect.flatMap(encode(items), (rows) => {
+          if (write !== undefined || rows.length === 0) {
+            return write === undefined ? Effect.void : write(rows)
+          }
+          return Effect.flatMap(prepare(Object.keys(rows[0]!), true), (prepared) => {
+            write = prepared
+            return write(rows)
+          })
+        })
+    }
+  })
+
+const checked = <A>(
+  { action, table }: Target<A>,
+  fields: ReadonlyArray<string>,
+  complete: boolean,
+  write: Write
+): Write =>
+  action._tag === "delete" ? write : (items) => {
+    const error = tableWrite.checkFields(table, fields, items, complete)
+    return error === undefined ? write(items) : Effect.fail(error)
+  }
+
+const statementError = <A>({ action, table }: Target<A>, kind: "missingTable" | "other", problem: string) =>
+  new SqlStatementError({ operation: action._tag, kind, table, problem })
+
+const refuseRepeats = (table: string, columns: ReadonlyArray<string>): void => {
+  const repeated = columns.find((column, index) => columns.indexOf(column) !== index)
+  if (repeated !== undefined) {
+    throw new JobDefinitionError({ defects: [`the writer of "${table}" names the column "${repeated}" twice`] })
+  }
+}
+
+const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> | undefined => {
+  const encoded = SchemaAST.encodedAST(ast)
+  if (!SchemaAST.isTypeLiteral(encoded) || encoded.indexSignatures.length > 0) {
+    return undefined
+  }
+  return encoded.propertySignatures.map(({ name }) => String(name))
+}
+
+const rowEncoder = <A extends object, I extends object>(table: string, schema: Schema.Schema<A, I>) => {
+  const encode = Schema.encodeEither(schema, { onExcessProperty: "error" })
+  const format = Sensitive.formatIssues(schema)
+  return (items: ReadonlyArray<A>): Either.Either<ReadonlyArray<Item>, SqlColumnError> => {
+    const rows: Array<Item> = []
+    for (let index = 0; index < items.length; index++) {
+      const row = encode(items[index]!)
+      if (Either.isLeft(row)) {
+        const [issue] = format(row.left.issue)
+        return Either.left(tableWrite.fieldError(table, issue?.path ?? "", index, issue?.message ?? "it does not fit"))
+      }
+      rows.push(row.right as Item)
+    }
+    return Either.right(rows)
+  }
+}
