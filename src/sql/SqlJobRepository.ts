@@ -17,7 +17,6 @@ import { TransactionError } from "../BatchError.js"
 import * as JobRepository from "../JobRepository.js"
 import { Transactor } from "../Transactor.js"
 import * as Contention from "./internal/contention.js"
-import type { Env } from "./internal/env.js"
 import * as Env_ from "./internal/env.js"
 import * as Failure from "./internal/failure.js"
 import * as JobRows from "./internal/jobRows.js"
@@ -33,8 +32,8 @@ import * as SqlTransactor from "./SqlTransactor.js"
  * - `migrate`: whether to create and upgrade the tables when the layer is built; otherwise it only makes sure that they
  *   are there. Default true.
  * - `idleTimeout`: see `SqlTransactor.Options`.
- * - `busyTimeout`: how long SQLite waits for another process that is writing; it blocks this process meanwhile.
- *   Default 5 seconds.
+ * - `busyTimeout`: how long SQLite waits while another process, or another client of this one, is writing. Default 5
+ *   seconds.
  *
  * @since 0.1.0
  * @category models
@@ -105,22 +104,26 @@ export const layer: Layer.Layer<JobRepository.JobRepository | Transactor, JobRep
 // internal
 // -------------------------------------------------------------------------------------
 
-const prepare = ({ dialect, sql }: Session, { busyTimeout }: Options): Effect.Effect<void, JobRepositoryError> => {
-  if (dialect.name !== "sqlite") {
+const prepare = (session: Session, { busyTimeout }: Options): Effect.Effect<void, JobRepositoryError> => {
+  if (session.dialect.name !== "sqlite") {
     return Effect.void
   }
-  const millis = Math.ceil(Duration.toMillis(busyTimeout ?? Duration.seconds(5)))
-  const pragmas = ["synchronous = FULL", `busy_timeout = ${Math.min(millis, 2_147_483_647)}`]
+  const millis = Math.min(Math.ceil(Duration.toMillis(busyTimeout ?? Duration.seconds(5))), 2_147_483_647)
+  session.patience = millis
   return Failure.refail("connect")(
-    Effect.forEach(pragmas, (pragma) => sql.unsafe(`PRAGMA ${pragma}`).unprepared, { discard: true })
+    Effect.forEach(
+      ["synchronous = FULL", `busy_timeout = ${millis}`],
+      (pragma) => session.sql.unsafe(`PRAGMA ${pragma}`).unprepared,
+      { discard: true }
+    )
   )
 }
 
+// Heartbeats and stop requests must be seen by others at once, whatever transaction they are called in.
 const encoded = (session: Session, prefix: string, options: Options): JobRepository.Encoded => {
   const env = Env_.make(session, prefix)
-  const transact = makeTransact(session, SqlTransactor.idleSetting(options.idleTimeout ?? Duration.minutes(1)))
   return {
-    transact,
+    transact: makeTransact(session, SqlTransactor.idleSetting(options.idleTimeout ?? Duration.minutes(1))),
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
     insertJobExecution: JobRows.insertJobExecution(env),
@@ -131,7 +134,7 @@ const encoded = (session: Session, prefix: string, options: Options): JobReposit
     updateStepExecution: StepRows.updateStepExecution(env),
     stepHistory: StepRows.stepHistory(env),
     insertSkippedItems: StepRows.insertSkippedItems(env),
-    requestStop: requestStop(env, transact),
+    requestStop: (executionId) => Session_.detached(session, JobRows.requestStop(env)(executionId)),
     close: JobRows.close(env),
     findJobExecutions: JobRows.findJobExecutions(env),
     findJobInstances: JobRows.findJobInstances(env),
@@ -140,14 +143,6 @@ const encoded = (session: Session, prefix: string, options: Options): JobReposit
     findSkippedItems: StepRows.findSkippedItems(env),
     deleteJobExecutions: JobRows.deleteJobExecutions(env)
   }
-}
-
-// A stop request must be seen by others at once, so it does not wait for the commit of whatever it is called in.
-const requestStop = (env: Env, transact: JobRepository.Encoded["transact"]): JobRepository.Encoded["requestStop"] => {
-  const run = JobRows.requestStop(env)
-  return env.dialect.name === "sqlite"
-    ? (executionId) => transact(run(executionId))
-    : (executionId) => Session_.detached(env.session, run(executionId))
 }
 
 /** The connection of the repository's own transaction that is open in this fiber. */

@@ -11,6 +11,18 @@ import { isContention } from "./failure.js"
  */
 export const retry = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => attempt(transaction, 1)
 
+/**
+ * Waits, on the real clock: the transaction waited for lives there too, so a test clock must not hold this up. Give a
+ * random time, so that two that met once do not meet again.
+ *
+ * @internal
+ */
+export const realPause = (millis: number): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), millis)
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
 // internal
 
 const maxAttempts = 6
@@ -18,13 +30,5 @@ const maxAttempts = 6
 const attempt = <A, E, R>(transaction: Effect.Effect<A, E, R>, number: number): Effect.Effect<A, E, R> =>
   Effect.catchAll(transaction, (error) =>
     number < maxAttempts && isContention(error)
-      ? Effect.zipRight(pause(number), attempt(transaction, number + 1))
+      ? Effect.zipRight(realPause(Math.random() * 20 * 2 ** number), attempt(transaction, number + 1))
       : Effect.fail(error))
-
-// The other transaction lives on the real clock, so a test clock must not hold this up. Random, so that two that met
-// once do not meet again.
-const pause = (number: number): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    const timer = setTimeout(() => resume(Effect.void), Math.random() * 20 * 2 ** number)
-    return Effect.sync(() => clearTimeout(timer))
-  })

@@ -6,6 +6,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import type { JobRepositoryError } from "../../BatchError.js"
+import { TransactionError } from "../../BatchError.js"
 import type { Dialect } from "./dialect.js"
 import * as Failure from "./failure.js"
 import * as Schema from "./schema.js"
@@ -60,28 +61,42 @@ export const make = (session: Session, prefix: string): Env => {
 }
 
 /**
- * Runs the statements of an operation: in the transaction that is open, if that belongs to this client, without spans
- * of their own, and with typed failures.
+ * Runs statements that read: in the transaction that is open, if that belongs to this client.
  *
  * @internal
  */
-export const attached = <A>(env: Env, operation: string, effect: Effect.Effect<A, SqlError>) =>
+export const read = <A>(env: Env, operation: string, effect: Effect.Effect<A, SqlError>) =>
   Session_.attached(env.session, quiet(operation, effect))
 
 /**
- * Like `attached`, but outside of any transaction, unless it is one of the repository itself.
+ * Runs statements that write: in the transaction that is open, if that belongs to this client. Else a single statement
+ * of PostgreSQL is a transaction by itself, while SQLite needs one that waits for the lock without blocking the process.
  *
  * @internal
  */
-export const quiet = <A>(
+export const write = <A>(
+  env: Env,
   operation: string,
   effect: Effect.Effect<A, SqlError>
-): Effect.Effect<A, JobRepositoryError> => Effect.withTracerEnabled(Failure.refail(operation)(effect), false)
+): Effect.Effect<A, JobRepositoryError> =>
+  env.dialect.name === "pg" ?
+    read(env, operation, effect) :
+    Effect.flatMap(Session_.ambient, (connection) =>
+      connection !== undefined && Session_.isOwn(env.session, connection)
+        ? quiet(operation, effect)
+        : Effect.mapError(
+          Session_.transact(env.session, "BEGIN IMMEDIATE", quiet(operation, effect)),
+          (error) => error instanceof TransactionError ? Failure.fromTransactionError(error) : error
+        ))
 
 /** @internal */
 export const runningStatuses = "('STARTING', 'STARTED', 'STOPPING')"
 
 // internal
+
+// Without spans: a repository that is polled would drown the traces of the job.
+const quiet = <A>(operation: string, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, JobRepositoryError> =>
+  Effect.withTracerEnabled(Failure.refail(operation)(effect), false)
 
 const columns = (sql: SqlClient, dialect: Dialect, tables: Tables): Columns => {
   const named = (kind: (column: string) => string, ...pairs: ReadonlyArray<readonly [string, string]>) =>

@@ -44,12 +44,12 @@ export const fromTransactionError = (error: TransactionError): JobRepositoryErro
 
 /**
  * Whether the database has certainly rolled back and the same transaction may succeed next time. A connection that is
- * lost in a commit leaves the outcome open.
+ * lost in a commit leaves the outcome open, and whoever could not begin has waited long enough.
  *
  * @internal
  */
 export const isContention = (error: unknown): boolean =>
-  (error instanceof JobRepositoryError || error instanceof TransactionError) &&
+  (error instanceof JobRepositoryError || (error instanceof TransactionError && error.phase !== "begin")) &&
   contention.has(classify(error.cause).kind)
 
 // internal

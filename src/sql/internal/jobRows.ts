@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type { JobRepositoryError } from "../../BatchError.js"
 import type { Encoded, ExecutionFilter, InstanceFilter, JobExecutionRow, JobInstanceRow } from "../../JobRepository.js"
 import type { Env } from "./env.js"
-import { attached, runningStatuses } from "./env.js"
+import { read, runningStatuses, write } from "./env.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
 
@@ -22,7 +22,7 @@ export const lockInstance = (env: Env): Encoded["lockInstance"] => ({ createTime
   const returning = sql.literal(
     `${dialect.number("id")} as "instanceId", ${dialect.millis("create_time")} as "created"`
   )
-  return attached(
+  return write(
     env,
     "launch",
     Effect.map(
@@ -43,7 +43,7 @@ export const lockInstance = (env: Env): Encoded["lockInstance"] => ({ createTime
 /** @internal */
 export const launchHistory = (env: Env): Encoded["launchHistory"] => (instanceId) => {
   const { columns, sql, tables } = env
-  return attached(
+  return read(
     env,
     "launch",
     Effect.map(
@@ -75,7 +75,7 @@ export const insertJobExecution = (env: Env): Encoded["insertJobExecution"] => (
   },
       ${dialect.after(leaseMillis)}, ${row.restartOf}
     ) returning ${sql.literal(dialect.number("id"))} as "id"`
-  return attached(
+  return write(
     env,
     "launch",
     Effect.gen(function*() {
@@ -92,7 +92,7 @@ export const updateJobExecution = (env: Env): Encoded["updateJobExecution"] => (
   const { dialect, sql, tables } = env
   const going = row.status === "STARTING" || row.status === "STARTED"
   const status = going ? sql`case when status = 'STOPPING' then status else ${row.status} end` : sql`${row.status}`
-  return attached(
+  return write(
     env,
     "updateJobExecution",
     stored(sql<Raw>`update ${tables.execution} set
@@ -116,7 +116,7 @@ export const updateJobExecution = (env: Env): Encoded["updateJobExecution"] => (
  */
 export const renewLease = (env: Env): Encoded["renewLease"] => (executionId, epoch, leaseMillis) => {
   const { dialect, sql, tables } = env
-  return attached(
+  return write(
     env,
     "renewLease",
     stored(sql<Raw>`update ${tables.execution} set
@@ -148,7 +148,7 @@ export const requestStop = (env: Env): Encoded["requestStop"] => (executionId) =
       sql<Raw>`select status as "status" from ${tables.execution} where id = ${executionId}`,
       () => flag
     )
-  return attached(env, "requestStop", stored(statement))
+  return write(env, "requestStop", stored(statement))
 }
 
 /**
@@ -172,13 +172,13 @@ export const close = (env: Env): Encoded["close"] => (executionIds, end) => {
         where ${steps} and status in ${running}`
       yield* sql`update ${tables.step} set epoch = epoch + 1 where ${steps}`
     })
-  return attached(env, "close", inBatches(executionIds, closeSome))
+  return write(env, "close", inBatches(executionIds, closeSome))
 }
 
 /** @internal */
 export const findJobExecutions = (env: Env): Encoded["findJobExecutions"] => (filter) => {
   const { columns, sql, tables } = env
-  return attached(
+  return read(
     env,
     "findJobExecutions",
     Effect.map(
@@ -194,7 +194,7 @@ export const findJobExecutions = (env: Env): Encoded["findJobExecutions"] => (fi
 /** @internal */
 export const findJobInstances = (env: Env): Encoded["findJobInstances"] => (filter: InstanceFilter) => {
   const { columns, sql, tables } = env
-  return attached(
+  return read(
     env,
     "findJobInstances",
     Effect.map(
@@ -219,7 +219,7 @@ export const findJobInstances = (env: Env): Encoded["findJobInstances"] => (filt
  * @internal
  */
 export const findJobNames = (env: Env): Encoded["findJobNames"] =>
-  attached(
+  read(
     env,
     "findJobNames",
     Effect.map(
@@ -237,7 +237,7 @@ export const deleteJobExecutions = (
     Effect.forEach(batches(executionIds), (ids) => deleteSome(env, ids)),
     (counts) => counts.reduce((sum, count) => sum + count, 0)
   )
-  return attached(env, "deleteJobExecutions", deleted)
+  return write(env, "deleteJobExecutions", deleted)
 }
 
 // internal

@@ -16,9 +16,11 @@ import * as Fiber from "effect/Fiber"
 import { globalValue } from "effect/GlobalValue"
 import * as Scope from "effect/Scope"
 import { JobRepositoryError, TransactionError } from "../../BatchError.js"
+import { realPause } from "./contention.js"
 import type { Dialect } from "./dialect.js"
 import * as Dialect_ from "./dialect.js"
 import * as Failure from "./failure.js"
+import { classify } from "./sqlState.js"
 
 /** @internal */
 export interface Session {
@@ -28,6 +30,8 @@ export interface Session {
   readonly only: Connection | undefined
   /** The connections on which a transaction of this session is open now. */
   readonly open: WeakSet<Connection>
+  /** How long, in milliseconds, a transaction of SQLite waits to begin while another process or client is writing. */
+  patience: number
 }
 
 /**
@@ -140,7 +144,7 @@ const connect = (client: SqlClient.SqlClient): Effect.Effect<Session, JobReposit
   const only = dialect.name === "sqlite"
     ? Failure.refail("connect")(stripped(Effect.scoped(sql.reserve)))
     : Effect.succeed(undefined)
-  return Effect.map(only, (only) => ({ sql, dialect, only, open: new WeakSet<Connection>() }))
+  return Effect.map(only, (only) => ({ sql, dialect, only, open: new WeakSet<Connection>(), patience: 5000 }))
 }
 
 const provideConnection = <A, E, R>(effect: Effect.Effect<A, E, R>, connection: Connection) =>
@@ -157,14 +161,42 @@ const start = (
   Effect.mapError(
     Effect.flatMap(acquire(session, scope, restore), (connection) =>
       Effect.onError(
-        Effect.map(connection.executeRaw(begin, []), () => {
-          session.open.add(connection)
-          return connection
-        }),
+        Effect.map(
+          session.only === undefined
+            ? connection.executeRaw(begin, [])
+            : restore(beginPatiently(session, connection, begin, performance.now())),
+          () => {
+            session.open.add(connection)
+            return connection
+          }
+        ),
         () => rollback(connection)
       )),
     (error) => Failure.transactionError("begin", error)
   )
+
+// SQLite waits for a lock by blocking the whole process, in which the holder of the lock may live. So it is told not to
+// wait, for this statement only, and is asked again.
+const beginPatiently = (
+  session: Session,
+  connection: Connection,
+  begin: string,
+  since: number
+): Effect.Effect<unknown, SqlError> =>
+  Effect.catchAll(
+    Effect.zipRight(
+      busyTimeout(connection, 0),
+      Effect.ensuring(connection.executeRaw(begin, []), Effect.ignore(busyTimeout(connection, session.patience)))
+    ),
+    (error) =>
+      classify(error).kind === "busy" && performance.now() - since < session.patience
+        ? Effect.zipRight(realPause(Math.random() * 20), beginPatiently(session, connection, begin, since))
+        : Effect.fail(error)
+  )
+
+// SQLite obeys this when the statement is prepared, so it must not come from a cache.
+const busyTimeout = (connection: Connection, millis: number): Effect.Effect<unknown, SqlError> =>
+  Effect.suspend(() => connection.executeUnprepared(`PRAGMA busy_timeout = ${millis}`, [], undefined))
 
 // Waiting for a pooled connection can only be given up by leaving the wait behind: the pool would lose the connection
 // it hands to an interrupted fiber, whereas a closed scope gives it back at once.

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Encoded, SkippedItemRow, StepExecutionRow } from "../../JobRepository.js"
 import type { Env } from "./env.js"
-import { attached } from "./env.js"
+import { read, write } from "./env.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
 
@@ -31,7 +31,7 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
     from ${tables.execution} j
     where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} ${sql.literal(dialect.forShare)}
     returning ${sql.literal(dialect.number("id"))} as "id"`
-  return attached(
+  return write(
     env,
     "createStepExecution",
     Effect.map(insert, ([inserted]) => inserted === undefined ? Option.none() : Option.some(Rows.number(inserted.id)))
@@ -64,7 +64,7 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
         returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`,
       ([saved]) => saved === undefined ? Effect.void : sql`update ${tables.execution} set ${renewed} where ${due}`
     )
-  return attached(
+  return write(
     env,
     "updateStepExecution",
     Effect.map(statement, ([saved]) => saved === undefined ? Option.none() : Option.some(saved.status as string))
@@ -74,7 +74,7 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
 /** @internal */
 export const stepHistory = (env: Env): Encoded["stepHistory"] => (instanceId, stepName) => {
   const { columns, dialect, sql, tables } = env
-  return attached(
+  return read(
     env,
     "stepHistory",
     Effect.map(
@@ -91,7 +91,7 @@ export const stepHistory = (env: Env): Encoded["stepHistory"] => (instanceId, st
 /** @internal */
 export const findStepExecutions = (env: Env): Encoded["findStepExecutions"] => (executionId) => {
   const { columns, sql, tables } = env
-  return attached(
+  return read(
     env,
     "findStepExecutions",
     Effect.map(
@@ -103,7 +103,7 @@ export const findStepExecutions = (env: Env): Encoded["findStepExecutions"] => (
 
 /** @internal */
 export const insertSkippedItems = (env: Env): Encoded["insertSkippedItems"] => (rows) =>
-  attached(
+  write(
     env,
     "insertSkippedItems",
     Effect.forEach(
@@ -116,7 +116,7 @@ export const insertSkippedItems = (env: Env): Encoded["insertSkippedItems"] => (
 /** @internal */
 export const findSkippedItems = (env: Env): Encoded["findSkippedItems"] => (executionId) => {
   const { columns, sql, tables } = env
-  return attached(
+  return read(
     env,
     "findSkippedItems",
     Effect.map(

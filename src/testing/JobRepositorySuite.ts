@@ -1,0 +1,74 @@
+/**
+ * The tests that every job repository passes: run them on the one you wrote, or on ours with your database.
+ *
+ * Needs the optional peer dependencies `vitest` and `@effect/vitest`.
+ *
+ * @since 0.1.0
+ */
+import { describe, layer as testLayer } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
+import type * as Layer from "effect/Layer"
+import type { JobRepository } from "../JobRepository.js"
+import type { Transactor } from "../Transactor.js"
+import type { Cases } from "./internal/jobRepository/kit.js"
+import { launching } from "./internal/jobRepository/launching.js"
+import { operating } from "./internal/jobRepository/operating.js"
+import { owning } from "./internal/jobRepository/owning.js"
+import { querying } from "./internal/jobRepository/querying.js"
+import { storing } from "./internal/jobRepository/storing.js"
+import { separateTransactions, transacting } from "./internal/jobRepository/transacting.js"
+
+/**
+ * - `timeout`: how long building the layer may take, 60 seconds by default.
+ * - `separateTransactions`: whether a transaction of its own can be opened while another one is open; true by default.
+ *   A store with a single connection says false.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly timeout?: Duration.DurationInput | undefined
+  readonly separateTransactions?: boolean | undefined
+}
+
+/**
+ * Defines the tests of a job repository and its transactor, to be called at the top of a test file. All tests share one
+ * build of the layer and keep apart by the names of their jobs, so a store that is not empty does no harm; they leave
+ * their executions in it.
+ *
+ * @example
+ * ```ts skip-type-checking
+ * import { JobRepositorySuite } from "effect-batch/testing"
+ *
+ * JobRepositorySuite.suite("my store", MyJobRepository.layer)
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const suite = <E>(
+  name: string,
+  layer: Layer.Layer<JobRepository | Transactor, E>,
+  options: Options = {}
+): void => {
+  const groups: Readonly<Record<string, Cases>> = {
+    launching,
+    owning,
+    operating,
+    storing,
+    querying,
+    transacting,
+    ...(options.separateTransactions === false ? {} : { "separate transactions": separateTransactions })
+  }
+  describe(`JobRepository: ${name}`, () => {
+    testLayer(layer, { timeout: options.timeout ?? "60 seconds" })((it) => {
+      for (const [group, cases] of Object.entries(groups)) {
+        describe(group, () => {
+          for (const [title, test] of Object.entries(cases)) {
+            it.effect(title, () => test)
+          }
+        })
+      }
+    })
+  })
+}
