@@ -7,13 +7,14 @@
  * engine finds the item that is to blame when the step skips.
  *
  * Fields of items are columns by their exact names, whatever name transforms the client has. Values are bound, never
- * part of the SQL text. PostgreSQL takes one array per column and one statement per chunk; SQLite takes prepared
+ * part of the SQL text. PostgreSQL gets one statement per chunk with an array per column; SQLite gets prepared
  * statements of many rows.
  *
  * How values are written: `undefined` and `null` as NULL; numbers, strings, booleans and `bigint` as they are (SQLite:
  * booleans as 1 and 0); `Uint8Array` as bytes; objects and arrays as JSON text, except arrays in array columns. In
  * `json` and `jsonb` columns a string is JSON text. `Date` is written to the millisecond: as an instant in a
- * `timestamptz` column; in `timestamp` and `date` columns in local time, as the `pg` driver does; elsewhere as ISO text.
+ * `timestamptz` column; in `timestamp` and `date` columns in local time, as the `pg` driver does; elsewhere as ISO
+ * text.
  *
  * @since 0.1.0
  */

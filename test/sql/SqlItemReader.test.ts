@@ -11,6 +11,7 @@ import { pgCodec } from "../../src/sql/internal/keyCodec.js"
 import { pageOf } from "../../src/sql/internal/keyset.js"
 import { SqlKeyError, SqlRowError, SqlStatementError } from "../../src/sql/SqlFailure.js"
 import * as SqlItemReader from "../../src/sql/SqlItemReader.js"
+import * as ReaderLaws from "../../src/testing/ReaderLaws.js"
 import * as Postgres from "../support/Postgres.js"
 import * as Sqlite from "../support/Sqlite.js"
 
@@ -43,6 +44,7 @@ const assertLaw = <A, E, R>(reader: ItemReader.ItemReader<A, E, R>, max: number)
       const rest = yield* pagesOf(reader, stored(pages[i]!.position), (pull) => max + pull)
       assert.deepStrictEqual(itemsOf(rest), itemsOf(pages.slice(i + 1)))
     }
+    yield* ReaderLaws.check(reader)
     return itemsOf(pages)
   })
 
@@ -69,7 +71,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
           assert.deepStrictEqual(all.map((row) => row.id), Array.from({ length: 25 }, (_, i) => i + 1))
         }
         const some = yield* assertLaw(
-          ids({ select: (sql) => sql`select id, even from numbers where even = ${0} and id > ${4}`, pageSize: 4 }),
+          ids({ select: (sql) => sql`select id, even from numbers where even = ${0} and id > ${4}`, pageSize: 6 }),
           3
         )
         assert.deepStrictEqual(some.map((row) => row.id), [6, 8, 10, 12, 14, 16, 18, 20, 22, 24])
@@ -167,6 +169,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
           key: ["id"],
           schema: Schema.Struct({ id: Schema.Number, amount: Schema.NumberFromString })
         })
+        yield* ReaderLaws.check(reader)
         const pages = yield* pagesOf(reader, Option.none(), () => 10)
         assert.deepStrictEqual(pages.map((page) => page.items.map((item) => item.id)), [[1], [3], [5]])
         assert.deepStrictEqual(pages.map((page) => Option.map(page.failure, (error) => error._tag)), [
