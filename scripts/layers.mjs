@@ -59,7 +59,6 @@ const layers = [
       "ItemWriter",
       "Tasklet",
       "Listener",
-      "Listeners",
       "Step",
       "Flow",
       "Job",
@@ -79,6 +78,7 @@ const layers = [
       "Transactor",
       "StepScope",
       "JobScope",
+      "Listeners",
       "internal/memoryDriver",
       "internal/repository",
       "internal/repositoryRows"

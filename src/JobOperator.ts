@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Types from "effect/Types"
 import type { EngineError, JobRepositoryError, LaunchError, NoSuchJobExecution } from "./BatchError.js"
 import { InvalidJobParameters, JobNotCompleted } from "./BatchError.js"
 import type { BatchEvent } from "./BatchEvent.js"
@@ -120,7 +121,7 @@ export const events: Stream.Stream<BatchEvent> = Stream.unwrap(
  */
 export const run = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
-  parameters: P
+  parameters: Types.NoInfer<P>
 ): Effect.Effect<
   EndedJobExecution<Code, E>,
   LaunchError | OwnerFailure,
@@ -139,7 +140,7 @@ export const run = <P, Code extends string, E, R>(
  */
 export const runOrFail = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
-  parameters: P
+  parameters: Types.NoInfer<P>
 ): Effect.Effect<
   EndedJobExecution<Code, E>,
   E | EngineError | JobNotCompleted | LaunchError | OwnerFailure,
@@ -170,7 +171,7 @@ export const runOrFail = <P, Code extends string, E, R>(
  */
 export const start = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
-  parameters: P
+  parameters: Types.NoInfer<P>
 ): Effect.Effect<
   RunningJobExecution<Code, E>,
   LaunchError | JobRepositoryError,

@@ -8,8 +8,10 @@
  */
 import type * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
-import type { TransactionError } from "./BatchError.js"
+import type { SkipLimitExceeded, TransactionError } from "./BatchError.js"
 import * as CompletionPolicy from "./CompletionPolicy.js"
 import type { Flow } from "./Flow.js"
 import { Proto as FlowProto } from "./Flow.js"
@@ -20,6 +22,9 @@ import type { ItemProcessor } from "./ItemProcessor.js"
 import type { ItemReader } from "./ItemReader.js"
 import type { ItemWriter } from "./ItemWriter.js"
 import type { StepListener } from "./Listener.js"
+import * as RetryPolicy from "./RetryPolicy.js"
+import * as Sensitive from "./Sensitive.js"
+import * as SkipPolicy from "./SkipPolicy.js"
 import type { StepExecution } from "./StepExecution.js"
 import type { RepeatStatus } from "./Tasklet.js"
 import type { TransactionOptions } from "./Transactor.js"
@@ -96,8 +101,16 @@ export const chunk: {
     name: string,
     options: ChunkOptions<In> & {
       readonly reader: ItemReader<In, ER, RR>
-      readonly processor: ItemProcessor<In, Out, EP, RP> | ((item: In) => Effect.Effect<Out, EP, RP>)
-      readonly writer: ItemWriter<Types.NoInfer<Out>, EW, RW>
+      readonly processor: (item: In) => Effect.Effect<Out, EP, RP>
+      readonly writer: ItemWriter<Out, EW, RW>
+    }
+  ): ChunkStep<In, Out, "COMPLETED" | "FAILED", ER | EP | EW | TransactionError, RR | RP | RW>
+  <In, ER, RR, Out, EP, RP, EW, RW>(
+    name: string,
+    options: ChunkOptions<In> & {
+      readonly reader: ItemReader<In, ER, RR>
+      readonly processor: ItemProcessor<In, Out, EP, RP>
+      readonly writer: ItemWriter<Out, EW, RW>
     }
   ): ChunkStep<In, Out, "COMPLETED" | "FAILED", ER | EP | EW | TransactionError, RR | RP | RW>
   <In, ER, RR, EW, RW>(
@@ -105,7 +118,7 @@ export const chunk: {
     options: ChunkOptions<In> & {
       readonly reader: ItemReader<In, ER, RR>
       readonly processor?: undefined
-      readonly writer: ItemWriter<Types.NoInfer<In>, EW, RW>
+      readonly writer: ItemWriter<In, EW, RW>
     }
   ): ChunkStep<In, In, "COMPLETED" | "FAILED", ER | EW | TransactionError, RR | RW>
 } = (
@@ -182,12 +195,7 @@ export const exitCode: {
   <const C2 extends string>(
     codes: ReadonlyArray<C2>,
     decide: (step: StepExecution) => Types.NoInfer<C2>
-  ): {
-    <In, Out, C extends string, E, R>(
-      self: ChunkStep<In, Out, C, E, R>
-    ): ChunkStep<In, Out, Exclude<C, "COMPLETED"> | C2, E, R>
-    <C extends string, E, R>(self: Step<C, E, R>): Step<Exclude<C, "COMPLETED"> | C2, E, R>
-  }
+  ): <S extends Any>(self: S) => WithCode<S, C2>
 } = (codes: ReadonlyArray<string>, decide: (step: StepExecution) => string) => (self: any): any =>
   refine(self, { exitCode: { codes, decide } })
 
@@ -200,12 +208,7 @@ export const exitCode: {
 export const listen: {
   <In, Out, EL, RL>(
     listener: StepListener<In, Out, EL, RL>
-  ): {
-    <I extends In, O extends Out, C extends string, E, R>(
-      self: ChunkStep<I, O, C, E, R>
-    ): ChunkStep<I, O, C, E | EL, R | RL>
-    <C extends string, E, R>(self: Step<C, E, R>): Step<C, E | EL, R | RL>
-  }
+  ): <S extends Any>(self: S & Listenable<S, In, Out>) => WithListener<S, EL, RL>
 } = (listener: StepListener<any, any, any, any>) => (self: any): any =>
   refine(self, { listeners: [...settings(self).listeners, listener] })
 
@@ -235,11 +238,182 @@ export const transaction: {
     refine(self, { transaction: { ...settings(self).transaction, ...options } })
 )
 
+/**
+ * Skips records that fail with one of the given tags, in reading, processing and writing (SKIP-1 to SKIP-12).
+ *
+ * `limit` is the number of skips that one step execution allows, over all three phases: with 10 the eleventh bad record
+ * fails the step with `SkipLimitExceeded` (SKIP-4). Several `skip` combinators have a limit each. A skipped tag leaves
+ * `E`; a tag that the step can't fail with does not compile.
+ *
+ * Skips are counted and reported in the transaction that makes them durable, exactly once each (D8).
+ *
+ * @example
+ * ```ts
+ * import { Data, Effect } from "effect"
+ * import { ItemReader, ItemWriter, Step } from "effect-batch"
+ *
+ * class BadNumber extends Data.TaggedError("BadNumber")<{ readonly value: number }> {}
+ *
+ * const load = Step.chunk("load", {
+ *   reader: ItemReader.fromIterable([1, 2, 3]),
+ *   processor: (value) => value === 2 ? Effect.fail(new BadNumber({ value })) : Effect.succeed(value),
+ *   writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) => Effect.log(items)),
+ *   chunkSize: 2
+ * }).pipe(Step.skip("BadNumber", { limit: 10 }))
+ *
+ * assert.strictEqual(load.name, "load")
+ * ```
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const skip: {
+  <E, const T extends TagsOf<E>>(
+    tag: T | ReadonlyArray<T>,
+    options: { readonly limit: number }
+  ): <In, Out, C extends string, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, ExcludeTag<E, T> | SkipLimitExceeded, R>
+} = (tag: string | ReadonlyArray<string>, { limit }: { readonly limit: number }) => (self: any): any =>
+  addSkip(self, SkipPolicy.tags(SkipPolicy.limit<any>(limit), ...toArray(tag)))
+
+/**
+ * Skips as a policy says: any `SkipPolicy`, driven by a `Schedule`, by classes, by predicates, composed with `and` and
+ * `or`. The errors that it skips stay in `E`, since a policy may let some of them through.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const skipWith = <E, RP>(
+  policy: SkipPolicy.SkipPolicy<E, RP>
+) =>
+<In, Out, C extends string, E1 extends E, R>(
+  self: ChunkStep<In, Out, C, E1, R>
+): ChunkStep<In, Out, C, E1 | SkipLimitExceeded, R | RP> => addSkip(self, policy) as any
+
+/**
+ * Tries again what failed with one of the given tags: a read in place, the processing of an item in place, a write by
+ * rolling back and writing the same outputs in a new transaction (D3). Retries come before skips.
+ *
+ * - `times`: how often to try again after the first attempt.
+ * - `schedule`: when to try again, and until when. It is stepped with the error. No transaction is open in the pause.
+ * - `while`: whether this very error is worth it.
+ *
+ * Without `times` and `schedule` it tries three times again, at once.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const retry: {
+  <E, const T extends TagsOf<E>, O = unknown, RS = never>(
+    tag: T | ReadonlyArray<T>,
+    options?: {
+      readonly times?: number | undefined
+      readonly while?: ((error: ExtractTag<Types.NoInfer<E>, T>) => boolean) | undefined
+      readonly schedule?: Schedule.Schedule<O, ExtractTag<Types.NoInfer<E>, T>, RS> | undefined
+    }
+  ): <In, Out, C extends string, R>(self: ChunkStep<In, Out, C, E, R>) => ChunkStep<In, Out, C, E, R | RS>
+} = (tag: string | ReadonlyArray<string>, options: {
+  readonly times?: number | undefined
+  readonly while?: ((error: any) => boolean) | undefined
+  readonly schedule?: Schedule.Schedule<any, any, any> | undefined
+} = {}) =>
+(self: any): any => addRetry(self, retryPolicyOf(toArray(tag), options))
+
+/**
+ * Retries as a policy says.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const retryWith = <E, RP>(
+  policy: RetryPolicy.RetryPolicy<E, RP>
+) =>
+<In, Out, C extends string, E1 extends E, R>(
+  self: ChunkStep<In, Out, C, E1, R>
+): ChunkStep<In, Out, C, E1, R | RP> => addRetry(self, policy) as any
+
+/**
+ * How the bad item of a refused chunk is found: by halves (`bisect`, the default), which costs about 2 log₂ n
+ * transactions, or `one-by-one`, for writers whose effects depend on the order of single items. Either way each attempt is
+ * a transaction of its own, and the checkpoint never runs ahead of it.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const scan: {
+  (order: "bisect" | "one-by-one"): <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, E, R>
+} = (order) => (self) => refine(self, { scan: order })
+
+/**
+ * Stores every skipped record with the transaction that makes the skip durable: step, phase, position, error and the item,
+ * to be read with `JobOperator.skipped`.
+ *
+ * `schema` encodes the item; fields that it marks as sensitive are stored masked. Without it the item is stored as it is,
+ * if JSON can hold it.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const quarantine = (
+  options: { readonly schema?: Schema.Schema.Any | undefined } = {}
+) =>
+<In, Out, C extends string, E, R>(self: ChunkStep<In, Out, C, E, R>): ChunkStep<In, Out, C, E, R> =>
+  refine(self, { quarantine: options.schema === undefined ? (item) => item : Sensitive.mask(options.schema) })
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
 type Any = Step<string, any, any>
+
+type WithCode<S, C2 extends string> = S extends ChunkStep<infer In, infer Out, infer C, infer E, infer R>
+  ? ChunkStep<In, Out, Exclude<C, "COMPLETED"> | C2, E, R>
+  : S extends Step<infer C, infer E, infer R> ? Step<Exclude<C, "COMPLETED"> | C2, E, R>
+  : never
+
+type WithListener<S, EL, RL> = S extends ChunkStep<infer In, infer Out, infer C, infer E, infer R>
+  ? ChunkStep<In, Out, C, E | EL, R | RL>
+  : S extends Step<infer C, infer E, infer R> ? Step<C, E | EL, R | RL>
+  : never
+
+/** A listener must understand the items of the step. */
+type Listenable<S, In, Out> = S extends ChunkStep<infer I, infer O, any, any, any>
+  ? [I, O] extends [In, Out] ? unknown : { readonly "the listener expects other items": readonly [In, Out] }
+  : unknown
+
+type TagsOf<E> = E extends { readonly _tag: infer T extends string } ? T : never
+type ExtractTag<E, T> = Extract<E, { readonly _tag: T }>
+type ExcludeTag<E, T> = Exclude<E, { readonly _tag: T }>
+
+const toArray = (tag: string | ReadonlyArray<string>): ReadonlyArray<string> => typeof tag === "string" ? [tag] : tag
+
+const addSkip = (self: Any, policy: SkipPolicy.SkipPolicy<any, any>): Any => {
+  const known = settings(self).skip
+  return refine(self, { skip: known === undefined ? policy : SkipPolicy.or(known, policy) })
+}
+
+const addRetry = (self: Any, policy: RetryPolicy.RetryPolicy<any, any>): Any => {
+  const known = settings(self).retry
+  return refine(self, { retry: known === undefined ? policy : RetryPolicy.or(known, policy) })
+}
+
+const retryPolicyOf = (tags: ReadonlyArray<string>, options: {
+  readonly times?: number | undefined
+  readonly while?: ((error: any) => boolean) | undefined
+  readonly schedule?: Schedule.Schedule<any, any, any> | undefined
+}): RetryPolicy.RetryPolicy<any, any> => {
+  const { schedule, times, while: condition } = options
+  const bounded = schedule === undefined
+    ? Schedule.recurs(times ?? 3)
+    : times === undefined
+    ? schedule
+    : Schedule.intersect(schedule, Schedule.recurs(times))
+  const policy = RetryPolicy.tags(RetryPolicy.fromSchedule<any, any, any>(bounded), ...tags)
+  return condition === undefined ? policy : RetryPolicy.when(policy, condition)
+}
 
 const settings = (self: Any): StepSettings => self.node.definition.settings
 
