@@ -1,0 +1,28 @@
+/**
+ * The same tests on every repository: in memory, on SQLite and on PostgreSQL.
+ */
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Layer from "effect/Layer"
+import { JobRepository, type Transactor } from "../../src/index.js"
+import { SqlJobRepository } from "../../src/sql/index.js"
+import * as Postgres from "./Postgres.js"
+import * as Sqlite from "./Sqlite.js"
+
+export type Services = JobRepository.JobRepository | Transactor.Transactor
+
+export interface Driver {
+  readonly name: "memory" | "SQLite" | "PostgreSQL"
+  /** A repository of its own for each build. */
+  readonly layer: Layer.Layer<Services, unknown>
+}
+
+/** The SQL drivers, with the client that the repository uses, for tests that write their own rows. */
+export const sqlDrivers: ReadonlyArray<{
+  readonly name: "SQLite" | "PostgreSQL"
+  readonly layer: Layer.Layer<Services | SqlClient.SqlClient, unknown>
+}> = [
+  { name: "SQLite", layer: Layer.provideMerge(SqlJobRepository.layer, Sqlite.layer) },
+  { name: "PostgreSQL", layer: Layer.provideMerge(SqlJobRepository.layer, Postgres.layer) }
+]
+
+export const drivers: ReadonlyArray<Driver> = [{ name: "memory", layer: JobRepository.layerMemory }, ...sqlDrivers]
