@@ -160,11 +160,15 @@ const version = (session: Session, names: Names): Effect.Effect<number, JobRepos
     return current <= Schema.latest ? current : yield* tooNew(current)
   })
 
+// Asks the catalog itself: to_regclass() answers from a cache, which may be as old as the transaction.
 const exists = ({ dialect, sql }: Session, names: Names): Effect.Effect<boolean, JobRepositoryError> => {
-  const table = names.table("migrations")
+  const [name, schema] = names.table("migrations").split(".").map((part) => part.slice(1, -1)).reverse()
   const rows = dialect.name === "pg"
-    ? sql`select 1 as one where to_regclass(${table}) is not null`
-    : sql`select 1 as one from sqlite_master where type = 'table' and name = ${table.slice(1, -1)}`
+    ? sql`select 1 as one from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.relname = ${name} and ${
+      schema === undefined ? sql`pg_catalog.pg_table_is_visible(c.oid)` : sql`n.nspname = ${schema}`
+    }`
+    : sql`select 1 as one from sqlite_master where type = 'table' and name = ${name}`
   return Effect.map(refail(rows), (found) => found.length > 0)
 }
 
