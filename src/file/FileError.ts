@@ -91,6 +91,50 @@ export class CsvHeaderError extends Schema.TaggedError<CsvHeaderError>()("CsvHea
 }
 
 /**
+ * Represents a JSON value that could not be read; the values behind it can be. When the schema marks anything as
+ * sensitive, `raw` is left out.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JsonError extends Schema.TaggedError<JsonError>()("JsonError", {
+  path: Schema.String,
+  /** Number of the value in the file, from 1, when values are elements of an array. */
+  element: Schema.optional(Schema.Number),
+  /** The line where the value begins, from 1. */
+  line: Schema.Number,
+  /** The byte where the value begins, from 0. */
+  offset: Schema.Number,
+  /** The text of the value, cut at 500 characters. */
+  raw: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    const element = this.element === undefined ? "" : `element ${this.element}, `
+    return `Bad value in "${this.path}", ${element}line ${this.line}: ${this.problem}. Correct it and restart, or let ` +
+      `the step skip "JsonError". The value: ${this.raw}`
+  }
+}
+
+/**
+ * Represents JSON whose structure is broken from some place on, so that nothing behind it can be read.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JsonStructureError extends Schema.TaggedError<JsonStructureError>()("JsonStructureError", {
+  path: Schema.String,
+  line: Schema.Number,
+  offset: Schema.Number,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `Cannot read "${this.path}" any further than line ${this.line} (byte ${this.offset}): ${this.problem}. ` +
+      "Correct the file from there on, and restart."
+  }
+}
+
+/**
  * An item that has no form in the file, for instance because it lacks a column or its Schema does not encode it.
  *
  * @since 0.1.0

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+
 /**
  * @since 0.1.0
  */
@@ -21,7 +22,22 @@ export * as FileError from "./FileError.js"
 /**
  * @since 0.1.0
  */
+export * as FileItemReader from "./FileItemReader.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as JsonItemReader from "./JsonItemReader.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as JsonItemWriter from "./JsonItemWriter.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as NdjsonItemReader from "./NdjsonItemReader.js"
 
 /**
  * @since 0.1.0

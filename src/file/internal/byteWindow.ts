@@ -55,7 +55,8 @@ export class ByteWindow {
   ) {
     this.path = options.path
     this.reader = options.reader
-    this.bufferSize = Math.max(1, options.bufferSize ?? defaultBufferSize)
+    // The first block has to hold a whole byte order mark.
+    this.bufferSize = Math.max(4, options.bufferSize ?? defaultBufferSize)
     this.maxRecordSize = options.maxRecordSize ?? defaultMaxRecordSize
   }
 

@@ -69,7 +69,7 @@ export class RowScanner {
       }
       const end = stop > this.index && text.charCodeAt(stop - 1) === CR ? stop - 1 : stop
       if (this.skips(end, comment)) {
-        this.index = stop + 1
+        this.index = Math.min(stop + 1, text.length)
         this.line += 1
         continue
       }

@@ -5,7 +5,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { UnreadablePosition } from "../../BatchError.js"
 import type { Json } from "../../internal/json.js"
@@ -17,7 +17,9 @@ import { CsvError, CsvHeaderError, type FileError } from "../FileError.js"
 import * as byteWindow from "./byteWindow.js"
 import * as columns from "./csvColumns.js"
 import { type Dialect, RowScanner, toBytes } from "./csvRows.js"
+import * as position from "./position.js"
 import * as records from "./records.js"
+import { excerpt } from "./text.js"
 import { TextWindow } from "./textWindow.js"
 
 type Errors = CsvError | CsvHeaderError | FileError | UnreadablePosition
@@ -67,13 +69,13 @@ export const open = <A>(
     const { options, path, reader } = settings
     const bytes = yield* byteWindow.open({ ...options, path, reader })
     const rows = new Rows(new TextWindow(bytes, options.encoding ?? "utf-8"), settings.dialect)
-    const position = yield* Effect.transposeMapOption(from, (json) => decodePosition(bytes, json))
+    const start = yield* position.decode(bytes, from)
     const header = (options.header ?? true) ? yield* readHeader(rows, settings) : undefined
     const names = header?.names ?? options.columns ?? []
     yield* checkColumns(settings, names, header?.line ?? 0)
-    if (Option.isSome(position)) {
-      const { behind, line, offset } = position.value
-      if (position.value.header !== header?.hash) {
+    if (Option.isSome(start)) {
+      const { behind, line, offset } = start.value
+      if (start.value.header !== header?.hash) {
         return yield* bytes.unreadable(`the header of "${path}" is not the one that was read before`)
       }
       yield* rows.window.moveTo(offset, line, behind)
@@ -84,23 +86,6 @@ export const open = <A>(
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-const Position = Schema.Struct({
-  offset: Schema.NonNegativeInt,
-  line: Schema.Positive,
-  /** Fingerprint of the bytes just before the offset. */
-  behind: Schema.NonNegativeInt,
-  /** Fingerprint of the header. */
-  header: Schema.optional(Schema.NonNegativeInt)
-})
-
-const isPosition = Schema.decodeUnknownOption(Position)
-
-const decodePosition = (bytes: byteWindow.ByteWindow, json: Json) =>
-  Option.match(isPosition(json), {
-    onNone: () => bytes.unreadable("it is not the position of a CSV reader"),
-    onSome: Effect.succeed
-  })
 
 /** The rows of a text window, whether or not its bytes are valid UTF-8. */
 class Rows {
@@ -280,11 +265,14 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | FileError> {
   private raw(scanner: RowScanner): string {
     const { codec, dialect, shown } = this.settings
     if (!codec.sensitive) {
-      return this.rows.window.excerpt(scanner.rowText)
+      return excerpt(this.rows.window.display(scanner.rowText))
     }
     return scanner.fields.length === this.names.length
-      ? this.rows.window.excerpt(
-        scanner.fields.map((field, i) => shown(this.names[i]!) ? field : Sensitive.placeholder).join(dialect.delimiter)
+      ? excerpt(
+        scanner.fields.map((field, i) =>
+          shown(this.names[i]!) ? this.rows.window.display(field) : Sensitive.placeholder
+        )
+          .join(dialect.delimiter)
       )
       : Sensitive.placeholder
   }

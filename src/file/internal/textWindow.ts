@@ -71,11 +71,9 @@ export class TextWindow {
     return isUtf8(bytes) ? bytes.toString("utf8") : undefined
   }
 
-  /** A copy of a piece of `text` for people: damaged bytes replaced, long text cut, the big text not retained. */
-  excerpt(piece: string): string {
-    const bytes = Buffer.from(piece.slice(0, 4 * excerptLength), this.raw ? "latin1" : "utf8")
-    const text = bytes.toString("utf8")
-    return text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text
+  /** A piece of `text` for people, with damaged bytes replaced. */
+  display(piece: string): string {
+    return this.raw ? Buffer.from(piece, "latin1").toString("utf8") : piece
   }
 
   private byteIndex(): number {
@@ -139,8 +137,6 @@ export class TextWindow {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-const excerptLength = 500
 
 const hasUtf16Mark = (bytes: Buffer): boolean =>
   (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)

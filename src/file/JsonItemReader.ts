@@ -1,0 +1,78 @@
+/**
+ * Reads the elements of one big JSON array, from any element on.
+ *
+ * @since 0.1.0
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { UnreadablePosition } from "../BatchError.js"
+import * as ItemReader from "../ItemReader.js"
+import type { FileError, JsonError, JsonStructureError } from "./FileError.js"
+import * as json from "./internal/jsonSource.js"
+
+/**
+ * How the file is read. Every option has a default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Bytes read at a time; default 256 KiB. */
+  readonly bufferSize?: number | undefined
+  /** Bytes above which one element is taken for damage instead of being read into memory; default 16 MiB. */
+  readonly maxRecordSize?: number | undefined
+}
+
+/**
+ * All that reading can fail with. Only `JsonError` is about one element and can be skipped.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Errors = JsonError | JsonStructureError | FileError | UnreadablePosition
+
+/**
+ * A reader of the elements of a JSON array in UTF-8, one after the other: memory is constant in the size of the file.
+ * With a schema, each element is decoded; without one, it is what `JSON.parse` makes of it. The schema has to decode
+ * synchronously.
+ *
+ * An element that is no valid JSON although its brackets match, or that the schema refuses, is a `JsonError` and may be
+ * skipped. Where brackets or commas are missing nobody can tell where the next element begins: everything before that
+ * place is read, then the reader fails with `JsonStructureError`.
+ *
+ * The position is a byte offset: a restart seeks there. It fails with `UnreadablePosition` when the text before the
+ * offset has changed (ITEM-4).
+ *
+ * @example
+ * ```ts
+ * import { JsonItemReader } from "effect-batch/file"
+ * import { Schema } from "effect"
+ *
+ * const trades = JsonItemReader.array("trades.json", { schema: Schema.Struct({ isin: Schema.String }) })
+ *
+ * assert.strictEqual(trades.name, "JsonItemReader(trades.json)")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const array: {
+  <A, I>(
+    path: string,
+    options: Options & { readonly schema: Schema.Schema<A, I> }
+  ): ItemReader.ItemReader<A, Errors, FileSystem.FileSystem>
+  (
+    path: string,
+    options?: Options & { readonly schema?: undefined }
+  ): ItemReader.ItemReader<unknown, Errors, FileSystem.FileSystem>
+} = <A, I>(
+  path: string,
+  options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
+): ItemReader.ItemReader<A, Errors, FileSystem.FileSystem> => {
+  const settings = json.settings(`JsonItemReader(${path})`, path, options)
+  return ItemReader.make<A, Errors, FileSystem.FileSystem | Scope.Scope>(
+    settings.reader,
+    (from) => json.openArray(settings, from)
+  )
+}
