@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { UnreadablePosition } from "../../BatchError.js"
 import type { ItemReader, Source } from "../../ItemReader.js"
+import * as position_ from "./position.js"
 import type { Open } from "./sources.js"
 
 /** @internal */
@@ -31,16 +31,9 @@ export const mapError = <A, E, R, E2>(self: ItemReader<A, E, R>, f: (error: E) =
     })
   })
 
-/**
- * Errors about the position name the reader, so they have to follow it to its new name.
- *
- * @internal
- */
+/** @internal */
 export const rename = <A, E, R>(self: ItemReader<A, E, R>, name: string): Open<A, E, R> => (from) =>
-  Effect.mapError(self.open(from), (error) =>
-    error instanceof UnreadablePosition && error.reader === self.name
-      ? new UnreadablePosition({ reader: name, detail: error.detail }) as E & UnreadablePosition
-      : error)
+  Effect.mapError(self.open(from), (error) => position_.renamed(error, self.name, name))
 
 // -------------------------------------------------------------------------------------
 // internal

@@ -14,9 +14,7 @@ import type { Json } from "../json.js"
 /** @internal */
 export const Count: Schema.Schema<number> = Schema.NonNegativeInt
 
-/**
- * @internal
- */
+/** @internal */
 export const decode = <P, I>(
   name: string,
   schema: Schema.Schema<P, I>
@@ -41,3 +39,13 @@ export const decode = <P, I>(
  */
 export const encode = <P, I extends Json>(schema: Schema.Schema<P, I>): (position: P) => Json =>
   Schema.encodeSync(schema)
+
+/**
+ * Errors about a position name the reader, so they follow it to its new name.
+ *
+ * @internal
+ */
+export const renamed = <E>(error: E, from: string, to: string): E =>
+  error instanceof UnreadablePosition && error.reader === from
+    ? new UnreadablePosition({ reader: to, detail: error.detail }) as E & UnreadablePosition
+    : error
