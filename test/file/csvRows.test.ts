@@ -120,6 +120,10 @@ describe("csvRows", () => {
     assert.deepStrictEqual(fieldsOf(" a \t\" b \"\t \n", { trim: true, delimiter: "\t" }), [["a", " b ", ""]])
   })
 
+  it("does not take a row of empty fields for an empty line, even if blanks delimit them", () => {
+    assert.deepStrictEqual(fieldsOf("\t\n \n\n", { trim: true, delimiter: "\t" }), [["", ""]])
+  })
+
   it("keeps empty lines when told to", () => {
     assert.deepStrictEqual(fieldsOf("a\n\nb\n", { skipEmptyLines: false }), [["a"], [""], ["b"]])
   })

@@ -66,7 +66,8 @@ export class MemoryFiles {
     let position = 0
     const bytes = () => this.files.get(path)!
     const write = (data: Uint8Array) =>
-      Effect.map(this.check("write", path), () => {
+      // As on a real disk, where nothing written is an error.
+      data.length === 0 ? Effect.fail(error("WriteZero", path)) : Effect.map(this.check("write", path), () => {
         const content = Buffer.alloc(Math.max(bytes().length, position + data.length))
         bytes().copy(content)
         content.set(data, position)

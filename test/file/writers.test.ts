@@ -3,6 +3,8 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import { identity } from "effect/Function"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as CsvItemWriter from "../../src/file/CsvItemWriter.js"
@@ -12,6 +14,8 @@ import * as TextItemWriter from "../../src/file/TextItemWriter.js"
 import type { Json } from "../../src/internal/json.js"
 import type * as ItemWriter from "../../src/ItemWriter.js"
 import * as Sensitive from "../../src/Sensitive.js"
+import * as WriterLaws from "../../src/testing/WriterLaws.js"
+import * as Transactor from "../../src/Transactor.js"
 import { MemoryFiles } from "./support.js"
 
 const path = "out"
@@ -71,13 +75,15 @@ interface Row {
 
 const row = (id: number): Row => ({ id, name: `n${id}` })
 
-const writers: Record<string, () => Writer<Row>> = {
+const writers = (path: string): Record<string, () => Writer<Row>> => ({
   csv: () => CsvItemWriter.make<Row>(path, { footer: ({ items }) => `#${items}` }),
   ndjson: () => NdjsonItemWriter.make<Row>(path),
   json: () => JsonItemWriter.array<Row>(path),
   text: () =>
     TextItemWriter.lines<Row>(path, (item) => item.name, { header: "HEAD", footer: ({ items }) => `END ${items}` })
-}
+})
+
+const transactor = Layer.succeed(Transactor.Transactor, Transactor.make(identity, identity))
 
 const chunk: FastCheck.Arbitrary<Chunk<Row>> = FastCheck.array(FastCheck.nat(9).map(row), {
   minLength: 1,
@@ -100,7 +106,7 @@ const lives = FastCheck.array(
 )
 
 describe("file writers", () => {
-  for (const [name, make] of Object.entries(writers)) {
+  for (const [name, make] of Object.entries(writers(path))) {
     describe(name, () => {
       it.effect.prop("ITEM-20 TX-6 leave what an undisturbed run leaves, whatever crashes and rolls back", [lives], (
         [disturbed]
@@ -169,13 +175,37 @@ describe("file writers", () => {
     })
   }
 
+  describe("on a disk", () => {
+    for (const name of ["csv", "ndjson", "json", "text"]) {
+      it.scopedLive(`ITEM-20 keep the laws of writers: ${name}`, () =>
+        Effect.gen(function*() {
+          const fs = yield* FileSystem.FileSystem
+          const file = `${yield* fs.makeTempDirectoryScoped()}/out`
+          const observe = Effect.map(
+            Effect.orElseSucceed(fs.readFileString(file), () => ""),
+            (text) => text.match(/n\d+/g) ?? []
+          )
+          const ids = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+          const expected = ids.map((id) => `n${id}`)
+          const items = ids.map(row) as [Row, ...Array<Row>]
+          for (const seed of [1, 2, 3, 4, 5]) {
+            yield* WriterLaws.check(writers(file)[name]!(), { items, observe, expected, seed })
+          }
+        }).pipe(Effect.provide([NodeContext.layer, transactor])))
+    }
+  })
+
   it.effect("C50 a crashed file is cut to its committed lines and continued; one header, one footer", () =>
     Effect.gen(function*() {
       const files = new MemoryFiles()
-      const first = live(writers.text!(), Option.none(), [commit(row(1), row(2), row(3))], [row(4), row(5), row(6)])
+      const first = live(writers(path).text!(), Option.none(), [commit(row(1), row(2), row(3))], [
+        row(4),
+        row(5),
+        row(6)
+      ])
       const state = yield* Effect.provide(first, files.layer)
       assert.strictEqual(files.text(path), "HEAD\nn1\nn2\nn3\nn4\nn5\nn6\n")
-      yield* Effect.provide(live(writers.text!(), state, [commit(row(7))], "complete"), files.layer)
+      yield* Effect.provide(live(writers(path).text!(), state, [commit(row(7))], "complete"), files.layer)
       assert.strictEqual(files.text(path), "HEAD\nn1\nn2\nn3\nn7\nEND 4\n")
     }))
 
@@ -183,7 +213,7 @@ describe("file writers", () => {
     Effect.gen(function*() {
       const files = new MemoryFiles()
       yield* Effect.gen(function*() {
-        const sink = yield* writers.csv!().open(Option.none())
+        const sink = yield* writers(path).csv!().open(Option.none())
         yield* runChunk(sink, commit(row(1)))
         yield* sink.complete!
         yield* sink.complete!
@@ -248,7 +278,7 @@ describe("file writers", () => {
 
   it.effect("refuse a state that another writer stored", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(live(writers.csv!(), Option.some({ rows: 3 }), [], "die"))
+      const error = yield* Effect.flip(live(writers(path).csv!(), Option.some({ rows: 3 }), [], "die"))
       assert.include((error as Error).message, "the stored state is not that of a file writer")
     }).pipe(Effect.provide(new MemoryFiles().layer)))
 })

@@ -91,8 +91,13 @@ export class RowScanner {
   private skips(end: number, comment: string): boolean {
     const { index, text } = this
     return (comment !== "" && text.startsWith(comment, index)) ||
-      (this.dialect.skipEmptyLines &&
-        (end === index || (this.dialect.trim && blank.test(text.slice(index, end)))))
+      (this.dialect.skipEmptyLines && (end === index || (this.dialect.trim && this.isBlankLine(end))))
+  }
+
+  /** A tab or a space that delimits fields makes a row, if one of empty fields. */
+  private isBlankLine(end: number): boolean {
+    const line = this.text.slice(this.index, end)
+    return blank.test(line) && !line.includes(this.dialect.delimiter)
   }
 
   private quotedRow(firstStop: number): Scan {

@@ -259,7 +259,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     }
     const bytes = Buffer.from(this.prefix() + this.format.end(memo, { items }), "utf8")
     // The footer stays uncommitted: whoever continues this file cuts it off and writes it again.
-    return Effect.zipRight(this.append(bytes), Effect.sync(() => void (this.dirty = true)))
+    return Effect.zipRight(this.append(bytes), Effect.sync(() => void (this.dirty = bytes.length > 0)))
   })
 
   private prefix(): string {
@@ -286,9 +286,12 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   /** Uninterruptible, because a write that goes on in the background would hit the file after it was cut. */
   private append(bytes: Buffer): Effect.Effect<void, FileError> {
     const { file } = this.opened
+    if (bytes.length === 0) {
+      return this.cut
+    }
     return Effect.suspend(() => {
       const { offset } = this.flushed
-      this.dirty = bytes.length > 0
+      this.dirty = true
       return Effect.mapError(
         Effect.zipRight(file.seek(offset, "start"), file.writeAll(bytes)).pipe(
           Effect.zipRight((this.options.fsync ?? true) ? file.sync : Effect.void)
