@@ -120,7 +120,6 @@ export const renewLease = (env: Env): Encoded["renewLease"] => (executionId, epo
     env,
     "renewLease",
     stored(sql<Raw>`update ${tables.execution} set
-        lease_millis = ${Math.round(leaseMillis)},
         lease_until = case when status in ${sql.literal(runningStatuses)} then ${dialect.after(leaseMillis)} end
       where id = ${executionId} and epoch = ${epoch}
       returning status as "status"`)

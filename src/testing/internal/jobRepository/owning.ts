@@ -98,6 +98,7 @@ export const owning: Cases = {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh({ leaseMillis: 3_600_000 })
     const step = yield* Kit.createStep(first, "load")
+    yield* Kit.expireLease(first)
     yield* repository.updateStepExecution(first, step)
     const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
     assert.isAbove(error._tag === "JobExecutionAlreadyRunning" ? error.leaseLeftMillis ?? 0 : 0, 2_700_000)

@@ -162,23 +162,5 @@ export const separateTransactions: Cases = {
     ))
     assert.deepStrictEqual(yield* written(outer), [1, ["chunk 1"]])
     assert.deepStrictEqual(yield* written(inner), [0, []])
-  }),
-  "LAUNCH-9, STOP-2: launches, heartbeats and stop requests do not wait for the transaction they are in": Effect.gen(
-    function*() {
-      const repository = yield* JobRepository
-      const { transact } = yield* Transactor
-      const { execution, step } = yield* started
-      const jobName = yield* Kit.freshName
-      yield* Effect.exit(transact(Effect.gen(function*() {
-        yield* repository.addSkippedItems(step, [yield* Kit.skipped(step, "rolled back")])
-        yield* Kit.launch(jobName)
-        yield* repository.renewLease(execution, 60_000)
-        yield* repository.requestStop(execution.id)
-        return yield* Effect.fail("no")
-      })))
-      assert.lengthOf(yield* repository.jobExecutions({ jobName }), 1)
-      assert.strictEqual((yield* repository.jobExecution(execution.id)).status, "STOPPING")
-      assert.deepStrictEqual(yield* Kit.messages(execution.id), [])
-    }
-  )
+  })
 }
