@@ -28,6 +28,7 @@ export class ElementScanner {
   problem = ""
   private bytes: Buffer = Buffer.alloc(0)
   private eof = false
+  private lineBreak = -1
 
   constructor(private readonly maxElementSize: number) {}
 
@@ -35,6 +36,7 @@ export class ElementScanner {
     this.bytes = bytes
     this.eof = eof
     this.index = index
+    this.lineBreak = -1
   }
 
   /** The element that was found last. */
@@ -106,10 +108,20 @@ export class ElementScanner {
   }
 
   private moveTo(index: number): void {
-    for (let at = this.bytes.indexOf(LF, this.index); at >= 0 && at < index; at = this.bytes.indexOf(LF, at + 1)) {
+    while (this.nextBreak() < index) {
       this.line += 1
+      this.index = this.lineBreak + 1
     }
     this.index = index
+  }
+
+  /** Remembered, because in a file without line breaks each search would go through all bytes. */
+  private nextBreak(): number {
+    if (this.lineBreak < this.index) {
+      const found = this.bytes.indexOf(LF, this.index)
+      this.lineBreak = found < 0 ? Infinity : found
+    }
+    return this.lineBreak
   }
 }
 
