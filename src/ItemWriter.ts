@@ -306,7 +306,7 @@ export const tee = <Ws extends readonly [ItemWriter.Any, ...Array<ItemWriter.Any
  */
 export const route = <A, K extends string, Ws extends { readonly [P in K]: ItemWriter<A, unknown, unknown> }>(
   key: (item: A) => K,
-  writers: Ws & { readonly [P in Exclude<keyof Ws, K>]: never }
+  writers: Ws & { readonly [P in Exclude<Extract<keyof Ws, string>, K>]: never }
 ): ItemWriter<A, ItemWriter.Error<Ws[K]> | UnreadablePosition, ItemWriter.Context<Ws[K]>> => {
   const entries = Object.entries<ItemWriter<A, unknown, unknown>>(writers)
   const name = entries.map(([key, writer]) => `${key}: ${writer.name}`).join(", ")
