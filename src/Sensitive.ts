@@ -106,7 +106,7 @@ export const mask = (schema: Schema.Schema.All): (value: unknown) => unknown => 
  *
  * const result = Schema.decodeUnknownEither(Account, { errors: "all" })({ id: "one", iban: 2 })
  * assert.deepStrictEqual(
- *   Either.mapLeft(result, (error) => format(error.issue).map(String)),
+ *   Either.mapLeft(result, (error) => format(error.issue).map(({ message, path }) => `${path}: ${message}`)),
  *   Either.left([
  *     `id: Expected number, actual "one"`,
  *     `iban: Expected string, actual <sensitive>`
