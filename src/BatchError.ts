@@ -315,8 +315,8 @@ export class UnreadablePosition extends Schema.TaggedError<UnreadablePosition>()
   detail: Schema.String
 }) {
   override get message(): string {
-    return `The reader "${this.reader}" cannot go on from the stored position: ${this.detail}; ` +
-      "restart with the reader that stored it, or run the job with another identifying parameter"
+    return `"${this.reader}" cannot go on from its stored state: ${this.detail}; ` +
+      "restart with the component that stored it, or run the job with another identifying parameter"
   }
 }
 

@@ -338,7 +338,7 @@ describe("CsvItemReader", () => {
         const found = yield* restart(() => "id,cents\naa,1\n")
         assert.strictEqual(
           Either.getLeft(found).pipe(Option.getOrThrow).message,
-          "The reader \"CsvItemReader(in.csv)\" cannot go on from the stored position: 19 bytes of \"in.csv\" were read " +
+          "\"CsvItemReader(in.csv)\" cannot go on from its stored state: 19 bytes of \"in.csv\" were read " +
             "before, but now it has only 14; restart with the reader that stored it, or run the job with another " +
             "identifying parameter"
         )

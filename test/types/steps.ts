@@ -92,8 +92,8 @@ Step.chunk("mismatch", {
 })
 
 Step.chunk("mismatch", {
-  // @ts-expect-error the processor wants numbers, the reader gives strings
   reader: ItemReader.fromIterable(["a", "b"]),
+  // @ts-expect-error the processor wants numbers, the reader gives strings
   processor: ItemProcessor.map((n: number) => n + 1),
   writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.void),
   chunkSize: 10
