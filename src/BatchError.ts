@@ -9,7 +9,7 @@
  */
 import * as Schema from "effect/Schema"
 import { BatchStatus } from "./BatchStatus.js"
-import { didYouMean, plural, quoted } from "./internal/text.js"
+import { didYouMean, ownerInWords, plural, quoted, rootMessage } from "./internal/text.js"
 
 /**
  * Why a storage operation failed, in terms of what helps: `transient` – trying
@@ -90,7 +90,7 @@ export class JobExecutionAlreadyRunning
   })
 {
   override get message(): string {
-    const owner = this.owner === undefined ? "" : ` on ${this.owner}`
+    const owner = this.owner === undefined ? "" : ` in ${ownerInWords(this.owner)}`
     const lease = this.leaseLeftMillis === undefined
       ? ""
       : `; if its process is dead, it can be taken over in ${Math.ceil(this.leaseLeftMillis / 1000)} s`
@@ -150,7 +150,7 @@ export class SkipLimitExceeded extends Schema.TaggedError<SkipLimitExceeded>()("
 }) {
   override get message(): string {
     return `Step "${this.step}" met a bad item after ${plural(this.skips, "skip")} and its skip limit is ` +
-      `${this.limit}: mend the input or raise the limit, then restart`
+      `${this.limit}${because(this.cause)}; mend the input or raise the limit, then restart`
   }
 }
 
@@ -204,7 +204,8 @@ export class TransactionError extends Schema.TaggedError<TransactionError>()("Tr
 }) {
   override get message(): string {
     const state = this.sqlState === undefined ? "" : `, SQLSTATE ${this.sqlState}`
-    return `A transaction failed in its ${this.phase}${state} (${this.reason}: ${ADVICE[this.reason]})`
+    return `A transaction failed in its ${this.phase}${state}${because(this.cause)} ` +
+      `(${this.reason}: ${ADVICE[this.reason]})`
   }
 }
 
@@ -413,6 +414,12 @@ const ADVICE: Readonly<Record<FailureReason, string>> = {
   conflict: "somebody else was faster; look at the current state and try again",
   data: "the data was refused; trying again will not help",
   fatal: "check that the store is reachable and its schema is up to date"
+}
+
+/** What the cause says, when it says anything. */
+const because = (cause: unknown): string => {
+  const message = rootMessage(cause)
+  return message === "" ? "" : `: ${message}`
 }
 
 const ofJob = (jobName: string | undefined, what: string): string =>

@@ -15,7 +15,7 @@ const all = [
   new BatchError.JobExecutionAlreadyRunning({
     jobName: "import",
     executionId: 7,
-    owner: "host-1:42",
+    owner: "host-1:42:boot:start",
     leaseLeftMillis: 8200
   }),
   new BatchError.JobRestartRefused({
@@ -42,6 +42,7 @@ const all = [
   new BatchError.UnreadablePosition({ reader: "csv", detail: "Expected number" }),
   new BatchError.StepInterrupted({ step: "load", detail: "a stop was requested" }),
   new BatchError.JobDefinitionError({ jobName: "import", defects: ["two steps are named load", "c is unreachable"] }),
+  new BatchError.JobNotCompleted({ jobName: "import", executionId: 7, status: "STOPPED", exitCode: "STOPPED" }),
   new BatchError.UnroutedExitCode({ state: "load", code: "LATE" })
 ]
 
@@ -49,17 +50,17 @@ const messages: Record<string, string> = {
   InvalidJobParameters: `The parameters of job "import" are not valid: file is missing`,
   JobInstanceAlreadyComplete: `Job "import" with parameters file=a.csv is COMPLETED already (execution 7): ` +
     "change an identifying parameter to run it again",
-  JobExecutionAlreadyRunning: `Job "import" is already running as execution 7 on host-1:42: ` +
+  JobExecutionAlreadyRunning: `Job "import" is already running as execution 7 in process 42 on host-1: ` +
     "wait for it or stop it; if its process is dead, it can be taken over in 9 s",
   JobRestartRefused: `Job "import" cannot be restarted after execution 7: it is defined as not restartable`,
   StepStartLimitExceeded: `Step "load" has been started 2 times and its start limit is 2: ` +
     "raise the limit or run the job with another identifying parameter",
   SkipLimitExceeded: `Step "load" met a bad item after 1 skip and its skip limit is 1: ` +
-    "mend the input or raise the limit, then restart",
+    "boom; mend the input or raise the limit, then restart",
   OwnershipLost: "Execution 7 no longer belongs to this process (its epoch 2 is over): " +
     "follow the execution that took over; if this happens to healthy processes, lengthen the lease",
   JobRepositoryError: "The job repository failed in launch: the connection broke (transient: trying again may help)",
-  TransactionError: "A transaction failed in its commit, SQLSTATE 40001 " +
+  TransactionError: "A transaction failed in its commit, SQLSTATE 40001: boom " +
     "(conflict: somebody else was faster; look at the current state and try again)",
   NoSuchJobExecution: "There is no job execution 7: list the executions of the job to find its id",
   NoSuchJobInstance: "There is no job instance 7: list the instances of the job to find its id",
@@ -67,9 +68,11 @@ const messages: Record<string, string> = {
   JobExecutionNotRunning: "Execution 7 is not running, it is FAILED: there is nothing to stop",
   UnreadableContextKey: `The entry "lastId" of step "load" does not fit its schema: Expected number; ` +
     "accept the stored form in the schema, or use another key",
-  UnreadablePosition: `The reader "csv" cannot go on from the stored position: Expected number; ` +
-    "restart with the reader that stored it, or run the job with another identifying parameter",
+  UnreadablePosition: `"csv" cannot go on from its stored state: Expected number; ` +
+    "restart with the component that stored it, or run the job with another identifying parameter",
   StepInterrupted: `Step "load" was interrupted: a stop was requested; a restart goes on from its last commit`,
+  JobNotCompleted: `Job "import" ended as STOPPED with exit code "STOPPED" (execution 7): ` +
+    "run it again with the same parameters to go on",
   JobDefinitionError: `The definition of job "import" cannot work: two steps are named load; c is unreachable`,
   UnroutedExitCode: `"load" ended with exit code "LATE", for which there is no transition: add a case for "LATE" or "*"`
 }

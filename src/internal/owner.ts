@@ -10,12 +10,6 @@ import { hostname } from "node:os"
 /** `host:pid:machine:start`, where the last two are empty when the system does not tell. */
 export const thisProcess: string = [hostname(), process.pid, machine(), startOf(process.pid)].join(":")
 
-/** The name in words for people. */
-export const describeOwner = (owner: string): string => {
-  const [host, pid] = owner.split(":")
-  return pid === undefined ? owner : `process ${pid} on ${host}`
-}
-
 /** True only for a process of this very machine that does not exist any more. */
 export const isGone = (owner: string): boolean => {
   const [host, pid, where, start] = owner.split(":")

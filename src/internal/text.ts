@@ -36,6 +36,33 @@ export const didYouMean = (name: string, known: ReadonlyArray<string>): string =
   return near === undefined ? "" : ` (did you mean "${near}"?)`
 }
 
+/**
+ * The innermost message of an error: drivers wrap what happened in layers that only say that something did.
+ *
+ * @internal
+ */
+export const rootMessage = (error: unknown): string => {
+  let message = typeof error === "string" ? error : ""
+  let inner: unknown = error
+  for (let depth = 0; depth < 10 && typeof inner === "object" && inner !== null; depth++) {
+    if ("message" in inner && typeof inner.message === "string" && inner.message !== "") {
+      message = inner.message
+    }
+    inner = "cause" in inner ? inner.cause : undefined
+  }
+  return oneLine(message)
+}
+
+/**
+ * The name of an owner (`host:pid:…`) as people say it.
+ *
+ * @internal
+ */
+export const ownerInWords = (owner: string): string => {
+  const [host, pid] = owner.split(":")
+  return pid !== undefined && /^\d+$/.test(pid) ? `process ${pid} on ${host}` : owner
+}
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------

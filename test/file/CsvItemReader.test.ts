@@ -339,7 +339,7 @@ describe("CsvItemReader", () => {
         assert.strictEqual(
           Either.getLeft(found).pipe(Option.getOrThrow).message,
           "\"CsvItemReader(in.csv)\" cannot go on from its stored state: 19 bytes of \"in.csv\" were read " +
-            "before, but now it has only 14; restart with the reader that stored it, or run the job with another " +
+            "before, but now it has only 14; restart with the component that stored it, or run the job with another " +
             "identifying parameter"
         )
       }))
