@@ -160,6 +160,16 @@ export const launching: Cases = {
   }),
   "LAUNCH-4, RESTART-4, CTX-12: a FAILED execution is restarted with its context": restarts("FAILED"),
   "STOP-7, CTX-12: a STOPPED execution is restarted with its context": restarts("STOPPED"),
+  "RESTART-3: only the last execution counts": Effect.gen(function*() {
+    const first = yield* Kit.launchFresh()
+    yield* Kit.setStatus({ ...first, context: ExecutionContext.fromEntries({ of: 1 }) }, "FAILED")
+    const second = yield* Kit.launch(first.instance.jobName)
+    const context = ExecutionContext.fromEntries({ of: 2 })
+    yield* Kit.setStatus({ ...second, context }, "FAILED")
+    const third = yield* Kit.launch(first.instance.jobName)
+    assert.deepStrictEqual(third.restartOf, Option.some(second.id))
+    assert.deepStrictEqual(third.context, context)
+  }),
   "JOB-6, LAUNCH-8: of ten first launches one wins": Effect.flatMap(Kit.freshName, race),
   "JOB-6, LAUNCH-8: of ten restarts one wins": Effect.gen(function*() {
     const first = yield* Kit.launchFresh()
