@@ -93,7 +93,7 @@ export const fromSession = (session: Session, options: Options): Context.Tag.Ser
         // Reached only when the client's own `withTransaction` holds the one connection there is.
         connection !== undefined && connection === session.only
           ? Effect.fail(oneConnection("open it through the Transactor instead of SqlClient.withTransaction"))
-          : Session_.transact(session, begin(session, transaction, settings), withTimeout(effect, transaction))),
+          : Session_.transact(session, begin(session, transaction, settings), effect)),
     (effect) => outside(session, effect)
   )
 }
@@ -118,20 +118,6 @@ export const idleSetting = (idleTimeout: Duration.DurationInput): string => {
     ? `; SET LOCAL idle_in_transaction_session_timeout = ${Math.min(millis, 2_147_483_647)}`
     : ""
 }
-
-const withTimeout = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  { timeout }: Transactor.TransactionOptions
-): Effect.Effect<A, E | TransactionError, R> =>
-  timeout === undefined ? effect : Effect.timeoutFail(effect, {
-    duration: timeout,
-    onTimeout: () =>
-      new TransactionError({
-        phase: "body",
-        reason: "transient",
-        cause: new Error(`The transaction was open for longer than its timeout of ${Duration.format(timeout)}`)
-      })
-  })
 
 const oneConnection = (advice: string) =>
   new TransactionError({
