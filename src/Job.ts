@@ -11,6 +11,7 @@ import { JobDefinitionError } from "./BatchError.js"
 import type { Flow } from "./Flow.js"
 import type { JobDefinition } from "./internal/definition.js"
 import { defects } from "./internal/flowDefects.js"
+import { lower } from "./internal/flowGraph.js"
 import type { Declaration } from "./JobParameters.js"
 import type { JobScope } from "./JobScope.js"
 import type { JobListener } from "./Listener.js"
@@ -89,12 +90,12 @@ export const make: {
     readonly flow: Flow<C, E, R>
     readonly restartable?: boolean | undefined
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
-  }): Job<P, C, E | EL, Exclude<R | RL, Self | StepScope | JobScope>>
+  }): Job<P, Flow.Final<C>, E | EL, Exclude<R | RL, Self | StepScope | JobScope>>
   <C extends string, E, R, EL = never, RL = never>(name: string, options: {
     readonly flow: Flow<C, E, R>
     readonly restartable?: boolean | undefined
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
-  }): Job<{}, C, E | EL, Exclude<R | RL, StepScope | JobScope>>
+  }): Job<{}, Flow.Final<C>, E | EL, Exclude<R | RL, StepScope | JobScope>>
 } = (name: string, options: {
   readonly parameters?: (Context.Tag<any, any> & Declaration<any>) | undefined
   readonly flow: Flow<string, any, any>
@@ -104,7 +105,7 @@ export const make: {
   const definition: JobDefinition = {
     name,
     parameters: options.parameters,
-    flow: options.flow.node,
+    graph: lower(options.flow.node),
     restartable: options.restartable ?? true,
     listeners: options.listeners ?? []
   }

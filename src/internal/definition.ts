@@ -4,15 +4,19 @@
  */
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type { CompletionPolicy } from "../CompletionPolicy.js"
 import type { ItemReader } from "../ItemReader.js"
 import type { ItemWriter } from "../ItemWriter.js"
+import type { JobExecution } from "../JobExecution.js"
 import type { Declaration } from "../JobParameters.js"
 import type { JobListener, StepListener } from "../Listener.js"
 import type { RetryPolicy } from "../RetryPolicy.js"
 import type { SkipPolicy } from "../SkipPolicy.js"
 import type { StepExecution } from "../StepExecution.js"
 import type { TransactionOptions } from "../Transactor.js"
+import type { Transition } from "../Transition.js"
+import type { FlowGraph } from "./flowGraph.js"
 import type { Openable } from "./processor.js"
 
 export type AnyEffect = Effect.Effect<any, any, any>
@@ -31,7 +35,20 @@ export interface TaskletBody {
   readonly tasklet: AnyEffect
 }
 
-export type StepBody = ChunkBody | TaskletBody
+/** A step that runs a flow; its steps are recorded in the same job execution (FLOW-80). */
+export interface FlowBody {
+  readonly _tag: "Flow"
+  readonly graph: FlowGraph
+}
+
+/** A step that runs another job, with an instance and executions of its own (JOBSTEP-1). */
+export interface JobBody {
+  readonly _tag: "Job"
+  readonly job: { readonly name: string; readonly definition: JobDefinition }
+  readonly parameters: AnyEffect
+}
+
+export type StepBody = ChunkBody | TaskletBody | FlowBody | JobBody
 
 export interface StepSettings {
   readonly startLimit: number
@@ -47,7 +64,7 @@ export interface StepSettings {
   readonly exitCode:
     | { readonly codes: ReadonlyArray<string>; readonly decide: (step: StepExecution) => string }
     | undefined
-  readonly quarantine: ((item: unknown) => unknown) | undefined
+  readonly quarantine: ((item: unknown, phase: "process" | "write") => unknown) | undefined
 }
 
 export interface StepDefinition {
@@ -71,14 +88,43 @@ export const defaultSettings: StepSettings = {
   quarantine: undefined
 }
 
+export interface Decider {
+  readonly name: string
+  readonly codes: ReadonlyArray<string>
+  readonly decide: (context: {
+    readonly job: JobExecution
+    readonly last: Option.Option<StepExecution>
+  }) => AnyEffect
+}
+
+export interface SplitSettings {
+  readonly name: string | undefined
+  readonly concurrency: number | "unbounded"
+  readonly onBranchFailure: "wait" | "interrupt"
+}
+
 export type FlowNode =
   | { readonly _tag: "Step"; readonly definition: StepDefinition }
   | { readonly _tag: "AndThen"; readonly self: FlowNode; readonly that: FlowNode }
+  | { readonly _tag: "Match"; readonly self: FlowNode; readonly cases: ReadonlyArray<Transition<FlowNode>> }
+  | { readonly _tag: "Declare"; readonly self: FlowNode; readonly codes: ReadonlyArray<string> }
+  | { readonly _tag: "Decide"; readonly decider: Decider }
+  | { readonly _tag: "Split"; readonly branches: ReadonlyArray<FlowNode>; readonly settings: SplitSettings }
+  | { readonly _tag: "End"; readonly status: "COMPLETED" | "FAILED"; readonly code: string }
+  | { readonly _tag: "Stop"; readonly code: string; readonly abandon: boolean }
+  | { readonly _tag: "Graph"; readonly start: string; readonly states: ReadonlyArray<GraphState> }
+
+/** A named state of `Flow.graph`. Without `on` the graph ends as the state does. */
+export interface GraphState {
+  readonly name: string
+  readonly run: FlowNode
+  readonly on: ReadonlyArray<Transition<string>> | undefined
+}
 
 export interface JobDefinition {
   readonly name: string
   readonly parameters: (Context.Tag<any, any> & Declaration<any>) | undefined
-  readonly flow: FlowNode
+  readonly graph: FlowGraph
   readonly restartable: boolean
   readonly listeners: ReadonlyArray<JobListener<any, any>>
 }

@@ -47,10 +47,8 @@ export const runJob = (session: Session, job: JobDefinition): Effect.Effect<JobR
 // internal
 // -------------------------------------------------------------------------------------
 
-type JobOutcome = Omit<Outcome, "last">
-
 /** A stop that came before the job had begun starts nothing (LIFE-5). */
-const begin = (session: Session, job: JobDefinition): Effect.Effect<JobOutcome, any, any> =>
+const begin = (session: Session, job: JobDefinition): Effect.Effect<Outcome, any, any> =>
   Effect.gen(function*() {
     const now = yield* DateTime.now
     yield* saveJob(session, { status: "STARTED", startTime: Option.some(now) })
@@ -61,13 +59,13 @@ const begin = (session: Session, job: JobDefinition): Effect.Effect<JobOutcome, 
     for (const listener of job.listeners) {
       yield* inScope(session, listener.beforeJob?.(session.execution) ?? Effect.void)
     }
-    return yield* runFlow(session, job.flow)
+    return yield* runFlow(session, job.graph)
   })
 
 const inScope = (session: Session, effect: AnyEffect): AnyEffect => Effect.provide(effect, jobScope(session))
 
 /** LIFE-8, LIFE-9: an interruption stops the job, anything else fails it, a defect too (LIFE-14). */
-const outcomeOf = (cause: Cause.Cause<unknown>): JobOutcome =>
+const outcomeOf = (cause: Cause.Cause<unknown>): Outcome =>
   Cause.isInterruptedOnly(cause)
     ? {
       status: "STOPPED",
@@ -81,7 +79,7 @@ const outcomeOf = (cause: Cause.Cause<unknown>): JobOutcome =>
     }
 
 /** LIFE-10, LIFE-11. */
-const end = (session: Session, outcome: JobOutcome): Effect.Effect<void, OwnerFailure> =>
+const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
     yield* FaultPoint.hit("beforeJobEnd")
     const now = yield* DateTime.now
