@@ -10,7 +10,6 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Classification } from "./internal/sqlState.js"
 import * as sqlState from "./internal/sqlState.js"
 
 /**
@@ -24,7 +23,7 @@ import * as sqlState from "./internal/sqlState.js"
  * @since 0.1.0
  * @category models
  */
-export type { Classification } from "./internal/sqlState.js"
+export type Classification = sqlState.Classification
 
 /**
  * What kind of database error it is. `missingRow` is the only one no database reports: an update or a delete that
