@@ -1,0 +1,34 @@
+/**
+ * Processes that are killed while they work (`kill -9`), and started again until the job is done.
+ */
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { seeded } from "../../src/internal/random.js"
+import { SqlJobRepository } from "../../src/sql/index.js"
+import * as Processes from "./processes.js"
+import * as Support from "./support.js"
+
+describe("a process that is killed at random moments and started again", () => {
+  it.scopedLive.each([["SQLite", Support.sqlite], ["PostgreSQL", Support.postgres]] as const)(
+    "%s: writes every row once, and its files and counts are those of a process that lived",
+    ([, database]) =>
+      Effect.gen(function*() {
+        const worker = yield* Processes.compiled
+        const random = seeded(Support.SEED)
+        let kills = 0
+        while (kills < 20) {
+          const db = yield* database
+          const options = yield* Support.prepare(db)
+          kills += yield* Support.untilDone(
+            worker,
+            options,
+            () => ({ lines: 1 + random(Support.LINES), millis: random(4) })
+          )
+          const live = Layer.provideMerge(SqlJobRepository.layer, db.client)
+          yield* Effect.provide(Support.check(options.directory), live)
+        }
+      }).pipe(Support.hint),
+    180_000
+  )
+})
