@@ -40,7 +40,7 @@ export const stepTable = ({ steps }: Story): ReadonlyArray<string> =>
     [
       { title: "step", paint: Terminal.bold },
       { title: "status", paint: (text) => statusPaint(text.trim() as StepExecution.StepExecution["status"])(text) },
-      ...["read", "written", "filtered", "skipped", "commits", "rollbacks"].map((title) => ({
+      ...["read", "written", "filtered", "skipped", "commits"].map((title) => ({
         title,
         align: "right" as const
       })),
@@ -54,8 +54,7 @@ export const stepTable = ({ steps }: Story): ReadonlyArray<string> =>
         counts.write,
         counts.filter,
         counts.readSkip + counts.processSkip + counts.writeSkip,
-        counts.commit,
-        counts.rollback
+        counts.commit
       ].map(Terminal.number),
       note
     ])
@@ -122,11 +121,14 @@ const placeOf = ({ checkpoint }: StepExecution.StepExecution): string => {
     onNone: () => ({}) as typeof Position.Type["reader"],
     onSome: ({ reader }) => reader
   })
-  const count = elements ?? read
-  return Option.isNone(checkpoint) ? "from the beginning, as nothing was committed" : [
-    count === undefined ? "at its last commit" : `behind item ${Terminal.number(count)}`,
-    ...(line === undefined ? [] : [`in line ${Terminal.number(line)}`])
-  ].join(", ")
+  const items = elements ?? read
+  return Option.isNone(checkpoint)
+    ? "from the beginning"
+    : items !== undefined
+    ? `behind item ${Terminal.number(items)}`
+    : line === undefined
+    ? "at its last commit"
+    : `in line ${Terminal.number(line)}`
 }
 
 const Position = Schema.Struct({

@@ -73,8 +73,8 @@ layer(Layer.scoped(Program, Examples.compiled("01-football/main.ts")), { exclude
             football(broken, ["--crash-after", "90"])
           ], { concurrency: 2 })
           assert.strictEqual(full.exit, 0, full.stderr)
-          assert.match(full.stdout, /^teamLoad +COMPLETED +6,508 +116 +6,392 +0 +66 +0$/m)
-          assert.match(full.stdout, /^matchLoad +COMPLETED +6,508 +6,504 +4 +0 +66 +0$/m)
+          assert.match(full.stdout, /^teamLoad +COMPLETED +6,508 +116 +6,392 +0 +66$/m)
+          assert.match(full.stdout, /^matchLoad +COMPLETED +6,508 +6,504 +4 +0 +66$/m)
           assert.match(full.stdout, /^ 1 +Chelsea +38 +30 +3 +5 +85 +33 +\+52 +93$/m)
           assert.strictEqual(killed.exit, "SIGKILL")
           assertOneLine(killed.stderr, "after 90 committed chunks")
@@ -85,7 +85,7 @@ layer(Layer.scoped(Program, Examples.compiled("01-football/main.ts")), { exclude
           assert.strictEqual(resumed.exit, 0, resumed.stderr)
           assert.include(resumed.stdout, "Execution 2 goes on after execution 1, whose process died.")
           assert.match(resumed.stdout, /^teamLoad .* not run: complete since execution 1$/m)
-          assert.match(resumed.stdout, /^matchLoad +COMPLETED +4,108 +4,104 +4 +0 +42 +0 +resumed behind item 2,400,/m)
+          assert.match(resumed.stdout, /^matchLoad +COMPLETED +4,108 +4,104 +4 +0 +42 +resumed behind item 2,400$/m)
 
           const expected = yield* written(client(whole))
           assert.deepStrictEqual([expected.teams.length, expected.matches.length], [116, 6504])
@@ -105,7 +105,7 @@ layer(Layer.scoped(Program, Examples.compiled("01-football/main.ts")), { exclude
         assert.deepStrictEqual([killed.exit, sqlite.exit], ["SIGKILL", 0])
         const resumed = yield* football(cwd, ["--postgres", url, "--chunk-size", "700"])
         assert.strictEqual(resumed.exit, 0, resumed.stderr)
-        assert.match(resumed.stdout, /^matchLoad .* resumed behind item 1,000,/m)
+        assert.match(resumed.stdout, /^matchLoad .* resumed behind item 1,000$/m)
         assert.deepStrictEqual(yield* written(Postgres.layerUrl(url)), yield* written(client(cwd)))
       }), TIMEOUT)
 
