@@ -33,8 +33,10 @@ export interface JobListener<out E = never, out R = never> {
 }
 
 /**
- * Callbacks around a step, its chunks and its items. A failure fails the step, except in `afterStep` when the step
- * says `onListenerFailure: "log"` (LISTEN-4, STEP-15).
+ * Callbacks around a step, its chunks and its items.
+ *
+ * A failure fails the step, and no policy skips or retries it: it says nothing about a record (LISTEN-4, FT6-10). Only
+ * that of `afterStep` is logged instead when the step says `onListenerFailure: "log"` (STEP-15).
  *
  * @since 0.1.0
  * @category models
@@ -46,12 +48,14 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
   readonly afterStep?: ((step: StepExecution) => Effect.Effect<ExitStatus | void, E, R>) | undefined
   /** With the items of a chunk, before they are processed; before each call of a tasklet, with none. */
   readonly beforeChunk?: ((items: ReadonlyArray<In>) => Effect.Effect<void, E, R>) | undefined
-  /** Inside the transaction, after the write. */
+  /** Inside the transaction, after the write; without outputs when there are none. */
   readonly beforeCommit?: ((outputs: ReadonlyArray<Out>) => Effect.Effect<void, E, R>) | undefined
-  /** After the commit. */
+  /** After the commit of the whole chunk, with all outputs that were written. */
   readonly afterChunk?: ((outputs: ReadonlyArray<Out>) => Effect.Effect<void, E, R>) | undefined
-  /** After the rollback of a chunk that fails the step. */
+  /** After the rollback of the chunk, or call of a tasklet, that fails the step; with its error, or its defect. */
   readonly afterChunkError?: ((error: unknown) => Effect.Effect<void, E, R>) | undefined
+  /** Before each read. A step that listens to it reads one record at a time. */
+  readonly beforeRead?: (() => Effect.Effect<void, E, R>) | undefined
   readonly afterRead?: ((item: In) => Effect.Effect<void, E, R>) | undefined
   readonly onReadError?: ((error: unknown) => Effect.Effect<void, E, R>) | undefined
   readonly beforeProcess?: ((item: In) => Effect.Effect<void, E, R>) | undefined
@@ -62,7 +66,10 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
   readonly beforeWrite?: ((outputs: ReadonlyArray<Out>) => Effect.Effect<void, E, R>) | undefined
   /** Inside the transaction. */
   readonly afterWrite?: ((outputs: ReadonlyArray<Out>) => Effect.Effect<void, E, R>) | undefined
-  /** After the rollback. */
+  /**
+   * After the rollback, when the retries of a chunk are exhausted. While its bad records are searched, only when one of
+   * them may not be skipped.
+   */
   readonly onWriteError?: ((error: unknown, outputs: ReadonlyArray<Out>) => Effect.Effect<void, E, R>) | undefined
   /** Exactly once per durable skip, in the transaction that makes it durable (D8); so are the next two. */
   readonly onSkipInRead?: ((error: unknown) => Effect.Effect<void, E, R>) | undefined
@@ -238,6 +245,7 @@ const ORDER: { readonly [K in Exclude<keyof StepListener, "afterStep">]-?: "forw
   beforeCommit: "forward",
   afterChunk: "reverse",
   afterChunkError: "reverse",
+  beforeRead: "forward",
   afterRead: "reverse",
   onReadError: "reverse",
   beforeProcess: "forward",

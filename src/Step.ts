@@ -6,27 +6,30 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
+import * as Effect from "effect/Effect"
+import { dual, identity } from "effect/Function"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
-import type { SkipLimitExceeded, TransactionError } from "./BatchError.js"
+import type { EngineError, JobNotCompleted, LaunchError, SkipLimitExceeded, TransactionError } from "./BatchError.js"
 import * as CompletionPolicy from "./CompletionPolicy.js"
 import type { Flow } from "./Flow.js"
 import { Proto as FlowProto } from "./Flow.js"
 import type { StepBody, StepDefinition, StepSettings } from "./internal/definition.js"
 import { defaultSettings } from "./internal/definition.js"
+import * as ErrorKind from "./internal/errorKind.js"
+import { lower } from "./internal/flowGraph.js"
 import { toProcessor } from "./internal/processor.js"
-import type { ItemProcessor } from "./ItemProcessor.js"
+import type { Filtered, ItemProcessor } from "./ItemProcessor.js"
 import type { ItemReader } from "./ItemReader.js"
 import type { ItemWriter } from "./ItemWriter.js"
+import type { Job } from "./Job.js"
 import type { StepListener } from "./Listener.js"
 import * as RetryPolicy from "./RetryPolicy.js"
 import * as Sensitive from "./Sensitive.js"
 import * as SkipPolicy from "./SkipPolicy.js"
 import type { StepExecution } from "./StepExecution.js"
-import type { RepeatStatus } from "./Tasklet.js"
+import type { Finished } from "./Tasklet.js"
 import type { TransactionOptions } from "./Transactor.js"
 
 /**
@@ -101,7 +104,7 @@ export const chunk: {
     name: string,
     options: ChunkOptions<In> & {
       readonly reader: ItemReader<In, ER, RR>
-      readonly processor: (item: In) => Effect.Effect<Out, EP, RP>
+      readonly processor: ItemProcessor<In, Out, EP, RP>
       readonly writer: ItemWriter<Out, EW, RW>
     }
   ): ChunkStep<In, Out, "COMPLETED" | "FAILED", ER | EP | EW | TransactionError, RR | RP | RW>
@@ -109,7 +112,7 @@ export const chunk: {
     name: string,
     options: ChunkOptions<In> & {
       readonly reader: ItemReader<In, ER, RR>
-      readonly processor: ItemProcessor<In, Out, EP, RP>
+      readonly processor: (item: In) => Effect.Effect<Out | Filtered, EP, RP>
       readonly writer: ItemWriter<Out, EW, RW>
     }
   ): ChunkStep<In, Out, "COMPLETED" | "FAILED", ER | EP | EW | TransactionError, RR | RP | RW>
@@ -141,8 +144,8 @@ export const chunk: {
 /**
  * A step that runs one effect. Each call is one transaction, in which the step's own state is saved too (TASK-3).
  *
- * The effect answers nothing, or `Tasklet.finished`, or `Tasklet.finishedWith(code)`, or `Tasklet.continuable` to be
- * called again.
+ * The effect answers `Tasklet.continuable` to be called again, `Tasklet.finishedWith(code)` to choose the exit code;
+ * whatever else it gives means that it is finished.
  *
  * Guarantee: what the effect writes through the repository's database happens exactly once; anything else at least
  * once.
@@ -158,10 +161,97 @@ export const chunk: {
  * @since 0.1.0
  * @category constructors
  */
-export const tasklet = <E, R, C extends string = never>(
+export const tasklet = <A, E, R>(
   name: string,
-  effect: Effect.Effect<void | RepeatStatus<C>, E, R>
-): Step<"COMPLETED" | "FAILED" | C, E | TransactionError, R> => make(name, { _tag: "Tasklet", tasklet: effect })
+  effect: Effect.Effect<A, E, R>
+): Step<"COMPLETED" | "FAILED" | CodeOf<A>, E | TransactionError, R> => make(name, { _tag: "Tasklet", tasklet: effect })
+
+/**
+ * A step that runs a flow (FLOW-80). It has a step execution of its own, the steps in the flow have theirs beside it in
+ * the same job execution; those that start anew begin with a copy of its context.
+ *
+ * It ends as the flow does: an `end`, `fail` or `stop` inside ends the step, not the job. A restart runs it again
+ * unless it completed; completed steps inside are skipped.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Flow, Step } from "effect-batch"
+ *
+ * const post = Step.tasklet("post", Effect.log("posting"))
+ * const check = Step.tasklet("check", Effect.log("checking"))
+ *
+ * assert.strictEqual(Step.flow("ledger", post.pipe(Flow.andThen(check))).name, "ledger")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const flow = <C extends string, E, R>(
+  name: string,
+  flow: Flow<C, E, R>
+): Step<Flow.Inner<C> | "FAILED", E, R> => make(name, { _tag: "Flow", graph: lower(flow.node) })
+
+/**
+ * A step that runs another job and waits for its end (JOBSTEP-1 to JOBSTEP-7). The child has an instance and executions
+ * of its own.
+ *
+ * `parameters` makes the child's parameters: an effect, which may ask for the parameters of this job, for `JobScope`
+ * and for `StepScope`. They are stored with the step before the child starts; a restart uses them again, so it addresses
+ * the same child instance, and goes on with it where it failed. A child that had completed when the process died is not
+ * run again.
+ *
+ * The step ends with the exit code of the child. When the child fails, the step fails with its error; when the child is
+ * stopped, the step is, and the job with it. Stopping this job stops the child.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Job, JobParameters, Step } from "effect-batch"
+ *
+ * class Nightly extends JobParameters.Tag<Nightly>()("Nightly", { day: Schema.String }) {}
+ * class Import extends JobParameters.Tag<Import>()("Import", { file: Schema.String }) {}
+ *
+ * const imports = Job.make("import", {
+ *   parameters: Import,
+ *   flow: Step.tasklet("load", Effect.flatMap(Import, ({ file }) => Effect.log(`loading ${file}`)))
+ * })
+ *
+ * const nightly = Job.make("nightly", {
+ *   parameters: Nightly,
+ *   flow: Step.job("import", imports, {
+ *     parameters: Effect.map(Nightly, ({ day }) => ({ file: `payments-${day}.csv` }))
+ *   })
+ * })
+ * assert.strictEqual(nightly.name, "nightly")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const job: {
+  <P, C extends string, EJ, RJ, E, R>(
+    name: string,
+    job: Job<P, C, EJ, RJ>,
+    options: { readonly parameters: Effect.Effect<Types.NoInfer<P>, E, R> }
+  ): Step<C | "FAILED", EJ | E | ChildJobError, RJ | R>
+  <C extends string, EJ, RJ>(
+    name: string,
+    job: Job<{}, C, EJ, RJ>
+  ): Step<C | "FAILED", EJ | ChildJobError, RJ>
+} = (
+  name: string,
+  job: Job<any, string, any, any>,
+  options?: { readonly parameters: Effect.Effect<any, any, any> }
+): any => make(name, { _tag: "Job", job, parameters: options?.parameters ?? Effect.succeed({}) })
+
+/**
+ * What a step can fail with because it runs another job: the child can't be launched, or it ended without completing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ChildJobError = EngineError | LaunchError | JobNotCompleted
 
 /**
  * How often the step may be started within a job instance, over all its executions. Default: without limit, which 0
@@ -200,7 +290,8 @@ export const exitCode: {
   refine(self, { exitCode: { codes, decide } })
 
 /**
- * Adds a listener, behind those that the step has already (LISTEN-1).
+ * Adds a listener, behind those that the step has already (LISTEN-1). Its errors become errors of the step; no policy
+ * skips or retries them (LISTEN-4), so give listeners behind the policies.
  *
  * @since 0.1.0
  * @category combinators
@@ -213,7 +304,8 @@ export const listen: {
   refine(self, { listeners: [...settings(self).listeners, listener] })
 
 /**
- * What a failing `afterStep` does: `fail` (the default) fails the step, `log` only logs it (STEP-15).
+ * What a failing `afterStep` does: `fail` (the default) fails the step, `log` only logs it (STEP-15). With `log` a
+ * listener can still fail the step by `StepScope.upgradeStatus("FAILED")` (STEP-16).
  *
  * @since 0.1.0
  * @category combinators
@@ -224,7 +316,25 @@ export const onListenerFailure: {
 } = dual(2, <S extends Any>(self: S, behaviour: "fail" | "log"): S => refine(self, { onListenerFailure: behaviour }))
 
 /**
- * The attributes of the step's transactions (TX-1), on top of those given before.
+ * The attributes of the step's transactions (TX-1), on top of those given before. They are those of the chunks and of
+ * the calls of a tasklet, not of what the repository does on its own.
+ *
+ * A transaction that takes longer than `timeout` fails with a `TransactionError` (TX-2). With `serializable` or
+ * `repeatable read`, PostgreSQL refuses transactions that lost against another one: let the step try them again with
+ * `Step.retry(["TransactionError", "SqlTransientError"])`. That includes the step's own heartbeat, which touches the same
+ * row as the checkpoint. With `notSupported` what was written before a failure stays (TX-4).
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Step } from "effect-batch"
+ *
+ * const close = Step.tasklet("close", Effect.log("closing the books")).pipe(
+ *   Step.transaction({ isolation: "serializable", timeout: "30 seconds" })
+ * )
+ *
+ * assert.strictEqual(close.name, "close")
+ * ```
  *
  * @since 0.1.0
  * @category combinators
@@ -334,9 +444,76 @@ export const retryWith = <E, RP>(
 ): ChunkStep<In, Out, C, E1, R | RP> => addRetry(self, policy) as any
 
 /**
- * How the bad item of a refused chunk is found: by halves (`bisect`, the default), which costs about 2 log₂ n
- * transactions, or `one-by-one`, for writers whose effects depend on the order of single items. Either way each attempt is
- * a transaction of its own, and the checkpoint never runs ahead of it.
+ * Failures with one of these tags leave the transaction open, if they are skipped, too (TXO-1): what the step has done in
+ * it until then stays.
+ *
+ * It concerns what fails inside a transaction: the write of a single item, be it the only one of its chunk or found by
+ * the search (FTC-13), and processing with `Step.transactional("process")` (FTC-8). A chunk of several items that is
+ * refused is rolled back anyway, to find out which of them is bad; and so is what is retried first.
+ *
+ * PostgreSQL gives up a transaction when one of its statements fails. If the failure was one of those, the rollback
+ * happens all the same, and the chunk is written again without the bad record: only the saving is lost.
+ *
+ * Give it before `Step.skip`, which takes the tag from the errors of the step.
+ *
+ * @example
+ * ```ts
+ * import { Data, Effect } from "effect"
+ * import { ItemReader, ItemWriter, Step } from "effect-batch"
+ *
+ * class Rejected extends Data.TaggedError("Rejected")<{}> {}
+ *
+ * const send = Step.chunk("send", {
+ *   reader: ItemReader.fromIterable([1, 2, 3]),
+ *   writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+ *     items.includes(2) ? Effect.fail(new Rejected()) : Effect.log(items)
+ *   ),
+ *   chunkSize: 2
+ * }).pipe(Step.noRollback("Rejected"), Step.skip("Rejected", { limit: 10 }))
+ *
+ * assert.strictEqual(send.name, "send")
+ * ```
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const noRollback: {
+  <E, const T extends TagsOf<E>>(
+    tag: T | ReadonlyArray<T>
+  ): <In, Out, C extends string, R>(self: ChunkStep<In, Out, C, E, R>) => ChunkStep<In, Out, C, E, R>
+} = (tag: string | ReadonlyArray<string>) => (self: any): any => {
+  const known = settings(self).noRollback
+  const matches = ErrorKind.classifier<any>({ include: toArray(tag) })
+  return refine(self, {
+    noRollback: known === undefined ? matches : (error: unknown) => known(error) || matches(error)
+  })
+}
+
+/**
+ * Moves a part of the work into the chunk's transaction:
+ *
+ * - `process`: for processors that write to the database. Every attempt processes its items anew, and a failure rolls
+ *   back what the others wrote (D5, FTC-5). Only what a committed attempt filtered is counted (FTC-17).
+ * - `read`: for readers that take what they read, as from a queue in the database (D18, FTC-20, TX-5). The items are not
+ *   kept: a rollback gives them back, the reader is opened again where the chunk begins, and is expected to give the same
+ *   items in the same order. It includes `process`, because the items are known only inside.
+ *
+ * Failures inside the transaction that are retried or skipped cost a rollback each, see also `Step.noRollback`.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const transactional: {
+  (part: "read" | "process"): <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, E, R>
+} = (part) => (self) => refine(self, { transactional: [...settings(self).transactional, part] })
+
+/**
+ * How the bad item of a refused chunk is found: by halves (`bisect`, the default), which costs at most 2 log₂ n + 2
+ * transactions for one bad item in n, or `one-by-one`, for writers that depend on getting single items. Either way the
+ * order is kept, each attempt is a transaction of its own, and the checkpoint never runs ahead of it. What may be skipped
+ * is not retried meanwhile (FT6-4).
  *
  * @since 0.1.0
  * @category fault tolerance
@@ -351,23 +528,51 @@ export const scan: {
  * Stores every skipped record with the transaction that makes the skip durable: step, phase, position, error and the item,
  * to be read with `JobOperator.skipped`.
  *
- * `schema` encodes the item; fields that it marks as sensitive are stored masked. Without it the item is stored as it is,
- * if JSON can hold it.
+ * - `input`: schema of the items that are read, for skips while processing.
+ * - `output`: schema of the items that are written, for skips while writing.
+ *
+ * Fields that the schema marks as sensitive are stored masked. Without a schema the item is stored as it is. An item that
+ * JSON cannot hold is left out.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { ItemReader, ItemWriter, Sensitive, Step } from "effect-batch"
+ *
+ * const Payment = Schema.Struct({ id: Schema.Number, iban: Sensitive.make(Schema.String) })
+ *
+ * const load = Step.chunk("load", {
+ *   reader: ItemReader.fromIterable([{ id: 1, iban: "DE02" }]),
+ *   writer: ItemWriter.discard,
+ *   chunkSize: 100
+ * }).pipe(Step.quarantine({ input: Payment, output: Payment }))
+ *
+ * assert.strictEqual(load.name, "load")
+ * ```
  *
  * @since 0.1.0
  * @category fault tolerance
  */
-export const quarantine = (
-  options: { readonly schema?: Schema.Schema.Any | undefined } = {}
-) =>
-<In, Out, C extends string, E, R>(self: ChunkStep<In, Out, C, E, R>): ChunkStep<In, Out, C, E, R> =>
-  refine(self, { quarantine: options.schema === undefined ? (item) => item : Sensitive.mask(options.schema) })
+export const quarantine = <In0 = any, Out0 = any>(
+  options: {
+    readonly input?: Schema.Schema<In0, any, any> | undefined
+    readonly output?: Schema.Schema<Out0, any, any> | undefined
+  } = {}
+): <In extends In0, Out extends Out0, C extends string, E, R>(
+  self: ChunkStep<In, Out, C, E, R>
+) => ChunkStep<In, Out, C, E, R> => {
+  const input = options.input === undefined ? identity : Sensitive.mask(options.input)
+  const output = options.output === undefined ? identity : Sensitive.mask(options.output)
+  return (self) => refine(self, { quarantine: (item, phase) => phase === "process" ? input(item) : output(item) })
+}
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
 type Any = Step<string, any, any>
+
+type CodeOf<A> = A extends Finished<infer C> ? C : never
 
 type WithCode<S, C2 extends string> = S extends ChunkStep<infer In, infer Out, infer C, infer E, infer R>
   ? ChunkStep<In, Out, Exclude<C, "COMPLETED"> | C2, E, R>

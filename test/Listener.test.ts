@@ -31,6 +31,7 @@ const ARGUMENTS: { readonly [K in keyof Required<StepListener>]: Parameters<NonN
   beforeCommit: [[1]],
   afterChunk: [[1]],
   afterChunkError: ["error"],
+  beforeRead: [],
   afterRead: [1],
   onReadError: ["error"],
   beforeProcess: [1],

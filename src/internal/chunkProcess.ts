@@ -2,149 +2,184 @@
  * Turns the items of a chunk into outputs, in a loop over the array: an item costs fiber work only when its effect
  * really has to run, and a handler only when it fails.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { Filtered } from "../ItemProcessor.js"
 import type { Chunk, ChunkEnv } from "./chunkEnv.js"
-import { isSkippable, mayRetry, noRetries, skip } from "./chunkEnv.js"
+import { failureOf, isSkippable, mayRetry, noRetries, skip } from "./chunkEnv.js"
 import type { AnyEffect } from "./definition.js"
+import { Fatal } from "./failure.js"
 import { isDone } from "./hooks.js"
-import { count } from "./stepState.js"
 
-/** Outputs in the order of their items; `origins` holds for each the index of the item it came from. */
+/** Outputs in the order of their inputs; `origins` holds for each the index of the input it came from. */
 export interface Outputs {
   readonly items: ReadonlyArray<any>
   readonly origins: ReadonlyArray<number> | undefined
 }
 
-/** The index of the item that an output came from. */
+/** The index of the input that an output came from. */
 export const originOf = (outputs: Outputs, index: number): number =>
   outputs.origins === undefined ? index : outputs.origins[index]!
 
-export const processChunk = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Outputs, any, any> => {
+/** What becomes of an input whose processing failed: an output after all, none, or a failure. */
+export type Recover = (
+  index: number,
+  item: any,
+  cause: Cause.Cause<any>
+) => Effect.Effect<Option.Option<any>, any, any>
+
+/** Processes the inputs of a chunk, each of them once: retried in place, then skipped, then failed (RETRY-5). */
+export const processChunk = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Outputs, any, any> =>
+  processItems(env, chunk.inputs, inPlace(env, chunk))
+
+export const processItems = (
+  env: ChunkEnv,
+  inputs: ReadonlyArray<any>,
+  recover: Recover
+): Effect.Effect<Outputs, any, any> => {
   const { process } = env
   const { afterProcess, beforeProcess } = env.state.hooks
-  if (process === undefined && beforeProcess === undefined && afterProcess === undefined) {
-    return Effect.succeed({ items: chunk.items, origins: undefined })
+  const listening = beforeProcess !== undefined || afterProcess !== undefined
+  if (process === undefined && !listening) {
+    return Effect.succeed({ items: inputs, origins: undefined })
   }
-  if (process?._tag === "Sync" && !needsHandling(env)) {
-    return Effect.sync(() => applyAll(env, chunk, process.apply))
+  if (process?._tag === "Sync" && !listening) {
+    return Effect.sync(() => applyAll(inputs, process.apply))
   }
-  return env.body.concurrency > 1 ? concurrently(env, chunk) : oneByOne(env, chunk)
+  return env.body.concurrency > 1 ? concurrently(env, inputs, recover) : oneByOne(env, inputs, recover)
 }
 
-const needsHandling = (env: ChunkEnv): boolean =>
-  env.state.hooks.beforeProcess !== undefined || env.state.hooks.afterProcess !== undefined
+/** The effect of one item, listeners included. Values stay values. */
+export const attempt = (env: ChunkEnv, item: any): Effect.Effect<any, any, any> => {
+  const { afterProcess, beforeProcess } = env.state.hooks
+  const begun = beforeProcess?.(item)
+  const run = (): Effect.Effect<any, any, any> =>
+    afterProcess === undefined ? apply(env, item) : andAfter(apply(env, item), item, afterProcess)
+  return begun === undefined || isDone(begun) ? run() : Effect.flatMap(begun, run)
+}
 
-const applyAll = (env: ChunkEnv, chunk: Chunk, apply: (item: any) => any): Outputs => {
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const inPlace = (env: ChunkEnv, chunk: Chunk): Recover => (index, item, first) => {
+  const retries = noRetries()
+  const { onProcessError } = env.state.hooks
+  const recover = (cause: Cause.Cause<any>): Effect.Effect<Option.Option<any>, any, any> => {
+    const failure = failureOf(cause)
+    if (Either.isLeft(failure)) {
+      return Effect.failCause(failure.left)
+    }
+    const error = failure.right
+    if (error instanceof Fatal) {
+      return Effect.fail(error)
+    }
+    return Effect.flatMap(mayRetry(env, retries, error), (again) => {
+      if (again) {
+        return Effect.suspend(() => attempt(env, item)).pipe(Effect.map(Option.some), Effect.catchAllCause(recover))
+      }
+      const handled = isSkippable(env, error)
+        ? Effect.as(skip(env, chunk, { phase: "process", index, item: Option.some(item), error }), Option.none())
+        : Effect.fail(error)
+      return onProcessError === undefined ? handled : Effect.zipRight(onProcessError(item, error), handled)
+    })
+  }
+  return recover(first)
+}
+
+const applyAll = (inputs: ReadonlyArray<any>, apply: (item: any) => any): Outputs => {
   const items: Array<any> = []
   const origins: Array<number> = []
-  for (let i = 0; i < chunk.items.length; i++) {
-    const output = apply(chunk.items[i])
+  for (let i = 0; i < inputs.length; i++) {
+    const output = apply(inputs[i])
     if (output !== Filtered) {
       items.push(output)
       origins.push(i)
     }
   }
-  count(env.state, { filter: chunk.items.length - items.length })
   return { items, origins }
 }
 
-/** The effect of one item, listeners included. Values stay values. */
-const attempt = (env: ChunkEnv, item: any): Effect.Effect<any, any, any> => {
-  const { afterProcess, beforeProcess } = env.state.hooks
-  const run = env.process === undefined
+const apply = ({ process }: ChunkEnv, item: any): Effect.Effect<any, any, any> =>
+  process === undefined
     ? Effect.succeed(item)
-    : env.process._tag === "Sync"
-    ? Effect.succeed(env.process.apply(item))
-    : env.process.apply(item)
-  if (beforeProcess === undefined && afterProcess === undefined) {
-    return run
-  }
-  return aroundItem(run, item, beforeProcess, afterProcess)
-}
+    : process._tag === "Sync"
+    ? Effect.succeed(process.apply(item))
+    : process.apply(item)
 
-const aroundItem = (
+const andAfter = (
   run: Effect.Effect<any, any, any>,
   item: any,
-  before: ((item: any) => AnyEffect) | undefined,
-  after: ((item: any, output: Option.Option<any>) => AnyEffect) | undefined
+  after: (item: any, output: Option.Option<any>) => AnyEffect
 ): Effect.Effect<any, any, any> => {
-  const begun = before?.(item)
-  if (begun !== undefined && !isDone(begun)) {
-    return Effect.zipRight(begun, aroundItem(run, item, undefined, after))
+  if (!Exit.isExit(run)) {
+    return Effect.tap(run, (output) => after(item, toOption(output)))
   }
-  if (after === undefined) {
+  if (Exit.isFailure(run)) {
     return run
   }
-  if (Exit.isExit(run)) {
-    if (Exit.isFailure(run)) {
-      return run
-    }
-    const ended = after(item, toOption(run.value))
-    return isDone(ended) ? run : Effect.as(ended, run.value)
-  }
-  return Effect.tap(run, (output) => after(item, toOption(output)))
+  const ended = after(item, toOption(run.value))
+  return isDone(ended) ? run : Effect.as(ended, run.value)
 }
 
 const toOption = (output: any): Option.Option<any> => output === Filtered ? Option.none() : Option.some(output)
 
-const oneByOne = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Outputs, any, any> => {
-  const items: Array<any> = []
-  const origins: Array<number> = []
-  let index = 0
-  let filtered = 0
-  let pending: Effect.Effect<any, any, any> = Effect.void
-  const accept = (output: any): void => {
-    if (output === Filtered) {
-      filtered++
-    } else {
-      items.push(output)
-      origins.push(index)
-    }
-    index++
-  }
-  const loop = Effect.whileLoop({
-    while: () => {
-      while (index < chunk.items.length) {
-        pending = attempt(env, chunk.items[index])
-        if (!Exit.isExit(pending) || Exit.isFailure(pending)) {
-          return true
-        }
-        accept(pending.value)
+const oneByOne = (
+  env: ChunkEnv,
+  inputs: ReadonlyArray<any>,
+  recover: Recover
+): Effect.Effect<Outputs, any, any> =>
+  Effect.suspend(() => {
+    const items: Array<any> = []
+    const origins: Array<number> = []
+    let index = 0
+    let pending: Effect.Effect<any, any, any> = Effect.void
+    const accept = (output: any): void => {
+      if (output !== Filtered) {
+        items.push(output)
+        origins.push(index)
       }
-      return false
-    },
-    body: () => pending,
-    step: accept
-  })
-  const handled: AnyEffect = Effect.catchAllCause(
-    loop,
-    (cause) =>
-      Effect.flatMap(recover(env, chunk, chunk.items[index], cause), (output) => {
-        if (Option.isSome(output)) {
-          accept(output.value)
-        } else {
-          index++
+      index++
+    }
+    const loop = Effect.whileLoop({
+      while: () => {
+        while (index < inputs.length) {
+          pending = attempt(env, inputs[index])
+          if (!Exit.isExit(pending) || Exit.isFailure(pending)) {
+            return true
+          }
+          accept(pending.value)
         }
-        return handled
-      })
-  )
-  return Effect.map(handled, () => {
-    count(env.state, { filter: filtered })
-    return { items, origins }
+        return false
+      },
+      body: () => pending,
+      step: accept
+    })
+    const handled: AnyEffect = Effect.catchAllCause(
+      loop,
+      (cause) =>
+        Effect.flatMap(recover(index, inputs[index], cause), (output) => {
+          accept(Option.getOrElse(output, () => Filtered))
+          return handled
+        })
+    )
+    return Effect.as(handled, { items, origins })
   })
-}
 
-const concurrently = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Outputs, any, any> =>
+const concurrently = (
+  env: ChunkEnv,
+  inputs: ReadonlyArray<any>,
+  recover: Recover
+): Effect.Effect<Outputs, any, any> =>
   Effect.forEach(
-    chunk.items,
-    (item) =>
+    inputs,
+    (item, index) =>
       Effect.suspend(() => attempt(env, item)).pipe(
         Effect.map(Option.some),
-        Effect.catchAllCause((cause) => recover(env, chunk, item, cause))
+        Effect.catchAllCause((cause) => recover(index, item, cause))
       ),
     { concurrency: env.body.concurrency }
   ).pipe(Effect.map((results) => {
@@ -156,34 +191,5 @@ const concurrently = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Outputs, any, 
         origins.push(index)
       }
     })
-    count(env.state, { filter: results.filter((result) => Option.isSome(result) && result.value === Filtered).length })
     return { items, origins }
   }))
-
-/** Retries the item, then skips it (none), then fails (RETRY-5). A defect or an interruption goes on as it is. */
-const recover = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  item: any,
-  first: Cause.Cause<any>,
-  retries = noRetries()
-): Effect.Effect<Option.Option<any>, any, any> => {
-  const failure = Cause.failureOrCause(first)
-  if (failure._tag === "Right") {
-    return Effect.failCause(failure.right)
-  }
-  const error = failure.left
-  return Effect.flatMap(mayRetry(env, retries, error), (again) => {
-    if (again) {
-      return Effect.suspend(() => attempt(env, item)).pipe(
-        Effect.map(Option.some),
-        Effect.catchAllCause((cause) => recover(env, chunk, item, cause, retries))
-      )
-    }
-    const { onProcessError } = env.state.hooks
-    const handled = isSkippable(env, error)
-      ? Effect.as(skip(env, chunk, { phase: "process", item: Option.some(item), error }), Option.none())
-      : Effect.fail(error)
-    return onProcessError === undefined ? handled : Effect.zipRight(onProcessError(item, error), handled)
-  })
-}

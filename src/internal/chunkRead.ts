@@ -3,50 +3,97 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type { CompletionPolicy } from "../CompletionPolicy.js"
 import type { Page, Position } from "../ItemReader.js"
-import type { Chunk, ChunkEnv, Retries, Skip } from "./chunkEnv.js"
-import { isSkippable, mayRetry, noRetries, skip } from "./chunkEnv.js"
+import type { Chunk, ChunkEnv, Retries } from "./chunkEnv.js"
+import { failureOf, isSkippable, makeChunk, mayRetry, noRetries, skip } from "./chunkEnv.js"
 import type { AnyEffect } from "./definition.js"
 import { isDone } from "./hooks.js"
 import { count, isStopping } from "./stepState.js"
+import { unlessStopped } from "./stopping.js"
 
 /** Reads until the completion policy says that the chunk is complete, or the source ends. */
 export const readChunk = (env: ChunkEnv): Effect.Effect<Chunk, any, any> =>
+  Effect.suspend(() => {
+    const chunk = makeChunk()
+    const filled = fill(env, env.body.completion, {
+      // A stop must not wait for a source that has nothing to give; what was read before is committed.
+      pull: (max, position) =>
+        unlessStopped(env.state.session, pull(env, max, position, chunk), () => nothingRead(position)),
+      bad: (error) => badRecord(env, error, chunk),
+      counted: (read) => count(env.state, { read }),
+      bads: () => chunk.skips.length
+    })
+    return Effect.map(filled, ({ done, items, position }) => {
+      chunk.inputs = items
+      chunk.position = position
+      chunk.done = done
+      return chunk
+    })
+  })
+
+export interface Filling {
+  /** Reads from the position on. */
+  readonly pull: (max: number, position: Position) => Effect.Effect<Page<any, any>, any, any>
+  readonly bad: (error: unknown) => AnyEffect
+  readonly counted: (read: number) => void
+  /** How many bad records the chunk has. */
+  readonly bads: () => number
+}
+
+/**
+ * The loop of reading, with what to do about trouble left open. A chunk that meets nothing but bad records ends early,
+ * so that their skips become durable and a stop is seen (FTC-4).
+ */
+export const fill = (
+  env: ChunkEnv,
+  completion: CompletionPolicy<any>,
+  { bad, bads, counted, pull }: Filling
+): Effect.Effect<
+  { readonly items: ReadonlyArray<any>; readonly position: Position; readonly done: boolean },
+  any,
+  any
+> =>
   Effect.gen(function*() {
-    const { completion } = env.body
-    const skips: Array<Skip> = []
     const until = Option.getOrUndefined(completion.until)
     const timed = Number.isFinite(completion.maxMillis)
     const end = timed ? (yield* Clock.currentTimeMillis) + completion.maxMillis : Infinity
-    const single = timed || until !== undefined || !Number.isFinite(completion.maxItems)
+    const { beforeRead } = env.state.hooks
+    const most = Math.max(100, completion.maxItems)
+    const single = timed || until !== undefined || beforeRead !== undefined || !Number.isFinite(completion.maxItems)
     let items: ReadonlyArray<any> = []
-    let position: Position = null
+    let position: Position = Option.getOrElse(env.position, () => null)
     let done = false
     let complete = false
     while (!complete) {
-      const page: Page<any, any> = yield* pull(env, single ? 1 : completion.maxItems - items.length, { skips })
+      if (beforeRead !== undefined) {
+        yield* beforeRead()
+      }
+      const page: Page<any, any> = yield* pull(single ? 1 : completion.maxItems - items.length, position)
       items = items.length === 0 ? page.items : items.concat(page.items)
-      count(env.state, { read: page.items.length })
+      counted(page.items.length)
       position = page.position
       done = page.done
       yield* afterRead(env, page.items)
       if (Option.isSome(page.failure)) {
-        yield* badRecord(env, page.failure.value, { skips })
+        yield* bad(page.failure.value)
       }
       complete = done || items.length >= completion.maxItems ||
         (page.items.length > 0 && until !== undefined && until(items[items.length - 1], items.length)) ||
         (timed && (yield* Clock.currentTimeMillis) >= end) ||
-        (page.items.length === 0 && isStopping(env.state))
+        (page.items.length === 0 && (isStopping(env.state) || bads() >= most))
     }
-    return { items, position, done, skips }
+    return { items, position, done }
   })
 
-/** A skip of a failing pull pulls again, so a source that is broken for good runs into the skip limit. */
-const pull = (
+/** A read that is not retried any more is skipped like a bad record, and then repeated: the reader has not moved. */
+export const pull = (
   env: ChunkEnv,
   max: number,
-  chunk: { readonly skips: Array<Skip> },
+  position: Position,
+  chunk: Chunk,
   retries: Retries = noRetries()
 ): Effect.Effect<Page<any, any>, any, any> => {
   const { retry, skip: policy } = env.state.definition.settings
@@ -54,20 +101,37 @@ const pull = (
   if (retry === undefined && policy === undefined && onReadError === undefined) {
     return env.source.pull(max)
   }
-  return Effect.catchAll(env.source.pull(max), (error) =>
-    Effect.flatMap(mayRetry(env, retries, error), (again) =>
-      again
-        ? pull(env, max, chunk, retries)
-        : Effect.zipRight(badRecord(env, error, chunk), Effect.suspend(() => pull(env, max, chunk)))))
+  return Effect.catchAllCause(env.source.pull(max), (cause) => {
+    const failure = failureOf(cause)
+    return Either.isLeft(failure) ? Effect.failCause(failure.left) : Effect.flatMap(
+      mayRetry(env, retries, failure.right),
+      (again) =>
+        again
+          ? pull(env, max, position, chunk, retries)
+          : Effect.as(badRecord(env, failure.right, chunk), nothingRead(position))
+    )
+  })
 }
 
-const badRecord = (env: ChunkEnv, error: unknown, chunk: { readonly skips: Array<Skip> }): AnyEffect => {
+/** Skips a record that cannot be read, or fails. */
+export const badRecord = (env: ChunkEnv, error: unknown, chunk: Chunk): AnyEffect => {
   const { onReadError } = env.state.hooks
   const handled = isSkippable(env, error)
-    ? skip(env, chunk, { phase: "read", item: Option.none(), error })
+    ? skip(env, chunk, { phase: "read", index: -1, item: Option.none(), error })
     : Effect.fail(error)
   return onReadError === undefined ? handled : Effect.zipRight(onReadError(error), handled)
 }
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const nothingRead = (position: Position): Page<any, any> => ({
+  items: [],
+  position,
+  failure: Option.none(),
+  done: false
+})
 
 const afterRead = (env: ChunkEnv, items: ReadonlyArray<any>): AnyEffect => {
   const { afterRead } = env.state.hooks

@@ -3,14 +3,21 @@
  * until the source ends or the step is asked to stop.
  */
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { BatchEvent } from "../BatchEvent.js"
+import type { Checkpoint, Scan } from "./chunkCheckpoint.js"
+import { decodeCheckpoint, encodeCheckpoint } from "./chunkCheckpoint.js"
+import type { Work } from "./chunkCommit.js"
 import type { Chunk, ChunkEnv } from "./chunkEnv.js"
+import { describeCause, makeChunk, openSource } from "./chunkEnv.js"
 import { processChunk } from "./chunkProcess.js"
-import { readChunk } from "./chunkRead.js"
-import { decodeCheckpoint, encodeCheckpoint, writeChunk } from "./chunkWrite.js"
+import { pull, readChunk } from "./chunkRead.js"
+import { processedInside, readInside } from "./chunkTransactional.js"
+import { buffered, writeChunk } from "./chunkWrite.js"
 import type { AnyEffect, ChunkBody } from "./definition.js"
-import { describe, Fatal } from "./failure.js"
+import { chunkFailed } from "./hooks.js"
 import type { StepState } from "./stepState.js"
 import { count, current, isStopping } from "./stepState.js"
 import { makeBreather } from "./yielding.js"
@@ -18,24 +25,13 @@ import { makeBreather } from "./yielding.js"
 export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
   Effect.gen(function*() {
     const stored = decodeCheckpoint(state.step.checkpoint)
-    const { skip } = state.definition.settings
-    const env: ChunkEnv = {
-      state,
-      body,
-      source: yield* body.reader.open(stored.reader),
-      process: body.processor === undefined ? undefined : yield* body.processor.open,
-      sink: yield* body.writer.open(stored.writer),
-      skipRun: skip === undefined ? undefined : yield* skip.start,
-      position: stored.reader,
-      writerState: stored.writer,
-      done: false
-    }
+    const env = yield* open(state, body, stored)
     const breathe = makeBreather()
     if (Option.isSome(stored.scan)) {
-      yield* orRollback(env, resumeScan(env, stored.scan.value))
+      yield* oneChunk(env, resumeScan(env, stored.scan.value))
     }
     while (!env.done && !isStopping(state)) {
-      yield* orRollback(env, runChunk(env))
+      yield* oneChunk(env, nextChunk(env))
       yield* breathe
     }
     if (env.done && env.sink.complete !== undefined) {
@@ -53,75 +49,125 @@ export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
 // internal
 // -------------------------------------------------------------------------------------
 
-const runChunk = (env: ChunkEnv): AnyEffect =>
+const open = (
+  state: StepState,
+  body: ChunkBody,
+  stored: Checkpoint
+): Effect.Effect<ChunkEnv, any, any> =>
   Effect.gen(function*() {
-    const chunk = yield* readChunk(env)
-    if (chunk.items.length === 0 && chunk.skips.length === 0) {
-      env.position = Option.some(chunk.position)
-      env.done = chunk.done
-      return
+    const { skip } = state.definition.settings
+    const scope = yield* Effect.scope
+    const sourceScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+    return {
+      state,
+      body,
+      scope,
+      sourceScope,
+      source: yield* Scope.extend(body.reader.open(stored.reader), sourceScope),
+      process: body.processor === undefined ? undefined : yield* body.processor.open,
+      sink: yield* body.writer.open(stored.writer),
+      skipRun: skip === undefined ? undefined : yield* skip.start,
+      position: stored.reader,
+      writerState: stored.writer,
+      done: false
     }
-    yield* beforeChunk(env, chunk)
-    const outputs = yield* processChunk(env, chunk)
-    yield* writeChunk(env, chunk, outputs)
+  })
+
+/** What a chunk came to; none when there was nothing to commit. */
+type Written = ReadonlyArray<any> | undefined
+
+const nextChunk = (env: ChunkEnv): Effect.Effect<Written, any, any> => {
+  const { transactional } = env.state.definition.settings
+  return transactional.includes("read") ? transactionalChunk(env) : Effect.gen(function*() {
+    const chunk = yield* readChunk(env)
+    if (chunk.inputs.length > 0 || chunk.skips.length > 0) {
+      return yield* writeInputs(env, chunk)
+    }
+    env.position = Option.some(chunk.position)
     env.done = chunk.done
+    return undefined
+  })
+}
+
+const transactionalChunk = (env: ChunkEnv): Effect.Effect<Written, any, any> => {
+  const chunk = makeChunk()
+  return Effect.map(writeChunk(env, chunk, readInside(env, chunk)), (written) => {
+    env.done = chunk.done
+    return chunk.inputs.length > 0 ? written : undefined
+  })
+}
+
+const writeInputs = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Written, any, any> =>
+  Effect.gen(function*() {
+    const { beforeChunk } = env.state.hooks
+    if (beforeChunk !== undefined) {
+      yield* beforeChunk(chunk.inputs)
+    }
+    const inside = env.state.definition.settings.transactional.length > 0
+    const work: Work = inside ? processedInside(env, chunk) : buffered(yield* processChunk(env, chunk))
+    const written = yield* writeChunk(env, chunk, work)
+    env.position = Option.some(chunk.position)
+    env.done = chunk.done
+    return written
   })
 
 /**
- * Reads the items of a half-written chunk again and goes on behind those that are done. What was counted and reported
- * before the interruption is not counted again.
+ * Reads the inputs of a half-written chunk again and goes on behind those that are done (FTC-16). What was counted and
+ * reported for them is not counted again; bad records among them were reported with the first of them.
  */
-const resumeScan = (
-  env: ChunkEnv,
-  scan: { readonly items: number; readonly done: number }
-): AnyEffect =>
+const resumeScan = (env: ChunkEnv, scan: Scan): Effect.Effect<Written, any, any> =>
   Effect.gen(function*() {
-    const items: Array<any> = []
-    let position = Option.getOrNull(env.position)
+    const chunk = makeChunk(scan.done)
+    const inputs: Array<any> = []
     let done = false
-    while (items.length < scan.items && !done) {
-      const page = yield* env.source.pull(scan.items - items.length)
-      items.push(...page.items)
-      position = page.position
+    while (inputs.length < scan.inputs && !done) {
+      const page = yield* pull(env, scan.inputs - inputs.length, chunk.position, chunk)
+      inputs.push(...page.items)
       done = page.done
     }
-    const chunk: Chunk = { items, position, done, skips: [] }
-    const before = env.state.pending
-    const outputs = yield* processChunk(env, chunk)
-    env.state.pending = before
-    chunk.skips.length = 0
-    yield* writeChunk(env, chunk, outputs, scan.done)
-    env.done = done
+    chunk.inputs = inputs.slice(scan.done)
+    chunk.position = scan.end
+    chunk.done = scan.last
+    // The position of the open source may differ from the stored one by bad records behind the last input.
+    if (!scan.last) {
+      yield* openSource(env, Option.some(scan.end))
+    }
+    return yield* writeInputs(env, chunk)
   })
 
-const beforeChunk = (env: ChunkEnv, chunk: Chunk): AnyEffect => {
-  const { beforeChunk } = env.state.hooks
-  return beforeChunk === undefined
-    ? Effect.void
-    : Effect.mapError(beforeChunk(chunk.items), (error) => new Fatal(error))
+/** A chunk under guard, and the listener that hears of its end: when that fails, the chunk is committed nevertheless. */
+const oneChunk = (env: ChunkEnv, chunk: Effect.Effect<Written, any, any>): AnyEffect => {
+  const { afterChunk } = env.state.hooks
+  const guarded = orRollback(env, chunk)
+  return afterChunk === undefined
+    ? guarded
+    : Effect.flatMap(guarded, (written) => written === undefined ? Effect.void : afterChunk(written))
 }
 
 /**
  * A chunk that fails before its transaction opens is a rollback all the same (V6C-9): its context changes are
  * forgotten, and the listeners hear of it.
  */
-const orRollback = (env: ChunkEnv, chunk: AnyEffect): AnyEffect =>
+const orRollback = <A>(env: ChunkEnv, chunk: Effect.Effect<A, any, any>): Effect.Effect<A, any, any> =>
   Effect.suspend(() => {
     const { state } = env
-    const { context, jobChanges } = state
+    const { context, jobChanges, step } = state
     const rollbacks = current(state).counts.rollback
-    return Effect.tapErrorCause(chunk, (cause) => {
-      state.context = context
-      state.jobChanges = jobChanges
+    const forget = (message: string) => {
+      const committed = state.step !== step
+      state.context = committed ? state.step.context : context
+      state.jobChanges = committed ? [] : jobChanges
       if (current(state).counts.rollback === rollbacks) {
         count(state, { rollback: 1 })
         state.session.publish(BatchEvent.ChunkRolledBack({
           job: state.session.execution,
           step: current(state),
-          message: describe(cause)
+          message
         }))
       }
-      const { afterChunkError } = state.hooks
-      return afterChunkError === undefined ? Effect.void : afterChunkError(cause)
-    })
+    }
+    return Effect.onExit(
+      chunk,
+      (exit) => exit._tag === "Failure" ? Effect.sync(() => forget(describeCause(exit.cause))) : Effect.void
+    ).pipe(Effect.catchAllCause((cause) => chunkFailed(state.hooks, cause)))
   })

@@ -1,10 +1,16 @@
 /**
  * The listeners of a step, compiled once: one function per callback, or none when nobody listens.
+ *
+ * A listener that fails, fails the step (LISTEN-4, FT6-10): its failure says nothing about a record, so no policy may
+ * skip or retry it, or a broken listener would quietly throw away good records.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { StepListener } from "../Listener.js"
 import type { AnyEffect } from "./definition.js"
+import { errorOf, Fatal, unwrap } from "./failure.js"
 
 type Callback = (...args: ReadonlyArray<any>) => AnyEffect
 type Name = Exclude<keyof StepListener, "afterStep">
@@ -24,6 +30,7 @@ export const compile = (listeners: Listeners): Hooks => {
     beforeCommit: inOrder("beforeCommit"),
     afterChunk: reversed("afterChunk"),
     afterChunkError: reversed("afterChunkError"),
+    beforeRead: inOrder("beforeRead"),
     afterRead: reversed("afterRead"),
     onReadError: reversed("onReadError"),
     beforeProcess: inOrder("beforeProcess"),
@@ -42,12 +49,38 @@ export const compile = (listeners: Listeners): Hooks => {
 /** Whether the effect is a value already, so that nothing needs to run. */
 export const isDone = (effect: AnyEffect): boolean => Exit.isExit(effect) && Exit.isSuccess(effect)
 
+/**
+ * After the rollback that fails the step. An interruption is no failure; a listener that fails as well does not hide
+ * what happened first.
+ */
+export const chunkFailed = (hooks: Hooks, cause: Cause.Cause<unknown>): AnyEffect => {
+  const { afterChunkError } = hooks
+  const error = errorOf(unwrap(cause))
+  return afterChunkError === undefined || Option.isNone(error) ? Effect.failCause(cause) : Effect.matchCauseEffect(
+    Effect.suspend(() => afterChunkError(error.value)),
+    {
+      onSuccess: () => Effect.failCause(cause),
+      onFailure: (failed) => Effect.failCause(Cause.sequential(cause, failed))
+    }
+  )
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
 const sequence = (listeners: Listeners, name: Name): Callback | undefined => {
   const callbacks = listeners.flatMap((listener) => {
     const callback = listener[name] as Callback | undefined
-    return callback === undefined ? [] : [callback]
+    return callback === undefined ? [] : [guarded(callback)]
   })
   return callbacks.length < 2 ? callbacks[0] : (...args) => runFrom(callbacks, 0, args)
+}
+
+/** Item callbacks run per item, so an effect that is a value already stays one. */
+const guarded = (callback: Callback): Callback => (...args) => {
+  const effect = callback(...args)
+  return isDone(effect) ? effect : Effect.mapError(effect, (error) => new Fatal(error))
 }
 
 const runFrom = (callbacks: ReadonlyArray<Callback>, from: number, args: ReadonlyArray<any>): AnyEffect => {

@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { TransactionError } from "../BatchError.js"
 import * as BatchStatus from "../BatchStatus.js"
 import * as Counts from "../Counts.js"
 import * as ExecutionContext from "../ExecutionContext.js"
@@ -35,6 +36,8 @@ export interface StepState {
   step: StepExecution
   /** Counted since then. */
   pending: Counts.Counts
+  /** Counted too, but only a later commit makes it durable: it belongs to items that wait for their transaction. */
+  held: Counts.Counts
   context: ExecutionContext.ExecutionContext
   jobChanges: ReadonlyArray<Change>
   /** What code in the step made of the exit status and the batch status. */
@@ -54,6 +57,7 @@ export const make = (
   hooks,
   step,
   pending: Counts.empty,
+  held: Counts.empty,
   context: step.context,
   jobChanges: [],
   exitStatus: ExitStatus.EXECUTING,
@@ -70,27 +74,38 @@ export const count = (state: StepState, counts: Partial<Counts.Counts>): void =>
 /** The execution as code inside the step sees it. */
 export const current = (state: StepState): StepExecution => ({
   ...state.step,
-  counts: Counts.add(state.step.counts, state.pending),
+  counts: Counts.combineAll([state.step.counts, state.pending, state.held]),
   context: state.context
 })
 
+/** What a transaction made of the step: where it is, what it counted, and what counts only later. */
+export interface Work {
+  readonly checkpoint: Option.Option<Json>
+  readonly counts: Partial<Counts.Counts>
+  readonly held?: Counts.Counts | undefined
+}
+
 /**
- * Runs the work and, as the last statement, saves what the step has become, in one transaction. `work` gives the
- * checkpoint. Nothing of the step changes unless the transaction commits; a commit whose outcome got lost is looked
- * up before it counts as failed.
+ * Runs the work and, as the last statement, saves what the step has become, in one transaction. Nothing of the step
+ * changes unless the transaction commits; a commit whose outcome got lost is looked up before it counts as failed.
  */
 export const commit = <E, R>(
   state: StepState,
-  work: Effect.Effect<Option.Option<Json>, E, R>,
-  counted: Partial<Counts.Counts>
+  work: Effect.Effect<Work, E, R>
 ): Effect.Effect<void, any, R> =>
   Effect.uninterruptibleMask((restore) => {
     const { context, jobChanges, session } = state
     let attempted: StepExecution | undefined
-    const saved = Effect.flatMap(work, (checkpoint) => {
-      attempted = { ...current(state), checkpoint }
-      attempted = { ...attempted, counts: Counts.add(attempted.counts, Counts.make(counted)) }
-      return Effect.zipRight(FaultPoint.hit("beforeCheckpoint"), Effect.mapError(save(state, attempted), fatal))
+    let held = Counts.empty
+    const saved = Effect.flatMap(work, (done) => {
+      held = done.held ?? Counts.empty
+      attempted = {
+        ...state.step,
+        counts: Counts.combineAll([state.step.counts, state.pending, Counts.make(done.counts)]),
+        context: state.context,
+        checkpoint: done.checkpoint
+      }
+      return Effect.zipRight(FaultPoint.hit("beforeCheckpoint"), Effect.mapError(save(state, attempted), bookkeeping))
     })
     return restore(session.transactor.transact(saved, state.definition.settings.transaction)).pipe(
       Effect.catchAll((error) =>
@@ -109,6 +124,7 @@ export const commit = <E, R>(
         state.jobChanges = []
         state.step = attempted!
         state.pending = Counts.empty
+        state.held = held
       }))
     )
   })
@@ -137,6 +153,7 @@ export const finish = (state: StepState, changes: Partial<StepExecution>): Effec
       state.jobChanges = []
       state.step = step
       state.pending = Counts.empty
+      state.held = Counts.empty
     })
   })
 
@@ -188,6 +205,15 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
 
 const jobContext = (state: StepState): ExecutionContext.ExecutionContext =>
   state.jobChanges.reduce((context, change) => change(context), state.session.context)
+
+/**
+ * Inside the transaction of a chunk, a bookkeeping statement that lost against another transaction says the same as a
+ * commit that lost, and may be retried like one. Everything else is over.
+ */
+const bookkeeping = (error: OwnerFailure): Fatal | TransactionError =>
+  error._tag === "JobRepositoryError" && error.reason === "transient"
+    ? new TransactionError({ reason: "transient", phase: "body", cause: error })
+    : new Fatal(error)
 
 const fatal = (error: unknown): Fatal => new Fatal(error)
 

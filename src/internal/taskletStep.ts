@@ -7,8 +7,9 @@ import { BatchEvent } from "../BatchEvent.js"
 import * as ExitStatus from "../ExitStatus.js"
 import type { RepeatStatus } from "../Tasklet.js"
 import type { AnyEffect, TaskletBody } from "./definition.js"
-import { describe, Fatal } from "./failure.js"
+import { describe, unwrap } from "./failure.js"
 import * as FaultPoint from "./faultPoint.js"
+import { chunkFailed } from "./hooks.js"
 import type { StepState } from "./stepState.js"
 import { commit, count, current, isStopping } from "./stepState.js"
 import { makeBreather } from "./yielding.js"
@@ -32,18 +33,18 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
   const { afterChunk, beforeChunk, beforeCommit } = state.hooks
   let status: RepeatStatus<string> | undefined
   const listener = (callback: ((items: ReadonlyArray<never>) => AnyEffect) | undefined): AnyEffect =>
-    callback === undefined ? Effect.void : Effect.mapError(callback([]), (error) => new Fatal(error))
+    callback?.([]) ?? Effect.void
   const work = Effect.gen(function*() {
     yield* FaultPoint.hit("beforeWrite")
     yield* listener(beforeChunk)
     status = toStatus(yield* tasklet)
     yield* listener(beforeCommit)
     yield* FaultPoint.hit("afterWrite")
-    return state.step.checkpoint
+    return { checkpoint: state.step.checkpoint, counts: { commit: 1 } }
   })
-  return commit(state, work, { commit: 1 }).pipe(
-    Effect.onExit((exit) => exit._tag === "Failure" ? rolledBack(state, describe(exit.cause)) : Effect.void),
-    Effect.tapErrorCause((cause) => state.hooks.afterChunkError?.(cause) ?? Effect.void),
+  return commit(state, work).pipe(
+    Effect.onExit((exit) => exit._tag === "Failure" ? rolledBack(state, describe(unwrap(exit.cause))) : Effect.void),
+    Effect.catchAllCause((cause) => chunkFailed(state.hooks, cause)),
     Effect.zipRight(Effect.suspend(() => {
       const { session, step } = state
       session.publish(BatchEvent.ChunkCommitted({ job: session.execution, step, progress: undefined }))

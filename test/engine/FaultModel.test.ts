@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
+import * as Counts from "../../src/Counts.js"
+import { Job, JobOperator, JobRepository } from "../../src/index.js"
+import * as FaultPoint from "../../src/internal/faultPoint.js"
+import type { Outcome, Plan } from "./faults/plan.js"
+import { makeStep, plan } from "./faults/plan.js"
+import { reference } from "./faults/reference.js"
+
+/** Runs a plan, and once more after each crash; the counts are those of all executions. */
+const run = (plan: Plan, crashAt = Infinity): Effect.Effect<Outcome> =>
+  Effect.gen(function*() {
+    const { skipped, step, written } = makeStep(plan)
+    const job = Job.make("plan", { flow: step })
+    const crashed = yield* Deferred.make<void>()
+    let commits = 0
+    const handler = (name: FaultPoint.Name) =>
+      name === "afterCommit" && ++commits === crashAt
+        ? Effect.zipRight(Deferred.succeed(crashed, undefined), Effect.never)
+        : Effect.void
+    const first = yield* Effect.fork(
+      Effect.provideService(Effect.exit(JobOperator.run(job, {})), FaultPoint.FaultPoint, handler)
+    )
+    yield* Effect.race(Deferred.await(crashed), Fiber.join(first))
+    if (commits >= crashAt) {
+      yield* Effect.provideService(JobOperator.run(job, {}), JobOperator.Ownership, {
+        lease: "30 seconds",
+        owner: "second",
+        isOwnerGone: () => true
+      })
+      yield* Fiber.interrupt(first)
+    }
+    const executions = yield* JobOperator.executions()
+    const steps = yield* Effect.forEach(executions, ({ id }) => JobOperator.steps(id))
+    return {
+      status: executions[0]!.status,
+      counts: Counts.combineAll(steps.flat().map(({ counts }) => counts)),
+      written,
+      skipped: skipped.sort()
+    }
+  }).pipe(Effect.orDie, Effect.provide(JobRepository.layerMemory))
+
+describe("a fault tolerant step, any records, faults and policies", () => {
+  it.effect.prop(
+    "its status, counts, outputs and skip reports are those of the rules",
+    [plan(true)],
+    ([plan]) => Effect.map(run(plan), (outcome) => assert.deepStrictEqual(outcome, reference(plan))),
+    { fastCheck: { numRuns: 1200 }, timeout: 60_000 }
+  )
+
+  it.effect.prop(
+    "D5, D18, FTC-16: neither a crash behind any commit nor reading and processing inside the transaction changes " +
+      "outputs, reports, or what is counted of the records",
+    [plan(false), FastCheck.integer({ min: 1, max: 12 })],
+    ([plan, crashAt]) =>
+      Effect.gen(function*() {
+        const expected = reference(plan)
+        assert.strictEqual(expected.status, "COMPLETED")
+        const { counts, ...outcome } = yield* run(plan, crashAt)
+        const { commit, rollback } = counts
+        assert.deepStrictEqual({ ...outcome, counts: { ...counts, commit, rollback } }, {
+          ...expected,
+          counts: { ...expected.counts, commit, rollback }
+        })
+      }),
+    { fastCheck: { numRuns: 600 }, timeout: 60_000 }
+  )
+})
