@@ -106,6 +106,7 @@ const layers = [
       "internal/jobStep",
       "internal/lease",
       "internal/owner",
+      "internal/race",
       "internal/saving",
       "internal/session",
       "internal/stepOutcome",

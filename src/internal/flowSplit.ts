@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as ExitStatus from "../ExitStatus.js"
 import type { SplitSettings } from "./definition.js"
 import type { Outcome } from "./flowRunner.js"
+import * as Race from "./race.js"
 
 type Branch = Effect.Effect<Outcome, any, any>
 
@@ -59,7 +60,7 @@ const untilFailure = (
   Effect.if(Deferred.isDone(failed), {
     onTrue: () => Effect.succeed(Exit.succeed(interrupted)),
     onFalse: () =>
-      Effect.raceFirst(branch, Effect.as(Deferred.await(failed), interrupted)).pipe(
+      Race.until(branch, Effect.as(Deferred.await(failed), interrupted)).pipe(
         Effect.exit,
         Effect.tap((exit) =>
           Exit.isFailure(exit) || exit.value.status === "FAILED" || exit.value.status === "UNKNOWN"
