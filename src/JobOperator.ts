@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -15,19 +17,39 @@ import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
-import type { EngineError, JobRepositoryError, LaunchError, NoSuchJobExecution } from "./BatchError.js"
+import type {
+  EngineError,
+  JobExecutionAlreadyRunning,
+  JobExecutionNotRunning,
+  JobInstanceAlreadyComplete,
+  JobRepositoryError,
+  LaunchError,
+  NoSuchJobExecution
+} from "./BatchError.js"
 import { InvalidJobParameters, JobNotCompleted } from "./BatchError.js"
 import type { BatchEvent } from "./BatchEvent.js"
+import * as BatchStatus from "./BatchStatus.js"
+import * as ExitStatus from "./ExitStatus.js"
 import { heartbeat } from "./internal/heartbeat.js"
 import { runJob } from "./internal/jobRunner.js"
+import { nextParameters } from "./internal/nextParameters.js"
+import * as Operating from "./internal/operating.js"
 import * as Owner from "./internal/owner.js"
+import * as Race from "./internal/race.js"
+import * as Purging from "./internal/purging.js"
+import * as Running from "./internal/running.js"
+import { saving } from "./internal/saving.js"
 import type { Session } from "./internal/session.js"
+import { saveJob } from "./internal/session.js"
+import * as Stopping from "./internal/stopping.js"
+import * as Summary_ from "./internal/summary.js"
 import type { Job } from "./Job.js"
 import type * as JobExecution from "./JobExecution.js"
 import type { JobInstance } from "./JobInstance.js"
 import * as JobParameters from "./JobParameters.js"
 import type { ExecutionFilter, InstanceFilter, OwnerFailure } from "./JobRepository.js"
 import { JobRepository } from "./JobRepository.js"
+import type { SkippedItem } from "./SkippedItem.js"
 import type { StepExecution } from "./StepExecution.js"
 import { Transactor } from "./Transactor.js"
 
@@ -52,6 +74,8 @@ export interface RunningJobExecution<out Code extends string, out E> {
   readonly execution: JobExecution.JobExecution
   /** Waits for the end. */
   readonly await: Effect.Effect<EndedJobExecution<Code, E>, OwnerFailure>
+  /** Asks it to stop, as `stop` does; changes nothing when it has ended. `await` tells when it has stopped. */
+  readonly stop: Effect.Effect<void, JobRepositoryError>
 }
 
 /**
@@ -75,6 +99,15 @@ export class Ownership extends Context.Reference<Ownership>()("effect-batch/JobO
 }) {}
 
 /**
+ * How long a step that was asked to stop may go on: a chunk, or a call of a tasklet, that has not committed by then is
+ * interrupted and rolled back, and the step ends as STOPPED. Default 30 seconds.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const StopGrace: typeof Stopping.StopGrace = Stopping.StopGrace
+
+/**
  * Where the engine tells what happens. By default one hub for the whole process; it keeps the last 4,096 events for
  * a subscriber that lags and drops older ones.
  *
@@ -94,6 +127,17 @@ export class Events extends Context.Reference<Events>()("effect-batch/JobOperato
 export const events: Stream.Stream<BatchEvent> = Stream.unwrap(
   Effect.map(Events, (hub) => Stream.fromPubSub(hub))
 )
+
+/**
+ * The events of one execution, up to its end.
+ *
+ * Only what happens after the subscription is seen: to miss nothing, subscribe to `events` before the start.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const eventsOf = (executionId: number): Stream.Stream<BatchEvent> =>
+  Stream.takeUntil(Stream.filter(events, ({ job }) => job.id === executionId), ({ _tag }) => _tag === "JobEnded")
 
 /**
  * Runs a job to its end and succeeds with the ended execution, whatever its status.
@@ -128,7 +172,7 @@ export const run = <P, Code extends string, E, R>(
   R | JobRepository | Transactor
 > =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(launch(job, parameters), (session) => restore(execute(job, session)))
+    Effect.flatMap(launch(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
   ) as any
 
 /**
@@ -180,8 +224,15 @@ export const start = <P, Code extends string, E, R>(
   Effect.uninterruptible(
     Effect.gen(function*() {
       const session = yield* launch(job, parameters)
-      const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)))
-      return { execution: session.execution, await: Fiber.join(fiber) }
+      const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)).pipe(endedFor(session)))
+      return {
+        execution: session.execution,
+        await: Fiber.join(fiber),
+        stop: stop(session.execution.id).pipe(
+          Effect.provideService(JobRepository, session.repository),
+          Effect.catchTags({ JobExecutionNotRunning: () => Effect.void, NoSuchJobExecution: () => Effect.void })
+        )
+      }
     })
   ) as any
 
@@ -203,9 +254,179 @@ export const restart = <P, Code extends string, E, R>(
     const repository = yield* JobRepository
     const execution = yield* repository.jobExecution(executionId)
     const declaration = job.definition.parameters ?? JobParameters.none
-    const parameters = yield* JobParameters.decode(declaration, execution.parameters)
-    return yield* run(job, parameters as P)
-  })
+    yield* named(job, JobParameters.decode(declaration, execution.parameters))
+    return yield* runStored(job, execution.parameters)
+  }) as any
+
+/**
+ * Runs the next instance of a job: the incrementer computes its parameters from those of the last execution of the
+ * last instance, or from none (NEXT-1, INC-1). `overrides` come in the place of computed ones; a first instance needs
+ * all that the incrementer does not give.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobOperator, JobParameters, JobRepository, Step } from "effect-batch"
+ *
+ * const job = Job.make("hourly", { flow: Step.tasklet("tidy", Effect.void) })
+ *
+ * const twice = JobOperator.startNext(job, JobParameters.runId).pipe(
+ *   Effect.zipRight(JobOperator.startNext(job, JobParameters.runId)),
+ *   Effect.map((execution) => JobParameters.format(execution.parameters)),
+ *   Effect.provide(JobRepository.layerMemory)
+ * )
+ * Effect.runPromise(twice).then((parameters) => assert.strictEqual(parameters, "run.id=2"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const startNext = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  incrementer: JobParameters.Incrementer,
+  overrides: Partial<Types.NoInfer<P>> = {}
+): Effect.Effect<
+  EndedJobExecution<Code, E>,
+  LaunchError | OwnerFailure,
+  R | JobRepository | Transactor
+> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const [instance] = yield* repository.jobInstances({ jobName: job.name, limit: 1 })
+    const [last] = instance === undefined
+      ? []
+      : yield* repository.jobExecutions({ instanceId: instance.id, limit: 1 })
+    const declaration = job.definition.parameters ?? JobParameters.none
+    const previous = Option.map(Option.fromNullable(last), ({ parameters }) => parameters)
+    return yield* runStored(job, yield* named(job, nextParameters(declaration, incrementer, previous, overrides)))
+  }) as any
+
+/**
+ * Asks a running execution to stop, from whatever process (STOP-1, STOP-2). It sets one flag and nothing else: only the
+ * owner writes the rows (D16), so a stop can't collide with the running job.
+ *
+ * The step that runs commits its chunk and ends as STOPPED; one that waits for its source ends at once. A tasklet sees
+ * `StepScope.stopRequested`; see `StopGrace` for one that does not look. The job can be restarted from its last commit
+ * (STOP-7). Another process learns of the request at its next commit, or by its next heartbeat at the latest; on
+ * PostgreSQL it is told at once.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const stop: (
+  executionId: number
+) => Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> =
+  Operating.stop
+
+/**
+ * Gives an execution that did not complete up for good: ABANDONED, so that its instance can't be restarted (ABANDON-1,
+ * ABANDON-2). Fails while it is running, and with `JobInstanceAlreadyComplete` when there is nothing to give up. An
+ * execution that was asked to stop and does not is taken from its owner, who can't commit any more.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const abandon: (
+  executionId: number
+) => Effect.Effect<
+  JobExecution.JobExecution,
+  JobExecutionAlreadyRunning | JobInstanceAlreadyComplete | NoSuchJobExecution | JobRepositoryError,
+  JobRepository
+> = Operating.abandon
+
+/**
+ * Closes an execution whose process died without a word, with its running steps, as FAILED (RECOVER-1): a restart goes
+ * on from its last commit. A launch of the same instance does that by itself; this is for people who look first.
+ *
+ * An execution that is not running is left as it is. One whose owner lives fails with `JobExecutionAlreadyRunning`,
+ * unless `force` is true: then it is taken from its owner, who can't commit any more. The exit code says which it was,
+ * `OWNER_DIED` or `RECOVERED`; `reason` is added to the exit message.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const recover = (
+  executionId: number,
+  options: { readonly force?: boolean | undefined; readonly reason?: string | undefined } = {}
+): Effect.Effect<
+  JobExecution.JobExecution,
+  JobExecutionAlreadyRunning | NoSuchJobExecution | JobRepositoryError,
+  JobRepository
+> =>
+  Effect.flatMap(Ownership, ({ isOwnerGone }) =>
+    Operating.recover(executionId, { isOwnerGone, force: options.force ?? false, reason: options.reason }))
+
+/**
+ * Recovers every execution whose owner is dead: its lease has expired, or its process on this machine is gone. For the
+ * start of a program. Safe with any number of processes: who lives keeps its lease.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const recoverExpired = (
+  options: { readonly jobName?: string | undefined } = {}
+): Effect.Effect<ReadonlyArray<JobExecution.JobExecution>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(Ownership, ({ isOwnerGone }) => Operating.recoverExpired(isOwnerGone, options.jobName))
+
+/**
+ * What to forget.
+ *
+ * - `olderThan`: instances whose last execution ended longer ago than that. Default: of any age.
+ * - `keepLast`: so many of the newest instances of each job stay in any case. Default 0.
+ * - `statuses`: how the last execution ended. Default COMPLETED and ABANDONED: those that can't be restarted.
+ * - `jobName`: only this job. Default: all.
+ * - `dryRun`: only say what would go. Default false.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PurgeOptions {
+  readonly olderThan?: Duration.DurationInput | undefined
+  readonly keepLast?: number | undefined
+  readonly statuses?: ReadonlyArray<"COMPLETED" | "ABANDONED" | "FAILED" | "STOPPED" | "UNKNOWN"> | undefined
+  readonly jobName?: string | undefined
+  readonly dryRun?: boolean | undefined
+}
+
+/**
+ * - `instances`: the instances that go, or would go, with their executions.
+ * - `deleted`: the number of executions that were deleted; 0 for a dry run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PurgeReport {
+  readonly instances: ReadonlyArray<{
+    readonly jobName: string
+    readonly instanceId: number
+    readonly status: BatchStatus.BatchStatus
+    readonly executionIds: ReadonlyArray<number>
+  }>
+  readonly deleted: number
+}
+
+/**
+ * Deletes old job instances with all of their executions, in batches. An instance goes as a whole or not at all, and
+ * never while one of its executions is running. Afterwards the same parameters may run again.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const purge = (
+  options: PurgeOptions
+): Effect.Effect<PurgeReport, JobRepositoryError, JobRepository> =>
+  Effect.map(
+    Purging.purge({ ...options, statuses: options.statuses ?? ["COMPLETED", "ABANDONED"] }, options.dryRun ?? false),
+    ({ deleted, selected }) => ({
+      deleted,
+      instances: selected.map(({ executionIds, instanceId, jobName, status }) => ({
+        jobName,
+        instanceId,
+        status,
+        executionIds
+      }))
+    })
+  )
 
 /**
  * The executions that the repository holds, newest first (EXPL-1).
@@ -217,6 +438,23 @@ export const executions = (
   filter: ExecutionFilter = {}
 ): Effect.Effect<ReadonlyArray<JobExecution.JobExecution>, JobRepositoryError, JobRepository> =>
   Effect.flatMap(JobRepository, (repository) => repository.jobExecutions(filter))
+
+/**
+ * As `executions`, but all that match, page by page; `limit` is the size of a page (100 by default).
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const streamExecutions = (
+  filter: ExecutionFilter = {}
+): Stream.Stream<JobExecution.JobExecution, JobRepositoryError, JobRepository> =>
+  Stream.paginateChunkEffect(filter, (filter) =>
+    Effect.map(executions(filter), (page) => [
+      Chunk.unsafeFromArray(page),
+      page.length < (filter.limit ?? 100)
+        ? Option.none()
+        : Option.some({ ...filter, before: page[page.length - 1]!.id })
+    ]))
 
 /**
  * One execution as the repository holds it.
@@ -241,6 +479,44 @@ export const steps = (
   Effect.flatMap(JobRepository, (repository) => repository.stepExecutions(executionId))
 
 /**
+ * An execution with its steps, and each of them in one line for people. The values of secret parameters are not shown.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Summary {
+  readonly execution: JobExecution.JobExecution
+  readonly text: string
+  readonly steps: ReadonlyArray<{ readonly step: StepExecution; readonly text: string }>
+}
+
+/**
+ * What an execution did, as data and in words.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const summary = (
+  executionId: number
+): Effect.Effect<Summary, NoSuchJobExecution | JobRepositoryError, JobRepository> =>
+  Effect.zipWith(execution(executionId), steps(executionId), (execution, steps) => ({
+    execution,
+    text: Summary_.jobLine(execution),
+    steps: steps.map((step) => ({ step, text: Summary_.stepLine(step) }))
+  }))
+
+/**
+ * The records that steps with `Step.quarantine` skipped in a job execution, oldest first.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const skipped = (
+  executionId: number
+): Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(JobRepository, (repository) => repository.skippedItems(executionId))
+
+/**
  * The job instances that the repository holds, newest first.
  *
  * @since 0.1.0
@@ -259,13 +535,30 @@ export const instances = (
 const launch = <P>(
   job: Job<P, string, any, any>,
   parameters: P
-): Effect.Effect<Session, InvalidJobParameters | LaunchError | JobRepositoryError, JobRepository | Transactor> =>
+): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
+  Effect.flatMap(
+    named(job, JobParameters.encode(job.definition.parameters ?? JobParameters.none, parameters)),
+    (encoded) => claim(job, encoded)
+  )
+
+/** As `run`, with parameters as they are stored. */
+const runStored = (
+  job: Job.Any,
+  parameters: ReadonlyArray<JobParameters.JobParameter>
+): Effect.Effect<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, any> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(claim(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
+  )
+
+const claim = (
+  job: Job.Any,
+  encoded: ReadonlyArray<JobParameters.JobParameter>
+): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const transactor = yield* Transactor
     const hub = yield* Events
     const { isOwnerGone, lease, owner } = yield* Ownership
-    const encoded = yield* named(job, JobParameters.encode(job.definition.parameters ?? JobParameters.none, parameters))
     const claimed = yield* repository.launch({
       jobName: job.name,
       parameters: encoded,
@@ -280,14 +573,33 @@ const launch = <P>(
       publish: (event) => {
         hub.unsafeOffer(event)
       },
+      startJob: (child, parameters) =>
+        Effect.provide(
+          start(child, parameters),
+          Context.make(JobRepository, repository).pipe(Context.add(Transactor, transactor))
+        ),
       execution: claimed,
       context: claimed.context,
-      stopRequested: false
+      stopRequested: false,
+      onStop: new Set()
     }
   })
 
 const named = <A>(job: Job.Any, encoded: Either.Either<A, InvalidJobParameters>) =>
   Either.mapLeft(encoded, ({ problems }) => new InvalidJobParameters({ jobName: job.name, problems }))
+
+/** An interruption that comes before the job could begin still ends the claimed row (EFF-3). */
+const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.onInterrupt(effect, () =>
+    BatchStatus.isRunning(session.execution.status)
+      ? Effect.flatMap(DateTime.now, (now) =>
+        Effect.ignoreLogged(saving(saveJob(session, {
+          status: "STOPPED",
+          exitStatus: ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted before it began"),
+          endTime: Option.some(now),
+          lastUpdated: now
+        }))))
+      : Effect.void)
 
 /** Runs the job under the heartbeat; whichever ends first ends the other. */
 const execute = (
@@ -303,8 +615,11 @@ const execute = (
         declaration,
         yield* Effect.orDie(JobParameters.decode(declaration, session.execution.parameters))
       )
-    const running = Effect.provide(runJob(session, job.definition), provided as Context.Context<never>)
-    const { cause } = yield* Effect.raceFirst(running, heartbeat(session, Duration.toMillis(lease)))
+    const running = Running.registered(
+      session,
+      Effect.provide(runJob(session, job.definition), provided as Context.Context<never>)
+    )
+    const { cause } = yield* Race.until(running, heartbeat(session, Duration.toMillis(lease)))
     return {
       ...session.execution,
       exit: Option.match(cause as Option.Option<Cause.Cause<unknown>>, {

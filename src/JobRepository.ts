@@ -148,6 +148,11 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
     executionId: number
   ) => Effect.Effect<BatchStatus, NoSuchJobExecution | JobRepositoryError>
   /**
+   * Completes when somebody may have asked the execution to stop. Only a hint, which shortens the wait until the next
+   * heartbeat: it may come for nothing, and with some repositories it never comes.
+   */
+  readonly stopHint: (executionId: number) => Effect.Effect<void>
+  /**
    * Takes an execution from its owner and closes it and its running steps with the given status. The epoch grows, so
    * the owner, should it live, can no longer commit.
    */
@@ -307,6 +312,8 @@ export interface Encoded {
   readonly insertSkippedItems: (rows: ReadonlyArray<SkippedItemRow>) => Effect.Effect<void, JobRepositoryError>
   /** STARTING or STARTED becomes STOPPING. Gives the status before. */
   readonly requestStop: (executionId: number) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+  /** See `JobRepository.stopHint`. A driver that cannot tell leaves it out. */
+  readonly stopHint?: ((executionId: number) => Effect.Effect<void>) | undefined
   /**
    * Sets status, exit and end time of the executions, raises their epoch and drops their lease. Raises the epoch of
    * all their steps too, and closes those that are running in the same way.

@@ -66,7 +66,7 @@ export const make = (
     effect: Effect.Effect<A, E, R>,
     options: TransactionOptions
   ) => Effect.Effect<A, E | TransactionError, R>,
-  outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TransactionError, R>
 ): Context.Tag.Service<Transactor> => ({
   transact: (effect, options = {}) =>
     Effect.flatMap(CurrentTransaction, (current) => {
@@ -105,6 +105,12 @@ const inTime = <A, E, R>(
       })
   })
 
-class CurrentTransaction extends Context.Reference<CurrentTransaction>()("effect-batch/Transactor/Current", {
-  defaultValue: (): { readonly undos: Array<Effect.Effect<void>> } | undefined => undefined
+/** @internal */
+export interface Open {
+  readonly undos: Array<Effect.Effect<void>>
+}
+
+/** @internal */
+export class CurrentTransaction extends Context.Reference<CurrentTransaction>()("effect-batch/Transactor/Current", {
+  defaultValue: (): Open | undefined => undefined
 }) {}

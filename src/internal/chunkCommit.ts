@@ -219,5 +219,6 @@ const rolledBack = (env: ChunkEnv, cause: Cause.Cause<unknown>): Effect.Effect<v
     session.publish(
       BatchEvent.ChunkRolledBack({ job: session.execution, step: current(env.state), message: describeCause(cause) })
     )
-    return env.sink.rollback ?? Effect.void
+    // While nobody knows whether the commit happened, what was written must stay; a restart cuts it back if need be.
+    return env.state.doubt === undefined ? env.sink.rollback ?? Effect.void : Effect.void
   })

@@ -7,8 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { BatchEvent } from "../BatchEvent.js"
+import * as BatchStatus from "../BatchStatus.js"
 import * as ExitStatus from "../ExitStatus.js"
 import type { OwnerFailure } from "../JobRepository.js"
+import type { StepExecution } from "../StepExecution.js"
 import type { AnyEffect, JobDefinition } from "./definition.js"
 import { describe } from "./failure.js"
 import * as FaultPoint from "./faultPoint.js"
@@ -84,6 +86,7 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
     yield* FaultPoint.hit("beforeJobEnd")
     const now = yield* DateTime.now
     const steps = yield* saving(session.repository.stepExecutions(session.execution.id))
+    yield* closeSteps(session, steps, now)
     const idle = steps.length === 0 && (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
     yield* saving(saveJob(session, {
       status: outcome.status,
@@ -92,6 +95,25 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
       lastUpdated: now
     }))
   })
+
+/** A step whose end could not be saved when it came must not look as if it still ran. */
+const closeSteps = (
+  session: Session,
+  steps: ReadonlyArray<StepExecution>,
+  now: DateTime.Utc
+): Effect.Effect<void, OwnerFailure> =>
+  Effect.forEach(
+    steps.filter(({ status }) => BatchStatus.isRunning(status)),
+    (step) =>
+      saving(session.repository.updateStepExecution(session.execution, {
+        ...step,
+        status: "FAILED",
+        exitStatus: ExitStatus.addDescription(ExitStatus.FAILED, "how it ended could not be saved"),
+        endTime: Option.some(now),
+        lastUpdated: now
+      })),
+    { discard: true }
+  )
 
 const NOTHING_TO_DO = ExitStatus.addDescription(
   ExitStatus.NOOP,

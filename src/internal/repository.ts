@@ -75,13 +75,14 @@ const ownersSide = (
 /** What anybody may do to an execution from outside. */
 const operatorsSide = (
   driver: Encoded
-): Pick<Service, "requestStop" | "close" | "expiredExecutions" | "deleteJobExecutions"> => ({
+): Pick<Service, "requestStop" | "stopHint" | "close" | "expiredExecutions" | "deleteJobExecutions"> => ({
   requestStop: (executionId) =>
     Effect.flatMap(
       driver.requestStop(executionId),
       (status): Effect.Effect<BatchStatus.BatchStatus, NoSuchJobExecution | JobRepositoryError> =>
         Option.isSome(status) ? readStatus("requestStop", status.value) : unknownExecution(executionId)
     ),
+  stopHint: driver.stopHint ?? (() => Effect.never),
   close: (executionId, end) =>
     Effect.gen(function*() {
       yield* findOne(driver, executionId)
@@ -148,7 +149,7 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
     const history = yield* driver.launchHistory(instance.id)
     const plan = RestartPolicy.planLaunch({
       jobName: request.jobName,
-      parameters: JobParameters.format(request.parameters),
+      parameters: JobParameters.format(request.parameters.filter((parameter) => parameter.identifying)),
       restartable: request.restartable,
       executions: history.map((row) => ({
         id: row.id,

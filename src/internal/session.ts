@@ -4,10 +4,13 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type { JobRepositoryError, LaunchError } from "../BatchError.js"
 import type { BatchEvent } from "../BatchEvent.js"
 import type { BatchStatus } from "../BatchStatus.js"
 import * as ExecutionContext from "../ExecutionContext.js"
+import type { Job } from "../Job.js"
 import type { JobExecution } from "../JobExecution.js"
+import type { RunningJobExecution } from "../JobOperator.js"
 import type { JobRepository, OwnerFailure } from "../JobRepository.js"
 import { JobScope } from "../JobScope.js"
 import type { Transactor } from "../Transactor.js"
@@ -16,17 +19,32 @@ export interface Session {
   readonly repository: Context.Tag.Service<JobRepository>
   readonly transactor: Context.Tag.Service<Transactor>
   readonly publish: (event: BatchEvent) => void
+  /** Starts another job in the same repository: closing the Scope stops it. */
+  readonly startJob: (
+    job: Job.Any,
+    parameters: unknown
+  ) => Effect.Effect<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, any>
   /** As stored, but for the context. */
   execution: JobExecution
   /** The job's context as the steps that have committed left it. */
   context: ExecutionContext.ExecutionContext
   stopRequested: boolean
+  /** Called when the execution is asked to stop, each of them once. */
+  readonly onStop: Set<() => void>
+}
+
+/** The execution is to stop: what waits hears of it at once, everything else at the next commit. */
+export const requestStop = (session: Session): void => {
+  session.stopRequested = true
+  const waiting = [...session.onStop]
+  session.onStop.clear()
+  waiting.forEach((wake) => wake())
 }
 
 /** Remembers what the repository answered: somebody may have asked for a stop. */
 export const noteStatus = (session: Session, status: BatchStatus): void => {
   if (status === "STOPPING" || status === "STOPPED") {
-    session.stopRequested = true
+    requestStop(session)
   }
 }
 

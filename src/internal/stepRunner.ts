@@ -10,11 +10,10 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { BatchEvent } from "../BatchEvent.js"
-import * as ExecutionContext from "../ExecutionContext.js"
+import type * as ExecutionContext from "../ExecutionContext.js"
 import * as ExitStatus from "../ExitStatus.js"
 import type { OwnerFailure } from "../JobRepository.js"
 import type { StepExecution } from "../StepExecution.js"
-import { runChunkStep } from "./chunkStep.js"
 import type { AnyEffect, StepDefinition } from "./definition.js"
 import { describe, unwrap } from "./failure.js"
 import * as FaultPoint from "./faultPoint.js"
@@ -24,37 +23,57 @@ import type { Session } from "./session.js"
 import { endingOf } from "./stepOutcome.js"
 import type { StepState } from "./stepState.js"
 import * as State from "./stepState.js"
-import { runTaskletStep } from "./taskletStep.js"
+import { withinGrace } from "./stopping.js"
 
 /** A step that ended, and why it failed. */
 export interface StepResult {
   readonly step: StepExecution
   readonly cause: Option.Option<Cause.Cause<unknown>>
+  /** Somebody in the step asked for its end, in `afterStep` perhaps (FLOW-34). */
+  readonly terminated: boolean
 }
 
-/** Starts the step anew, or where `from` had come to (HAND-9). */
+/**
+ * How a step begins, and what it does.
+ *
+ * - `from`: the execution whose context and checkpoint it goes on with; without it the step starts anew (HAND-9).
+ * - `fresh`: the context of a step that starts anew.
+ */
+export interface StepStart {
+  readonly from: Option.Option<StepExecution>
+  readonly fresh: ExecutionContext.ExecutionContext
+  readonly body: (state: StepState) => AnyEffect
+}
+
 export const runStep = (
   session: Session,
   definition: StepDefinition,
-  from: Option.Option<StepExecution>
+  { body, fresh, from }: StepStart
 ): Effect.Effect<StepResult, OwnerFailure, any> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const step = yield* session.repository.createStepExecution(session.execution, {
         stepName: definition.name,
-        context: Option.match(from, { onNone: () => ExecutionContext.empty, onSome: (last) => last.context }),
+        context: Option.match(from, { onNone: () => fresh, onSome: (last) => last.context }),
         checkpoint: Option.flatMap(from, (last) => last.checkpoint)
       })
       const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step)
       session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
       const scope = yield* Scope.make()
-      const exit = Exit.mapErrorCause(yield* Effect.exit(restore(inScope(state, scope, body(state)))), unwrap)
+      const exit = Exit.mapErrorCause(
+        yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, body))))),
+        unwrap
+      )
       yield* end(state, exit)
       const failed = yield* inScope(state, scope, afterStep(state, exit))
       yield* close(state, scope, exit)
       session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.step }))
       yield* FaultPoint.hit("afterStepEnd")
-      return { step: state.step, cause: Option.orElse(failed, () => Exit.causeOption(exit)) }
+      return {
+        step: state.step,
+        cause: Option.orElse(failed, () => Exit.causeOption(exit)),
+        terminated: state.terminateOnly
+      }
     })
   )
 
@@ -65,17 +84,17 @@ export const runStep = (
 const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) =>
   Effect.provide(effect, Context.add(State.services(state), Scope.Scope, scope))
 
-const body = (state: StepState): AnyEffect => {
-  const { definition, hooks } = state
-  const run = definition.body._tag === "Chunk"
-    ? runChunkStep(state, definition.body)
-    : runTaskletStep(state, definition.body)
-  return hooks.beforeStep === undefined
-    ? run
-    : Effect.zipRight(Effect.suspend(() => hooks.beforeStep!(State.current(state))), run)
+const withBeforeStep = (state: StepState, body: StepStart["body"]): AnyEffect => {
+  const { beforeStep } = state.hooks
+  return beforeStep === undefined
+    ? Effect.suspend(() => body(state))
+    : Effect.zipRight(Effect.suspend(() => beforeStep(State.current(state))), Effect.suspend(() => body(state)))
 }
 
-/** Saves how the body ended, before the listeners hear of it (STEP-13). */
+/**
+ * Saves how the body ended, before the listeners hear of it (STEP-13). But a step counts as complete only when its
+ * listeners have heard of it: otherwise a crash in between would lose what they do, such as promoting to the job.
+ */
 const end = (state: StepState, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
     yield* FaultPoint.hit("beforeStepEnd")
@@ -87,8 +106,14 @@ const end = (state: StepState, exit: Exit.Exit<unknown, unknown>): Effect.Effect
       () => exitCode === undefined ? "COMPLETED" : exitCode.decide(State.current(state))
     )
     state.status = status
-    yield* saving(State.finish(state, { status, exitStatus, endTime: Option.some(now), lastUpdated: now }))
+    const ended = { status, exitStatus, endTime: Option.some(now), lastUpdated: now }
+    const open = status === "COMPLETED" && afterStepsOf(state).length > 0
+    yield* saving(State.finish(state, open ? { lastUpdated: now } : ended))
+    state.step = { ...state.step, ...ended }
   })
+
+const afterStepsOf = ({ definition }: StepState) =>
+  definition.settings.listeners.flatMap(({ afterStep }) => afterStep === undefined ? [] : [afterStep]).reverse()
 
 /**
  * Runs the `afterStep` callbacks, last listener first, each with the result of the one before (STEP-14), and saves
@@ -99,8 +124,8 @@ const afterStep = (
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<Option.Option<Cause.Cause<unknown>>, OwnerFailure, any> =>
   Effect.gen(function*() {
-    const { listeners, onListenerFailure } = state.definition.settings
-    const callbacks = listeners.flatMap(({ afterStep }) => afterStep === undefined ? [] : [afterStep]).reverse()
+    const { onListenerFailure } = state.definition.settings
+    const callbacks = afterStepsOf(state)
     if (callbacks.length === 0) {
       return Option.none()
     }
@@ -108,7 +133,8 @@ const afterStep = (
     let failure = Option.none<Cause.Cause<unknown>>()
     state.exitStatus = result
     for (const callback of callbacks) {
-      const called = yield* Effect.exit(callback({ ...State.current(state), exitStatus: result, status: state.status }))
+      const seen = { ...State.current(state), exitStatus: result, status: state.status }
+      const called = yield* Effect.exit(Effect.suspend(() => callback(seen)))
       if (Exit.isFailure(called)) {
         yield* Effect.logWarning(`afterStep of "${state.definition.name}" failed: ${describe(called.cause)}`)
         failure = Option.some(called.cause)

@@ -23,6 +23,7 @@ import * as FaultPoint from "./faultPoint.js"
 import type { Hooks } from "./hooks.js"
 import type { Json } from "./json.js"
 import { canonical } from "./json.js"
+import { saving } from "./saving.js"
 import type { Session } from "./session.js"
 import { noteStatus } from "./session.js"
 
@@ -38,6 +39,8 @@ export interface StepState {
   pending: Counts.Counts
   /** Counted too, but only a later commit makes it durable: it belongs to items that wait for their transaction. */
   held: Counts.Counts
+  /** A commit that nobody could tell yet whether it happened. Until then nothing may be saved over it. */
+  doubt: Doubt | undefined
   context: ExecutionContext.ExecutionContext
   jobChanges: ReadonlyArray<Change>
   /** What code in the step made of the exit status and the batch status. */
@@ -58,6 +61,7 @@ export const make = (
   step,
   pending: Counts.empty,
   held: Counts.empty,
+  doubt: undefined,
   context: step.context,
   jobChanges: [],
   exitStatus: ExitStatus.EXECUTING,
@@ -95,37 +99,35 @@ export const commit = <E, R>(
 ): Effect.Effect<void, any, R> =>
   Effect.uninterruptibleMask((restore) => {
     const { context, jobChanges, session } = state
-    let attempted: StepExecution | undefined
-    let held = Counts.empty
+    let attempted: Doubt | undefined
     const saved = Effect.flatMap(work, (done) => {
-      held = done.held ?? Counts.empty
-      attempted = {
+      const step = {
         ...state.step,
         counts: Counts.combineAll([state.step.counts, state.pending, Counts.make(done.counts)]),
         context: state.context,
         checkpoint: done.checkpoint
       }
-      return Effect.zipRight(FaultPoint.hit("beforeCheckpoint"), Effect.mapError(save(state, attempted), bookkeeping))
+      attempted = { step, held: done.held ?? Counts.empty, jobChanges: state.jobChanges }
+      return Effect.zipRight(FaultPoint.hit("beforeCheckpoint"), Effect.mapError(save(state, step), bookkeeping))
     })
     return restore(session.transactor.transact(saved, state.definition.settings.transaction)).pipe(
-      Effect.catchAll((error) =>
-        attempted !== undefined && isLostCommit(error)
-          ? Effect.flatMap(wasCommitted(state, attempted), (done) => done ? Effect.void : Effect.fail(error))
-          : Effect.fail(error)
-      ),
+      Effect.catchAll((error) => {
+        if (attempted === undefined || !isLostCommit(error)) {
+          return Effect.fail(error)
+        }
+        state.doubt = attempted
+        return Effect.flatMap(
+          Effect.mapError(saving(settle(state, attempted)), fatal),
+          (done) => done ? Effect.void : Effect.fail(error)
+        )
+      }),
       Effect.tapErrorCause(() =>
         Effect.sync(() => {
           state.context = context
           state.jobChanges = jobChanges
         })
       ),
-      Effect.zipRight(Effect.sync(() => {
-        session.context = jobContext(state)
-        state.jobChanges = []
-        state.step = attempted!
-        state.pending = Counts.empty
-        state.held = held
-      }))
+      Effect.zipRight(Effect.sync(() => adopt(state, attempted!)))
     )
   })
 
@@ -144,9 +146,12 @@ export const save = (state: StepState, step: StepExecution): Effect.Effect<void,
     )
 }
 
-/** Ends the step: everything that is still pending becomes part of it. */
+/**
+ * Ends the step: everything that is still pending becomes part of it. If a commit is in doubt, this is decided first,
+ * because saving the step from before that commit would have its items written again.
+ */
 export const finish = (state: StepState, changes: Partial<StepExecution>): Effect.Effect<void, OwnerFailure> =>
-  Effect.suspend(() => {
+  Effect.flatMap(Effect.suspend(() => decideDoubt(state)), () => {
     const step = { ...current(state), ...changes }
     return Effect.map(save(state, step), () => {
       state.session.context = jobContext(state)
@@ -204,7 +209,10 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
 // -------------------------------------------------------------------------------------
 
 const jobContext = (state: StepState): ExecutionContext.ExecutionContext =>
-  state.jobChanges.reduce((context, change) => change(context), state.session.context)
+  changed(state.jobChanges, state.session.context)
+
+const changed = (changes: ReadonlyArray<Change>, context: ExecutionContext.ExecutionContext) =>
+  changes.reduce((result, change) => change(result), context)
 
 /**
  * Inside the transaction of a chunk, a bookkeeping statement that lost against another transaction says the same as a
@@ -221,15 +229,38 @@ const isLostCommit = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "TransactionError" &&
   "phase" in error && error.phase === "commit"
 
+/** What the step becomes if a transaction commits. */
+interface Doubt {
+  readonly step: StepExecution
+  readonly held: Counts.Counts
+  readonly jobChanges: ReadonlyArray<Change>
+}
+
+const adopt = (state: StepState, { held, jobChanges, step }: Doubt): void => {
+  state.session.context = changed(jobChanges, state.session.context)
+  state.jobChanges = []
+  state.step = step
+  state.context = step.context
+  state.pending = Counts.empty
+  state.held = held
+}
+
+const decideDoubt = (state: StepState): Effect.Effect<void, OwnerFailure> => {
+  const { doubt } = state
+  return doubt === undefined ? Effect.void : Effect.map(settle(state, doubt), (done) => {
+    if (done) {
+      adopt(state, doubt)
+    }
+  })
+}
+
 /** A commit without an answer may have happened: the stored row tells (architecture §7). */
-const wasCommitted = (state: StepState, attempted: StepExecution): Effect.Effect<boolean, Fatal> =>
-  state.session.repository.stepExecutions(attempted.jobExecutionId).pipe(
-    Effect.map((steps) => {
-      const stored = steps.find((step) => step.id === attempted.id)
-      return stored !== undefined && fingerprint(stored) === fingerprint(attempted)
-    }),
-    Effect.mapError(fatal)
-  )
+const settle = (state: StepState, { step }: Doubt): Effect.Effect<boolean, OwnerFailure> =>
+  Effect.map(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
+    const stored = steps.find(({ id }) => id === step.id)
+    state.doubt = undefined
+    return stored !== undefined && fingerprint(stored) === fingerprint(step)
+  })
 
 const fingerprint = (step: StepExecution): string =>
   canonical([{ ...step.counts }, Option.getOrNull(step.checkpoint), step.context.entries])

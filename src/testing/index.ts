@@ -17,3 +17,10 @@ export * as ReaderLaws from "./ReaderLaws.js"
  * @since 0.1.0
  */
 export * as WriterLaws from "./WriterLaws.js"
+
+/**
+ * Tests of whole jobs: what becomes of yours when the process dies, wherever that happens.
+ *
+ * @since 0.1.0
+ */
+export * as BatchTest from "./BatchTest.js"

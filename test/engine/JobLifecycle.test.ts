@@ -129,6 +129,29 @@ for (const driver of drivers) {
           assert.deepStrictEqual(written, [1, 2, 3, 4, 5])
         }))
 
+      it.effect("EFF-3: an interruption between the claim and the first step leaves no running row", () =>
+        Effect.gen(function*() {
+          const repository = yield* JobRepository.JobRepository
+          const job = Job.make("early", { flow: Step.tasklet("only", Effect.void) })
+          const claimed = yield* Deferred.make<void>()
+          const slow = {
+            ...repository,
+            launch: (request: JobRepository.LaunchRequest) =>
+              repository.launch(request).pipe(
+                Effect.tap(() => Deferred.succeed(claimed, undefined)),
+                Effect.tap(() => Effect.yieldNow())
+              )
+          }
+          const fiber = yield* Effect.fork(
+            Effect.provideService(JobOperator.run(job, {}), JobRepository.JobRepository, slow)
+          )
+          yield* Deferred.await(claimed)
+          yield* Fiber.interrupt(fiber)
+          const [execution] = yield* JobOperator.executions({ jobName: "early" })
+          assert.strictEqual(execution!.status, "STOPPED")
+          assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+        }))
+
       it.effect("STOP-2, STOP-5, STOP-7, C14: a stop request ends the step after its chunk; a restart goes on", () =>
         Effect.gen(function*() {
           const repository = yield* JobRepository.JobRepository
