@@ -66,11 +66,7 @@ export const lower = (node: FlowNode): FlowGraph => {
 export const targets = (ways: Ways | undefined): ReadonlyArray<number> => {
   const found = new Set<number>()
   for (let next = ways; next !== undefined; next = next.rest) {
-    if (next.way._tag === "Completed") {
-      found.add(next.way.to.at)
-    } else if (next.way._tag === "Codes") {
-      next.way.transitions.forEach(({ to }) => to !== undefined && found.add(to.at))
-    }
+    targetsOf(next.way).forEach((to) => found.add(to))
   }
   return [...found]
 }
@@ -166,6 +162,17 @@ const enterGraph = (builder: Builder, graph: FlowNode & { _tag: "Graph" }, ways:
   return start.at
 }
 
+const targetsOf = (way: Way): ReadonlyArray<number> => {
+  switch (way._tag) {
+    case "Completed":
+      return [way.to.at]
+    case "Codes":
+      return way.transitions.flatMap(({ to }) => to === undefined ? [] : [to.at])
+    case "Declare":
+      return []
+  }
+}
+
 const add = (builder: Builder, draft: Draft): number => builder.drafts.push(draft) - 1
 
 const cell = (builder: Builder, at: number): Cell => {
@@ -190,8 +197,12 @@ const remembered = <K, K2, V>(map: Map<K, Map<K2, V>>, key: K): Map<K2, V> => {
 /** The states in the order of a walk, then those that no walk can meet. */
 const reachableFirst = ({ drafts }: Builder, start: number): ReadonlyArray<number> => {
   const order = new Set([start])
+  const seen = new Set<Ways>()
   for (const at of order) {
-    targets(drafts[at]!.ways).forEach((to) => order.add(to))
+    for (let next = drafts[at]!.ways; next !== undefined && !seen.has(next); next = next.rest) {
+      seen.add(next)
+      targetsOf(next.way).forEach((to) => order.add(to))
+    }
   }
   drafts.forEach((_, at) => order.add(at))
   return [...order]

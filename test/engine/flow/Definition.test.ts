@@ -1,0 +1,180 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fc from "effect/FastCheck"
+import type { JobDefinitionError } from "../../../src/BatchError.js"
+import { Flow, Job, Step } from "../../../src/index.js"
+import type { FlowNode } from "../../../src/internal/definition.js"
+import { allGraphs, defects, steps } from "../../../src/internal/flowDefects.js"
+import { lower, targets } from "../../../src/internal/flowGraph.js"
+import { foresee, resolve } from "../../../src/internal/flowRoutes.js"
+import { ok, scripted } from "./kit.js"
+import { arbitrary, toFlow } from "./tree.js"
+
+const decider = (name: string, ...codes: ReadonlyArray<string>) =>
+  Flow.decide(name, codes, () => Effect.succeed(codes[0]!))
+
+const defectsOf = (flow: Flow.Flow<any, any, any>, name = "job"): ReadonlyArray<string> => {
+  try {
+    Job.make(name, { flow })
+    return []
+  } catch (error) {
+    return (error as JobDefinitionError).defects
+  }
+}
+
+const graphOf = (flow: Flow.Flow<any, any, any>) => lower(flow.node as FlowNode)
+
+/** `from -code-> to` for all routes of the outermost graph. */
+const routesOf = (flow: Flow.Flow<any, any, any>): ReadonlyArray<string> => {
+  const graph = graphOf(flow)
+  return graph.states.flatMap((state) =>
+    foresee(state).routes.map(({ on, to }) =>
+      `${state.name} -${on}-> ${typeof to === "number" ? graph.states[to]!.name : to}`
+    )
+  )
+}
+
+describe("the graph of a flow", () => {
+  it("a step alone ends as it does", () => {
+    assert.deepStrictEqual(routesOf(ok("a")), ["a -COMPLETED-> completed", "a -FAILED-> failed"])
+  })
+
+  it("andThen and match become routes; a composed flow routes on its end", () => {
+    const flow = ok("a").pipe(Flow.andThen(ok("b")), Flow.match({ FAILED: ok("rescue"), COMPLETED: Flow.end("DONE") }))
+    assert.deepStrictEqual(routesOf(flow), [
+      "a -COMPLETED-> b",
+      "a -FAILED-> rescue",
+      "b -FAILED-> rescue",
+      "b -COMPLETED-> end after a on COMPLETED",
+      "rescue -COMPLETED-> completed",
+      "rescue -FAILED-> failed"
+    ])
+  })
+
+  it("FLOW-10: the same step with the same way on is one state, with another way on it is another", () => {
+    const archive = ok("archive")
+    const joined = decider("d", "A", "B").pipe(Flow.match({ A: archive, B: ok("review").pipe(Flow.andThen(archive)) }))
+    assert.deepStrictEqual(graphOf(joined).states.map(({ name }) => name), ["d", "archive", "review"])
+    const twice = archive.pipe(Flow.andThen(ok("b")), Flow.andThen(archive))
+    assert.deepStrictEqual(graphOf(twice).states.map(({ name }) => name), ["archive", "b", "archive#2"])
+  })
+
+  it("loops and joins of Flow.graph", () => {
+    const flow = Flow.graph("poll", {
+      poll: { run: decider("poll", "READY", "WAIT"), on: { READY: "load", WAIT: "wait" } },
+      wait: { run: ok("wait"), on: { COMPLETED: "poll" } },
+      load: { run: ok("load") }
+    }).pipe(Flow.andThen(ok("next")))
+    assert.deepStrictEqual(routesOf(flow), [
+      "poll -READY-> load",
+      "poll -WAIT-> wait",
+      "load -COMPLETED-> next",
+      "load -FAILED-> failed",
+      "wait -COMPLETED-> poll",
+      "wait -FAILED-> failed",
+      "next -COMPLETED-> completed",
+      "next -FAILED-> failed"
+    ])
+  })
+
+  it("a long chain is lowered without deep recursion", () => {
+    let flow: Flow.Flow<any, any, any> = ok("0")
+    for (let n = 1; n < 3_000; n++) {
+      flow = Flow.andThen(flow, ok(String(n)))
+    }
+    assert.strictEqual(graphOf(flow).states.length, 3_000)
+  })
+
+  it("FLOW-72: the steps of splits and flow steps are steps of the job", () => {
+    const flow = Flow.split([ok("a"), Step.flow("outer", ok("b"))]).pipe(Flow.andThen(ok("c")))
+    assert.deepStrictEqual(steps(graphOf(flow)).map(({ name }) => name), ["c", "a", "outer", "b"])
+  })
+
+  it("lowering is total, names are unique, and every outcome of every state leads somewhere that exists", () => {
+    fc.assert(
+      fc.property(arbitrary, fc.constantFrom("COMPLETED", "FAILED", "CUSTOM", "LEFT"), (tree, code) => {
+        for (const graph of allGraphs(lower(toFlow(tree, () => "").node))) {
+          const names = graph.states.map(({ name }) => name)
+          assert.strictEqual(new Set(names).size, names.length)
+          assert.isTrue(graph.start >= 0 && graph.start < names.length)
+          for (const { ways } of graph.states) {
+            assert.isTrue(targets(ways).every((at) => at >= 0 && at < names.length))
+            const way = resolve(ways, { status: code === "FAILED" ? "FAILED" : "COMPLETED", code })
+            assert.isTrue(way._tag !== "GoTo" || targets(ways).includes(way.at))
+          }
+        }
+      })
+    )
+  })
+})
+
+describe("what Job.make refuses", () => {
+  it("BUILD-1, BUILD-6: names that are missing or not unique, in branches and flow steps too", () => {
+    const flow = Flow.split([ok("a"), Step.flow("f", ok("a"))]).pipe(
+      Flow.andThen(decider("f", "X")),
+      Flow.andThen(ok(" "))
+    )
+    assert.sameMembers([...defectsOf(flow, " ")], [
+      "a job needs a name",
+      "a decider and a step are both called \"f\"",
+      "a step needs a name",
+      "two different steps are called \"a\""
+    ])
+  })
+
+  it("FLOW-9: unknown targets and starts of a graph, with the name that was probably meant", () => {
+    const flow = Flow.graph("pol" as "poll", {
+      poll: { run: decider("poll", "READY"), on: { READY: "lod" as "load" } },
+      load: { run: ok("load") }
+    })
+    assert.deepStrictEqual(defectsOf(flow).slice(0, 2), [
+      "state \"poll\" goes to \"lod\", which is no state (did you mean \"load\"?)",
+      "the graph starts at \"pol\", which is no state (did you mean \"poll\"?)"
+    ])
+  })
+
+  it("states that nothing leads to", () => {
+    assert.deepStrictEqual(defectsOf(Flow.andThen(Flow.end(), ok("late"))), ["\"late\" can't be reached"])
+    const island = Flow.graph("a", {
+      a: { run: ok("a"), on: { COMPLETED: "END" } },
+      island: { run: ok("island"), on: { COMPLETED: "a" } }
+    })
+    assert.deepStrictEqual(defectsOf(island), ["\"island\" can't be reached"])
+  })
+
+  it("an empty split, an impossible concurrency", () => {
+    assert.deepStrictEqual(defectsOf(Flow.split([])), ["a split needs at least one branch"])
+    assert.deepStrictEqual(defectsOf(Flow.split([ok("a")], { concurrency: 0 })), [
+      "the concurrency of \"split(a)\" is 0, it must be a whole number from 1 on"
+    ])
+  })
+
+  it("codes without a transition, keys that no code can match, empty keys", () => {
+    const dynamic = decider("d", "A", "B") as Flow.Flow<string>
+    assert.deepStrictEqual(defectsOf(dynamic.pipe(Flow.match({ A: ok("a"), C: ok("c") }))), [
+      "\"c\" can't be reached",
+      "\"d\" may end with \"B\", for which there is no transition",
+      "after \"d\" no exit code can match \"C\""
+    ])
+    const loose = ok("s") as Flow.Flow<string, any>
+    assert.deepStrictEqual(defectsOf(loose.pipe(Flow.match({ "": ok("a"), "*": ok("b") }))), [
+      "after \"s\" a pattern is empty"
+    ])
+  })
+
+  it("all defects at once", () => {
+    const flow = (decider("d", "A") as Flow.Flow<string>).pipe(
+      Flow.match({ B: Flow.split([]) }),
+      Flow.andThen(scripted("d", ["COMPLETED"]))
+    )
+    const found = defectsOf(flow, "")
+    assert.isAtLeast(found.length, 5, found.join("\n"))
+  })
+
+  it("what it accepts has no defects", () => {
+    assert.deepStrictEqual(
+      defects(Job.make("fine", { flow: ok("a").pipe(Flow.match({ "*": Flow.stop() })) }).definition),
+      []
+    )
+  })
+})

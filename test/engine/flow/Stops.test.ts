@@ -1,0 +1,113 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ExecutionContext from "../../../src/ExecutionContext.js"
+import { Flow, Job, JobOperator, Step } from "../../../src/index.js"
+import * as Stops from "../../../src/internal/flowStops.js"
+import { drivers } from "../../support/drivers.js"
+import { endOf, ok, scripted, stepsOf } from "./kit.js"
+
+for (const driver of drivers) {
+  describe(`stop and restart (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      it.effect("FLOW-23, C79, seed 003: stops behind step1, a restart begins with step2", () =>
+        Effect.gen(function*() {
+          const job = Job.make("stop-and-restart", {
+            flow: ok("step1").pipe(Flow.match({ COMPLETED: Flow.stopAndRestart(ok("step2")) }))
+          })
+          const first = yield* JobOperator.run(job, {})
+          assert.strictEqual(endOf(first), "STOPPED STOPPED")
+          assert.deepStrictEqual(yield* stepsOf(first), ["step1 COMPLETED"])
+          const second = yield* JobOperator.run(job, {})
+          assert.strictEqual(endOf(second), "COMPLETED COMPLETED")
+          assert.deepStrictEqual(yield* stepsOf(second), ["step2 COMPLETED"])
+        }))
+
+      it.effect("C81, FLOW-24: stop and stopAndRestart with a code of their own", () =>
+        Effect.gen(function*() {
+          const foo = Job.make("stop-code", { flow: ok("s1").pipe(Flow.andThen(Flow.stop("FOO"))) })
+          assert.strictEqual(endOf(yield* JobOperator.run(foo, {})), "STOPPED FOO")
+          const custom = Job.make("stop-restart-code", {
+            flow: ok("s1").pipe(Flow.andThen(Flow.stopAndRestart(ok("s2"), "CUSTOM")))
+          })
+          assert.strictEqual(endOf(yield* JobOperator.run(custom, {})), "STOPPED CUSTOM")
+          assert.strictEqual(endOf(yield* JobOperator.run(custom, {})), "COMPLETED COMPLETED")
+        }))
+
+      it.effect("FLOW-22: a restart passes the stop; nothing is left to do and the job is COMPLETED", () =>
+        Effect.gen(function*() {
+          const job = Job.make("stop", { flow: ok("s1").pipe(Flow.andThen(Flow.stop())) })
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "STOPPED STOPPED")
+          const second = yield* JobOperator.run(job, {})
+          assert.strictEqual(second.status, "COMPLETED")
+          assert.deepStrictEqual(yield* stepsOf(second), [])
+        }))
+
+      it.effect("FLOW-43: the stop is durable, so a step that always runs does not make the job stop for ever", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const job = Job.make("stop-once", {
+            flow: Step.allowStartIfComplete(ok("always", log)).pipe(
+              Flow.andThen(Flow.stop()),
+              Flow.andThen(scripted("after", ["FAILED", "COMPLETED"], log))
+            )
+          })
+          const first = yield* JobOperator.run(job, {})
+          const stored = yield* JobOperator.execution(first.id)
+          assert.deepStrictEqual(
+            ExecutionContext.get(stored.context, Stops.key),
+            Either.right(Option.some([{ stoppedAt: "stop after always", resumeAt: "after" }]))
+          )
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "FAILED FAILED")
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "COMPLETED COMPLETED")
+          assert.deepStrictEqual(log, ["always", "always", "after", "always", "after"])
+        }))
+
+      it.effect("FLOW-23: what failed before a stopAndRestart is ABANDONED and not run again", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const job = Job.make("stop-abandons", {
+            flow: scripted("s1", ["FAILED"], log).pipe(
+              Flow.match({ FAILED: Flow.stopAndRestart(ok("s2", log)), COMPLETED: Flow.end() })
+            )
+          })
+          const first = yield* JobOperator.run(job, {})
+          assert.deepStrictEqual(yield* stepsOf(first), ["s1 ABANDONED FAILED"])
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "COMPLETED COMPLETED")
+          assert.deepStrictEqual(log, ["s1", "s2"])
+        }))
+
+      it.effect("FLOW-23: a step that stops the job to be tried again is not abandoned", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const step = scripted("s1", ["FAILED", "FAILED", "COMPLETED"], log)
+          const job = Job.make("stop-retries", {
+            flow: Flow.graph("s1", {
+              s1: { run: step, on: { COMPLETED: "END", FAILED: "wait" } },
+              wait: { run: Flow.stopAndRestart(step), on: { COMPLETED: "END" } }
+            })
+          })
+          const first = yield* JobOperator.run(job, {})
+          assert.deepStrictEqual(yield* stepsOf(first), ["s1 FAILED"])
+          assert.strictEqual(endOf(first), "STOPPED STOPPED")
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "STOPPED STOPPED")
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "COMPLETED COMPLETED")
+          assert.deepStrictEqual(log, ["s1", "s1", "s1"])
+        }))
+
+      it.effect("FLOW-22: a stop on FAILED leaves the step FAILED; a restart runs it and stops again if it fails again", () =>
+        Effect.gen(function*() {
+          const job = Job.make("stop-on-failed", {
+            flow: scripted("s1", ["FAILED", "FAILED", "COMPLETED"]).pipe(
+              Flow.match({ FAILED: Flow.stop(), COMPLETED: ok("s2") })
+            )
+          })
+          const ends = yield* Effect.replicateEffect(JobOperator.run(job, {}), 3)
+          assert.deepStrictEqual(ends.map(endOf), ["STOPPED STOPPED", "STOPPED STOPPED", "COMPLETED COMPLETED"])
+          assert.deepStrictEqual(yield* stepsOf(ends[0]!), ["s1 FAILED"])
+          assert.deepStrictEqual(yield* stepsOf(ends[2]!), ["s1 COMPLETED", "s2 COMPLETED"])
+        }))
+    })
+  })
+}
