@@ -174,7 +174,10 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   readonly stepExecutions: (executionId: number) => Effect.Effect<ReadonlyArray<StepExecution>, JobRepositoryError>
   /** The quarantined records of a job execution, oldest first. */
   readonly skippedItems: (executionId: number) => Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError>
-  /** Deletes ended executions and the instances that are left without any; running ones are never deleted. */
+  /**
+   * Deletes ended executions and the instances that are left without any. While an instance has a running execution, none
+   * of it is deleted: a restart goes on from what earlier executions left.
+   */
   readonly deleteJobExecutions: (executionIds: ReadonlyArray<number>) => Effect.Effect<number, JobRepositoryError>
 }>() {}
 
@@ -343,7 +346,10 @@ export interface Encoded {
   readonly findSkippedItems: (
     executionId: number
   ) => Effect.Effect<ReadonlyArray<SkippedItemRow>, JobRepositoryError>
-  /** Deletes executions that are not running with all that belongs to them, then empty instances. Gives their number. */
+  /**
+   * Deletes the executions of instances of which none is running, with all that belongs to them, then empty instances.
+   * Gives the number of executions.
+   */
   readonly deleteJobExecutions: (executionIds: ReadonlyArray<number>) => Effect.Effect<number, JobRepositoryError>
 }
 

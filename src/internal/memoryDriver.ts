@@ -201,9 +201,12 @@ const operating = (
       }), { discard: true }),
   deleteJobExecutions: (executionIds) =>
     Effect.sync(() => {
+      const busy = new Set(
+        [...tables.executions.values()].filter((row) => RUNNING.includes(row.status)).map((row) => row.instance.id)
+      )
       const doomed = executionIds.filter((id) => {
         const stored = tables.executions.get(id)
-        return stored !== undefined && !RUNNING.includes(stored.status)
+        return stored !== undefined && !busy.has(stored.instance.id)
       })
       for (const id of doomed) {
         const steps = stepsOf(tables, id).map((step) => step.id)

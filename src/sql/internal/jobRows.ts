@@ -297,8 +297,11 @@ const deleteSome = (env: Env, executionIds: ReadonlyArray<number>): Effect.Effec
     const instances = yield* sql<Raw>`select ${id} from ${tables.instance} where id in (
         select job_instance_id from ${tables.execution} where ${sql.in("id", executionIds)}
       ) order by id ${forUpdate}`
-    const found = yield* sql<Raw>`select ${id} from ${tables.execution}
-      where ${sql.in("id", executionIds)} and status not in ${sql.literal(runningStatuses)} order by id ${forUpdate}`
+    const found = yield* sql<Raw>`select ${id} from ${tables.execution} e
+      where ${sql.in("id", executionIds)} and not exists (
+        select 1 from ${tables.execution} r
+        where r.job_instance_id = e.job_instance_id and r.status in ${sql.literal(runningStatuses)}
+      ) order by id ${forUpdate}`
     const ids = found.map((row) => Rows.number(row.id))
     const steps = sql`select id from ${tables.step} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.skipped} where step_execution_id in (${steps})`

@@ -88,12 +88,12 @@ export const operating: Cases = {
       yield* repository.addSkippedItems(step, [yield* Kit.skipped(step, "bad")])
       yield* Kit.setStatus(first, "FAILED")
       const second = yield* Kit.launch(first.instance.jobName, { parameters: first.parameters })
-      assert.strictEqual(yield* repository.deleteJobExecutions([first.id, second.id, nowhere]), 1)
+      yield* Kit.setStatus(second, "COMPLETED")
+      assert.strictEqual(yield* repository.deleteJobExecutions([first.id, nowhere]), 1)
       const left = yield* repository.jobExecutions({ instanceId: first.instance.id })
       assert.deepStrictEqual(left.map(({ id }) => id), [second.id])
       assert.deepStrictEqual(yield* repository.stepExecutions(first.id), [])
       assert.deepStrictEqual(yield* Kit.messages(first.id), [])
-      yield* Kit.setStatus(second, "COMPLETED")
       assert.strictEqual(yield* repository.deleteJobExecutions([second.id]), 1)
       assert.deepStrictEqual(yield* repository.jobInstances({ jobName: first.instance.jobName }), [])
       const third = yield* Kit.launch(first.instance.jobName, { parameters: first.parameters })
@@ -101,6 +101,15 @@ export const operating: Cases = {
       assert.deepStrictEqual(third.restartOf, Option.none())
     }
   ),
+  "REPO-14: what a running execution goes on from is not deleted": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const first = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(first, "load")
+    yield* Kit.setStatus(first, "FAILED")
+    const second = yield* Kit.launch(first.instance.jobName)
+    assert.strictEqual(yield* repository.deleteJobExecutions([first.id, second.id]), 0)
+    assert.strictEqual((yield* repository.stepExecutions(first.id))[0]?.id, step.id)
+  }),
   "REPO-14: deleting nothing deletes nothing": Effect.gen(function*() {
     const repository = yield* JobRepository
     assert.strictEqual(yield* repository.deleteJobExecutions([]), 0)

@@ -1,0 +1,266 @@
+/**
+ * What operators do and ask, on every repository: abandon, recover, start the next one, purge, look.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { ItemReader, ItemWriter, Job, JobOperator, JobParameters, JobRepository, Step } from "../../../src/index.js"
+import { drivers } from "../../support/drivers.js"
+
+class Params extends JobParameters.Tag<Params>()("Params", {
+  day: Schema.Number,
+  note: JobParameters.nonIdentifying(Schema.optionalWith(Schema.String, { exact: true, default: () => "" }))
+}) {}
+
+const failing = (name: string) => Job.make(name, { flow: Step.tasklet("break", Effect.fail("broken")) })
+const done = (name: string) => Job.make(name, { flow: Step.tasklet("only", Effect.void) })
+
+/** A job that waits in its reader, where no transaction is open: for SQLite, which has only one connection. */
+const waiting = (name: string) =>
+  Effect.gen(function*() {
+    const begun = yield* Deferred.make<void>()
+    const gate = yield* Deferred.make<void>()
+    const reader = ItemReader.make("gate", () =>
+      Effect.succeed({
+        pull: () =>
+          Deferred.succeed(begun, undefined).pipe(
+            Effect.zipRight(Deferred.await(gate)),
+            Effect.as({ items: [1], position: 1, failure: Option.none(), done: true })
+          )
+      }))
+    const written: Array<number> = []
+    const job = Job.make(name, {
+      flow: Step.chunk("wait", { reader, writer: ItemWriter.inMemory(written), chunkSize: 1 })
+    })
+    return { begun, gate, job, written }
+  })
+
+/** A row that looks as after a `kill -9`: STARTED, with a step, and a lease that is over. */
+const dead = (jobName: string) =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository.JobRepository
+    const launched = yield* repository.launch({
+      jobName,
+      parameters: [],
+      restartable: true,
+      owner: "nobody",
+      leaseMillis: -1000,
+      isOwnerGone: () => false
+    })
+    yield* repository.updateJobExecution({ ...launched, status: "STARTED" })
+    yield* repository.createStepExecution(launched, {
+      stepName: "only",
+      context: launched.context,
+      checkpoint: Option.none()
+    })
+    return launched.id
+  })
+
+for (const driver of drivers) {
+  describe(`operating jobs (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      it.effect("ABANDON-1, ABANDON-2: a failed execution is given up, and its instance refuses to run", () =>
+        Effect.gen(function*() {
+          const failed = yield* JobOperator.run(failing("given-up"), {})
+          const abandoned = yield* JobOperator.abandon(failed.id)
+          assert.deepStrictEqual([abandoned.status, abandoned.exitStatus.code], ["ABANDONED", "FAILED"])
+          assert.include(abandoned.exitStatus.messages.join(), "abandoned by an operator")
+          assert.strictEqual((yield* JobOperator.abandon(failed.id)).status, "ABANDONED")
+          const refused = yield* Effect.flip(JobOperator.run(failing("given-up"), {}))
+          assert.deepInclude(refused, { _tag: "JobInstanceAlreadyComplete", status: "ABANDONED" })
+        }))
+
+      it.effect("ABANDON-1: not while it runs, and not when it is complete", () =>
+        Effect.gen(function*() {
+          const { begun, job } = yield* waiting("busy")
+          yield* Effect.scoped(Effect.gen(function*() {
+            const running = yield* JobOperator.start(job, {})
+            yield* Deferred.await(begun)
+            const refused = yield* Effect.flip(JobOperator.abandon(running.execution.id))
+            assert.strictEqual(refused._tag, "JobExecutionAlreadyRunning")
+          }))
+          const complete = yield* JobOperator.run(done("complete"), {})
+          const nothing = yield* Effect.flip(JobOperator.abandon(complete.id))
+          assert.strictEqual(nothing._tag, "JobInstanceAlreadyComplete")
+        }))
+
+      it.effect("RECOVER-1, C17: a dead execution becomes FAILED with its steps; again, or when complete, nothing happens", () =>
+        Effect.gen(function*() {
+          const id = yield* dead("killed")
+          const recovered = yield* JobOperator.recover(id, { reason: "power cut" })
+          assert.deepStrictEqual([recovered.status, recovered.exitStatus.code], ["FAILED", "OWNER_DIED"])
+          assert.include(recovered.exitStatus.messages.join(), "power cut")
+          assert.strictEqual(recovered.endTime._tag, "Some")
+          const [step] = yield* JobOperator.steps(id)
+          assert.deepStrictEqual([step?.status, step?.endTime._tag], ["FAILED", "Some"])
+          assert.deepStrictEqual(yield* JobOperator.recover(id), recovered)
+          const restarted = yield* JobOperator.run(done("killed"), {})
+          assert.strictEqual(restarted.status, "COMPLETED")
+          assert.strictEqual((yield* JobOperator.recover(restarted.id)).status, "COMPLETED")
+        }))
+
+      it.effect("RECOVER-1: one whose owner lives is left alone, unless by force; the owner then commits nothing more", () =>
+        Effect.gen(function*() {
+          const { begun, gate, job, written } = yield* waiting("forced")
+          const running = yield* Effect.fork(Effect.flip(JobOperator.run(job, {})))
+          yield* Deferred.await(begun)
+          const [row] = yield* JobOperator.executions({ jobName: "forced" })
+          const refused = yield* Effect.flip(JobOperator.recover(row!.id))
+          assert.strictEqual(refused._tag, "JobExecutionAlreadyRunning")
+          const forced = yield* JobOperator.recover(row!.id, { force: true })
+          assert.deepStrictEqual([forced.status, forced.exitStatus.code], ["FAILED", "RECOVERED"])
+          yield* Deferred.succeed(gate, undefined)
+          assert.strictEqual((yield* Fiber.join(running))._tag, "OwnershipLost")
+          assert.deepStrictEqual(written, [])
+          assert.strictEqual((yield* JobOperator.execution(row!.id)).status, "FAILED")
+        }))
+
+      it.effect("recoverExpired recovers all that are dead, and nothing else", () =>
+        Effect.gen(function*() {
+          const ids = [yield* dead("boot-1"), yield* dead("boot-2")]
+          const failed = yield* JobOperator.run(failing("boot-3"), {})
+          const recovered = yield* JobOperator.recoverExpired()
+          assert.includeMembers(recovered.map(({ id }) => id), ids)
+          assert.notInclude(recovered.map(({ id }) => id), failed.id)
+          assert.deepStrictEqual(yield* JobOperator.recoverExpired(), [])
+        }))
+
+      it.effect("NEXT-1, INC-2, C13: each next instance counts up, keeps the other parameters and takes overrides", () =>
+        Effect.gen(function*() {
+          const job = Job.make("next", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
+          const missing = yield* Effect.flip(JobOperator.startNext(job, JobParameters.runId))
+          assert.strictEqual(missing._tag, "InvalidJobParameters")
+          const runs = [
+            yield* JobOperator.startNext(job, JobParameters.runId, { day: 7, note: "first" }),
+            yield* JobOperator.startNext(job, JobParameters.runId),
+            yield* JobOperator.startNext(job, JobParameters.runId, { day: 8 })
+          ]
+          assert.deepStrictEqual(runs.map(({ parameters }) => JobParameters.format(parameters)), [
+            "run.id=1 day=7 note=first",
+            "run.id=2 day=7 note=first",
+            "run.id=3 day=8 note=first"
+          ])
+          assert.strictEqual(new Set(runs.map(({ instance }) => instance.id)).size, 3)
+          const unknown = { dya: 1 } as object
+          assert.include(
+            (yield* Effect.flip(JobOperator.startNext(job, JobParameters.runId, unknown))).message,
+            "dya is not a parameter"
+          )
+        }))
+
+      it.effect("NEXT-1: an incrementer that cannot go on refuses", () =>
+        Effect.gen(function*() {
+          const never: JobParameters.Incrementer = () =>
+            Either.flatMap(JobParameters.runId(Option.none()), () => Either.left(refusal))
+          const error = yield* Effect.flip(JobOperator.startNext(done("no-next"), never))
+          assert.strictEqual(error._tag, "InvalidJobParameters")
+          assert.deepStrictEqual(yield* JobOperator.executions({ jobName: "no-next" }), [])
+        }))
+
+      it.effect("RESTART-1: a restart takes all parameters of the execution, those of an incrementer too", () =>
+        Effect.gen(function*() {
+          let broken = true
+          const job = Job.make("restarted", {
+            flow: Step.tasklet("once", Effect.suspend(() => broken ? Effect.fail("broken") : Effect.void))
+          })
+          const failed = yield* JobOperator.startNext(job, JobParameters.runId)
+          broken = false
+          const restarted = yield* JobOperator.restart(job, failed.id)
+          assert.strictEqual(restarted.status, "COMPLETED")
+          assert.strictEqual(restarted.instance.id, failed.instance.id)
+          assert.deepStrictEqual(restarted.parameters, failed.parameters)
+        }))
+
+      it.effect("streamExecutions gives every execution once, newest first, whatever the page size", () =>
+        Effect.gen(function*() {
+          const job = failing("paged")
+          yield* Effect.replicateEffect(JobOperator.run(job, {}), 7)
+          for (const limit of [1, 3, 7, 100]) {
+            const ids = yield* Stream.runCollect(JobOperator.streamExecutions({ jobName: "paged", limit }))
+            const listed = [...ids].map(({ id }) => id)
+            assert.deepStrictEqual(listed, [...listed].sort((a, b) => b - a))
+            assert.strictEqual(new Set(listed).size, 7)
+          }
+        }))
+
+      it.effect("summary says in one line each what job and steps did", () =>
+        Effect.gen(function*() {
+          const failed = yield* JobOperator.run(failing("told"), {})
+          const { steps, text } = yield* JobOperator.summary(failed.id)
+          assert.strictEqual(text, `told execution ${failed.id} FAILED in 0.0 s`)
+          assert.deepStrictEqual(steps.map(({ text }) => text), [
+            "break FAILED: 0 read, 0 written, 0 commits, 1 rollback in 0.0 s"
+          ])
+        }))
+
+      it.effect("purge: whole instances by status and number to keep; a dry run deletes nothing", () =>
+        Effect.gen(function*() {
+          const job = Job.make("purged", {
+            parameters: Params,
+            flow: Step.tasklet(
+              "odd",
+              Effect.flatMap(Params, ({ day }) => day % 2 === 0 ? Effect.fail("even day") : Effect.void)
+            )
+          })
+          for (const day of [1, 2, 2, 3, 4, 5]) {
+            yield* JobOperator.run(job, { day, note: "" })
+          }
+          const days = Effect.map(
+            JobOperator.executions({ jobName: "purged" }),
+            (rows) => rows.map(({ parameters }) => Number(parameters[0]?.value))
+          )
+          const planned = yield* JobOperator.purge({ jobName: "purged", keepLast: 2, dryRun: true })
+          assert.deepStrictEqual([planned.instances.length, planned.deleted], [2, 0])
+          assert.deepStrictEqual(yield* days, [5, 4, 3, 2, 2, 1])
+          const done = yield* JobOperator.purge({ jobName: "purged", keepLast: 2 })
+          assert.strictEqual(done.deleted, 2)
+          assert.deepStrictEqual(yield* days, [5, 4, 2, 2])
+          yield* JobOperator.purge({ jobName: "purged", olderThan: "1 hour", statuses: ["FAILED", "COMPLETED"] })
+          assert.deepStrictEqual(yield* days, [5, 4, 2, 2])
+          const failed = yield* JobOperator.purge({ jobName: "purged", statuses: ["FAILED"] })
+          assert.deepStrictEqual(failed.instances.map(({ executionIds }) => executionIds.length), [1, 2])
+          assert.deepStrictEqual(yield* days, [5])
+          assert.strictEqual((yield* JobOperator.run(job, { day: 1, note: "" })).status, "COMPLETED")
+        }))
+
+      it.effect("purge: the history of an instance that runs stays, even if the purge was planned before", () =>
+        Effect.gen(function*() {
+          const failed = yield* JobOperator.run(failing("raced"), {})
+          const { begun, job } = yield* waiting("raced")
+          yield* Effect.scoped(Effect.gen(function*() {
+            yield* JobOperator.start(job, {})
+            yield* Deferred.await(begun)
+            const purged = yield* JobOperator.purge({ jobName: "raced", statuses: ["FAILED"] })
+            assert.deepStrictEqual(purged, { instances: [], deleted: 0 })
+            // as a purge that had selected the instance before it was restarted
+            const repository = yield* JobRepository.JobRepository
+            assert.strictEqual(yield* repository.deleteJobExecutions([failed.id]), 0)
+          }))
+        }))
+
+      it.effect("eventsOf gives the events of one execution, and ends with it", () =>
+        Effect.gen(function*() {
+          const { begun, gate, job } = yield* waiting("watched")
+          yield* Effect.scoped(Effect.gen(function*() {
+            const running = yield* JobOperator.start(job, {})
+            yield* Deferred.await(begun)
+            const watcher = yield* Effect.fork(Stream.runCollect(JobOperator.eventsOf(running.execution.id)))
+            yield* Effect.yieldNow()
+            yield* Deferred.succeed(gate, undefined)
+            yield* running.await
+            const tags = [...yield* Fiber.join(watcher)].map(({ _tag }) => _tag)
+            assert.deepStrictEqual(tags, ["ChunkCommitted", "StepEnded", "JobEnded"])
+          }))
+        }))
+    })
+  })
+}
+
+const refusal = Either.getOrThrow(
+  Either.flip(JobParameters.decodeUnknown(Params, {}))
+)

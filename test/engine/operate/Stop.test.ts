@@ -1,0 +1,212 @@
+/**
+ * Stopping: from this process and from another one, a step that works, one that waits, and one that does not listen.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import {
+  Flow,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRepository,
+  Step,
+  StepScope,
+  Tasklet
+} from "../../../src/index.js"
+import { drivers } from "../../support/drivers.js"
+
+const ends = (executionId: number) =>
+  Effect.all([JobOperator.execution(executionId), JobOperator.steps(executionId)]).pipe(
+    Effect.map(([job, steps]) => [job.status, ...steps.map(({ status, stepName }) => `${stepName} ${status}`)])
+  )
+
+/** Asks as another process does: past everything that this process knows about its own executions. */
+const stopFromElsewhere = (executionId: number) =>
+  Effect.flatMap(JobRepository.JobRepository, (repository) => repository.requestStop(executionId))
+
+const poll = (name: string, onPoll: Effect.Effect<void>) =>
+  Job.make(name, { flow: Step.tasklet("poll", Effect.as(onPoll, Tasklet.continueIf(true))) })
+
+for (const driver of drivers) {
+  describe(`stopping a job (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      it.effect("D16, STOP-4, STOP-5: another process sets the flag, the chunk at work is committed, then it is STOPPED", () =>
+        Effect.gen(function*() {
+          const written: Array<number> = []
+          const stopAtFour = (item: number) =>
+            item !== 4 ? Effect.succeed(item) : Effect.gen(function*() {
+              const [running] = yield* JobOperator.executions({ jobName: "chunks" })
+              yield* stopFromElsewhere(running!.id)
+              return item
+            })
+          const job = Job.make("chunks", {
+            flow: Step.chunk("load", {
+              reader: ItemReader.fromIterable(Chunk.range(1, 10)),
+              processor: stopAtFour,
+              writer: ItemWriter.inMemory(written),
+              chunkSize: 3
+            }).pipe(Flow.andThen(Step.tasklet("after", Effect.void)))
+          })
+          const first = yield* JobOperator.run(job, {})
+          assert.deepStrictEqual(yield* ends(first.id), ["STOPPED", "load STOPPED"])
+          assert.deepStrictEqual(written, [1, 2, 3, 4, 5, 6])
+          assert.strictEqual(first.exitStatus.code, "STOPPED")
+
+          const second = yield* JobOperator.run(job, {})
+          assert.deepStrictEqual(yield* ends(second.id), ["COMPLETED", "load COMPLETED", "after COMPLETED"])
+          assert.deepStrictEqual(written, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+        }))
+
+      it.effect("STOP-1: a step that waits for its source ends at once, with what it has read committed", () =>
+        Effect.gen(function*() {
+          const written: Array<number> = []
+          const waiting = yield* Deferred.make<void>()
+          const source = ItemReader.make("two, then nothing", () =>
+            Effect.sync(() => {
+              let read = 0
+              return {
+                pull: (max: number) =>
+                  read === 2
+                    ? Effect.zipRight(Deferred.succeed(waiting, undefined), Effect.never)
+                    : Effect.sync(() => ({
+                      items: [++read],
+                      position: read,
+                      failure: Option.none(),
+                      done: max === 0
+                    }))
+              }
+            }))
+          const job = Job.make("idle", {
+            flow: Step.chunk("drain", {
+              reader: source,
+              writer: ItemWriter.inMemory(written),
+              chunkSize: 5
+            })
+          })
+          yield* Effect.scoped(Effect.gen(function*() {
+            const running = yield* JobOperator.start(job, {})
+            yield* Deferred.await(waiting)
+            yield* JobOperator.stop(running.execution.id)
+            const ended = yield* running.await
+            assert.deepStrictEqual(yield* ends(ended.id), ["STOPPED", "drain STOPPED"])
+          }))
+          assert.deepStrictEqual(written, [1, 2])
+        }))
+
+      it.effect("STOP-1: a tasklet between two polls ends at once", () =>
+        Effect.gen(function*() {
+          const polled = yield* Deferred.make<void>()
+          const job = poll("poller", Effect.asVoid(Deferred.succeed(polled, undefined)))
+          yield* Effect.scoped(Effect.gen(function*() {
+            const running = yield* JobOperator.start(job, {})
+            yield* Deferred.await(polled)
+            yield* running.stop
+            const ended = yield* running.await
+            assert.deepStrictEqual(yield* ends(ended.id), ["STOPPED", "poll STOPPED"])
+            yield* running.stop
+          }))
+        }))
+
+      it.effect("STOP-1, C15: what does not run, runs no more or does not exist cannot be stopped", () =>
+        Effect.gen(function*() {
+          const ended = yield* JobOperator.run(Job.make("done", { flow: Step.tasklet("only", Effect.void) }), {})
+          const error = yield* Effect.flip(JobOperator.stop(ended.id))
+          assert.deepInclude(error, { _tag: "JobExecutionNotRunning", status: "COMPLETED" })
+          assert.strictEqual((yield* Effect.flip(JobOperator.stop(987_654_321)))._tag, "NoSuchJobExecution")
+        }))
+    })
+  })
+}
+
+describe("stopping a job with a clock", () => {
+  const long = (name: string, call: Effect.Effect<void, never, StepScope.StepScope>) =>
+    Job.make(name, { flow: Step.tasklet("long", call) })
+
+  it.effect("STOP-9: a tasklet that looks at stopRequested ends in its own time", () =>
+    Effect.gen(function*() {
+      const job = long(
+        "polite",
+        Effect.repeat(Effect.zipRight(Effect.sleep("1 second"), StepScope.stopRequested), { until: (asked) => asked })
+      )
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* JobOperator.start(job, {})
+        yield* TestClock.adjust("10 seconds")
+        yield* running.stop
+        const waiter = yield* Effect.fork(running.await)
+        yield* TestClock.adjust("1 second")
+        const ended = yield* Fiber.join(waiter)
+        const [step] = yield* JobOperator.steps(ended.id)
+        assert.deepStrictEqual([ended.status, step?.status, step?.counts.commit], ["STOPPED", "STOPPED", 1])
+      }))
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("STOP-9: one that does not is interrupted after the grace time and rolled back", () =>
+    Effect.gen(function*() {
+      const job = long("deaf", Effect.never)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* JobOperator.start(job, {})
+        yield* TestClock.adjust("1 hour")
+        yield* JobOperator.stop(running.execution.id)
+        yield* TestClock.adjust("29 seconds")
+        assert.deepStrictEqual(yield* ends(running.execution.id), ["STOPPING", "long STARTED"])
+        yield* TestClock.adjust("1 second")
+        const ended = yield* running.await
+        const [step] = yield* JobOperator.steps(ended.id)
+        assert.deepStrictEqual(yield* ends(ended.id), ["STOPPED", "long STOPPED"])
+        assert.deepInclude(step?.counts, { commit: 0, rollback: 1 })
+      }))
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("the grace time can be set", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const running = yield* JobOperator.start(long("brief", Effect.never), {})
+      yield* JobOperator.stop(running.execution.id)
+      yield* TestClock.adjust("5 millis")
+      assert.strictEqual((yield* running.await).status, "STOPPED")
+    })).pipe(
+      Effect.provideService(JobOperator.StopGrace, "5 millis"),
+      Effect.provide(JobRepository.layerMemory)
+    ))
+
+  it.effect("STOP-4: without any hint the heartbeat tells", () =>
+    Effect.gen(function*() {
+      const job = Job.make("told-by-heartbeat", {
+        flow: Step.chunk("drain", {
+          reader: ItemReader.fromStream(Stream.never),
+          writer: ItemWriter.inMemory<number>([]),
+          chunkSize: 5
+        })
+      })
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* JobOperator.start(job, {})
+        yield* TestClock.adjust("15 seconds")
+        yield* stopFromElsewhere(running.execution.id)
+        yield* TestClock.adjust("7 seconds")
+        assert.deepStrictEqual(yield* ends(running.execution.id), ["STOPPING", "drain STARTED"])
+        yield* TestClock.adjust("500 millis")
+        assert.strictEqual((yield* running.await).status, "STOPPED")
+      }))
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("a background fiber of the reader lives from page to page", () =>
+    Effect.gen(function*() {
+      const written: Array<number> = []
+      const merged = Stream.merge(Stream.range(1, 50), Stream.range(51, 100)).pipe(Stream.rechunk(1))
+      const job = Job.make("merged", {
+        flow: Step.chunk("load", {
+          reader: ItemReader.fromStream(merged),
+          writer: ItemWriter.inMemory(written),
+          chunkSize: 7
+        })
+      })
+      assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+      assert.deepStrictEqual([...written].sort((a, b) => a - b), [...Chunk.range(1, 100)])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
