@@ -103,8 +103,9 @@ export const check = (directory: string, ends: ReadonlyArray<string> = ["OWNER_D
     const executions = [...before.reverse(), last!]
     assert.strictEqual(new Set(executions.map((execution) => execution.instance.id)).size, 1)
     const steps = (yield* Effect.forEach(executions, (execution) => JobOperator.steps(execution.id))).flat()
-    for (const step of ends.length === 1 ? steps : []) {
-      assert.include(["COMPLETED COMPLETED", "FAILED OWNER_DIED"], `${step.status} ${step.exitStatus.code}`)
+    for (const { endTime, exitStatus, status } of steps) {
+      assert.include(["COMPLETED COMPLETED", ...ends.map((code) => `FAILED ${code}`)], `${status} ${exitStatus.code}`)
+      assert.strictEqual(endTime._tag, "Some")
     }
     // A step that could save how it failed has counted the items of its last chunk, which are read again.
     const counted = ends.length === 1 ? counting : countingWrites

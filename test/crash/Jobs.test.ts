@@ -1,0 +1,361 @@
+/**
+ * The crash kit applied to ourselves: jobs of every kind, with the readers that need nothing but memory, die everywhere.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import {
+  CsvItemReader,
+  CsvItemWriter,
+  JsonItemReader,
+  NdjsonItemReader,
+  NdjsonItemWriter
+} from "../../src/file/index.js"
+import type { BatchError } from "../../src/index.js"
+import {
+  ExecutionContext,
+  Flow,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRepository,
+  JobScope,
+  Listener,
+  Listeners,
+  Step,
+  StepScope,
+  Tasklet,
+  Transactor
+} from "../../src/index.js"
+import { BatchTest } from "../../src/testing/index.js"
+import { MemoryFiles } from "../file/support.js"
+
+const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index + 1)
+
+class BadRecord extends Data.TaggedError("BadRecord")<{ readonly at: number }> {}
+class BadItem extends Data.TaggedError("BadItem")<{ readonly n: number }> {}
+class Refused extends Data.TaggedError("Refused")<{}> {}
+class Flaky extends Data.TaggedError("Flaky")<{}> {}
+
+const survives = <P, Code extends string, E, R, E2, R2>(
+  make: () => BatchTest.World<P, Code, E, R, E2, R2>,
+  options: { readonly randomRuns?: number; readonly seed?: number } = { randomRuns: 10 }
+) => BatchTest.crashEverywhere({ make: Effect.sync(make), ...options })
+
+describe("a chunk step survives, whatever it reads", () => {
+  const file = "in"
+  const fileOf = (content: string) => new MemoryFiles().set(file, content).layer
+  const readers = {
+    fromIterable: ItemReader.fromIterable(numbers(8)),
+    fromStream: ItemReader.fromStream(Stream.fromIterable(numbers(8)).pipe(Stream.rechunk(3))),
+    fromStreamBy: ItemReader.fromStreamBy({
+      key: Schema.Number,
+      keyOf: (n: number) => n,
+      open: (after) => Stream.fromIterable(numbers(8).slice(Option.getOrElse(after, () => 0)))
+    }),
+    paged: ItemReader.paged({
+      cursor: Schema.Number,
+      initial: 0,
+      fetch: (cursor) =>
+        Effect.succeed({
+          items: numbers(8).slice(cursor, cursor + 3),
+          next: cursor + 3 < 8 ? Option.some(cursor + 3) : Option.none()
+        })
+    }),
+    unwrap: ItemReader.unwrap(Effect.sync(() => ItemReader.fromIterable(numbers(8)))),
+    map: ItemReader.map(ItemReader.fromIterable(numbers(8)), (n) => n * 2),
+    filter: ItemReader.filter(ItemReader.fromIterable(numbers(12)), (n) => n % 3 !== 0),
+    concat: ItemReader.fromIterable(numbers(4)).pipe(ItemReader.concat(ItemReader.fromIterable([5, 6, 7]))),
+    limit: ItemReader.limit(ItemReader.fromIterable(numbers(99)), 8),
+    zipWithIndex: ItemReader.zipWithIndex(ItemReader.fromIterable(["a", "b", "c", "d", "e"])),
+    csv: CsvItemReader.make(file).pipe(ItemReader.mapError(() => new Flaky())),
+    json: JsonItemReader.array(file, { schema: Schema.Number }).pipe(ItemReader.mapError(() => new Flaky())),
+    ndjson: NdjsonItemReader.make(file, { schema: Schema.Number }).pipe(ItemReader.mapError(() => new Flaky()))
+  }
+  const content: Partial<Record<string, string>> = {
+    csv: `n\n${numbers(8).join("\n")}\n`,
+    json: JSON.stringify(numbers(8)),
+    ndjson: numbers(8).join("\n")
+  }
+
+  it.effect.each(Object.entries(readers))("%s", ([name, reader]) =>
+    survives(() => {
+      const out: Array<unknown> = []
+      const step = Step.chunk("copy", {
+        reader: reader as ItemReader.ItemReader<unknown, unknown, never>,
+        writer: ItemWriter.inMemory(out),
+        chunkSize: 3
+      })
+      return { job: Job.make(name, { flow: step }), parameters: {}, observe: Effect.sync(() => out.slice()) }
+    }).pipe(
+      Effect.tap(({ points }) => assert.isAbove(points, 20)),
+      Effect.provide(fileOf(content[name] ?? ""))
+    ))
+
+  it.effect("and files that it writes are cut back to what was committed, with the footer once", () => {
+    const files = new MemoryFiles()
+    let worlds = 0
+    return survives(() => {
+      const path = `out-${worlds++}`
+      const step = Step.chunk("copy", {
+        reader: ItemReader.map(ItemReader.fromIterable(numbers(8)), (n) => ({ n, square: n * n })),
+        writer: ItemWriter.tee(
+          NdjsonItemWriter.make<object>(`${path}.ndjson`),
+          CsvItemWriter.make<object>(`${path}.csv`, { footer: ({ items }) => `# ${items}\n` })
+        ),
+        chunkSize: 3
+      })
+      return {
+        job: Job.make("files", { flow: step }),
+        parameters: {},
+        observe: Effect.sync(() => [files.text(`${path}.ndjson`), files.text(`${path}.csv`)])
+      }
+    }).pipe(Effect.provide(files.layer))
+  })
+})
+
+describe("a step with bad records survives", () => {
+  type Kind = "good" | "unreadable" | "unprocessable" | "unwritable"
+
+  interface Plan {
+    readonly items: ReadonlyArray<Kind>
+    readonly chunkSize: number
+    readonly scan: "bisect" | "one-by-one"
+  }
+
+  const readerOf = ({ items }: Plan) =>
+    ItemReader.make<number, BadRecord>("planned", (from) =>
+      Effect.sync(() => {
+        let next = Option.match(from, { onNone: () => 0, onSome: Number })
+        return {
+          pull: (max: number) =>
+            Effect.sync(() => {
+              const page: Array<number> = []
+              let failure = Option.none<BadRecord>()
+              while (page.length < max && next < items.length && Option.isNone(failure)) {
+                if (items[next] === "unreadable") {
+                  failure = Option.some(new BadRecord({ at: next }))
+                } else {
+                  page.push(next)
+                }
+                next++
+              }
+              return { items: page, position: next, failure, done: next === items.length }
+            })
+        }
+      }))
+
+  const refusing = (out: Array<number>, { items }: Plan) =>
+    ItemWriter.fromFunction("refusing", (chunk: ReadonlyArray<number>) =>
+      Effect.suspend(() => {
+        const before = out.length
+        out.push(...chunk)
+        return Effect.zipRight(
+          Transactor.onRollback(Effect.sync(() => void out.splice(before, chunk.length))),
+          chunk.some((n) => items[n] === "unwritable") ? Effect.fail(new Refused()) : Effect.void
+        )
+      }), { delivery: "transactional" })
+
+  /** Phase and item of what was skipped, over all executions. */
+  const quarantined = Effect.gen(function*() {
+    const repository = yield* JobRepository.JobRepository
+    const executions = yield* repository.jobExecutions({ limit: 1000 })
+    const skipped = yield* Effect.forEach([...executions].reverse(), ({ id }) => repository.skippedItems(id))
+    return skipped.flat().map(({ item, phase }) => `${phase} ${Option.getOrElse(item, () => "-")}`).sort()
+  })
+
+  const worldOf = (plan: Plan) => () => {
+    const out: Array<number> = []
+    const step = Step.chunk("load", {
+      reader: readerOf(plan),
+      processor: (n: number) => plan.items[n] === "unprocessable" ? Effect.fail(new BadItem({ n })) : Effect.succeed(n),
+      writer: refusing(out, plan),
+      chunkSize: plan.chunkSize
+    }).pipe(
+      Step.skip(["BadRecord", "BadItem", "Refused"], { limit: 1000 }),
+      Step.scan(plan.scan),
+      Step.quarantine()
+    )
+    return {
+      job: Job.make("load", { flow: step }),
+      parameters: {},
+      observe: Effect.map(quarantined, (skipped) => ({ out: out.slice(), skipped }))
+    }
+  }
+
+  const planned = (items: string, scan: Plan["scan"] = "bisect"): Plan => ({
+    items: [...items].map((kind) =>
+      kind === "r" ? "unreadable" : kind === "p" ? "unprocessable" : kind === "w" ? "unwritable" : "good"
+    ),
+    chunkSize: 4,
+    scan
+  })
+
+  it.effect.each<readonly [string, Plan]>([
+    ["bad in each phase", planned("..r.p..w..")],
+    ["FT6-9: several bad items in one scan", planned("w.w..ww..w")],
+    ["FT6-9: one by one", planned("w.w..ww..w", "one-by-one")],
+    ["only bad records", planned("rrpwrpw")],
+    ["bad records behind the last item", planned(".w.rr")],
+    ["a bad record between the items of a scanned chunk", planned(".rw.r.")]
+  ])("%s", ([, plan]) => survives(worldOf(plan)))
+
+  const plans: FastCheck.Arbitrary<Plan> = FastCheck.record({
+    items: FastCheck.array(
+      FastCheck.oneof(
+        { weight: 4, arbitrary: FastCheck.constant<Kind>("good") },
+        { weight: 3, arbitrary: FastCheck.constantFrom<Array<Kind>>("unreadable", "unprocessable", "unwritable") }
+      ),
+      { minLength: 1, maxLength: 9 }
+    ),
+    chunkSize: FastCheck.integer({ min: 1, max: 6 }),
+    scan: FastCheck.constantFrom<Array<Plan["scan"]>>("bisect", "one-by-one")
+  })
+
+  it.effect.prop(
+    "any plan, any chunk size",
+    [plans, FastCheck.nat()],
+    ([plan, seed]) => Effect.asVoid(survives(worldOf(plan), { seed, randomRuns: 5 })),
+    { fastCheck: { numRuns: 15 } }
+  )
+
+  it.effect("retries of reads, items and writes, with pauses", () =>
+    survives(() => {
+      const out: Array<number> = []
+      const failed = new Set<string>()
+      /** Fails the first time in the life of the world. */
+      const once = (what: string) =>
+        Effect.suspend(() => {
+          const again = failed.has(what)
+          failed.add(what)
+          return again ? Effect.void : Effect.fail(new Flaky())
+        })
+      const step = Step.chunk("flaky", {
+        reader: ItemReader.fromIterable(numbers(7)),
+        processor: (n: number) => n % 3 === 0 ? Effect.as(once(`process ${n}`), n) : Effect.succeed(n),
+        writer: ItemWriter.tee(
+          ItemWriter.inMemory(out),
+          ItemWriter.fromFunction((items: ReadonlyArray<number>) => once(`write ${items[0]}`), {
+            delivery: "transactional"
+          })
+        ),
+        chunkSize: 2
+      }).pipe(Step.retry("Flaky", { schedule: Schedule.exponential("1 second").pipe(Schedule.upTo("1 hour")) }))
+      return { job: Job.make("flaky", { flow: step }), parameters: {}, observe: Effect.sync(() => out.slice()) }
+    }))
+})
+
+describe("a tasklet step survives", () => {
+  const Next = ExecutionContext.key("next", Schema.Number)
+
+  /** Writes one number per call; the number is remembered in the context of the step. */
+  const counting = (out: Array<number>, upTo: number): Effect.Effect<
+    Tasklet.RepeatStatus,
+    BatchError.UnreadableContextKey,
+    StepScope.StepScope
+  > =>
+    Effect.gen(function*() {
+      const next = Option.getOrElse(yield* StepScope.get(Next), () => 1)
+      if (next <= upTo) {
+        out.push(next)
+        yield* Transactor.onRollback(Effect.sync(() => void out.pop()))
+        yield* StepScope.set(Next, next + 1)
+        yield* StepScope.contribute({ write: 1 })
+      }
+      return Tasklet.continueIf(next < upTo)
+    })
+
+  it.effect("TASK-1, CTX-9: one call after the other, its place in the context of the step", () =>
+    survives(() => {
+      const out: Array<number> = []
+      return {
+        job: Job.make("count", { flow: Step.tasklet("count", counting(out, 5)) }),
+        parameters: {},
+        observe: Effect.sync(() => out.slice())
+      }
+    }))
+})
+
+describe("a job of several steps survives", () => {
+  const Total = ExecutionContext.key("total", Schema.Number)
+
+  const jobContexts = Effect.map(
+    JobOperator.executions({}),
+    ([last]) => last?.context.entries ?? {}
+  )
+
+  it.effect("CTX-9: what its steps add up in the context of the job", () =>
+    survives(() => {
+      const adding = (name: string, by: number) =>
+        Step.chunk(name, {
+          reader: ItemReader.fromIterable(numbers(4)),
+          writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+            Effect.gen(function*() {
+              const total = Option.getOrElse(yield* JobScope.get(Total), () => 0)
+              yield* JobScope.set(Total, items.reduce((sum, n) => sum + n * by, total))
+            }), { delivery: "transactional" }),
+          chunkSize: 2
+        })
+      return {
+        job: Job.make("sum", { flow: adding("one", 1).pipe(Flow.andThen(adding("hundred", 100))) }),
+        parameters: {},
+        observe: jobContexts
+      }
+    }))
+
+  it.effect("what a listener promotes when a step ends (LISTEN-40)", () =>
+    survives(() => {
+      const first = Step.tasklet("first", StepScope.set(Total, 42)).pipe(Step.listen(Listeners.promoteToJob([Total])))
+      const out: Array<number> = []
+      const second = Step.tasklet(
+        "second",
+        Effect.gen(function*() {
+          out.length = 0
+          out.push(Option.getOrElse(yield* JobScope.get(Total), () => -1))
+        })
+      )
+      return {
+        job: Job.make("promote", { flow: first.pipe(Flow.andThen(second)) }),
+        parameters: {},
+        observe: Effect.map(jobContexts, (context) => ({ context, out: out.slice() }))
+      }
+    }))
+
+  it.effect("a step that runs in every execution, and one that may run only so often", () =>
+    survives(() => {
+      const out: Array<number> = []
+      const always = Step.chunk("always", {
+        reader: ItemReader.fromIterable(numbers(3)),
+        writer: ItemWriter.discard,
+        chunkSize: 2
+      }).pipe(Step.allowStartIfComplete)
+      const limited = Step.chunk("limited", {
+        reader: ItemReader.fromIterable(numbers(3)),
+        writer: ItemWriter.inMemory(out),
+        chunkSize: 2
+      }).pipe(Step.startLimit(5))
+      return {
+        job: Job.make("steps", { flow: always.pipe(Flow.andThen(limited)) }),
+        parameters: {},
+        observe: Effect.sync(() => out.slice())
+      }
+    }))
+
+  it.effect("listeners that answer with an exit status", () =>
+    survives(() => {
+      const out: Array<number> = []
+      const listener = Listener.step({ beforeStep: () => Effect.void, afterStep: () => Effect.succeed(undefined) })
+      const step = Step.chunk("listened", {
+        reader: ItemReader.fromIterable(numbers(3)),
+        writer: ItemWriter.inMemory(out),
+        chunkSize: 2
+      }).pipe(Step.listen(listener))
+      return { job: Job.make("listened", { flow: step }), parameters: {}, observe: Effect.sync(() => out.slice()) }
+    }))
+})

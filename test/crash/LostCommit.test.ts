@@ -1,0 +1,133 @@
+/**
+ * A database that goes away at the worst moment: it has committed, but its answer is lost, and nobody can ask it.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { NdjsonItemWriter } from "../../src/file/index.js"
+import {
+  BatchError,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRepository,
+  Step,
+  Transactor
+} from "../../src/index.js"
+import { MemoryFiles } from "../file/support.js"
+
+const gone = (operation: string) => new BatchError.JobRepositoryError({ operation, reason: "fatal", detail: "gone" })
+
+/** What is out of reach, from the moment on at which the answer to a commit is lost. */
+interface Outage {
+  /** The commit whose answer is lost, counted from 1; 0 if it all begins with the job. */
+  readonly commit: number
+  /** Whether that commit happened. */
+  readonly happened: boolean
+  /** How many lookups, and how many saves of steps, fail then. */
+  lookups: number
+  saves: number
+}
+
+const withOutage = (outage: Outage) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository.JobRepository
+    const { transact } = yield* Transactor.Transactor
+    let commits = 0
+    let out = outage.commit === 0
+    const answerLost = Effect.suspend(() => {
+      out = true
+      return new BatchError.TransactionError({ reason: "transient", phase: "commit", cause: "gone" })
+    })
+    return yield* self.pipe(
+      Effect.provideService(JobRepository.JobRepository, {
+        ...repository,
+        stepExecutions: (id) =>
+          Effect.suspend(() => out && outage.lookups-- > 0 ? gone("stepExecutions") : repository.stepExecutions(id)),
+        updateStepExecution: (execution, step) =>
+          Effect.suspend(() =>
+            out && outage.saves-- > 0
+              ? gone("updateStepExecution")
+              : repository.updateStepExecution(execution, step)
+          )
+      }),
+      Effect.provideService(Transactor.Transactor, {
+        transact: (effect, options) =>
+          Effect.suspend(() => {
+            if (++commits !== outage.commit) {
+              return transact(effect, options)
+            }
+            return outage.happened
+              ? Effect.zipRight(transact(effect, options), answerLost)
+              : transact(Effect.zipRight(effect, answerLost), options)
+          })
+      })
+    )
+  })
+
+const numbers = [1, 2, 3, 4, 5, 6, 7]
+
+const jobOf = (out: Array<number>) =>
+  Job.make("copy", {
+    flow: Step.chunk("copy", {
+      reader: ItemReader.fromIterable(numbers),
+      writer: ItemWriter.tee(ItemWriter.inMemory(out), NdjsonItemWriter.make<number>("out")),
+      chunkSize: 2
+    })
+  })
+
+const steps = Effect.gen(function*() {
+  const executions = yield* JobOperator.executions({})
+  const all = yield* Effect.forEach([...executions].reverse(), ({ id }) => JobOperator.steps(id))
+  return all.flat()
+})
+
+/** The job in an outage, and again when the database is back. */
+const twice = (outage: Outage) =>
+  Effect.gen(function*() {
+    const out: Array<number> = []
+    const files = new MemoryFiles()
+    yield* Effect.gen(function*() {
+      const first = yield* JobOperator.run(jobOf(out), {}).pipe(withOutage(outage))
+      assert.strictEqual(first.status, "FAILED")
+      for (const step of yield* steps) {
+        assert.deepStrictEqual([step.status, step.endTime._tag], ["FAILED", "Some"])
+      }
+      const second = yield* JobOperator.run(jobOf(out), {})
+      assert.strictEqual(second.status, "COMPLETED", second.exitStatus.messages.join())
+    }).pipe(Effect.provide(files.layer))
+    assert.deepStrictEqual(out, numbers)
+    assert.strictEqual(files.text("out"), numbers.map((n) => `${n}\n`).join(""))
+    assert.strictEqual((yield* steps).reduce((sum, { counts }) => sum + counts.write, 0), numbers.length)
+  }).pipe(Effect.provide(JobRepository.layerMemory))
+
+describe("a commit whose answer is lost", () => {
+  const both = [["that happened", true], ["that did not happen", false]] as const
+
+  it.effect.each(both)(
+    "%s, and cannot be looked up: the end of the step is not saved over it",
+    ([, happened]) => twice({ commit: 2, happened, lookups: 1, saves: 0 })
+  )
+
+  it.effect.each(both)(
+    "%s, and cannot be looked up before the end of the job",
+    ([, happened]) => twice({ commit: 2, happened, lookups: 2, saves: 0 })
+  )
+})
+
+describe("a step whose end could not be saved", () => {
+  it.effect("is closed together with its job", () =>
+    Effect.gen(function*() {
+      const step = Step.tasklet("broken", Effect.fail("no"))
+      const ended = yield* JobOperator.run(Job.make("broken", { flow: step }), {}).pipe(
+        withOutage({ commit: 0, happened: true, lookups: 0, saves: 1 })
+      )
+      assert.strictEqual(ended.status, "FAILED")
+      const [closed] = yield* JobOperator.steps(ended.id)
+      assert.deepStrictEqual([closed?.status, closed?.exitStatus.code, closed?.endTime._tag], [
+        "FAILED",
+        "FAILED",
+        "Some"
+      ])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
