@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
+import { SqlClient } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -24,6 +24,7 @@ import { defaultPrefix } from "./internal/schema.js"
 import type { Session } from "./internal/session.js"
 import * as Session_ from "./internal/session.js"
 import * as StepRows from "./internal/stepRows.js"
+import * as StopHints from "./internal/stopHints.js"
 import * as Migrations from "./Migrations.js"
 import * as SqlTransactor from "./SqlTransactor.js"
 
@@ -32,6 +33,9 @@ import * as SqlTransactor from "./SqlTransactor.js"
  * - `migrate`: whether to create and upgrade the tables when the layer is built; otherwise it only makes sure that they
  *   are there. Default true.
  * - `idleTimeout`: see `SqlTransactor.Options`.
+ * - `listen`: whether, on PostgreSQL, a connection of the pool listens for stop requests while jobs run, so that they are
+ *   seen at once and not by the next heartbeat only. Default true; a pool of less than four connections does not. Not
+ *   for connection poolers that hand a connection on after each transaction.
  * - `busyTimeout`: how long SQLite waits while another process, or another client of this one, is writing. Default 5
  *   seconds.
  *
@@ -40,6 +44,7 @@ import * as SqlTransactor from "./SqlTransactor.js"
  */
 export interface Options extends Migrations.Options, SqlTransactor.Options {
   readonly migrate?: boolean | undefined
+  readonly listen?: boolean | undefined
   readonly busyTimeout?: Duration.DurationInput | undefined
 }
 
@@ -62,12 +67,14 @@ export interface Options extends Migrations.Options, SqlTransactor.Options {
 export const layerWith = (
   options: Options
 ): Layer.Layer<JobRepository.JobRepository | Transactor, JobRepositoryError, SqlClient> =>
-  Layer.effectContext(Effect.gen(function*() {
+  Layer.scopedContext(Effect.gen(function*() {
     const session = yield* Session_.make
     const prefix = options.prefix ?? defaultPrefix
     yield* prepare(session, options)
     yield* options.migrate === false ? Migrations.verify(session, prefix) : Migrations.migrate(session, prefix)
-    return Context.make(JobRepository.JobRepository, JobRepository.makeEncoded(encoded(session, prefix, options))).pipe(
+    const stopHint = options.listen === false ? undefined : yield* StopHints.make(yield* SqlClient, session, prefix)
+    const driver = { ...encoded(session, prefix, options), stopHint }
+    return Context.make(JobRepository.JobRepository, JobRepository.makeEncoded(driver)).pipe(
       Context.add(Transactor, SqlTransactor.fromSession(session, options))
     )
   }))

@@ -20,6 +20,7 @@ import {
   StepScope,
   Tasklet
 } from "../../../src/index.js"
+import { seeded } from "../../../src/internal/random.js"
 import { drivers } from "../../support/drivers.js"
 
 const ends = (executionId: number) =>
@@ -113,6 +114,41 @@ for (const driver of drivers) {
             yield* running.stop
           }))
         }))
+
+      it.effect(
+        "STOP-8: a stop that races the end of the job leaves COMPLETED or STOPPED, in 200 rounds",
+        () =>
+          Effect.gen(function*() {
+            const random = seeded(7)
+            const seen = new Set<string>()
+            for (let round = 0; round < 200; round++) {
+              const written: Array<number> = []
+              const job = Job.make(`race-${round}`, {
+                flow: Step.chunk("load", {
+                  reader: ItemReader.fromIterable([1, 2, 3]),
+                  writer: ItemWriter.inMemory(written),
+                  chunkSize: 1 + random(3)
+                })
+              })
+              yield* Effect.scoped(Effect.gen(function*() {
+                const running = yield* JobOperator.start(job, {})
+                yield* Effect.repeatN(Effect.yieldNow(), random(200))
+                const { id } = running.execution
+                yield* Effect.ignore(round % 2 === 0 ? JobOperator.stop(id) : stopFromElsewhere(id))
+                const ended = yield* running.await
+                const [status, step] = yield* ends(ended.id)
+                seen.add(`${status} ${step}`)
+                if (status === "STOPPED") {
+                  assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+                }
+              }))
+              assert.deepStrictEqual(written, [1, 2, 3])
+            }
+            const allowed = ["COMPLETED load COMPLETED", "STOPPED load STOPPED", "STOPPED undefined"]
+            assert.includeMembers(allowed, [...seen])
+          }),
+        120_000
+      )
 
       it.effect("STOP-1, C15: what does not run, runs no more or does not exist cannot be stopped", () =>
         Effect.gen(function*() {
