@@ -106,11 +106,15 @@ const end = (state: StepState, exit: Exit.Exit<unknown, unknown>): Effect.Effect
       () => exitCode === undefined ? "COMPLETED" : exitCode.decide(State.current(state))
     )
     state.status = status
-    const ended = { status, exitStatus, endTime: Option.some(now), lastUpdated: now }
+    const ended = { status, exitStatus, endTime: Option.some(now), lastUpdated: now, ...withoutMark(state) }
     const open = status === "COMPLETED" && afterStepsOf(state).length > 0
     yield* saving(State.finish(state, open ? { lastUpdated: now } : ended))
     state.step = { ...state.step, ...ended }
   })
+
+/** Whatever a tasklet has finished, the next execution of its step calls it again (TASK-1). */
+const withoutMark = ({ definition }: StepState): Partial<StepExecution> =>
+  definition.body._tag === "Tasklet" ? { checkpoint: Option.none() } : {}
 
 const afterStepsOf = ({ definition }: StepState) =>
   definition.settings.listeners.flatMap(({ afterStep }) => afterStep === undefined ? [] : [afterStep]).reverse()

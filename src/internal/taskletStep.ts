@@ -1,15 +1,22 @@
 /**
  * The body of a tasklet step: calls the tasklet until it is finished, each call in a transaction of its own (TASK-1,
  * TASK-3).
+ *
+ * The last call leaves behind, in its transaction, that the tasklet has finished and how. The end of the step removes
+ * that, so it is found only after a crash in between, when the call must not be made once more.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { BatchEvent } from "../BatchEvent.js"
+import * as BatchStatus from "../BatchStatus.js"
 import * as ExitStatus from "../ExitStatus.js"
 import type { RepeatStatus } from "../Tasklet.js"
 import type { AnyEffect, TaskletBody } from "./definition.js"
 import { describe, unwrap } from "./failure.js"
 import * as FaultPoint from "./faultPoint.js"
 import { chunkFailed } from "./hooks.js"
+import type * as Json from "./json.js"
 import type { StepState } from "./stepState.js"
 import { commit, count, current, isStopping } from "./stepState.js"
 import { makeBreather } from "./yielding.js"
@@ -17,7 +24,7 @@ import { makeBreather } from "./yielding.js"
 export const runTaskletStep = (state: StepState, { tasklet }: TaskletBody): AnyEffect =>
   Effect.gen(function*() {
     const breathe = makeBreather()
-    let again = true
+    let again = !Option.exists(state.step.checkpoint, (left) => resumeFinished(state, left))
     while (again && !isStopping(state)) {
       again = yield* call(state, tasklet)
       yield* breathe
@@ -40,7 +47,8 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
     status = toStatus(yield* tasklet)
     yield* listener(beforeCommit)
     yield* FaultPoint.hit("afterWrite")
-    return { checkpoint: state.step.checkpoint, counts: { commit: 1 } }
+    const checkpoint = status?._tag === "Continuable" ? Option.none() : Option.some(finished(state, status?.exitCode))
+    return { checkpoint, counts: { commit: 1 } }
   })
   return commit(state, work).pipe(
     Effect.onExit((exit) => exit._tag === "Failure" ? rolledBack(state, describe(unwrap(exit.cause))) : Effect.void),
@@ -57,6 +65,35 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
     Effect.map(() => status?._tag === "Continuable")
   )
 }
+
+/** How a tasklet that finished left the step, its own exit code included. */
+const finished = (state: StepState, exitCode: string | undefined): Json.Json => {
+  const { code, messages } = exitCode === undefined
+    ? state.exitStatus
+    : ExitStatus.and(state.exitStatus, ExitStatus.make(exitCode))
+  return { finished: { code, messages, status: state.status } }
+}
+
+const Finished = Schema.Struct({
+  finished: Schema.Struct({
+    code: Schema.String,
+    messages: Schema.Array(Schema.String),
+    status: BatchStatus.BatchStatus
+  })
+})
+
+const decodeFinished = Schema.decodeUnknownOption(Finished)
+
+/** Whether the tasklet had finished; if so, the step is as it left it. */
+const resumeFinished = (state: StepState, left: Json.Json): boolean =>
+  Option.match(decodeFinished(left), {
+    onNone: () => false,
+    onSome: ({ finished: { code, messages, status } }) => {
+      state.exitStatus = ExitStatus.and(state.exitStatus, ExitStatus.make(code, ...messages))
+      state.status = BatchStatus.upgradeTo(state.status, status)
+      return true
+    }
+  })
 
 /** A tasklet that answers anything else than a repeat status is finished (TASK-1). */
 const toStatus = (answer: unknown): RepeatStatus<string> | undefined =>

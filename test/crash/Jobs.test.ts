@@ -19,6 +19,7 @@ import {
 import type { BatchError } from "../../src/index.js"
 import {
   ExecutionContext,
+  ExitStatus,
   Flow,
   ItemReader,
   ItemWriter,
@@ -280,6 +281,59 @@ describe("a tasklet step survives", () => {
         observe: Effect.sync(() => out.slice())
       }
     }))
+})
+
+describe("a tasklet that keeps no books", () => {
+  /** What it writes is undone by a rollback, but it does not know what it has written. */
+  const writing = (
+    out: Array<string>,
+    answer: Effect.Effect<void | Tasklet.RepeatStatus<"LATE">, never, StepScope.StepScope>
+  ) =>
+    Effect.zipRight(
+      Effect.suspend(() => {
+        out.push("row")
+        return Transactor.onRollback(Effect.sync(() => void out.pop()))
+      }),
+      answer
+    )
+
+  const answers = {
+    "that just ends": Effect.void,
+    "that chooses the exit code": Effect.succeed(Tasklet.finishedWith("LATE")),
+    "that raises the status": Effect.asVoid(StepScope.exitStatus(ExitStatus.make("LATE")))
+  }
+
+  it.effect.each(Object.entries(answers))(
+    "%s writes exactly once, and its step ends the same",
+    ([, answer]) =>
+      survives(() => {
+        const out: Array<string> = []
+        const step = Step.tasklet("once", writing(out, answer)).pipe(Step.listen(Listeners.promoteToJob([])))
+        const codes = Effect.gen(function*() {
+          const executions = yield* JobOperator.executions({})
+          const steps = yield* Effect.forEach(executions, ({ id }) => JobOperator.steps(id))
+          return steps.flat().map(({ exitStatus }) => exitStatus.code).filter((code) => code !== "OWNER_DIED")
+        })
+        return {
+          job: Job.make("once", { flow: step }),
+          parameters: {},
+          observe: Effect.map(codes, (codes) => ({ out: out.slice(), codes }))
+        }
+      })
+  )
+
+  it.effect("TASK-1: is called again when its step failed after it had finished", () =>
+    Effect.gen(function*() {
+      const out: Array<string> = []
+      let failures = 1
+      const step = Step.tasklet("twice", writing(out, Effect.void)).pipe(
+        Step.listen(Listener.step({ afterStep: () => failures-- > 0 ? Effect.fail("no") : Effect.succeed(undefined) }))
+      )
+      const job = Job.make("twice", { flow: step })
+      assert.strictEqual((yield* JobOperator.run(job, {})).status, "FAILED")
+      assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+      assert.deepStrictEqual(out, ["row", "row"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
 })
 
 describe("a job of several steps survives", () => {
