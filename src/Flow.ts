@@ -209,14 +209,14 @@ export const match: {
   <const Cases extends Readonly<Record<string, Flow.Any>>>(
     cases: Cases
   ): <Code extends string, E, R>(
-    self: Flow<Code, E, R> & CheckCases<Code, keyof Cases & string>
+    self: Flow<Code, E, R> & CheckCases<Code, KeyOf<Cases>>
   ) => Flow<
     MatchedCode<Code, Cases>,
     E | Flow.Error<Cases[keyof Cases]>,
     R | Flow.Context<Cases[keyof Cases]>
   >
   <Code extends string, E, R, const Cases extends Readonly<Record<string, Flow.Any>>>(
-    self: Flow<Code, E, R> & CheckCases<Code, keyof Cases & string>,
+    self: Flow<Code, E, R> & CheckCases<Code, KeyOf<Cases>>,
     cases: Cases
   ): Flow<
     MatchedCode<Code, Cases>,
@@ -440,7 +440,7 @@ export const stopAndRestart: {
  * @category constructors
  */
 export const graph = <const States extends Readonly<Record<string, State>>>(
-  start: keyof Types.NoInfer<States> & string,
+  start: KeyOf<Types.NoInfer<States>>,
   states: States & CheckStates<Types.NoInfer<States>>
 ): Flow<
   StatesCode<States>,
@@ -480,6 +480,9 @@ type Left<C extends string> = Extract<
 
 type Routable<C extends string> = Exclude<C, Left<C>>
 
+/** The keys as strings, which they are at run time even where they look like numbers. */
+type KeyOf<T> = `${Extract<keyof T, string | number>}`
+
 /** The codes that a key surely matches: none for a key with `?`. */
 type Glob<P extends string> = P extends `${string}?${string}` ? never
   : P extends `${infer A}*${infer B}` ? `${A}${string}${Glob<B>}`
@@ -502,20 +505,20 @@ type CheckCases<Code extends string, Keys extends string> = string extends Routa
 type MatchedCode<Code extends string, Cases extends Readonly<Record<string, Flow.Any>>> =
   | Flow.Code<Cases[keyof Cases]>
   | Left<Code>
-  | Uncovered<Extract<Code, "FAILED">, keyof Cases & string>
+  | Uncovered<Extract<Code, "FAILED">, KeyOf<Cases>>
 
 type CheckStates<States extends Readonly<Record<string, State>>> = {
   readonly [K in keyof States]: {
     readonly run: States[K]["run"]
     readonly on?: States[K]["on"] extends Readonly<Record<string, string>>
-      ? CheckTargets<Routable<Flow.Code<States[K]["run"]>>, keyof States[K]["on"] & string, keyof States & string>
+      ? CheckTargets<Routable<Flow.Code<States[K]["run"]>>, KeyOf<States[K]["on"]>, KeyOf<States>>
       : undefined
   }
 }
 
 type CheckTargets<Code extends string, Keys extends string, Names extends string> =
   & {
-    readonly [K in Keys]: string extends Code ? Names | "END"
+    readonly [K in Keys]?: string extends Code ? Names | "END"
       : [Unreachable<Code, K>] extends [never] ? Names | "END"
       : never
   }
@@ -528,8 +531,8 @@ type StatesCode<States extends Readonly<Record<string, State>>> = {
 
 type StateCode<Code extends string, On> = On extends Readonly<Record<string, string>> ?
     | Left<Code>
-    | Uncovered<Extract<Code, "FAILED">, keyof On & string>
-    | Extract<Routable<Code>, Glob<{ [K in keyof On]: On[K] extends "END" ? K : never }[keyof On] & string>>
+    | Uncovered<Extract<Code, "FAILED">, KeyOf<On>>
+    | Extract<Routable<Code>, Glob<KeyOf<{ [K in keyof On as On[K] extends "END" ? K : never]: true }>>>
   : Code
 
 /** @internal */

@@ -10,8 +10,10 @@ import type * as Types from "effect/Types"
 import { JobDefinitionError } from "./BatchError.js"
 import type { Flow } from "./Flow.js"
 import type { JobDefinition } from "./internal/definition.js"
+import * as Describe from "./internal/describe.js"
 import { defects } from "./internal/flowDefects.js"
 import { lower } from "./internal/flowGraph.js"
+import * as Mermaid from "./internal/mermaid.js"
 import type { Declaration } from "./JobParameters.js"
 import type { JobScope } from "./JobScope.js"
 import type { JobListener } from "./Listener.js"
@@ -115,6 +117,75 @@ export const make: {
   }
   return Object.assign(Object.create(Proto), { name, definition })
 }
+
+/**
+ * The job as a Mermaid flowchart: steps, deciders, splits and ends with their exit codes, for a README or a dashboard.
+ * Names are escaped. That every step may fail the job is not drawn.
+ *
+ * With an execution and its steps it shows what came of it: each step is coloured by its status and says its counts. A
+ * step that was not run, because it was complete before or because the flow went another way, stays plain.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Flow, Job, Step } from "effect-batch"
+ *
+ * const job = Job.make("import", {
+ *   flow: Step.tasklet("load", Effect.log("loading")).pipe(Flow.match({ COMPLETED: Flow.end("DONE") }))
+ * })
+ *
+ * assert.strictEqual(
+ *   Job.toMermaid(job),
+ *   [
+ *     "flowchart TD",
+ *     "  job([\"import\"])",
+ *     "  s0[\"load\"]",
+ *     "  s1([\"COMPLETED DONE\"])",
+ *     "  s0 -->|\"COMPLETED\"| s1",
+ *     "  job --> s0"
+ *   ].join("\n")
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const toMermaid = (job: Job.Any, executed?: Executed): string => Mermaid.toMermaid(job.definition, executed)
+
+/**
+ * What `toMermaid` colours a picture with: an execution, ended or not, and its step executions, as `JobOperator.run`
+ * or `JobOperator.execution`, and `JobOperator.steps` give them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Executed extends Mermaid.Executed {}
+
+/**
+ * The job as plain data, fit for JSON: parameters, steps with their settings, exit codes, and where they lead.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, Step } from "effect-batch"
+ *
+ * const { flow } = Job.describe(Job.make("import", { flow: Step.tasklet("load", Effect.log("loading")) }))
+ *
+ * assert.deepStrictEqual(flow.codes, ["COMPLETED", "FAILED"])
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const describe = (job: Job.Any): JobDescription => Describe.describe(job.definition)
+
+/**
+ * What `describe` tells about a job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobDescription extends Describe.JobDescription {}
 
 // -------------------------------------------------------------------------------------
 // internal

@@ -24,19 +24,21 @@ import type {
   JobInstanceAlreadyComplete,
   JobRepositoryError,
   LaunchError,
-  NoSuchJobExecution
+  NoSuchJobExecution,
+  UnreadableContextKey
 } from "./BatchError.js"
 import { InvalidJobParameters, JobNotCompleted } from "./BatchError.js"
 import type { BatchEvent } from "./BatchEvent.js"
 import * as BatchStatus from "./BatchStatus.js"
 import * as ExitStatus from "./ExitStatus.js"
+import * as Explain from "./internal/explain.js"
 import { heartbeat } from "./internal/heartbeat.js"
 import { runJob } from "./internal/jobRunner.js"
 import { nextParameters } from "./internal/nextParameters.js"
 import * as Operating from "./internal/operating.js"
 import * as Owner from "./internal/owner.js"
-import * as Race from "./internal/race.js"
 import * as Purging from "./internal/purging.js"
+import * as Race from "./internal/race.js"
 import * as Running from "./internal/running.js"
 import { saving } from "./internal/saving.js"
 import type { Session } from "./internal/session.js"
@@ -353,8 +355,11 @@ export const recover = (
   JobExecutionAlreadyRunning | NoSuchJobExecution | JobRepositoryError,
   JobRepository
 > =>
-  Effect.flatMap(Ownership, ({ isOwnerGone }) =>
-    Operating.recover(executionId, { isOwnerGone, force: options.force ?? false, reason: options.reason }))
+  Effect.flatMap(
+    Ownership,
+    ({ isOwnerGone }) =>
+      Operating.recover(executionId, { isOwnerGone, force: options.force ?? false, reason: options.reason })
+  )
 
 /**
  * Recovers every execution whose owner is dead: its lease has expired, or its process on this machine is gone. For the
@@ -427,6 +432,59 @@ export const purge = (
       }))
     })
   )
+
+/**
+ * What `run` with these parameters would do now, without doing or writing anything: begin a new instance, restart an
+ * earlier execution and skip, resume or run which steps, or refuse, and why. `lines` tells it in words.
+ *
+ * What depends on outcomes that are not known yet is marked as not certain.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Flow, Job, JobOperator, JobRepository, Step } from "effect-batch"
+ *
+ * const job = Job.make("import", {
+ *   flow: Step.tasklet("load", Effect.void).pipe(Flow.andThen(Step.tasklet("report", Effect.fail("no paper"))))
+ * })
+ *
+ * const program = JobOperator.run(job, {}).pipe(
+ *   Effect.zipRight(JobOperator.explain(job, {})),
+ *   Effect.map(({ lines }) => lines.slice(1)),
+ *   Effect.provide(JobRepository.layerMemory)
+ * )
+ * Effect.runPromise(program).then((lines) =>
+ *   assert.deepStrictEqual(lines, [
+ *     "load: skip, it ended before with COMPLETED",
+ *     "report: resume from the beginning, after 0 items read and 0 commits"
+ *   ])
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const explain = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  parameters: P
+): Effect.Effect<Explanation, JobRepositoryError | UnreadableContextKey, JobRepository> =>
+  Effect.flatMap(Ownership, ({ isOwnerGone }) => Explain.explain(job, parameters, isOwnerGone))
+
+/**
+ * What a launch would do now.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Explanation = Explain.Explanation
+
+/**
+ * What a launch would do with one step.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StepForecast = Explain.StepForecast
 
 /**
  * The executions that the repository holds, newest first (EXPL-1).

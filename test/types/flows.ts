@@ -29,6 +29,7 @@ load.pipe(Flow.match({ FAILED: review, "COMPLETED*": archive }))
 load.pipe(Flow.match({ "*": archive }))
 Flow.match(load, { "COMPLETED*": archive })
 choose.pipe(Flow.match({ LEFT: archive, RIGHT: review }))
+Flow.decide("number", ["1", "2"], () => Effect.succeed("1" as const)).pipe(Flow.match({ 1: archive, 2: review }))
 
 // @ts-expect-error "COMPLETED WITH SKIPS" has no transition
 load.pipe(Flow.match({ COMPLETED: archive, FAILED: review }))

@@ -289,7 +289,7 @@ for (const driver of drivers) {
       it.effect("C83, FLOW-33: a decider that throws fails the job with its cause", () =>
         Effect.gen(function*() {
           const failing = Flow.decide("failing", ["A"], () => Effect.fail("no idea" as const))
-          const throwing = Flow.decide("throwing", ["A"], () => {
+          const throwing = Flow.decide("throwing", ["A"], (): Effect.Effect<"A"> => {
             throw new Error("broken")
           })
           const failed = yield* JobOperator.run(

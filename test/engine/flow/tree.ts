@@ -34,7 +34,10 @@ export const toFlow = (tree: Tree, ask: (name: string) => string): Flow.Flow<any
   const flow = (node: Tree): Flow.Flow<any, any> => toFlow(node, ask)
   switch (tree._tag) {
     case "step": {
-      const step = Step.tasklet(tree.name, Effect.suspend(() => outcome(ask(tree.name))))
+      const step = Step.tasklet(tree.name, Effect.suspend(() => outcome(ask(tree.name)))) as unknown as Step.Step<
+        any,
+        any
+      >
       return tree.always ? Step.allowStartIfComplete(step) : step
     }
     case "flowStep":
