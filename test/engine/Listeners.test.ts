@@ -1,0 +1,428 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import {
+  ExecutionContext,
+  ExitStatus,
+  Flow,
+  ItemReader,
+  Job,
+  JobOperator,
+  JobRepository,
+  JobScope,
+  Listener,
+  Listeners,
+  RetryPolicy,
+  SkipPolicy,
+  Step,
+  StepScope,
+  Tasklet
+} from "../../src/index.js"
+import * as Hooks from "../../src/internal/hooks.js"
+import { drivers } from "../support/drivers.js"
+import { Bad, counts, makeWorld, runStep } from "./faults/world.js"
+
+const inMemory = Effect.provide(JobRepository.layerMemory)
+
+type Hook = keyof Listener.StepListener<number, number>
+
+/** Four items in chunks of two; 2 is skipped in reading, 3 is filtered and 5 is skipped in writing, after a retry. */
+const listened = (name: string, listener: Listener.StepListener<number, number, string, StepScope.StepScope>) => {
+  const world = makeWorld(6, { read: [2], filter: [3], process: [4], write: [5] })
+  const step = Step.chunk(name, { ...world, chunkSize: 2 }).pipe(
+    Step.retryWith(RetryPolicy.recurs(1).pipe(RetryPolicy.tags("Bad"))),
+    Step.skipWith(SkipPolicy.limit(10).pipe(SkipPolicy.tags("Bad"))),
+    Step.listen(listener)
+  )
+  return { world, step }
+}
+
+/** A listener whose only callback is this one. */
+const only = (hook: Hook, effect: Effect.Effect<void, string, StepScope.StepScope>) =>
+  ({ [hook]: () => effect }) as Listener.StepListener<unknown, unknown, string, StepScope.StepScope>
+
+/** Where a step is when a callback fails: what it committed, and how often it rolled back because of that failure. */
+const failing: ReadonlyArray<{
+  readonly hook: Hook
+  readonly written: ReadonlyArray<number>
+  readonly rollback: number
+}> = [
+  { hook: "beforeStep", written: [], rollback: 0 },
+  { hook: "beforeChunk", written: [], rollback: 1 },
+  { hook: "beforeRead", written: [], rollback: 1 },
+  { hook: "afterRead", written: [], rollback: 1 },
+  { hook: "onReadError", written: [], rollback: 1 },
+  { hook: "beforeProcess", written: [], rollback: 1 },
+  { hook: "afterProcess", written: [], rollback: 1 },
+  { hook: "onProcessError", written: [1], rollback: 1 },
+  { hook: "onRetry", written: [1], rollback: 1 },
+  { hook: "beforeWrite", written: [], rollback: 1 },
+  { hook: "afterWrite", written: [], rollback: 1 },
+  { hook: "beforeCommit", written: [], rollback: 1 },
+  // The transaction of the chunk is committed, and stays so.
+  { hook: "afterChunk", written: [1], rollback: 0 },
+  { hook: "onSkipInRead", written: [], rollback: 1 },
+  { hook: "onSkipInProcess", written: [1], rollback: 3 },
+  { hook: "onSkipInWrite", written: [1], rollback: 3 },
+  { hook: "onWriteError", written: [1], rollback: 2 },
+  { hook: "afterStep", written: [1, 6], rollback: 2 }
+]
+
+describe("STEP-20, LISTEN-4: a callback that fails, fails the step", () => {
+  for (const driver of drivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+      for (const { hook, rollback, written } of failing) {
+        it.effect(hook, () =>
+          Effect.gen(function*() {
+            const { step, world } = listened(`fails in ${hook}`, only(hook, Effect.fail("listener")))
+            const result = yield* runStep(step)
+            assert.strictEqual(result.status, "FAILED")
+            assert.strictEqual(result.execution.status, "FAILED")
+            assert.strictEqual(yield* Effect.flip(result.exit), "listener")
+            assert.deepStrictEqual(world.written, written)
+            assert.strictEqual(result.counts.rollback, rollback)
+            assert.include(result.step.exitStatus.messages.join(), "listener")
+          }))
+
+        it.effect(`${hook}, by a defect`, () =>
+          Effect.gen(function*() {
+            const thrown = {
+              [hook]: () => {
+                throw new TypeError("no such property")
+              }
+            }
+            const { step, world } = listened(`dies in ${hook}`, thrown as never)
+            const result = yield* runStep(step)
+            assert.strictEqual(result.status, "FAILED")
+            assert.isTrue(result.exit._tag === "Failure" && result.exit.cause._tag !== "Fail")
+            assert.deepStrictEqual(world.written, written)
+            assert.include(result.step.exitStatus.messages.join(), "no such property")
+          }))
+      }
+    })
+  }
+
+  it.effect("so does that of a job: beforeJob fails it before any step, afterJob is only logged", () =>
+    Effect.gen(function*() {
+      let ran = 0
+      const flow = Step.tasklet("step", Effect.sync(() => void ran++))
+      const before = yield* JobOperator.run(
+        Job.make("before", { flow, listeners: [Listener.job({ beforeJob: () => Effect.fail("listener") })] }),
+        {}
+      )
+      assert.deepStrictEqual([before.status, ran], ["FAILED", 0])
+      assert.strictEqual(yield* Effect.flip(before.exit), "listener")
+      const after = yield* JobOperator.run(
+        Job.make("after", { flow, listeners: [Listener.job({ afterJob: () => Effect.fail("listener") })] }),
+        {}
+      )
+      assert.deepStrictEqual([after.status, ran], ["COMPLETED", 1])
+    }).pipe(inMemory))
+})
+
+/** What is committed when the step is asked to stop in a callback: the chunk that is running, and no other. */
+const stopping: ReadonlyArray<readonly [hook: Hook, written: ReadonlyArray<number>]> = [
+  ["beforeStep", []],
+  ["beforeChunk", [1]],
+  ["beforeRead", [1]],
+  ["afterRead", [1]],
+  ["onReadError", [1]],
+  ["beforeProcess", [1]],
+  ["afterProcess", [1]],
+  ["onProcessError", [1, 5]],
+  ["beforeWrite", [1]],
+  ["afterWrite", [1]],
+  ["beforeCommit", [1]],
+  ["afterChunk", [1]],
+  ["onSkipInRead", [1]]
+]
+
+describe("STEP-20, C33: a stop that is asked for in a callback", () => {
+  for (const driver of drivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+      for (const [hook, written] of stopping) {
+        it.effect(hook, () =>
+          Effect.gen(function*() {
+            const world = makeWorld(7, { read: [2], filter: [3], process: [4] })
+            const step = Step.chunk(`stops in ${hook}`, { ...world, chunkSize: 2 }).pipe(
+              Step.skip("Bad", { limit: 10 }),
+              Step.listen(only(hook, StepScope.terminateOnly))
+            )
+            const result = yield* runStep(step)
+            assert.strictEqual(result.status, "STOPPED")
+            assert.strictEqual(result.execution.status, "STOPPED")
+            assert.deepStrictEqual(world.written, written)
+            // A restart loses and repeats nothing.
+            const again = yield* runStep(
+              Step.chunk(`stops in ${hook}`, { ...world, chunkSize: 2 }).pipe(Step.skip("Bad", { limit: 10 }))
+            )
+            assert.strictEqual(again.status, "COMPLETED")
+            assert.deepStrictEqual(world.written, [1, 5, 6, 7])
+          }))
+      }
+    })
+  }
+
+  it.effect("in a tasklet: its transaction commits, then the step stops (TASK-6)", () =>
+    Effect.gen(function*() {
+      const step = Step.tasklet("endless", Effect.as(StepScope.terminateOnly, Tasklet.continuable))
+      const { counts: counted, status } = yield* runStep(step)
+      assert.deepStrictEqual([status, counted], ["STOPPED", counts({ commit: 1 })])
+    }).pipe(inMemory))
+})
+
+describe("the order of callbacks", () => {
+  const hear = (log: Array<string>, name: string): Listener.StepListener<number, number> => {
+    const on = (hook: string) => (...args: ReadonlyArray<unknown>) =>
+      Effect.sync(() => {
+        const items = args.filter((arg) => typeof arg === "number" || Array.isArray(arg)).map((arg) => `[${arg}]`)
+        log.push([name, hook, ...items].join(" "))
+      })
+    return {
+      beforeStep: on("beforeStep"),
+      afterStep: on("afterStep"),
+      beforeChunk: on("beforeChunk"),
+      beforeCommit: on("beforeCommit"),
+      afterChunk: on("afterChunk"),
+      beforeRead: on("beforeRead"),
+      afterRead: on("afterRead"),
+      beforeProcess: on("beforeProcess"),
+      afterProcess: (item, output) => on(Option.isSome(output) ? "afterProcess" : "filtered")(item),
+      beforeWrite: on("beforeWrite"),
+      afterWrite: on("afterWrite")
+    }
+  }
+
+  it.effect("LISTEN-1, C34: before in the order of registration, after in reverse; the step before its reader", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const world = makeWorld(2, { filter: [2] })
+      const reader = ItemReader.make("opened", (from) =>
+        Effect.zipRight(
+          Effect.acquireRelease(Effect.sync(() => log.push("open")), () => Effect.sync(() => log.push("close"))),
+          world.reader.open(from)
+        ))
+      const step = Step.chunk("ordered", { ...world, reader, chunkSize: 2 }).pipe(
+        Step.listen(hear(log, "a")),
+        Step.listen(hear(log, "b"))
+      )
+      yield* runStep(step)
+      assert.deepStrictEqual(log, [
+        ...["a beforeStep", "b beforeStep", "open"],
+        ...["a beforeRead", "b beforeRead", "b afterRead [1]", "a afterRead [1]"],
+        ...["a beforeRead", "b beforeRead", "b afterRead [2]", "a afterRead [2]"],
+        ...["a beforeChunk [1,2]", "b beforeChunk [1,2]"],
+        ...["a beforeProcess [1]", "b beforeProcess [1]", "b afterProcess [1]", "a afterProcess [1]"],
+        ...["a beforeProcess [2]", "b beforeProcess [2]", "b filtered [2]", "a filtered [2]"],
+        ...["a beforeWrite [1]", "b beforeWrite [1]", "b afterWrite [1]", "a afterWrite [1]"],
+        ...["a beforeCommit [1]", "b beforeCommit [1]", "b afterChunk [1]", "a afterChunk [1]"],
+        ...["b afterStep", "a afterStep", "close"]
+      ])
+    }).pipe(inMemory))
+
+  it.effect("TASK-3: those of chunks are called around each call of a tasklet", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      let calls = 0
+      const step = Step.tasklet(
+        "twice",
+        Effect.sync(() => {
+          log.push("call")
+          return ++calls < 2 ? Tasklet.continuable : Tasklet.finished
+        })
+      ).pipe(Step.listen(hear(log, "a")))
+      yield* runStep(step)
+      const call = ["a beforeChunk []", "call", "a beforeCommit []", "a afterChunk []"]
+      assert.deepStrictEqual(log, ["a beforeStep", ...call, ...call, "a afterStep"])
+    }).pipe(inMemory))
+})
+
+describe("afterChunkError", () => {
+  for (
+    const [name, body] of [
+      ["a chunk", Step.chunk("fails", { ...makeWorld(2, { write: [1] }), chunkSize: 2 })],
+      ["a chunk that fails in reading", Step.chunk("fails", { ...makeWorld(2, { read: [1] }), chunkSize: 2 })],
+      ["a tasklet", Step.tasklet("fails", Effect.fail(new Bad({ item: 1 })))]
+    ] as ReadonlyArray<readonly [string, Step.Step<"COMPLETED" | "FAILED", Bad>]>
+  ) {
+    it.effect(`hears the error of ${name} after the rollback, and does not hide it when it fails too`, () =>
+      Effect.gen(function*() {
+        const heard: Array<unknown> = []
+        const step = body.pipe(Step.listen(Listener.step({
+          afterChunkError: (error) =>
+            Effect.flatMap(StepScope.execution, ({ counts }) => {
+              heard.push(error, counts.rollback)
+              return Effect.fail("listener")
+            })
+        })))
+        const { exit, step: stored } = yield* runStep(step)
+        assert.deepStrictEqual(heard, [new Bad({ item: 1 }), 1])
+        assert.deepStrictEqual(yield* Effect.flip(exit), new Bad({ item: 1 }))
+        assert.include(stored.exitStatus.messages.join(), "item 1 is bad")
+      }).pipe(inMemory))
+  }
+
+  it.effect("is not called for a chunk that is searched, nor for a failing afterChunk", () =>
+    Effect.gen(function*() {
+      let heard = 0
+      const listener = Listener.step({
+        afterChunk: () => Effect.fail("listener"),
+        afterChunkError: () => Effect.sync(() => void heard++)
+      })
+      const world = makeWorld(2, { write: [1] })
+      const { status } = yield* runStep(
+        Step.chunk("searched", { ...world, chunkSize: 2 }).pipe(Step.skip("Bad", { limit: 1 }), Step.listen(listener))
+      )
+      assert.deepStrictEqual([status, heard, world.written], ["FAILED", 0, [2]])
+    }).pipe(inMemory))
+})
+
+describe("afterStep", () => {
+  const twoSteps = (name: string, listener: Listener.StepListener<unknown, unknown, string, StepScope.StepScope>) => {
+    const ran: Array<string> = []
+    const first = Step.tasklet("first", Effect.sync(() => void ran.push("first"))).pipe(
+      Step.listen(listener),
+      Step.onListenerFailure("log")
+    )
+    const flow = first.pipe(Flow.andThen(Step.tasklet("second", Effect.sync(() => void ran.push("second")))))
+    return Effect.map(JobOperator.run(Job.make(name, { flow }), {}), ({ status }) => ({ status, ran }))
+  }
+
+  it.effect("STEP-15, C31: its failure is only logged when the step says so, and the next step runs", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* twoSteps("logged", only("afterStep", Effect.fail("listener"))), {
+        status: "COMPLETED",
+        ran: ["first", "second"]
+      })
+    }).pipe(inMemory))
+
+  it.effect("STEP-16: it can fail the step nevertheless by upgrading its status, and fail thereafter", () =>
+    Effect.gen(function*() {
+      for (const rest of [Effect.void, Effect.fail("listener")]) {
+        const upgrade = Effect.zipRight(StepScope.upgradeStatus("FAILED"), rest)
+        assert.deepStrictEqual(yield* twoSteps(`upgraded ${rest}`, only("afterStep", upgrade)), {
+          status: "FAILED",
+          ran: ["first"]
+        })
+      }
+    }).pipe(inMemory))
+
+  it.effect("STEP-14: each callback sees the exit status that the one behind it gave; a failed step is told, too", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const give = (code: string) =>
+        Listener.step({
+          afterStep: (step) => {
+            seen.push(`${step.status} ${step.exitStatus.code}`)
+            return Effect.succeed(ExitStatus.make(code))
+          }
+        })
+      const { step } = yield* runStep(
+        Step.tasklet("codes", Effect.void).pipe(
+          Step.listen(give("COMPLETED LATE")),
+          Step.listen(give("COMPLETED ODDLY"))
+        )
+      )
+      assert.deepStrictEqual(seen, ["COMPLETED COMPLETED", "COMPLETED COMPLETED ODDLY"])
+      assert.strictEqual(step.exitStatus.code, "COMPLETED ODDLY")
+      seen.length = 0
+      yield* runStep(Step.tasklet("failed", Effect.fail("no")).pipe(Step.listen(give("FAILED TWICE"))))
+      assert.deepStrictEqual(seen, ["FAILED FAILED"])
+    }).pipe(inMemory))
+})
+
+describe("ready-made listeners in a job", () => {
+  it.effect("LISTEN-40, CTX-10: an entry of a step's context is promoted for the steps behind it", () =>
+    Effect.gen(function*() {
+      const total = ExecutionContext.key("total", Schema.Number)
+      const seen: Array<unknown> = []
+      const first = Step.tasklet("sum", StepScope.set(total, 42)).pipe(Step.listen(Listeners.promoteToJob([total])))
+      const second = Step.tasklet("report", Effect.map(JobScope.get(total), (value) => void seen.push(value)))
+      yield* JobOperator.run(Job.make("promotion", { flow: first.pipe(Flow.andThen(second)) }), {})
+      assert.deepStrictEqual(seen, [Option.some(42)])
+    }).pipe(inMemory))
+
+  it.effect("STEP-23, STEP-22: skips and missing work show in the exit code, the batch status stays COMPLETED", () =>
+    Effect.gen(function*() {
+      const skipping = Step.chunk("skipping", { ...makeWorld(3, { process: [2] }), chunkSize: 2 }).pipe(
+        Step.skip("Bad", { limit: 1 }),
+        Step.listen(Listeners.completedWithSkips)
+      )
+      const first = yield* runStep(skipping)
+      assert.deepStrictEqual([first.status, first.step.exitStatus.code], ["COMPLETED", "COMPLETED WITH SKIPS"])
+      const idle = Step.chunk("idle", { ...makeWorld(0), chunkSize: 2 }).pipe(Step.listen(Listeners.noWorkFound))
+      const second = yield* runStep(idle)
+      assert.deepStrictEqual([second.status, second.step.exitStatus.code], ["COMPLETED", "FAILED"])
+    }).pipe(inMemory))
+})
+
+describe("the cost of listeners", () => {
+  it("none for callbacks that nobody has, and no fiber work for one that answers with a value", () => {
+    const hooks = Hooks.compile([{ beforeStep: () => Effect.void }, {}])
+    const present = Object.entries(hooks).filter(([, callback]) => callback !== undefined).map(([name]) => name)
+    assert.deepStrictEqual(present, ["beforeStep"])
+    const two = Hooks.compile([{ afterRead: () => Effect.void }, { afterRead: () => Effect.succeed(undefined) }])
+    assert.isTrue(Hooks.isDone(two.afterRead!(1)))
+  })
+
+  it.effect("beforeRead alone makes a step read one record at a time", () =>
+    Effect.gen(function*() {
+      const plain = makeWorld(4)
+      yield* runStep(Step.chunk("plain", { ...plain, chunkSize: 4 }))
+      assert.deepStrictEqual(plain.pulls, [4])
+      let reads = 0
+      const heard = makeWorld(4, { read: [2] })
+      yield* runStep(
+        Step.chunk("heard", { ...heard, chunkSize: 4 }).pipe(
+          Step.skip("Bad", { limit: 1 }),
+          Step.listen(Listener.step({ beforeRead: () => Effect.sync(() => void reads++) }))
+        )
+      )
+      assert.deepStrictEqual([heard.pulls, reads], [[1, 1, 1, 1], 4])
+    }).pipe(inMemory))
+})
+
+describe("a step that ends badly", () => {
+  it.effect("C37, STEP-18: a reader that cannot be closed does not change how the step ended", () =>
+    Effect.gen(function*() {
+      const world = makeWorld(2)
+      const reader = ItemReader.make(
+        "sticky",
+        (from) => Effect.zipRight(Effect.addFinalizer(() => Effect.die(new Error("stuck"))), world.reader.open(from))
+      )
+      const { status } = yield* runStep(Step.chunk("sticky", { ...world, reader, chunkSize: 2 }))
+      assert.deepStrictEqual([status, world.written], ["COMPLETED", [1, 2]])
+    }).pipe(inMemory))
+
+  it.effect("CTX-9: an interruption while items are processed forgets what they put into the context", () =>
+    Effect.gen(function*() {
+      const seen = ExecutionContext.key("seen", Schema.Number)
+      const world = makeWorld(4)
+      const step = Step.chunk("interrupted", {
+        ...world,
+        processor: (item: number) =>
+          Effect.zipRight(StepScope.set(seen, item), item === 4 ? Effect.interrupt : Effect.succeed(item)),
+        chunkSize: 2
+      })
+      const { step: stored } = yield* runStep(step)
+      assert.strictEqual(stored.status, "STOPPED")
+      assert.deepStrictEqual(yield* ExecutionContext.get(stored.context, seen), Option.some(2))
+    }).pipe(inMemory))
+
+  it.effect("CTX-9: a failure behind a committed half of a chunk keeps what that half committed", () =>
+    Effect.gen(function*() {
+      const last = ExecutionContext.key("last", Schema.Number)
+      const world = makeWorld(4, { write: [1, 4] })
+      const step = Step.chunk("half", { ...world, chunkSize: 4 }).pipe(
+        Step.skip("Bad", { limit: 1 }),
+        Step.listen(Listener.step({
+          afterWrite: (items: ReadonlyArray<number>) => StepScope.set(last, items[items.length - 1]!)
+        }))
+      )
+      const { status, step: stored } = yield* runStep(step)
+      assert.deepStrictEqual([status, world.written], ["FAILED", [2, 3]])
+      assert.deepStrictEqual(yield* ExecutionContext.get(stored.context, last), Option.some(3))
+    }).pipe(inMemory))
+})

@@ -1,0 +1,291 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/TestClock"
+import {
+  BatchError,
+  ItemReader,
+  ItemWriter,
+  JobRepository,
+  Listener,
+  RetryPolicy,
+  SkipPolicy,
+  Step,
+  Transactor
+} from "../../src/index.js"
+import { drivers } from "../support/drivers.js"
+import type { Trouble } from "./faults/world.js"
+import { Bad, counts, makeWorld, runStep } from "./faults/world.js"
+
+const inMemory = Effect.provide(JobRepository.layerMemory)
+
+interface Scenario {
+  readonly name: string
+  readonly trouble: Trouble
+  readonly times: number
+  readonly status: "COMPLETED" | "FAILED"
+  readonly counts: Parameters<typeof counts>[0]
+  /** How often the writer was called. */
+  readonly writes: number
+  readonly processed: number
+}
+
+/** Three items in one chunk. */
+const scenarios: ReadonlyArray<Scenario> = [
+  {
+    name: "C54: exhausted and not skippable",
+    trouble: { write: [2] },
+    times: 3,
+    status: "FAILED",
+    counts: { read: 3, rollback: 4 },
+    writes: 4,
+    processed: 3
+  },
+  {
+    name: "C54, RETRY-6: not retryable",
+    trouble: { write: [2] },
+    times: 0,
+    status: "FAILED",
+    counts: { read: 3, rollback: 1 },
+    writes: 1,
+    processed: 3
+  },
+  {
+    name:
+      "C66, C67, RETRY-3: two failures, then it succeeds; each is rolled back (D3), nothing is processed again (D5)",
+    trouble: { write: [2], times: 2 },
+    times: 3,
+    status: "COMPLETED",
+    counts: { read: 3, write: 3, commit: 1, rollback: 2 },
+    writes: 3,
+    processed: 3
+  },
+  {
+    name: "RETRY-8: processing that succeeds after retries leaves no trace in the counts",
+    trouble: { process: [1, 3], times: 3 },
+    times: 3,
+    status: "COMPLETED",
+    counts: { read: 3, write: 3, commit: 1 },
+    writes: 1,
+    processed: 9
+  },
+  {
+    name: "RETRY-3: the limit counts the retries, not the attempts",
+    trouble: { process: [2] },
+    times: 3,
+    status: "FAILED",
+    counts: { read: 3, rollback: 1 },
+    writes: 0,
+    processed: 5
+  }
+]
+
+describe("retry", () => {
+  for (const driver of drivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+      for (const scenario of scenarios) {
+        const { name, processed, status, times, trouble, writes } = scenario
+        it.effect(name, () =>
+          Effect.gen(function*() {
+            const world = makeWorld(3, trouble)
+            const step = Step.chunk(name, { ...world, chunkSize: 3 }).pipe(Step.retry("Bad", { times }))
+            const result = yield* runStep(step)
+            assert.strictEqual(result.status, status)
+            assert.deepStrictEqual(result.counts, counts(scenario.counts))
+            assert.strictEqual(world.writes.length, writes)
+            assert.strictEqual(world.processed.length, processed)
+            assert.deepStrictEqual(world.written, status === "COMPLETED" ? [1, 2, 3] : [])
+          }))
+      }
+    })
+  }
+
+  it.effect("D4: a read that fails is retried where it is, but only when asked", () =>
+    Effect.gen(function*() {
+      for (const [times, status] of [[0, "FAILED"], [1, "FAILED"], [2, "COMPLETED"]] as const) {
+        let failures = 2
+        const world = makeWorld(4)
+        const reader = ItemReader.make("flaky", (from) =>
+          Effect.map(world.reader.open(from), (source) => ({
+            pull: (max: number) =>
+              Effect.suspend((): Effect.Effect<ItemReader.Page<number, Bad>, Bad> =>
+                world.pulls.length === 1 && failures-- > 0 ? Effect.fail(new Bad({ item: 3 })) : source.pull(max)
+              )
+          })))
+        const step = Step.chunk(`read ${times}`, { ...world, reader, chunkSize: 2 }).pipe(Step.retry("Bad", { times }))
+        const result = yield* runStep(step)
+        assert.strictEqual(result.status, status)
+        assert.deepStrictEqual(
+          result.counts,
+          counts(
+            status === "COMPLETED" ? { read: 4, write: 4, commit: 2 } : { read: 2, write: 2, commit: 1, rollback: 1 }
+          )
+        )
+      }
+    }).pipe(inMemory))
+
+  it.effect("RETRY-5: what is exhausted goes to the skip policy; each item and each write begins anew", () =>
+    Effect.gen(function*() {
+      const heard: Array<string> = []
+      const world = makeWorld(4, { process: [1, 2], write: [4] })
+      const step = Step.chunk("exhausted", { ...world, chunkSize: 2 }).pipe(
+        Step.retry("Bad", { times: 1 }),
+        Step.skip("Bad", { limit: 3 }),
+        Step.listen(Listener.step({
+          onRetry: (error, attempt) => Effect.sync(() => void heard.push(`retry ${(error as Bad).item} ${attempt}`)),
+          onProcessError: (item: number) => Effect.sync(() => void heard.push(`process error ${item}`)),
+          onSkipInProcess: (item: number) => Effect.sync(() => void heard.push(`skip ${item}`)),
+          onWriteError: (_, items: ReadonlyArray<number>) => Effect.sync(() => void heard.push(`write error ${items}`)),
+          onSkipInWrite: (item: number) => Effect.sync(() => void heard.push(`skip ${item}`))
+        }))
+      )
+      const { counts: counted } = yield* runStep(step)
+      assert.deepStrictEqual(heard, [
+        "retry 1 1",
+        "process error 1",
+        "retry 2 1",
+        "process error 2",
+        "skip 1",
+        "skip 2",
+        "retry 4 1",
+        "write error 3,4",
+        "skip 4"
+      ])
+      assert.deepStrictEqual(world.processed, [1, 1, 2, 2, 3, 4])
+      assert.deepStrictEqual(
+        counted,
+        counts({ read: 4, write: 1, processSkip: 2, writeSkip: 1, commit: 1 + 1, rollback: 3 })
+      )
+    }).pipe(inMemory))
+
+  it.effect("`while` and `schedule` look at the error", () =>
+    Effect.gen(function*() {
+      const world = makeWorld(2, { process: [1], times: 2 })
+      const refused = Step.chunk("refused", { ...world, chunkSize: 2 }).pipe(
+        Step.retry("Bad", { times: 5, while: (error) => error.item !== 1 })
+      )
+      assert.strictEqual((yield* runStep(refused)).status, "FAILED")
+      const until = Schedule.recurWhile((error: Bad) => error.item === 1)
+      const accepted = Step.chunk("accepted", { ...world, chunkSize: 2 }).pipe(Step.retry("Bad", { schedule: until }))
+      assert.strictEqual((yield* runStep(accepted)).status, "COMPLETED")
+    }).pipe(inMemory))
+
+  it.effect("FTC-21, D3: no transaction is open during the pause", () =>
+    Effect.gen(function*() {
+      let open = 0
+      const failed = yield* Deferred.make<void>()
+      const world = makeWorld(2, { write: [1], times: 1 })
+      const step = Step.chunk("pause", { ...world, chunkSize: 2 }).pipe(
+        Step.retry("Bad", { schedule: Schedule.intersect(Schedule.spaced("1 hour"), Schedule.recurs(1)) }),
+        Step.listen(Listener.step({ beforeWrite: () => Deferred.succeed(failed, undefined) }))
+      )
+      const fiber = yield* Effect.fork(
+        Effect.updateService(runStep(step), Transactor.Transactor, ({ transact }) => ({
+          transact: (work, options) =>
+            Effect.acquireUseRelease(
+              Effect.sync(() => void open++),
+              () => transact(work, options),
+              () => Effect.sync(() => void open--)
+            )
+        }))
+      )
+      yield* Deferred.await(failed)
+      yield* TestClock.adjust("59 minutes")
+      assert.deepStrictEqual([open, world.writes.length], [0, 1])
+      yield* TestClock.adjust("1 minute")
+      const { counts: counted } = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(counted, counts({ read: 2, write: 2, commit: 1, rollback: 1 }))
+    }).pipe(inMemory))
+
+  it.effect("C67, LIFE-14: a defect gets one attempt, as does an error that the policy does not name", () =>
+    Effect.gen(function*() {
+      let attempts = 0
+      const writer = (fail: Effect.Effect<never, Bad | "other">) =>
+        ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.suspend(() => (attempts++, fail)))
+      for (const fail of [Effect.die(new RangeError("out of memory")), Effect.fail("other" as const)]) {
+        attempts = 0
+        const step = Step.chunk(`attempt ${fail}`, { reader: makeWorld(1).reader, writer: writer(fail), chunkSize: 1 })
+          .pipe(Step.retry("Bad", { times: 5 }))
+        assert.strictEqual((yield* runStep(step)).status, "FAILED")
+        assert.strictEqual(attempts, 1)
+      }
+    }).pipe(inMemory))
+
+  const failingCommits = (times: number, phase: "begin" | "commit") => {
+    let left = times
+    return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.updateService(effect, Transactor.Transactor, ({ transact }) => ({
+        transact: (work, options) => {
+          const fails = Effect.suspend(() =>
+            left-- > 0
+              ? Effect.fail(new BatchError.TransactionError({ reason: "transient", phase, cause: new Error("40001") }))
+              : Effect.void
+          )
+          return transact(phase === "begin" ? Effect.zipRight(fails, work) : Effect.zipLeft(work, fails), options)
+        }
+      }))
+  }
+
+  for (const phase of ["begin", "commit"] as const) {
+    it.effect(`SKIP-8: a transaction that fails in its ${phase} is retried only when it is named`, () =>
+      Effect.gen(function*() {
+        const world = makeWorld(4)
+        const unnamed = Step.chunk("unnamed", { ...world, chunkSize: 2 }).pipe(
+          Step.retryWith(RetryPolicy.recurs(5)),
+          Step.skipWith(SkipPolicy.always)
+        )
+        const first = yield* failingCommits(1, phase)(runStep(unnamed))
+        assert.strictEqual((yield* Effect.flip(first.exit) as Effect.Effect<any>)._tag, "TransactionError")
+        assert.deepStrictEqual(first.counts, counts({ read: 2, rollback: 1 }))
+        assert.deepStrictEqual(world.written, [])
+
+        const named = Step.chunk("named", { ...world, chunkSize: 2 }).pipe(Step.retry("TransactionError", { times: 2 }))
+        const second = yield* failingCommits(2, phase)(runStep(named))
+        assert.deepStrictEqual(second.counts, counts({ read: 4, write: 4, commit: 2, rollback: 2 }))
+        assert.deepStrictEqual(world.written, [1, 2, 3, 4])
+      }).pipe(inMemory))
+  }
+
+  it.effect("a commit that happened although its answer was lost is not repeated", () =>
+    Effect.gen(function*() {
+      let lose = true
+      const world = makeWorld(4)
+      const step = Step.chunk("lost", { ...world, chunkSize: 2 })
+      const { counts: counted } = yield* Effect.updateService(
+        runStep(step),
+        Transactor.Transactor,
+        ({ transact }) => ({
+          transact: (work, options) =>
+            Effect.zipLeft(
+              transact(work, options),
+              Effect.suspend(() => {
+                if (!lose) {
+                  return Effect.void
+                }
+                lose = false
+                return Effect.fail(
+                  new BatchError.TransactionError({ reason: "transient", phase: "commit", cause: new Error("reset") })
+                )
+              })
+            )
+        })
+      )
+      assert.deepStrictEqual(counted, counts({ read: 4, write: 4, commit: 2 }))
+      assert.deepStrictEqual(world.written, [1, 2, 3, 4])
+    }).pipe(inMemory))
+
+  it.effect("several items of a chunk are retried at once when they are processed at once, their order is kept", () =>
+    Effect.gen(function*() {
+      const world = makeWorld(6, { process: [1, 4, 6], filter: [5], times: 2 })
+      const step = Step.chunk("concurrent", { ...world, chunkSize: 6, concurrency: 3 }).pipe(
+        Step.retry("Bad", { times: 2 })
+      )
+      const { counts: counted } = yield* runStep(step)
+      assert.deepStrictEqual(counted, counts({ read: 6, write: 5, filter: 1, commit: 1 }))
+      assert.deepStrictEqual(world.written, [1, 2, 3, 4, 6])
+      assert.lengthOf(world.processed, 12)
+    }).pipe(inMemory))
+})

@@ -1,0 +1,444 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import type { BatchError } from "../../src/index.js"
+import { ItemReader, ItemWriter, JobRepository, Listener, Step, Transactor } from "../../src/index.js"
+import type { SqlFailure } from "../../src/sql/index.js"
+import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
+import { refail } from "../../src/sql/SqlFailure.js"
+import { drivers, sqlDrivers } from "../support/drivers.js"
+import * as Postgres from "../support/Postgres.js"
+import { Bad, counts, makeWorld, runStep } from "./faults/world.js"
+
+const inMemory = Effect.provide(JobRepository.layerMemory)
+
+/** Adds a row to a table of its own, in the transaction that is open. */
+const insert = (table: string, id: number): Effect.Effect<void, SqlFailure.SqlFailure, SqlClient.SqlClient> =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => Effect.asVoid(refail("insert")(sql`insert into ${sql(table)} values (${id})`))
+  )
+
+const table = (name: string) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) => sql`create table ${sql(name)} (id int primary key check (id < 100))`)
+
+const idsOf = (name: string) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) =>
+      Effect.map(sql<{ readonly id: number }>`select id from ${sql(name)} order by id`, (rows) =>
+        rows.map((row) => row.id))
+  )
+
+describe("transactions of a step", () => {
+  for (const driver of drivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+      it.effect("FTC-13, TXO-1: the bad item that is found does not roll back, if its error says so", () =>
+        Effect.gen(function*() {
+          for (const [chunkSize, rollback] of [[2, 1], [1, 0]] as const) {
+            const world = makeWorld(4, { write: [3] })
+            const heard: Array<number> = []
+            const step = Step.chunk(`noRollback ${chunkSize}`, { ...world, chunkSize }).pipe(
+              Step.noRollback("Bad"),
+              Step.skip("Bad", { limit: 1 }),
+              Step.listen(Listener.step({ onSkipInWrite: (item: number) => Effect.sync(() => void heard.push(item)) }))
+            )
+            const { counts: counted } = yield* runStep(step)
+            assert.deepStrictEqual(
+              counted,
+              counts({ read: 4, write: 3, writeSkip: 1, commit: 4 / chunkSize, rollback })
+            )
+            assert.deepStrictEqual([world.written, heard], [[1, 2, 4], [3]])
+          }
+        }))
+
+      it.effect("TXO-1: an error that may not be skipped rolls back and fails, whatever noRollback says", () =>
+        Effect.gen(function*() {
+          const world = makeWorld(1, { write: [1] })
+          const { counts: counted, exit } = yield* runStep(
+            Step.chunk("unskippable", { ...world, chunkSize: 1 }).pipe(Step.noRollback("Bad"))
+          )
+          assert.deepStrictEqual(yield* Effect.flip(exit), new Bad({ item: 1 }))
+          assert.deepStrictEqual(counted, counts({ read: 1, rollback: 1 }))
+        }))
+
+      it.effect("TX-2, C49: a chunk that takes longer than the timeout fails the step", () =>
+        Effect.gen(function*() {
+          const begun = yield* Deferred.make<void>()
+          const step = Step.chunk("slow chunk", {
+            ...makeWorld(2),
+            writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) =>
+              Effect.zipRight(Deferred.succeed(begun, undefined), Effect.sleep("1 hour"))
+            ),
+            chunkSize: 2
+          }).pipe(Step.transaction({ timeout: "5 seconds" }))
+          const fiber = yield* Effect.fork(runStep(step))
+          yield* Deferred.await(begun)
+          yield* TestClock.adjust("5 seconds")
+          const { counts: counted, exit, status } = yield* Fiber.join(fiber)
+          assert.strictEqual(status, "FAILED")
+          assert.deepStrictEqual(counted, counts({ read: 2, rollback: 1 }))
+          const error = yield* Effect.flip(exit)
+          assert.deepStrictEqual((error as BatchError.TransactionError).phase, "body")
+        }))
+
+      it.effect("TX-2, C49: so does a call of a tasklet", () =>
+        Effect.gen(function*() {
+          const begun = yield* Deferred.make<void>()
+          const step = Step.tasklet(
+            "slow tasklet",
+            Effect.zipRight(Deferred.succeed(begun, undefined), Effect.sleep("1 hour"))
+          ).pipe(Step.transaction({ timeout: "5 seconds" }))
+          const fiber = yield* Effect.fork(runStep(step))
+          yield* Deferred.await(begun)
+          yield* TestClock.adjust("5 seconds")
+          const { counts: counted, exit, status } = yield* Fiber.join(fiber)
+          assert.strictEqual(status, "FAILED")
+          assert.deepStrictEqual(counted, counts({ rollback: 1 }))
+          assert.strictEqual((yield* Effect.flip(exit))._tag, "TransactionError")
+        }))
+
+      it.effect("a timeout may be retried like any transaction that failed", () =>
+        Effect.gen(function*() {
+          const begun = yield* Deferred.make<void>()
+          const world = makeWorld(2)
+          let slow = true
+          const step = Step.chunk("slow once", {
+            ...world,
+            writer: ItemWriter.make({
+              name: "slow once",
+              delivery: "transactional",
+              open: (state) =>
+                Effect.map(world.writer.open(state), (sink) => ({
+                  write: (items: ReadonlyArray<number>) =>
+                    Effect.zipRight(
+                      sink.write(items),
+                      Effect.suspend(() => {
+                        const sleeps = slow
+                        slow = false
+                        return sleeps
+                          ? Effect.zipRight(Deferred.succeed(begun, undefined), Effect.sleep("1 hour"))
+                          : Effect.void
+                      })
+                    )
+                }))
+            }),
+            chunkSize: 2
+          }).pipe(Step.transaction({ timeout: "5 seconds" }), Step.retry("TransactionError", { times: 1 }))
+          const fiber = yield* Effect.fork(runStep(step))
+          yield* Deferred.await(begun)
+          yield* TestClock.adjust("5 seconds")
+          const { counts: counted } = yield* Fiber.join(fiber)
+          assert.deepStrictEqual(counted, counts({ read: 2, write: 2, commit: 1, rollback: 1 }))
+          assert.deepStrictEqual(world.written, [1, 2])
+        }))
+    })
+  }
+
+  describe("Step.transactional(\"process\")", () => {
+    it.effect("C63, FTC-5: every attempt processes anew", () =>
+      Effect.gen(function*() {
+        const world = makeWorld(4, { write: [4] })
+        const step = Step.chunk("anew", { ...world, chunkSize: 2 }).pipe(
+          Step.transactional("process"),
+          Step.skip("Bad", { limit: 1 })
+        )
+        const { counts: counted } = yield* runStep(step)
+        assert.deepStrictEqual(world.processed, [1, 2, 3, 4, 3, 4])
+        assert.deepStrictEqual(world.written, [1, 2, 3])
+        assert.deepStrictEqual(counted, counts({ read: 4, write: 3, writeSkip: 1, commit: 2, rollback: 2 }))
+      }).pipe(inMemory))
+
+    it.effect("C58, C69, FTC-6: a process skip costs a rollback, and the item is left out afterwards", () =>
+      Effect.gen(function*() {
+        const world = makeWorld(5, { process: [4] })
+        const step = Step.chunk("left out", { ...world, chunkSize: 30 }).pipe(
+          Step.transactional("process"),
+          Step.skip("Bad", { limit: 1 })
+        )
+        const { counts: counted } = yield* runStep(step)
+        assert.deepStrictEqual(world.processed, [1, 2, 3, 4, 1, 2, 3, 5])
+        assert.deepStrictEqual(counted, counts({ read: 5, write: 4, processSkip: 1, commit: 1, rollback: 1 }))
+      }).pipe(inMemory))
+
+    it.effect("FTC-8: not so when its error says noRollback", () =>
+      Effect.gen(function*() {
+        const world = makeWorld(5, { process: [4] })
+        const step = Step.chunk("in place", { ...world, chunkSize: 30 }).pipe(
+          Step.transactional("process"),
+          Step.noRollback("Bad"),
+          Step.skip("Bad", { limit: 1 })
+        )
+        const { counts: counted } = yield* runStep(step)
+        assert.deepStrictEqual(world.processed, [1, 2, 3, 4, 5])
+        assert.deepStrictEqual(counted, counts({ read: 5, write: 4, processSkip: 1, commit: 1 }))
+      }).pipe(inMemory))
+
+    it.effect("FTC-17: what is filtered is counted once, however often it is processed", () =>
+      Effect.gen(function*() {
+        const world = makeWorld(4, { filter: [1, 3], write: [4], times: 2 })
+        const step = Step.chunk("filtered", { ...world, chunkSize: 4 }).pipe(
+          Step.transactional("process"),
+          Step.retry("Bad", { times: 2 })
+        )
+        const { counts: counted } = yield* runStep(step)
+        assert.strictEqual(world.processed.length, 12)
+        assert.deepStrictEqual(counted, counts({ read: 4, write: 2, filter: 2, commit: 1, rollback: 2 }))
+      }).pipe(inMemory))
+
+    it.effect("FTC-6: the retries of an item are counted over all attempts", () =>
+      Effect.gen(function*() {
+        const world = makeWorld(3, { process: [2, 3], times: 2 })
+        const retried = (times: number) =>
+          Step.chunk(`retried ${times}`, { ...world, chunkSize: 3 }).pipe(
+            Step.transactional("process"),
+            Step.retry("Bad", { times })
+          )
+        const first = yield* runStep(retried(1))
+        assert.deepStrictEqual([first.status, first.counts.rollback], ["FAILED", 2])
+        const second = yield* runStep(retried(2))
+        assert.deepStrictEqual(second.counts, counts({ read: 3, write: 3, commit: 1, rollback: 2 }))
+      }).pipe(inMemory))
+  })
+
+  for (const driver of sqlDrivers) {
+    describe(driver.name, () => {
+      const onDatabase = Effect.provide(Layer.orDie(driver.layer))
+
+      it.effect("D5: what a processor writes is rolled back with its chunk", () =>
+        Effect.gen(function*() {
+          yield* table("audit")
+          const world = makeWorld(6, { process: [2], write: [5] })
+          const step = Step.chunk("audited", {
+            ...world,
+            processor: (item: number) =>
+              Effect.flatMap(insert("audit", item), () =>
+                item === 2 ? Effect.fail(new Bad({ item })) : Effect.succeed(item)),
+            chunkSize: 3
+          }).pipe(Step.transactional("process"), Step.skip("Bad", { limit: 2 }))
+          yield* runStep(step)
+          assert.deepStrictEqual(world.written, [1, 3, 4, 6])
+          assert.deepStrictEqual(yield* idsOf("audit"), [1, 3, 4, 6])
+        }).pipe(onDatabase))
+
+      it.effect("FTC-13: a refused statement of the only item: rolled back where the database has given up", () =>
+        Effect.gen(function*() {
+          yield* table("target")
+          const step = Step.chunk("load", {
+            reader: ItemReader.fromIterable([1, 100, 2]),
+            processor: (id: number) => Effect.succeed({ id }),
+            writer: SqlItemWriter.insertInto("target"),
+            chunkSize: 1
+          }).pipe(Step.noRollback("SqlDataError"), Step.skip("SqlDataError", { limit: 1 }), Step.quarantine())
+          const { counts: counted } = yield* runStep(step)
+          assert.deepStrictEqual(
+            counted,
+            counts({ read: 3, write: 2, writeSkip: 1, commit: 3, rollback: driver.name === "PostgreSQL" ? 1 : 0 })
+          )
+          assert.deepStrictEqual(yield* idsOf("target"), [1, 2])
+          const sql = yield* SqlClient.SqlClient
+          assert.lengthOf(yield* sql`select * from batch_skipped_item`, 1)
+        }).pipe(onDatabase))
+
+      it.effect("FTC-8: so are the statements of a processor", () =>
+        Effect.gen(function*() {
+          yield* table("target")
+          const world = makeWorld(3)
+          const step = Step.chunk("load", {
+            ...world,
+            processor: (item: number) => Effect.as(insert("target", item === 2 ? 200 : item), item),
+            chunkSize: 3
+          }).pipe(
+            Step.transactional("process"),
+            Step.noRollback("SqlDataError"),
+            Step.skip("SqlDataError", { limit: 1 })
+          )
+          const { counts: counted } = yield* runStep(step)
+          assert.deepStrictEqual(
+            { ...counted, rollback: 0 },
+            counts({ read: 3, write: 2, processSkip: 1, commit: 1 })
+          )
+          assert.strictEqual(counted.rollback > 0, driver.name === "PostgreSQL")
+          assert.deepStrictEqual([world.written, yield* idsOf("target")], [[1, 3], [1, 3]])
+        }).pipe(onDatabase))
+
+      it.effect("FTC-20, TX-5: a queue gets back what a rollback took, and loses what is committed or skipped", () =>
+        Effect.gen(function*() {
+          yield* table("queue")
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`insert into queue values (1), (2), (3), (4), (5), (6), (7)`
+          const world = makeWorld(0, { process: [2], write: [6] })
+          const attempts: Array<ReadonlyArray<number>> = []
+          const step = Step.chunk("consume", {
+            ...world,
+            reader: queue("queue", [4]),
+            processor: (item: number) => item === 2 ? Effect.fail(new Bad({ item })) : Effect.succeed(item),
+            chunkSize: 3
+          }).pipe(
+            Step.transactional("read"),
+            Step.skip("Bad", { limit: 3 }),
+            Step.quarantine(),
+            Step.listen(Listener.step({
+              beforeWrite: (items: ReadonlyArray<number>) => Effect.sync(() => void attempts.push(items))
+            }))
+          )
+          const { counts: counted, status } = yield* runStep(step)
+          assert.strictEqual(status, "COMPLETED")
+          assert.deepStrictEqual(world.written, [1, 3, 5, 7])
+          assert.deepStrictEqual(attempts, [[1, 3], [5, 6, 7], [5], [6], [7]])
+          assert.deepStrictEqual(
+            counted,
+            counts({ read: 6, write: 4, readSkip: 1, processSkip: 1, writeSkip: 1, commit: 2, rollback: 3 })
+          )
+          assert.deepStrictEqual(yield* idsOf("queue"), [])
+          assert.deepStrictEqual(
+            (yield* sql<{ readonly phase: string }>`select phase from batch_skipped_item order by id`).map((
+              { phase }
+            ) => phase),
+            ["process", "read", "write"]
+          )
+        }).pipe(onDatabase))
+
+      it.effect("FTC-20: a step that fails leaves the rest in the queue", () =>
+        Effect.gen(function*() {
+          yield* table("queue")
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`insert into queue values (1), (2), (3), (4), (5)`
+          const world = makeWorld(0, { write: [4], times: 1 })
+          const step = Step.chunk("consume", { ...world, reader: queue("queue", []), chunkSize: 2 }).pipe(
+            Step.transactional("read")
+          )
+          const first = yield* runStep(step)
+          assert.deepStrictEqual(first.counts, counts({ read: 4, write: 2, commit: 1, rollback: 1 }))
+          assert.deepStrictEqual(yield* idsOf("queue"), [3, 4, 5])
+          const second = yield* runStep(step)
+          assert.deepStrictEqual(second.counts, counts({ read: 3, write: 3, commit: 2 }))
+          assert.deepStrictEqual([world.written, yield* idsOf("queue")], [[1, 2, 3, 4, 5], []])
+        }).pipe(onDatabase))
+
+      it.effect("TX-4: without a transaction, what was written before the failure stays", () =>
+        Effect.gen(function*() {
+          yield* table("target")
+          const step = Step.chunk("bare", {
+            ...makeWorld(2),
+            writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+              Effect.zipRight(insert("target", items[0]!), Effect.fail("refused" as const))
+            ),
+            chunkSize: 2
+          }).pipe(Step.transaction({ propagation: "notSupported" }))
+          assert.strictEqual((yield* runStep(step)).status, "FAILED")
+          assert.deepStrictEqual(yield* idsOf("target"), [1])
+        }).pipe(onDatabase))
+    })
+  }
+})
+
+/** Takes rows out of a table, smallest first; those in `bad` cannot be read. */
+const queue = (name: string, bad: ReadonlyArray<number>) =>
+  ItemReader.make(name, () =>
+    Effect.map(SqlClient.SqlClient, (sql) => ({
+      pull: (_: number): Effect.Effect<ItemReader.Page<number, Bad>> =>
+        sql<{ readonly id: number }>`
+          delete from ${sql(name)} where id = (select min(id) from ${sql(name)}) returning id
+        `.pipe(
+          Effect.orDie,
+          Effect.map(([row]) => ({
+            items: row === undefined || bad.includes(row.id) ? [] : [row.id],
+            position: null,
+            failure: row !== undefined && bad.includes(row.id) ? Option.some(new Bad({ item: row.id })) : Option.none(),
+            done: row === undefined
+          }))
+        )
+    })))
+
+describe("transactions on PostgreSQL", () => {
+  const layer = Layer.orDie(Layer.provideMerge(SqlJobRepository.layer, Postgres.layer))
+
+  it.effect("TX-1: chunks and tasklet calls have the isolation level of the step", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const seen: Array<unknown> = []
+      const look = Effect.map(Effect.orDie(sql`show transaction_isolation`), ([row]) => void seen.push(row))
+      yield* runStep(
+        Step.chunk("chunk", { ...makeWorld(1), writer: ItemWriter.fromFunction(() => look), chunkSize: 1 }).pipe(
+          Step.transaction({ isolation: "serializable" })
+        )
+      )
+      yield* runStep(Step.tasklet("tasklet", look).pipe(Step.transaction({ isolation: "repeatable read" })))
+      yield* runStep(Step.tasklet("default", look))
+      assert.deepStrictEqual(
+        seen,
+        ["serializable", "repeatable read", "read committed"].map((level) => ({
+          transaction_isolation: level
+        }))
+      )
+    }).pipe(Effect.provide(layer)))
+
+  /** Each of two serializable transactions reads what the other one writes: the second to commit is refused. */
+  const skewed = (when: "inside" | "at commit", retry: boolean) =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const { transact } = yield* Transactor.Transactor
+      yield* sql`create table account (id int primary key, amount int not null)`
+      yield* sql`insert into account values (1, 100), (2, 100)`
+      let rivals = 1
+      const rival = Effect.suspend(() =>
+        rivals-- > 0
+          ? transact(
+            Effect.zipRight(
+              sql`select sum(amount) from account`,
+              sql`update account set amount = amount - 150 where id = 2`
+            ),
+            { isolation: "serializable", propagation: "requiresNew" }
+          )
+          : Effect.void
+      )
+      const writer = ItemWriter.fromFunction((_: ReadonlyArray<number>) =>
+        refail("withdraw")(Effect.gen(function*() {
+          const [row] = yield* sql<{ readonly sum: string }>`select sum(amount) from account`
+          if (Number(row!.sum) >= 150) {
+            yield* sql`update account set amount = amount - 150 where id = 1`
+          }
+        }))
+      )
+      const step = Step.chunk("withdraw", { reader: ItemReader.fromIterable([1]), writer, chunkSize: 1 }).pipe(
+        Step.transaction({ isolation: "serializable" }),
+        Step.retry("TransactionError", { times: retry ? 2 : 0 }),
+        Step.listen(Listener.step({ beforeCommit: () => when === "inside" ? Effect.orDie(rival) : Effect.void }))
+      )
+      const result = yield* Effect.updateService(runStep(step), Transactor.Transactor, (real) => ({
+        transact: (work, options) =>
+          real.transact(when === "inside" ? work : Effect.zipLeft(work, Effect.orDie(rival)), options)
+      }))
+      const amounts = yield* sql<{ readonly amount: number }>`select amount from account order by id`
+      return { ...result, amounts: amounts.map(({ amount }) => amount) }
+    }).pipe(Effect.provide(layer))
+
+  for (const when of ["inside", "at commit"] as const) {
+    it.effect(`TX-1: a serialization failure ${when} is a typed failure of the step`, () =>
+      Effect.gen(function*() {
+        const { amounts, counts: counted, exit, status } = yield* skewed(when, false)
+        assert.strictEqual(status, "FAILED")
+        const error = yield* Effect.flip(exit) as Effect.Effect<BatchError.TransactionError>
+        assert.deepStrictEqual(
+          [error._tag, error.reason, error.phase],
+          ["TransactionError", "transient", when === "inside" ? "body" : "commit"]
+        )
+        assert.deepStrictEqual(counted, counts({ read: 1, rollback: 1 }))
+        assert.deepStrictEqual(amounts, [100, -50])
+      }))
+
+    it.effect(`TX-1: a serialization failure ${when} may be retried, and sees what the other one wrote`, () =>
+      Effect.gen(function*() {
+        const { amounts, counts: counted, status } = yield* skewed(when, true)
+        assert.strictEqual(status, "COMPLETED")
+        assert.deepStrictEqual(counted, counts({ read: 1, write: 1, commit: 1, rollback: 1 }))
+        assert.deepStrictEqual(amounts, [100, -50])
+      }))
+  }
+})
