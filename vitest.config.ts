@@ -7,7 +7,8 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-batch$/, replacement: source("index.ts") },
-      { find: /^effect-batch\/(sql|file|testing|cli)$/, replacement: source("$1/index.ts") }
+      { find: /^effect-batch\/(sql|file|testing|cli)$/, replacement: source("$1/index.ts") },
+      { find: /^effect-batch\/testing\/JobRepositorySuite$/, replacement: source("testing/JobRepositorySuite.ts") }
     ]
   },
   test: {

@@ -92,12 +92,12 @@ export const make: {
     readonly flow: Flow<C, E, R>
     readonly restartable?: boolean | undefined
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
-  }): Job<P, Flow.Final<C>, E | EL, Exclude<R | RL, Self | StepScope | JobScope>>
+  }): Job<P, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, Self | StepScope | JobScope>>
   <C extends string, E, R, EL = never, RL = never>(name: string, options: {
     readonly flow: Flow<C, E, R>
     readonly restartable?: boolean | undefined
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
-  }): Job<{}, Flow.Final<C>, E | EL, Exclude<R | RL, StepScope | JobScope>>
+  }): Job<{}, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, StepScope | JobScope>>
 } = (name: string, options: {
   readonly parameters?: (Context.Tag<any, any> & Declaration<any>) | undefined
   readonly flow: Flow<string, any, any>

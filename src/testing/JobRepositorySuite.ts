@@ -37,10 +37,11 @@ export interface Options {
  * their executions in it.
  *
  * @example
- * ```ts skip-type-checking
- * import { JobRepositorySuite } from "effect-batch/testing"
+ * ```ts
+ * import { JobRepository } from "effect-batch"
+ * import * as JobRepositorySuite from "effect-batch/testing/JobRepositorySuite"
  *
- * JobRepositorySuite.suite("my store", MyJobRepository.layer)
+ * export const define = () => JobRepositorySuite.suite("my store", JobRepository.layerMemory)
  * ```
  *
  * @since 0.1.0
