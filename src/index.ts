@@ -11,6 +11,11 @@ export * as BatchEvent from "./BatchEvent.js"
 /**
  * @since 0.1.0
  */
+export * as BatchRuntime from "./BatchRuntime.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as BatchStatus from "./BatchStatus.js"
 
 /**
@@ -81,6 +86,11 @@ export * as JobParameters from "./JobParameters.js"
 /**
  * @since 0.1.0
  */
+export * as JobRegistry from "./JobRegistry.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as JobRepository from "./JobRepository.js"
 
 /**
@@ -99,6 +109,11 @@ export * as Listener from "./Listener.js"
  * @since 0.1.0
  */
 export * as Listeners from "./Listeners.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as ProgressMeter from "./ProgressMeter.js"
 
 /**
  * @since 0.1.0

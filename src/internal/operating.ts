@@ -5,11 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { JobRepositoryError, NoSuchJobExecution } from "../BatchError.js"
-import {
-  JobExecutionAlreadyRunning,
-  JobExecutionNotRunning,
-  JobInstanceAlreadyComplete
-} from "../BatchError.js"
+import { JobExecutionAlreadyRunning, JobExecutionNotRunning, JobInstanceAlreadyComplete } from "../BatchError.js"
 import * as BatchStatus from "../BatchStatus.js"
 import * as ExitStatus from "../ExitStatus.js"
 import type { JobExecution } from "../JobExecution.js"

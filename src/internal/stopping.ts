@@ -39,20 +39,22 @@ export const unlessStopped = <A, E, R>(
   otherwise: () => A
 ): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.suspend(() => session.stopRequested ? Effect.sync(otherwise) : Effect.flatMap(
-      forkAlone(restore(effect)),
-      (fiber) => {
-        const giveUp = () => fiber.unsafeInterruptAsFork(fiber.id())
-        session.onStop.add(giveUp)
-        return Effect.flatMap(
-          Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interrupt(fiber))),
-          (exit) => {
-            session.onStop.delete(giveUp)
-            return Exit.isInterrupted(exit) && session.stopRequested ? Effect.sync(otherwise) : exit
-          }
-        )
-      }
-    ))
+    Effect.suspend(() =>
+      session.stopRequested ? Effect.sync(otherwise) : Effect.flatMap(
+        forkAlone(restore(effect)),
+        (fiber) => {
+          const giveUp = () => fiber.unsafeInterruptAsFork(fiber.id())
+          session.onStop.add(giveUp)
+          return Effect.flatMap(
+            Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interrupt(fiber))),
+            (exit) => {
+              session.onStop.delete(giveUp)
+              return Exit.isInterrupted(exit) && session.stopRequested ? Effect.sync(otherwise) : exit
+            }
+          )
+        }
+      )
+    )
   )
 
 /** Runs the body of a step; one that goes on for too long after a request to stop is interrupted. */

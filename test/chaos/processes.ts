@@ -1,0 +1,108 @@
+/**
+ * Compiles programs and runs them as child processes, which are sent signals and watched line by line.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Esbuild from "esbuild"
+import type { ChildProcess } from "node:child_process"
+import { spawn as spawnProcess } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly lines: ReadonlyArray<string>
+  readonly errors: string
+}
+
+export interface Process {
+  readonly child: ChildProcess
+  readonly kill: (signal: NodeJS.Signals) => void
+  /** Waits for a line that the process has written or will write. Fails when it ends without. */
+  readonly line: (matches: (line: string) => boolean) => Effect.Effect<string>
+  readonly ended: Effect.Effect<Ended>
+}
+
+/**
+ * Makes one file of a program, because a process that loads a thousand modules takes longer to start than it runs. The
+ * file lies inside the package, from where native dependencies are found.
+ */
+export const compile = (entry: URL): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const root = fileURLToPath(new URL("../../node_modules/.cache", import.meta.url))
+      Fs.mkdirSync(root, { recursive: true })
+      const outfile = Path.join(Fs.mkdtempSync(Path.join(root, "chaos-")), "program.mjs")
+      await Esbuild.build({
+        entryPoints: [fileURLToPath(entry)],
+        outfile,
+        bundle: true,
+        platform: "node",
+        format: "esm",
+        target: "node20",
+        external: ["better-sqlite3", "pg-native"],
+        // CommonJS packages in an ES module.
+        banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+        logLevel: "error"
+      })
+      return outfile
+    }),
+    (file) => Effect.sync(() => Fs.rmSync(Path.dirname(file), { recursive: true, force: true }))
+  )
+
+/** Starts the program; it dies with the scope. */
+export const spawn = (file: string, args: ReadonlyArray<string>): Effect.Effect<Process, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => start(file, args)),
+    ({ child, kill }) => Effect.sync(() => child.exitCode === null && child.signalCode === null && kill("SIGKILL"))
+  )
+
+const start = (file: string, args: ReadonlyArray<string>): Process => {
+  const child = spawnProcess(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+  const lines: Array<string> = []
+  const waiting = new Set<() => void>()
+  const notify = () => waiting.forEach((look) => look())
+  let errors = ""
+  let ended: Ended | undefined
+  child.stderr.on("data", (data) => {
+    errors += String(data)
+  })
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    lines.push(line)
+    notify()
+  })
+  child.once("close", (code, signal) => {
+    ended = { code, signal, lines, errors }
+    notify()
+  })
+  const when = <A>(look: () => Effect.Effect<A> | undefined): Effect.Effect<A> =>
+    Effect.async<A>((resume) => {
+      const wake = () => {
+        const found = look()
+        if (found !== undefined) {
+          waiting.delete(wake)
+          resume(found)
+        }
+      }
+      waiting.add(wake)
+      wake()
+      return Effect.sync(() => waiting.delete(wake))
+    })
+  return {
+    child,
+    kill: (signal) => void child.kill(signal),
+    line: (matches) =>
+      when(() => {
+        const line = lines.find(matches)
+        return line !== undefined
+          ? Effect.succeed(line)
+          : ended === undefined
+          ? undefined
+          : Effect.die(new Error(`It ended with ${ended.code ?? ended.signal}: ${[...lines, errors].join("\n")}`))
+      }),
+    ended: when(() => ended === undefined ? undefined : Effect.succeed(ended))
+  }
+}
