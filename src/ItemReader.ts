@@ -105,6 +105,12 @@ export interface Source<out A, out E = never, out R = never> {
   readonly pull: (max: number) => Effect.Effect<Page<A, E>, E, R>
   /** Asked once per chunk, when the reader knows the size of its source. */
   readonly progress?: (() => Progress) | undefined
+  /**
+   * Whether a pull may have to wait until there is something to read, as from a queue. A request to stop ends such a
+   * pull at once. False makes each pull cheaper; a request then waits for the pull, for the grace time at most. Default
+   * true.
+   */
+  readonly waits?: boolean | undefined
 }
 
 /**

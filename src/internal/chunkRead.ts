@@ -21,7 +21,9 @@ export const readChunk = (env: ChunkEnv): Effect.Effect<Chunk, any, any> =>
     const filled = fill(env, env.body.completion, {
       // A stop must not wait for a source that has nothing to give; what was read before is committed.
       pull: (max, position) =>
-        unlessStopped(env.state.session, pull(env, max, position, chunk), () => nothingRead(position)),
+        env.source.waits === false ?
+          pull(env, max, position, chunk) :
+          unlessStopped(env.state.session, pull(env, max, position, chunk), () => nothingRead(position)),
       bad: (error) => badRecord(env, error, chunk),
       counted: (read) => count(env.state, { read }),
       bads: () => chunk.skips.length

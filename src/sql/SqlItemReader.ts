@@ -189,7 +189,7 @@ export const query = <A, I>(options: {
             read = next
             return { items, failure, position: read, done: read >= rows.length }
           })
-        return { pull, progress: () => ({ done: Math.min(read, rows.length), total: rows.length }) }
+        return { pull, waits: false, progress: () => ({ done: Math.min(read, rows.length), total: rows.length }) }
       })
   )
 }
@@ -307,7 +307,7 @@ const paged = <A>({ decode, fetch, keys, pageSize, place: start, show }: Paged<A
           return consume(max)
         })
     )
-  return { pull, read: () => place.read }
+  return { pull, waits: false, read: () => place.read }
 }
 
 // Decodes up to `max` rows, and stops behind the first one that cannot be decoded.

@@ -118,6 +118,7 @@ const decodeValue = <A>(
 }
 
 class ArraySource<A> implements ItemReader.Source<A, JsonError | JsonStructureError | FileError> {
+  readonly waits = false
   private failure: Option.Option<JsonError> = Option.none()
   private found: ReturnType<ElementScanner["next"]> = "more"
 
@@ -198,6 +199,7 @@ const blank = /^[ \t\r]*$/
 const hasMark = (bytes: Buffer): boolean => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 
 class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
+  readonly waits = false
   private failure: Option.Option<JsonError> = Option.none()
 
   constructor(

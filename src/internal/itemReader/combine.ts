@@ -104,6 +104,7 @@ export const limit = <A, E, R>(
         return Effect.succeed<Source<A, E, R>>({ pull: () => Effect.succeed(end) })
       }
       return Effect.map(self.open(Option.flatMap(stored, ({ position }) => position)), (source) => ({
+        waits: source.waits,
         pull: (max) =>
           Effect.map(source.pull(Math.min(max, count - taken)), (page): Page<A, E> => {
             taken += page.items.length

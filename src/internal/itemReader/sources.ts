@@ -34,6 +34,7 @@ export const iterable = <A>(name: string, items: Iterable<A>): Open<A, Unreadabl
 const fromArray = <A>(items: ReadonlyArray<A>, start: number): Source<A> => {
   let count = start
   return {
+    waits: false,
     pull: (max) =>
       Effect.sync(() => {
         const taken = items.slice(count, count + max)
@@ -54,6 +55,7 @@ const fromIterator = <A>(items: Iterable<A>, start: number): Effect.Effect<Sourc
       let count = start
       let ended = skip(iterator, start)
       return {
+        waits: false,
         pull: (max) =>
           Effect.sync(() => {
             const taken: Array<A> = []
