@@ -230,7 +230,7 @@ describe("ItemReader positions", () => {
       Effect.gen(function*() {
         const error = yield* Effect.flip(readAll(reader, Option.some("line 12")))
         assert.instanceOf(error, UnreadablePosition)
-        assert.match(error.message, /The reader "numbers" cannot go on from the stored position: .*restart with/)
+        assert.match(error.message, /"numbers" cannot go on from its stored state: .*restart with/)
       }))
   }
 
