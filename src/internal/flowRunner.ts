@@ -4,6 +4,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { UnroutedExitCode } from "../BatchError.js"
 import { BatchEvent } from "../BatchEvent.js"
@@ -173,10 +174,13 @@ const stop = (
     if (state.abandon && !(next?._tag === "Step" && next.definition.name === last?.stepName)) {
       yield* abandon(session, last)
     }
-    session.context = yield* Stops.record(session.context, {
-      stoppedAt: place,
-      resumeAt: next === undefined ? "end" : `${path}${next.name}`
-    })
+    const resumeAt = next === undefined ? "end" : `${path}${next.name}`
+    // In one go, as a branch beside this one may change the context too.
+    yield* Effect.suspend(() =>
+      Either.map(Stops.record(session.context, { stoppedAt: place, resumeAt }), (context) => {
+        session.context = context
+      })
+    )
     return { status: "STOPPED" as const, exitStatus: ExitStatus.make(state.code), cause: Option.none() }
   })
 

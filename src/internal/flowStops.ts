@@ -2,7 +2,7 @@
  * The durable record of where a job has stopped by definition, kept in its own context: a stop state passes in later
  * executions because it has stopped the instance before, not because of what ran in front of it (FLOW-43).
  */
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { UnreadableContextKey } from "../BatchError.js"
@@ -17,14 +17,14 @@ export const key: ExecutionContext.Key<ReadonlyArray<Stop>> = ExecutionContext.k
 export const isRecorded = (
   context: ExecutionContext.ExecutionContext,
   place: string
-): Effect.Effect<boolean, UnreadableContextKey> =>
-  Effect.map(recorded(context), (stops) => stops.some(({ stoppedAt }) => stoppedAt === place))
+): Either.Either<boolean, UnreadableContextKey> =>
+  Either.map(recorded(context), (stops) => stops.some(({ stoppedAt }) => stoppedAt === place))
 
 export const record = (
   context: ExecutionContext.ExecutionContext,
   stop: Stop
-): Effect.Effect<ExecutionContext.ExecutionContext, UnreadableContextKey> =>
-  Effect.flatMap(recorded(context), (stops) =>
+): Either.Either<ExecutionContext.ExecutionContext, UnreadableContextKey> =>
+  Either.flatMap(recorded(context), (stops) =>
     ExecutionContext.setEither(context, key, [
       ...stops.filter(({ stoppedAt }) => stoppedAt !== stop.stoppedAt),
       stop
@@ -32,5 +32,5 @@ export const record = (
 
 const recorded = (
   context: ExecutionContext.ExecutionContext
-): Effect.Effect<ReadonlyArray<Stop>, UnreadableContextKey> =>
-  Effect.map(ExecutionContext.get(context, key), Option.getOrElse((): ReadonlyArray<Stop> => []))
+): Either.Either<ReadonlyArray<Stop>, UnreadableContextKey> =>
+  Either.map(ExecutionContext.get(context, key), Option.getOrElse((): ReadonlyArray<Stop> => []))

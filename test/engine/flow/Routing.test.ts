@@ -217,6 +217,19 @@ for (const driver of drivers) {
           assert.deepStrictEqual(execution.exit, Exit.fail("s1 has failed"))
         }))
 
+      it.effect("FLOW-8, SIMPLE-4: a completed step with the exit code FAILED fails a flow without a key for it", () =>
+        Effect.gen(function*() {
+          const empty = Step.tasklet("empty", StepScope.exitStatus(ExitStatus.FAILED))
+          const alone = yield* JobOperator.run(Job.make("failed-code-alone", { flow: empty }), {})
+          assert.strictEqual(endOf(alone), "COMPLETED FAILED")
+          const matched = yield* JobOperator.run(
+            Job.make("failed-code", { flow: empty.pipe(Flow.match({ COMPLETED: ok("next") })) }),
+            {}
+          )
+          assert.strictEqual(endOf(matched), "FAILED FAILED")
+          assert.deepStrictEqual(yield* stepsOf(matched), ["empty COMPLETED FAILED"])
+        }))
+
       it.effect("FLOW-34: terminateOnly in afterStep stops the job behind that step", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
@@ -302,6 +315,27 @@ for (const driver of drivers) {
           const died = yield* JobOperator.run(Job.make("decider-throws", { flow: throwing }), {})
           assert.strictEqual(died.status, "FAILED")
           assert.ok(died.exitStatus.messages.some((message) => message.includes("broken")))
+        }))
+
+      it.effect("FLOW-51, FLOW-65: at the start, and after a split, there is no last step", () =>
+        Effect.gen(function*() {
+          const seen: Array<string> = []
+          const look = (name: string) =>
+            Flow.decide(name, ["OK"], ({ last }) =>
+              Effect.sync(() => {
+                seen.push(`${name}: ${Option.match(last, { onNone: () => "none", onSome: (step) => step.stepName })}`)
+                return "OK"
+              }))
+          const job = Job.make("decider-last", {
+            flow: look("start").pipe(
+              Flow.andThen(ok("a")),
+              Flow.andThen(look("behind a")),
+              Flow.andThen(Flow.split([ok("b"), ok("c").pipe(Flow.andThen(look("in branch")))])),
+              Flow.andThen(look("behind split"))
+            )
+          })
+          yield* JobOperator.run(job, {})
+          assert.deepStrictEqual(seen, ["start: none", "behind a: a", "in branch: c", "behind split: none"])
         }))
 
       it.effect("FLOW-41: a restart decides again", () =>
