@@ -7,17 +7,12 @@ import { isRetryable, isSkippable, makeFaults } from "./plan.js"
 
 class Failed {}
 
-interface Skip {
-  readonly index: number
-  readonly what: string
-}
-
 export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan): Outcome => {
   const faults = makeFaults(records)
   const counts = { read: 0, write: 0, filter: 0, commit: 0, rollback: 0, readSkip: 0, processSkip: 0, writeSkip: 0 }
   const written: Array<number> = []
   const skipped: Array<string> = []
-  let waiting: ReadonlyArray<Skip> = []
+  let waiting: ReadonlyArray<{ readonly index: number; readonly what: string }> = []
 
   /** SKIP-4: one limit for all phases. Counted at once, reported when durable (D8). */
   const skip = (phase: "read" | "process" | "write", index: number, kind: Kind): void => {
@@ -60,13 +55,15 @@ export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan
     return { inputs, next }
   }
 
-  const writeChunk = (inputs: ReadonlyArray<number>, outputs: ReadonlyArray<number>, filtered: ReadonlySet<number>) => {
+  const writeChunk = (inputs: ReadonlyArray<number>, processed: ReadonlyArray<number>): void => {
+    const isFiltered = (index: number): boolean => records[index]!.filtered === true
+    const outputs = processed.filter((index) => !isFiltered(index))
     let durable = -1
     const commit = (from: number, to: number): void => {
       const bound = to === outputs.length ? Infinity : outputs[to]!
       written.push(...outputs.slice(from, to))
       counts.write += to - from
-      counts.filter += inputs.filter((index) => filtered.has(index) && index >= durable && index < bound).length
+      counts.filter += processed.filter((index) => isFiltered(index) && index >= durable && index < bound).length
       skipped.push(...waiting.filter(({ index }) => index < bound).map(({ what }) => what))
       waiting = waiting.filter(({ index }) => index >= bound)
       counts.commit += bound === Infinity && inputs.length > 0 ? 1 : 0
@@ -88,18 +85,15 @@ export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan
         if (!isSkippable(kind)) {
           throw new Failed()
         }
-        if (to - from > 1) {
-          return scan === "bisect" ? bisect(from, to) : oneByOne(from, to)
+        if (to - from === 1) {
+          skip("write", index, kind)
+        } else if (scan === "bisect") {
+          return bisect(from, to)
+        } else {
+          outputs.slice(from, to).forEach((_, i) => write(from + i, from + i + 1, true))
         }
-        skip("write", index, kind)
         return true
       }
-    }
-    const oneByOne = (from: number, to: number): boolean => {
-      for (let i = from; i < to; i++) {
-        write(i, i + 1, true)
-      }
-      return true
     }
     /** A bad item is known to be in the range: when the left half turns out to be clean, it is in the right one. */
     const bisect = (from: number, to: number): boolean => {
@@ -115,38 +109,33 @@ export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan
     }
   }
 
-  const run = (): string => {
-    let phase = "read"
-    try {
-      for (let next = 0; next < records.length;) {
-        phase = "read"
-        const chunk = read(next)
-        const outputs: Array<number> = []
-        const filtered = new Set<number>()
-        for (const index of chunk.inputs) {
-          const kind = inPlace("process", index)
-          if (kind !== undefined) {
-            skip("process", index, kind)
-          } else if (records[index]!.filtered === true) {
-            filtered.add(index)
-          } else {
-            outputs.push(index)
-          }
-        }
-        phase = "write"
-        writeChunk(chunk.inputs, outputs, filtered)
-        next = chunk.next
+  const process = (inputs: ReadonlyArray<number>): ReadonlyArray<number> =>
+    inputs.filter((index) => {
+      const kind = inPlace("process", index)
+      if (kind !== undefined) {
+        skip("process", index, kind)
       }
-      return "COMPLETED"
-    } catch (error) {
-      if (!(error instanceof Failed)) {
-        throw error
-      }
-      // A failed write was rolled back already; a chunk that fails earlier counts as one that was (V6C-9).
-      counts.rollback += phase === "write" ? 0 : 1
-      return "FAILED"
-    }
-  }
+      return kind === undefined
+    })
 
-  return { status: run(), counts, written, skipped: skipped.sort() }
+  let status = "COMPLETED"
+  let writing = false
+  try {
+    for (let next = 0; next < records.length;) {
+      const chunk = read(next)
+      const processed = process(chunk.inputs)
+      writing = true
+      writeChunk(chunk.inputs, processed)
+      writing = false
+      next = chunk.next
+    }
+  } catch (error) {
+    if (!(error instanceof Failed)) {
+      throw error
+    }
+    status = "FAILED"
+    // A failed write was rolled back already; a chunk that fails earlier counts as one that was (V6C-9).
+    counts.rollback += writing ? 0 : 1
+  }
+  return { status, counts, written, skipped: skipped.sort() }
 }
