@@ -103,6 +103,16 @@ export const exitCodeOf = (
 }
 
 /**
+ * Tells on standard error why a program failed: one line, with the stack of a defect.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const report = (cause: Cause.Cause<unknown>): void => {
+  process.stderr.write(`${Option.isSome(Cause.failureOption(cause)) ? describe(cause) : Cause.pretty(cause)}\n`)
+}
+
+/**
  * - `exitCodes`: other codes than the default ones.
  * - `exitCode`: decides instead of `exitCodeOf`.
  * - `report`: tells people why the program failed. By default one line on standard error, with the stack of a defect.
@@ -161,7 +171,7 @@ export const runMain = <A, E>(program: Effect.Effect<A, E>, options: Options<A, 
   fiber.addObserver((exit) => {
     clearInterval(keepAlive)
     if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) {
-      ;(options.report ?? sayFailure)(exit.cause)
+      ;(options.report ?? report)(exit.cause)
     }
     leave(options.exitCode?.(exit, signal) ?? exitCodeOf(exit, { signal, exitCodes: codes }))
   })
@@ -228,10 +238,6 @@ const whenStopped = (running: RunningSessions, afterwards: () => void): void => 
 
 const sayStopping = (signal: Signal): void => {
   process.stderr.write(`${signal}: stopping after the chunk at work; another signal ends the process at once\n`)
-}
-
-const sayFailure = (cause: Cause.Cause<unknown>): void => {
-  process.stderr.write(`${Option.isSome(Cause.failureOption(cause)) ? describe(cause) : Cause.pretty(cause)}\n`)
 }
 
 /** What was written to a pipe must be out before the process is gone. */

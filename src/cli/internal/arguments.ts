@@ -1,0 +1,47 @@
+/**
+ * `show 7 --json` and `show --json 7` are the same to people, but the parser wants options first. Pure.
+ */
+
+/** The commands that take positional arguments, and which of their options have a value. */
+const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
+  show: [],
+  restart: [],
+  stop: [],
+  abandon: [],
+  recover: ["--reason", "--job"],
+  skipped: [],
+  graph: []
+}
+
+/**
+ * Moves the options of such a command in front of its arguments. `args` are those behind the name of the program.
+ *
+ * @internal
+ */
+export const optionsFirst = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [command, ...rest] = args
+  const valued = command === undefined || !Object.hasOwn(COMMANDS, command) ? undefined : COMMANDS[command]
+  if (command === undefined || valued === undefined) {
+    return args
+  }
+  const options: Array<string> = []
+  const positional: Array<string> = []
+  for (let i = 0; i < rest.length; i++) {
+    const token = rest[i]!
+    if (token === "--") {
+      positional.push(...rest.slice(i))
+      break
+    }
+    if (!token.startsWith("-")) {
+      positional.push(token)
+      continue
+    }
+    options.push(token)
+    const value = rest[i + 1]
+    if (valued.includes(token) && value !== undefined) {
+      options.push(value)
+      i++
+    }
+  }
+  return [command, ...options, ...positional]
+}

@@ -1,0 +1,52 @@
+/**
+ * What every command does around its work: opens the layers, answers in words or as JSON, and remembers how the job
+ * ended for the exit code of the process.
+ */
+import * as Options from "@effect/cli/Options"
+import * as Terminal from "@effect/platform/Terminal"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type { BatchStatus } from "../../BatchStatus.js"
+import type { Job } from "../../Job.js"
+import type { JobRegistry } from "../../JobRegistry.js"
+import type { JobRepository } from "../../JobRepository.js"
+import type { Transactor } from "../../Transactor.js"
+import * as Json from "./json.js"
+
+/** @internal */
+export type Services = JobRegistry | JobRepository | Transactor
+
+/** @internal */
+export interface CliContext {
+  readonly jobs: ReadonlyArray<Job.Any>
+  readonly live: Layer.Layer<Services, unknown>
+  /** How the job of this command ended. */
+  ended: { readonly status: BatchStatus } | undefined
+}
+
+/** @internal */
+export interface Answer {
+  readonly text: string
+  readonly json: unknown
+  readonly ended?: { readonly status: BatchStatus } | undefined
+}
+
+/** @internal */
+export const jsonFlag = Options.withDescription(Options.boolean("json"), "Answer with JSON, for machines")
+
+/** The layers are built here and not before, so that `--help` needs no database. @internal */
+export const answering = (
+  context: CliContext,
+  isJson: boolean,
+  work: Effect.Effect<Answer, unknown, Services | Terminal.Terminal>
+): Effect.Effect<void, unknown, Terminal.Terminal> =>
+  Effect.gen(function*() {
+    const terminal = yield* Terminal.Terminal
+    const write = (text: string) => Effect.ignore(terminal.display(`${text}\n`))
+    const writeJson = (value: unknown) => write(JSON.stringify(value, undefined, 2))
+    const answer = yield* Effect.provide(work, context.live).pipe(
+      Effect.tapError((error) => isJson ? writeJson(Json.error(error)) : Effect.void)
+    )
+    context.ended = answer.ended
+    yield* isJson ? writeJson(answer.json) : write(answer.text)
+  })

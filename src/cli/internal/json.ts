@@ -1,0 +1,44 @@
+/**
+ * Records as JSON for machines. The values of secret parameters are not in it.
+ */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as JobExecution from "../../JobExecution.js"
+import type { SkippedItem } from "../../SkippedItem.js"
+import * as StepExecution from "../../StepExecution.js"
+
+/** @internal */
+export const execution = (row: JobExecution.JobExecution) => {
+  const encoded = encodeJob({
+    ...row,
+    parameters: row.parameters.map((parameter) =>
+      parameter.redacted === true ? { ...parameter, value: "<redacted>" } : parameter
+    )
+  })
+  const { instance, ...rest } = encoded
+  return { jobName: instance.jobName, instanceId: instance.id, ...rest }
+}
+
+/** @internal */
+export const step = (row: StepExecution.StepExecution) => encodeStep(row)
+
+/** @internal */
+export const skipped = ({ createTime, item, position, ...row }: SkippedItem) => ({
+  ...row,
+  createTime,
+  position: Option.getOrNull(position),
+  item: Option.getOrNull(item)
+})
+
+/** @internal */
+export const error = (failure: unknown) => {
+  const record = typeof failure === "object" && failure !== null ? failure as { _tag?: unknown; message?: unknown } : {}
+  return { error: { tag: String(record._tag ?? "Error"), message: String(record.message ?? failure) } }
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const encodeJob = Schema.encodeSync(JobExecution.JobExecution)
+const encodeStep = Schema.encodeSync(StepExecution.StepExecution)

@@ -1,0 +1,277 @@
+/**
+ * The command line in this process: what it answers, and with which exit code.
+ */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as Terminal from "@effect/platform/Terminal"
+import { assert, describe, it } from "@effect/vitest"
+import type * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { BatchCli } from "../../src/cli/index.js"
+import type { Transactor } from "../../src/index.js"
+import { Flow, ItemReader, ItemWriter, Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
+
+class Params extends JobParameters.Tag<Params>()("Params", {
+  file: Schema.String.annotations({ description: "The file to import" }),
+  businessDate: Schema.DateFromString,
+  mode: Schema.Literal("full", "delta"),
+  size: JobParameters.nonIdentifying(Schema.optionalWith(Schema.Number, { exact: true, default: () => 2 })),
+  verbose: JobParameters.nonIdentifying(Schema.optionalWith(Schema.Boolean, { exact: true, default: () => false })),
+  token: JobParameters.nonIdentifying(
+    Schema.optionalWith(Schema.Redacted(Schema.String), { exact: true, as: "Option" })
+  )
+}) {}
+
+class Broken extends Data.TaggedError("Broken")<{ readonly message: string }> {}
+
+const seen: Array<typeof Params.Service> = []
+let broken = false
+let isTerminal = false
+
+const load = Step.chunk("load", {
+  reader: ItemReader.fromIterable([1, 2, 3, 4, 5]),
+  processor: (n: number) => n === 3 ? Effect.fail(new Broken({ message: "three is bad" })) : Effect.succeed(n),
+  writer: ItemWriter.discard,
+  chunkSize: 2
+}).pipe(Step.skip("Broken", { limit: 1 }), Step.quarantine())
+
+const importJob = Job.make("import", {
+  parameters: Params,
+  flow: load.pipe(Flow.andThen(Step.tasklet(
+    "report",
+    Effect.flatMap(Params, (parameters) => {
+      seen.push(parameters)
+      return broken ? Effect.fail(new Broken({ message: "no paper" })) : Effect.void
+    })
+  )))
+})
+
+const tidy = Job.make("tidy", { flow: Step.tasklet("tidy", Effect.void) })
+
+/** The parser tells help and mistakes on the console. */
+const consoleOf = (write: (text: string) => void): Console.Console => {
+  const log = (...args: ReadonlyArray<unknown>) => Effect.sync(() => write(args.join(" ")))
+  return { log, error: log } as Partial<Console.Console> as Console.Console
+}
+
+/** A command line over one repository, and what it writes. */
+const makeCli = Effect.gen(function*() {
+  const services = yield* Layer.build(JobRepository.layerMemory)
+  const out: Array<string> = []
+  const terminal = Terminal.Terminal.of({
+    columns: Effect.succeed(100),
+    rows: Effect.succeed(30),
+    isTTY: Effect.sync(() => isTerminal),
+    readInput: Effect.die("no input"),
+    readLine: Effect.die("no input"),
+    display: (text) => Effect.sync(() => void out.push(text))
+  })
+  const console = consoleOf((text) => void out.push(`${text}\n`))
+  const cli = BatchCli.make({
+    name: "batch",
+    version: "1.0.0",
+    jobs: [importJob, tidy],
+    layer: Layer.succeedContext(services) as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor>
+  })
+  const run = (...args: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      out.length = 0
+      const exit = yield* Effect.exit(cli(["node", "batch", ...args]))
+      const error = Exit.isFailure(exit) ? String((exit.cause as { error?: { message?: string } }).error?.message) : ""
+      return { code: BatchCli.exitCodeOf(exit), text: out.join(""), error }
+    }).pipe(
+      Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Layer.succeed(Terminal.Terminal, terminal))),
+      Effect.withConsole(console)
+    )
+  return {
+    run,
+    operate: <A, E>(effect: Effect.Effect<A, E, JobRepository.JobRepository>) => Effect.provide(effect, services)
+  }
+})
+
+const valid = ["--file", "a.csv", "--business-date", "2026-06-30", "--mode", "full"]
+
+describe("the command line", () => {
+  it.scoped("runs a job with flags from its parameters, and tells what it did", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      const { code, text } = yield* run(
+        "run",
+        "import",
+        ...valid,
+        "--size",
+        "7",
+        "--verbose",
+        "true",
+        "--token",
+        "s3cret"
+      )
+      assert.strictEqual(code, 0, text)
+      const last = seen.at(-1)!
+      assert.deepStrictEqual([last.file, last.mode, last.size, last.verbose], ["a.csv", "full", 7, true])
+      assert.strictEqual(last.businessDate.toISOString(), "2026-06-30T00:00:00.000Z")
+      assert.strictEqual(last.token._tag === "Some" ? Redacted.value(last.token.value) : "", "s3cret")
+      assert.include(text, "import runs as execution")
+      assert.include(text, "load COMPLETED: 5 read, 4 written, 1 skipped, 3 commits")
+      assert.include(text, "load skipped an item in process: Broken: three is bad")
+      assert.notInclude(text, "s3cret")
+      const again = yield* run("run", "import", ...valid)
+      assert.strictEqual(again.code, 2)
+      assert.include(again.error, "is COMPLETED already")
+    }))
+
+  it.scoped("tells all problems of the parameters at once, and runs nothing", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      const { code, error } = yield* run("run", "import", "--business-date", "soon", "--size", "many")
+      assert.strictEqual(code, 2)
+      for (
+        const problem of [
+          "file is missing",
+          "businessDate is not a valid date",
+          "mode is missing",
+          "size Expected number"
+        ]
+      ) {
+        assert.include(error, problem)
+      }
+      assert.deepStrictEqual(yield* operate(JobOperator.executions()), [])
+    }))
+
+  it.scoped("--help tells types, what is required and what identifies; no repository is opened for it", () =>
+    Effect.gen(function*() {
+      const cli = BatchCli.make({
+        name: "batch",
+        version: "1.0.0",
+        jobs: [importJob],
+        layer: Layer.fail("no database") as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor, string>
+      })
+      const { run } = yield* makeCli
+      const { text } = yield* run("run", "import", "--help")
+      const plain = text.replaceAll(/\u001b\[[0-9;]*m/g, "")
+      for (
+        const part of [
+          "--file text",
+          "The file to import; required; identifies the job instance",
+          "--business-date",
+          "--mode full | delta",
+          "--size number",
+          "optional; does not identify the job instance",
+          "--token",
+          "never shown",
+          "--verbose true | false"
+        ]
+      ) {
+        assert.include(plain.replaceAll(/\s+/g, " "), part)
+      }
+      const failed = yield* Effect.exit(cli(["node", "batch", "list", "executions"])).pipe(
+        Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, quiet))
+      )
+      assert.strictEqual(BatchCli.exitCodeOf(failed), 1)
+      const helped = yield* Effect.exit(cli(["node", "batch", "list", "--help"])).pipe(
+        Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, quiet)),
+        Effect.withConsole(consoleOf(() => {}))
+      )
+      assert.strictEqual(BatchCli.exitCodeOf(helped), 0)
+    }))
+
+  it.scoped("a job that fails: exit code 1, show tells why, restart goes on, then there is nothing left", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      broken = true
+      const failed = yield* run("run", "import", ...valid)
+      assert.strictEqual(failed.code, 1)
+      assert.include(failed.text, "report: Broken: no paper")
+      const [row] = yield* operate(JobOperator.executions())
+      const id = String(row!.id)
+      const shown = yield* run("show", id)
+      assert.include(shown.text, "report: Broken: no paper")
+      assert.match(shown.text, /load +COMPLETED +COMPLETED +5 +4 +0 +1 +3 +0/)
+      assert.include(shown.text, "three is bad")
+
+      const explained = yield* run("explain", "import", ...valid)
+      assert.include(explained.text, "load: skip")
+      assert.include(explained.text, "report: resume")
+
+      broken = false
+      const restarted = yield* run("restart", id)
+      assert.strictEqual(restarted.code, 0)
+      assert.include(restarted.text, "load was complete already")
+      const again = yield* run("restart", id, "--json")
+      assert.strictEqual(again.code, 2)
+      assert.strictEqual(JSON.parse(again.text).error.tag, "JobInstanceAlreadyComplete")
+    }))
+
+  it.scoped("lists, abandons and skips, as tables and as JSON", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      broken = true
+      yield* run("run", "import", ...valid, "--token", "s3cret")
+      yield* run("run", "tidy")
+      const [, failed] = yield* operate(JobOperator.executions())
+      const id = String(failed!.id)
+      assert.include((yield* run("list", "jobs")).text, "import  file businessDate mode (size) (verbose) (token)")
+      const table = yield* run("list", "executions")
+      assert.match(table.text, /ID +JOB +STATUS +EXIT CODE/)
+      assert.include(table.text, "token=<redacted>")
+      const json = yield* run("list", "executions", "--status", "FAILED", "--json")
+      const rows = JSON.parse(json.text)
+      assert.deepStrictEqual(rows.map((row: { id: number; jobName: string }) => [row.id, row.jobName]), [[
+        failed!.id,
+        "import"
+      ]])
+      assert.notInclude(json.text, "s3cret")
+      assert.include((yield* run("skipped", id)).text, "Broken")
+      assert.strictEqual(JSON.parse((yield* run("skipped", id, "--json")).text).length, 1)
+      assert.include((yield* run("abandon", id)).text, "is ABANDONED")
+      assert.strictEqual((yield* run("run", "import", ...valid)).code, 2)
+      const purge = yield* run("purge", "--older-than", "30 days", "--dry-run")
+      assert.include(purge.text, "0 instances")
+      assert.include((yield* run("purge", "--keep-last", "0")).text, "2 instances with 2 executions were deleted")
+      assert.include((yield* run("list", "executions")).text, "No executions.")
+    }))
+
+  it.scoped("on a terminal there is a live line, which is gone at the end", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      isTerminal = true
+      const { text } = yield* Effect.ensuring(run("run", "import", ...valid), Effect.sync(() => isTerminal = false))
+      assert.include(text, "\u001b[?7l  load")
+      const drawn = text.split("\u001b[?7l").length - 1
+      assert.strictEqual(text.split("\r\u001b[2K").length - 1, drawn)
+    }))
+
+  it.scoped("--next counts up, graph draws, recover and stop say what there is to do", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      yield* run("run", "tidy", "--next")
+      const second = yield* run("run", "tidy", "--next", "--json")
+      assert.deepStrictEqual(JSON.parse(second.text).parameters, [{ name: "run.id", value: 2, identifying: true }])
+      const [row] = yield* operate(JobOperator.executions())
+      const drawn = yield* run("graph", "import")
+      assert.include(drawn.text, "flowchart TD")
+      assert.include((yield* run("graph", "tidy", String(row!.id))).text, "COMPLETED")
+      assert.include((yield* run("recover")).text, "nothing to recover")
+      const stop = yield* run("stop", String(row!.id))
+      assert.deepStrictEqual([stop.code, stop.error.includes("not running")], [2, true])
+      assert.strictEqual((yield* run("show", "999")).code, 2)
+      assert.strictEqual((yield* run("shwo", "1")).code, 2)
+    }))
+})
+
+const quiet = Layer.succeed(
+  Terminal.Terminal,
+  Terminal.Terminal.of({
+    columns: Effect.succeed(100),
+    rows: Effect.succeed(30),
+    isTTY: Effect.succeed(false),
+    readInput: Effect.die("no input"),
+    readLine: Effect.die("no input"),
+    display: () => Effect.void
+  })
+)

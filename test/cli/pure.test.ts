@@ -1,0 +1,99 @@
+/**
+ * The pure parts of the command line.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import { optionsFirst } from "../../src/cli/internal/arguments.js"
+import * as Format from "../../src/cli/internal/format.js"
+import * as Flags from "../../src/cli/internal/parameterFlags.js"
+import { liveLine } from "../../src/cli/internal/progress.js"
+import { JobParameters } from "../../src/index.js"
+
+class Params extends JobParameters.Tag<Params>()("Params", {
+  businessDate: Schema.Date,
+  count: Schema.NumberFromString,
+  limit: Schema.optional(Schema.Int),
+  level: Schema.Literal(1, 2),
+  mixed: Schema.Literal("a", null),
+  tags: Schema.Array(Schema.String),
+  json: Schema.String,
+  secret: JobParameters.nonIdentifying(Schema.Redacted(Schema.String))
+}) {}
+
+const flags = Flags.flags(Params, ["json"])
+const flagOf = (parameter: string) => flags.find((flag) => flag.parameter === parameter)!
+
+describe("the flags of a job's parameters", () => {
+  it("have names that people type, kinds of the stored form, and say what is required", () => {
+    assert.deepStrictEqual(flags.map(({ isRequired, kind, name }) => [name, kind._tag, isRequired]), [
+      ["business-date", "Text", true],
+      ["count", "Text", true],
+      ["limit", "Number", false],
+      ["level", "Choice", true],
+      ["mixed", "Json", true],
+      ["tags", "Json", true],
+      ["param-json", "Text", true],
+      ["secret", "Text", true]
+    ])
+    assert.deepStrictEqual(
+      ["businessDate", "count", "secret"].map((name) => (flagOf(name).kind as { hint: string }).hint),
+      ["date", "number", "secret"]
+    )
+  })
+
+  it("text becomes the stored form, or stays text for the Schema to refuse", () => {
+    const parse = (parameter: string, text: string) => Flags.parse(flagOf(parameter).kind, text)
+    assert.deepStrictEqual(
+      [parse("limit", "7"), parse("limit", "x"), parse("level", "2"), parse("level", "3"), parse("tags", "[\"a\"]")],
+      [7, "x", 2, "3", ["a"]]
+    )
+    assert.deepStrictEqual([parse("tags", "[a"), parse("count", "5"), parse("limit", " ")], ["[a", "5", " "])
+  })
+
+  it.prop("any string survives a text flag", { text: FastCheck.string() }, ({ text }) => {
+    assert.strictEqual(Flags.parse({ _tag: "Text", hint: "text" }, text), text)
+  })
+})
+
+describe("arguments", () => {
+  it("options come first where the parser wants them, with their values", () => {
+    assert.deepStrictEqual(optionsFirst(["show", "7", "--json"]), ["show", "--json", "7"])
+    assert.deepStrictEqual(optionsFirst(["recover", "7", "--reason", "power cut", "--force"]), [
+      "recover",
+      "--reason",
+      "power cut",
+      "--force",
+      "7"
+    ])
+    assert.deepStrictEqual(optionsFirst(["graph", "--", "--odd-name"]), ["graph", "--", "--odd-name"])
+    assert.deepStrictEqual(optionsFirst(["run", "import", "--file", "a"]), ["run", "import", "--file", "a"])
+  })
+
+  it.prop("nothing is lost or invented", {
+    args: FastCheck.array(FastCheck.constantFrom("show", "recover", "7", "--json", "--reason", "x", "--"), {
+      maxLength: 8
+    })
+  }, ({ args }) => {
+    assert.deepStrictEqual([...optionsFirst(args)].sort(), [...args].sort())
+  })
+})
+
+describe("what people read", () => {
+  it("tables align numbers to the right", () => {
+    assert.strictEqual(Format.table(["N", "NAME"], [["1", "a"], ["10", "b"]]), " N  NAME\n 1  a\n10  b")
+  })
+
+  it("durations are short", () => {
+    assert.deepStrictEqual([400, 65_000, 3_720_000].map(Format.duration), ["0.4 s", "1 min 5 s", "1 h 2 min"])
+  })
+
+  it("the live line says how far, how fast and how long", () => {
+    const samples = [0, 50].map((done, i) => ({ atMillis: i * 1000, items: done, progress: { done, total: 200 } }))
+    assert.strictEqual(
+      liveLine({ stepName: "load", samples }, "50 read"),
+      "load  ██████░░░░░░░░░░░░░░░░░░ 25 %  50 read, 50/s, 3.0 s left"
+    )
+    assert.strictEqual(liveLine({ stepName: "load", samples: [] }, "0 read"), "load  0 read")
+  })
+})
