@@ -638,6 +638,7 @@ const claim = (
         ),
       execution: claimed,
       context: claimed.context,
+      contextLock: Effect.unsafeMakeSemaphore(1),
       stopRequested: false,
       onStop: new Set()
     }

@@ -28,6 +28,8 @@ export interface Session {
   execution: JobExecution
   /** The job's context as the steps that have committed left it. */
   context: ExecutionContext.ExecutionContext
+  /** Held by a branch from the moment it writes the context until its transaction has ended. */
+  readonly contextLock: Effect.Semaphore
   stopRequested: boolean
   /** Called when the execution is asked to stop, each of them once. */
   readonly onStop: Set<() => void>

@@ -43,6 +43,8 @@ export interface StepState {
   doubt: Doubt | undefined
   context: ExecutionContext.ExecutionContext
   jobChanges: ReadonlyArray<Change>
+  /** Whether this step holds the lock of the job's context. */
+  writesJobContext: boolean
   /** What code in the step made of the exit status and the batch status. */
   exitStatus: ExitStatus.ExitStatus
   status: BatchStatus.BatchStatus
@@ -64,6 +66,7 @@ export const make = (
   doubt: undefined,
   context: step.context,
   jobChanges: [],
+  writesJobContext: false,
   exitStatus: ExitStatus.EXECUTING,
   status: "STARTED",
   terminateOnly: false
@@ -127,12 +130,13 @@ export const commit = <E, R>(
           state.jobChanges = jobChanges
         })
       ),
-      Effect.zipRight(Effect.sync(() => adopt(state, attempted!)))
+      Effect.zipRight(Effect.sync(() => adopt(state, attempted!))),
+      Effect.ensuring(unlockJobContext(state))
     )
   })
 
 /** Saves the step as it is given, and the job's context if code in the step changed it. */
-export const save = (state: StepState, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
+const save = (state: StepState, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
   const { session } = state
   const saveStep = Effect.map(
     session.repository.updateStepExecution(session.execution, step),
@@ -141,10 +145,35 @@ export const save = (state: StepState, step: StepExecution): Effect.Effect<void,
   return state.jobChanges.length === 0
     ? saveStep
     : Effect.zipRight(
-      session.repository.updateJobExecution({ ...session.execution, context: jobContext(state) }),
-      saveStep
+      lockJobContext(state),
+      Effect.suspend(() =>
+        Effect.zipRight(
+          session.repository.updateJobExecution({ ...session.execution, context: jobContext(state) }),
+          saveStep
+        )
+      )
     )
 }
+
+/**
+ * Branches that run at the same time write the same row: each has to see what the others have committed, so that none
+ * writes over it.
+ */
+const lockJobContext = (state: StepState): Effect.Effect<void> =>
+  Effect.uninterruptibleMask((restore) =>
+    state.writesJobContext ? Effect.void : Effect.map(restore(state.session.contextLock.take(1)), () => {
+      state.writesJobContext = true
+    })
+  )
+
+const unlockJobContext = (state: StepState): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (!state.writesJobContext) {
+      return Effect.void
+    }
+    state.writesJobContext = false
+    return Effect.asVoid(state.session.contextLock.release(1))
+  })
 
 /**
  * Ends the step: everything that is still pending becomes part of it. If a commit is in doubt, this is decided first,
@@ -160,7 +189,7 @@ export const finish = (state: StepState, changes: Partial<StepExecution>): Effec
       state.pending = Counts.empty
       state.held = Counts.empty
     })
-  })
+  }).pipe(Effect.ensuring(unlockJobContext(state)))
 
 export const services = (state: StepState): Context.Context<StepScope | JobScope> =>
   Context.make(StepScope, {
