@@ -1,7 +1,7 @@
 /**
  * What must and what must not compile about steps, jobs and running them. Compiled, never run.
  */
-import type { JobRepository, Transactor } from "effect-batch"
+import type { BatchError, JobRepository, Transactor } from "effect-batch"
 import {
   Flow,
   ItemProcessor,
@@ -67,9 +67,9 @@ const typed: Step.ChunkStep<
   "FAILED" | "COMPLETED" | "COMPLETED WITH SKIPS",
   | RateUnavailable
   | Refused
-  | import("../../src/BatchError.js").SkipLimitExceeded
-  | import("../../src/BatchError.js").TransactionError
-  | import("../../src/BatchError.js").UnreadablePosition,
+  | BatchError.SkipLimitExceeded
+  | BatchError.TransactionError
+  | BatchError.UnreadablePosition,
   Params | Rates
 > = refined
 void typed
