@@ -133,7 +133,7 @@ describe("RestartPolicy.planLaunch", () => {
     for (const status of ["STARTING", "STARTED", "STOPPING"] as const) {
       const plan = launch([row(2, status, { owner: "host-1", leaseLeftMillis: 500 }), row(1, "FAILED")])
       assert.strictEqual(errorOf(plan), "JobExecutionAlreadyRunning")
-      assert.include(String("error" in plan && plan.error.message), "execution 2 on host-1")
+      assert.include(String("error" in plan && plan.error.message), "execution 2 in host-1")
     }
   })
 
