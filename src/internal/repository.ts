@@ -72,6 +72,9 @@ const ownersSide = (
       : driver.insertSkippedItems(items.map((item) => Rows.fromSkippedItem(step.id, item)))
 })
 
+/** Not `Effect.never`, which keeps a timer, and with it the process, for as long as anybody waits. */
+const noHint: Effect.Effect<never> = Effect.async<never>(() => {})
+
 /** What anybody may do to an execution from outside. */
 const operatorsSide = (
   driver: Encoded
@@ -82,7 +85,7 @@ const operatorsSide = (
       (status): Effect.Effect<BatchStatus.BatchStatus, NoSuchJobExecution | JobRepositoryError> =>
         Option.isSome(status) ? readStatus("requestStop", status.value) : unknownExecution(executionId)
     ),
-  stopHint: driver.stopHint ?? (() => Effect.never),
+  stopHint: driver.stopHint ?? (() => noHint),
   close: (executionId, end) =>
     Effect.gen(function*() {
       yield* findOne(driver, executionId)

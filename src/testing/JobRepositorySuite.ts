@@ -1,7 +1,8 @@
 /**
  * The tests that every job repository passes: run them on the one you wrote, or on ours with your database.
  *
- * Needs the optional peer dependencies `vitest` and `@effect/vitest`.
+ * Needs the optional peer dependencies `vitest` and `@effect/vitest`, which is why it is an entry point of its own,
+ * `effect-batch/testing/JobRepositorySuite`. The guide shows how it is called (docs/08-testing.md).
  *
  * @since 0.1.0
  */
@@ -35,14 +36,6 @@ export interface Options {
  * Defines the tests of a job repository and its transactor, to be called at the top of a test file. All tests share one
  * build of the layer and keep apart by the names of their jobs, so a store that is not empty does no harm; they leave
  * their executions in it.
- *
- * @example
- * ```ts
- * import { JobRepository } from "effect-batch"
- * import * as JobRepositorySuite from "effect-batch/testing/JobRepositorySuite"
- *
- * export const define = () => JobRepositorySuite.suite("my store", JobRepository.layerMemory)
- * ```
  *
  * @since 0.1.0
  * @category utils
