@@ -7,15 +7,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import type { BatchError } from "../../src/index.js"
-import { ItemReader, ItemWriter, JobRepository, Listener, Step, Transactor } from "../../src/index.js"
+import { ItemReader, ItemWriter, Listener, Step, Transactor } from "../../src/index.js"
 import type { SqlFailure } from "../../src/sql/index.js"
 import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
 import { refail } from "../../src/sql/SqlFailure.js"
 import { drivers, sqlDrivers } from "../support/drivers.js"
 import * as Postgres from "../support/Postgres.js"
 import { Bad, counts, makeWorld, runStep } from "./faults/world.js"
-
-const inMemory = Effect.provide(JobRepository.layerMemory)
 
 /** Adds a row to a table of its own, in the transaction that is open. */
 const insert = (table: string, id: number): Effect.Effect<void, SqlFailure.SqlFailure, SqlClient.SqlClient> =>
@@ -139,72 +137,6 @@ describe("transactions of a step", () => {
         }))
     })
   }
-
-  describe("Step.transactional(\"process\")", () => {
-    it.effect("C63, FTC-5: every attempt processes anew", () =>
-      Effect.gen(function*() {
-        const world = makeWorld(4, { write: [4] })
-        const step = Step.chunk("anew", { ...world, chunkSize: 2 }).pipe(
-          Step.transactional("process"),
-          Step.skip("Bad", { limit: 1 })
-        )
-        const { counts: counted } = yield* runStep(step)
-        assert.deepStrictEqual(world.processed, [1, 2, 3, 4, 3, 4])
-        assert.deepStrictEqual(world.written, [1, 2, 3])
-        assert.deepStrictEqual(counted, counts({ read: 4, write: 3, writeSkip: 1, commit: 2, rollback: 2 }))
-      }).pipe(inMemory))
-
-    it.effect("C58, C69, FTC-6: a process skip costs a rollback, and the item is left out afterwards", () =>
-      Effect.gen(function*() {
-        const world = makeWorld(5, { process: [4] })
-        const step = Step.chunk("left out", { ...world, chunkSize: 30 }).pipe(
-          Step.transactional("process"),
-          Step.skip("Bad", { limit: 1 })
-        )
-        const { counts: counted } = yield* runStep(step)
-        assert.deepStrictEqual(world.processed, [1, 2, 3, 4, 1, 2, 3, 5])
-        assert.deepStrictEqual(counted, counts({ read: 5, write: 4, processSkip: 1, commit: 1, rollback: 1 }))
-      }).pipe(inMemory))
-
-    it.effect("FTC-8: not so when its error says noRollback", () =>
-      Effect.gen(function*() {
-        const world = makeWorld(5, { process: [4] })
-        const step = Step.chunk("in place", { ...world, chunkSize: 30 }).pipe(
-          Step.transactional("process"),
-          Step.noRollback("Bad"),
-          Step.skip("Bad", { limit: 1 })
-        )
-        const { counts: counted } = yield* runStep(step)
-        assert.deepStrictEqual(world.processed, [1, 2, 3, 4, 5])
-        assert.deepStrictEqual(counted, counts({ read: 5, write: 4, processSkip: 1, commit: 1 }))
-      }).pipe(inMemory))
-
-    it.effect("FTC-17: what is filtered is counted once, however often it is processed", () =>
-      Effect.gen(function*() {
-        const world = makeWorld(4, { filter: [1, 3], write: [4], times: 2 })
-        const step = Step.chunk("filtered", { ...world, chunkSize: 4 }).pipe(
-          Step.transactional("process"),
-          Step.retry("Bad", { times: 2 })
-        )
-        const { counts: counted } = yield* runStep(step)
-        assert.strictEqual(world.processed.length, 12)
-        assert.deepStrictEqual(counted, counts({ read: 4, write: 2, filter: 2, commit: 1, rollback: 2 }))
-      }).pipe(inMemory))
-
-    it.effect("FTC-6: the retries of an item are counted over all attempts", () =>
-      Effect.gen(function*() {
-        const world = makeWorld(3, { process: [2, 3], times: 2 })
-        const retried = (times: number) =>
-          Step.chunk(`retried ${times}`, { ...world, chunkSize: 3 }).pipe(
-            Step.transactional("process"),
-            Step.retry("Bad", { times })
-          )
-        const first = yield* runStep(retried(1))
-        assert.deepStrictEqual([first.status, first.counts.rollback], ["FAILED", 2])
-        const second = yield* runStep(retried(2))
-        assert.deepStrictEqual(second.counts, counts({ read: 3, write: 3, commit: 1, rollback: 2 }))
-      }).pipe(inMemory))
-  })
 
   for (const driver of sqlDrivers) {
     describe(driver.name, () => {
