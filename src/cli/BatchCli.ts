@@ -4,12 +4,13 @@
  *
  * ```text
  * run JOB [flags]            run a job, or go on with one that did not complete
+ * next JOB [flags]           run the next instance: run.id counts up
  * explain JOB [flags]        tell what a run would do now
  * list jobs | executions     show ID      skipped ID      graph JOB [ID]
  * restart ID    stop ID      abandon ID   recover [ID]    purge
  * ```
  *
- * Every command takes `--json`. The flags of `run` and `explain` are the parameters of the job.
+ * Every command takes `--json`. The flags of `run`, `next` and `explain` are the parameters of the job.
  *
  * @since 0.1.0
  */
@@ -158,7 +159,7 @@ export const exitCodeOf = (
 // internal
 // -------------------------------------------------------------------------------------
 
-const PER_JOB = [Run.run, Run.explain, Run.graph]
+const PER_JOB = [Run.run, Run.next, Run.explain, Run.graph]
 
 const OPERATING = [
   Operator.list,

@@ -8,6 +8,7 @@ import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { plural } from "../../internal/text.js"
 import type { JobExecution } from "../../JobExecution.js"
 import * as JobOperator from "../../JobOperator.js"
 import * as JobParameters from "../../JobParameters.js"
@@ -250,6 +251,6 @@ const recovered = (rows: ReadonlyArray<JobExecution>): string =>
 
 const purged = ({ deleted, instances }: JobOperator.PurgeReport, dryRun: boolean): string => {
   const executions = instances.reduce((sum, { executionIds }) => sum + executionIds.length, 0)
-  const what = `${instances.length} instances with ${dryRun ? executions : deleted} executions`
-  return dryRun ? `${what} would be deleted.` : `${what} were deleted.`
+  const what = `${plural(instances.length, "instance")} with ${plural(dryRun ? executions : deleted, "execution")}`
+  return `${what} ${dryRun ? "would go" : "deleted"}.`
 }

@@ -44,8 +44,7 @@ export const flags = (
       kind,
       isRequired,
       description: [
-        ...Option.toArray(describe(encoded, type)),
-        isRequired ? "required" : "optional",
+        ...Option.toArray(describe(field)),
         declaration.identifying.includes(parameter)
           ? "identifies the job instance"
           : "does not identify the job instance",
@@ -83,11 +82,14 @@ export const parse = (kind: Kind, text: string): unknown => {
 }
 
 /** The given parameters by name, encoded; what is not given is left out. @internal */
-export const options = (flags: ReadonlyArray<Flag>): Options.Options<Readonly<Record<string, unknown>>> =>
+export const options = (
+  flags: ReadonlyArray<Flag>,
+  isComplete: boolean
+): Options.Options<Readonly<Record<string, unknown>>> =>
   flags.length === 0
     ? Options.map(Options.none, () => ({}))
     : Options.map(
-      Options.all(flags.map(optionOf)),
+      Options.all(flags.map((flag) => optionOf(flag, isComplete && flag.isRequired))),
       (given) =>
         Object.fromEntries(
           flags.flatMap(({ kind, parameter }, index) =>
@@ -103,7 +105,10 @@ export const options = (flags: ReadonlyArray<Flag>): Options.Options<Readonly<Re
 // internal
 // -------------------------------------------------------------------------------------
 
-const optionOf = ({ description, kind, name, parameter }: Flag): Options.Options<Option.Option<string>> => {
+const optionOf = (
+  { description, kind, name, parameter }: Flag,
+  isRequired: boolean
+): Options.Options<Option.Option<string>> => {
   const base: Options.Options<string> = kind._tag === "Choice"
     ? Options.choice(name, kind.choices.map(String))
     : Options.withPseudoName(
@@ -113,7 +118,8 @@ const optionOf = ({ description, kind, name, parameter }: Flag): Options.Options
   const aliased = parameter !== name && /^[A-Za-z][A-Za-z0-9]+$/.test(parameter)
     ? Options.withAlias(base, parameter)
     : base
-  return Options.optional(Options.withDescription(aliased, description))
+  const described = Options.withDescription(aliased, description)
+  return isRequired ? Options.map(described, Option.some) : Options.optional(described)
 }
 
 /** The stored and the decoded side of one parameter. */
@@ -184,13 +190,24 @@ const hintOf = (type: AST.AST): string => {
   }
 }
 
-/** What the author of the schema says, unless it is what every schema of its type says. */
-const describe = (...asts: ReadonlyArray<AST.AST>): Option.Option<string> => {
-  for (const ast of asts) {
-    const description = AST.getDescriptionAnnotation(ast)
-    if (Option.isSome(description) && !/^an? (string|number|boolean|bigint)\b/i.test(description.value)) {
+/** What the author of the schema says, unless it is what every schema of its type says ("a string", "an integer"). */
+const describe = (field: Schema.Struct.Field): Option.Option<string> => {
+  for (const annotated of annotatedParts(field.ast)) {
+    const description = AST.getDescriptionAnnotation(annotated)
+    if (Option.isSome(description) && !/^an? /.test(description.value)) {
       return description
     }
   }
   return Option.none()
+}
+
+const annotatedParts = (ast: Schema.Struct.Field["ast"]): ReadonlyArray<AST.Annotated> => {
+  switch (ast._tag) {
+    case "PropertySignatureTransformation":
+      return [ast.to, ast.from, ast.to.type, ast.from.type]
+    case "PropertySignatureDeclaration":
+      return [ast, ast.type]
+    default:
+      return [ast]
+  }
 }

@@ -1,10 +1,9 @@
 /**
- * The commands that are about one job by name: `run`, `explain`, `graph`. Each job is a subcommand of its own, with flags from
+ * The commands that are about one job by name: `run`, `next`, `explain`, `graph`. Each job is a subcommand of its own, with flags from
  * its parameters.
  */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
 import * as Terminal from "@effect/platform/Terminal"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -23,33 +22,38 @@ import * as Progress from "./progress.js"
 export type AnyCommand = Command.Command<any, any, any, any>
 
 /** Flags that are not parameters. */
-const RESERVED = ["json", "next", "help", "h", "version", "completions", "wizard", "log-level"]
+const RESERVED = ["json", "help", "h", "version", "completions", "wizard", "log-level"]
 
 /** @internal */
 export const run = (context: CliContext): AnyCommand =>
   perJob(context, "run", "Run a job, or go on with one that did not complete", (job, flags) =>
     Command.make(
       job.name,
-      { parameters: Flags.options(flags), next: nextFlag, json: jsonFlag },
-      ({ json, next, parameters }) =>
-        answering(
-          context,
-          json,
-          watched(
-            json,
-            next
-              ? JobRegistry.startNext(job.name, { overrides: parameters })
-              : JobRegistry.run(job.name, parameters)
-          )
-        )
+      { parameters: Flags.options(flags, true), json: jsonFlag },
+      ({ json, parameters }) => answering(context, json, watched(json, JobRegistry.run(job.name, parameters)))
     ))
+
+/** @internal */
+export const next = (context: CliContext): AnyCommand =>
+  perJob(
+    context,
+    "next",
+    "Run the next instance of a job: run.id counts up, the other parameters are kept",
+    (job, flags) =>
+      Command.make(
+        job.name,
+        { parameters: Flags.options(flags, false), json: jsonFlag },
+        ({ json, parameters }) =>
+          answering(context, json, watched(json, JobRegistry.startNext(job.name, { overrides: parameters })))
+      )
+  )
 
 /** @internal */
 export const explain = (context: CliContext): AnyCommand =>
   perJob(context, "explain", "Tell what a run would do now, without doing anything", (job, flags) =>
     Command.make(
       job.name,
-      { parameters: Flags.options(flags), json: jsonFlag },
+      { parameters: Flags.options(flags, true), json: jsonFlag },
       ({ json, parameters }) => answering(context, json, explained(job, parameters))
     ))
 
@@ -99,11 +103,6 @@ export const watched = <E>(
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-const nextFlag = Options.withDescription(
-  Options.boolean("next"),
-  "Run the next instance: count run.id up, and keep the parameters of the last one that are not given"
-)
 
 const perJob = (
   context: CliContext,
