@@ -29,6 +29,7 @@ import { JobDefinitionError } from "../BatchError.js"
 import * as ItemWriter from "../ItemWriter.js"
 import * as Sensitive from "../Sensitive.js"
 import { tableText } from "./internal/identifiers.js"
+import { pgCopy, unsupported } from "./internal/pgCopy.js"
 import { pgTable } from "./internal/pgTable.js"
 import { sqliteTable } from "./internal/sqliteTable.js"
 import type { Action, Item, Table, TableDialect, Write } from "./internal/tableWrite.js"
@@ -106,6 +107,33 @@ export const insertInto = <A extends object = object, I extends object = A>(
   table: string,
   options: TableOptions<A, I> = {}
 ): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> => tableWriter(table, { _tag: "insert" }, options)
+
+/**
+ * Inserts each item as a row with COPY, the way PostgreSQL loads data fastest. Worth it in chunks of some 2,000 items
+ * and more; below that `insertInto` is as fast.
+ *
+ * Exactly once, in the transaction of the checkpoint. Columns and values are those of `insertInto`, and so are the
+ * errors; a `SqlDataError` also says in `item` which row was refused, if the database says so. COPY writes to tables
+ * and not through views or row-level security, fires triggers but no rules, and sets identity columns that are
+ * written. Needs the client of `@effect/sql-pg`; on other databases the step fails before its first item with a
+ * `SqlStatementError`, there use `insertInto`.
+ *
+ * @example
+ * ```ts
+ * import { SqlItemWriter } from "effect-batch/sql"
+ *
+ * // ItemWriter<{ readonly id: number; readonly name: string }, WriteError, SqlClient>
+ * const load = SqlItemWriter.copyInto<{ readonly id: number; readonly name: string }>("sales.customers")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const copyInto = <A extends object = object, I extends object = A>(
+  table: string,
+  options: TableOptions<A, I> = {}
+): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> =>
+  tableWriter(table, { _tag: "insert" }, { ...options, name: options.name ?? `copy ${table}` }, true)
 
 /**
  * Inserts each item as a row, or updates the row that has its key.
@@ -250,7 +278,8 @@ const tableWriter = <A extends object, I extends object>(
     readonly name?: string | undefined
     readonly columns?: ReadonlyArray<string> | undefined
     readonly schema?: Schema.Schema<A, I> | undefined
-  }
+  },
+  copies = false
 ): ItemWriter.ItemWriter<A, WriteError, SqlClient.SqlClient> => {
   const { columns, schema } = options
   refuseRepeats(table, columns ?? [])
@@ -270,8 +299,9 @@ const tableWriter = <A extends object, I extends object>(
     open: () =>
       Effect.flatMap(SqlClient.SqlClient, (client) => {
         const sql = client.withoutTransforms()
-        return sql.onDialectOrElse({
-          pg: () => openTable(pgTable, sql, target),
+        const problem = copies ? unsupported(sql) : undefined
+        return problem !== undefined ? Effect.fail(statementError(target, "other", problem)) : sql.onDialectOrElse({
+          pg: () => openTable(copies ? pgCopy : pgTable, sql, target),
           sqlite: () => openTable(sqliteTable, sql, target),
           orElse: () =>
             Effect.fail(statementError(target, "other", "table writers know PostgreSQL and SQLite; use statement"))
