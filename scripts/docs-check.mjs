@@ -6,7 +6,8 @@
  *   ```ts                a module of its own
  *   ```ts continues      the rest of the block before it
  *   ```ts run            a module (with `continues`: the whole chain) that is also run, in an empty directory
- *   ```text output       what it prints, or what the next part of it prints
+ *   ```text output       what it prints, or what the next part of it prints; so is ```mermaid
+ *   ```sh run            commands that are run, at the root of the repository
  *   <!-- hidden … -->    code in front of the next block that readers need not see: imports, input files
  *   <!-- then … -->      code behind the block before it: assertions
  */
@@ -71,7 +72,7 @@ const modulesOf = (blocks) => {
       current = { page, number, lines: [...hidden, ...lines], run: marks.includes("run"), output: undefined }
       modules.push(current)
       hidden = []
-    } else if (language === "text" && marks.includes("output") && current !== undefined) {
+    } else if ((language === "mermaid" || language === "text" && marks.includes("output")) && current?.run) {
       current.output = [...(current.output ?? []), ...lines.map(({ text }) => text)]
     }
   }
@@ -205,6 +206,13 @@ const commandProblem = ([program, ...words]) => {
   return known.has(program) || program?.startsWith(".ci/") ? undefined : `what is ${program}?`
 }
 
+const shellErrors = (blocks) =>
+  blocks.filter(({ language, marks }) => language === "sh" && marks.includes("run")).flatMap((block) => {
+    const script = block.lines.map(({ text }) => text).join("\n")
+    const { status, stderr } = ChildProcess.spawnSync("bash", ["-ec", script], { cwd: root, encoding: "utf8" })
+    return status === 0 ? [] : [`${place(block)} ends with ${status}: ${stderr.trim()}`]
+  })
+
 const anchorsOf = (page) =>
   Fs.readFileSync(page, "utf8").split("\n").filter((line) => /^#+ /.test(line)).map((line) =>
     line.replace(/^#+ /, "").toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").trim().replace(/ /g, "-")
@@ -231,12 +239,13 @@ try {
     ...typeErrors(modules),
     ...runErrors(modules),
     ...all.flatMap(commandErrors),
+    ...all.flatMap(shellErrors),
     ...pages.flatMap(linkErrors)
   ]
   for (const problem of problems) console.error(problem)
   console.log(
     problems.length === 0
-      ? `docs: ${modules.length} blocks compile, ${
+      ? `docs: ${modules.length} modules compile, ${
         modules.filter(({ run }) => run).length
       } run, in ${pages.length} pages`
       : `docs: ${problems.length} problems`
