@@ -30,7 +30,7 @@ const client = "sqlite" in database ? Sqlite.layerFile(database.sqlite) : Postgr
 const live = Layer.mergeAll(Layer.provideMerge(SqlJobRepository.layer, client), NodeFileSystem.layer)
 
 const program = JobOperator.run(makeJob(directory), {}).pipe(
-  Effect.map(({ exitStatus, status }) => [status, ...exitStatus.messages].join(": ")),
+  Effect.map(({ exitStatus, status }) => status === "COMPLETED" ? status : [status, ...exitStatus.messages].join(": ")),
   Effect.catchTag("JobInstanceAlreadyComplete", () => Effect.succeed("COMPLETED")),
   Effect.catchAll((error) => Effect.succeed(`${error._tag}: ${error.message}`)),
   Effect.provideService(FaultPoint, (name) =>

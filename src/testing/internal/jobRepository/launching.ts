@@ -2,6 +2,7 @@
  * Who may launch what.
  */
 import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -43,7 +44,7 @@ const alreadyComplete = (status: BatchStatus) =>
     const { error, first } = yield* refusal(status)
     assert.strictEqual(error._tag, "JobInstanceAlreadyComplete")
     if (error._tag === "JobInstanceAlreadyComplete") {
-      assert.deepStrictEqual([error.executionId, error.status], [first.id, status])
+      deepStrictEqual([error.executionId, error.status], [first.id, status])
     }
   })
 
@@ -54,10 +55,10 @@ const restarts = (status: BatchStatus) =>
     const first = { ...(yield* Kit.launchFresh()), context }
     yield* Kit.setStatus(first, status)
     const second = yield* Kit.launch(first.instance.jobName)
-    assert.deepStrictEqual(second.instance, first.instance)
+    deepStrictEqual(second.instance, first.instance)
     assert.isAbove(second.id, first.id)
-    assert.deepStrictEqual(second.restartOf, Option.some(first.id))
-    assert.deepStrictEqual(second.context, context)
+    deepStrictEqual(second.restartOf, Option.some(first.id))
+    deepStrictEqual(second.context, context)
     assert.strictEqual((yield* repository.jobExecution(first.id)).status, status)
   })
 
@@ -70,9 +71,9 @@ const race = (jobName: string) =>
     const winners = results.filter(Either.isRight).map(({ right }) => right)
     const losers = results.filter(Either.isLeft).map(({ left }) => left)
     assert.lengthOf(winners, 1)
-    assert.deepStrictEqual(losers.map(({ _tag }) => _tag), Array(9).fill("JobExecutionAlreadyRunning"))
+    deepStrictEqual(losers.map(({ _tag }) => _tag), Array(9).fill("JobExecutionAlreadyRunning"))
     const repository = yield* JobRepository
-    assert.deepStrictEqual(
+    deepStrictEqual(
       yield* repository.jobExecutions({ jobName, statuses: ["STARTING", "STARTED", "STOPPING"] }),
       winners
     )
@@ -89,7 +90,7 @@ export const launching: Cases = {
     ]
     const now = yield* DateTime.now
     const execution = yield* Kit.launchFresh({ parameters, owner: "host/1" })
-    assert.deepStrictEqual(
+    deepStrictEqual(
       { ...execution, id: 0, epoch: 0, instance: { ...execution.instance, id: 0, jobName: "", jobKey: "" } },
       {
         id: 0,
@@ -107,7 +108,7 @@ export const launching: Cases = {
         restartOf: Option.none()
       }
     )
-    assert.deepStrictEqual(yield* repository.jobExecution(execution.id), execution)
+    deepStrictEqual(yield* repository.jobExecution(execution.id), execution)
   }),
   "JOB-1, JOB-3, JOB-7: identifying parameters make the instance, in any order; each execution keeps its own": Effect
     .gen(function*() {
@@ -120,7 +121,7 @@ export const launching: Cases = {
       const other = yield* Kit.launch(jobName, { parameters: [a] })
       assert.strictEqual(again.instance.id, first.instance.id)
       assert.notStrictEqual(other.instance.id, first.instance.id)
-      assert.deepStrictEqual(
+      deepStrictEqual(
         (yield* repository.jobExecutions({ instanceId: first.instance.id })).map(({ parameters }) => parameters),
         [again.parameters, first.parameters]
       )
@@ -167,8 +168,8 @@ export const launching: Cases = {
     const context = ExecutionContext.fromEntries({ of: 2 })
     yield* Kit.setStatus({ ...second, context }, "FAILED")
     const third = yield* Kit.launch(first.instance.jobName)
-    assert.deepStrictEqual(third.restartOf, Option.some(second.id))
-    assert.deepStrictEqual(third.context, context)
+    deepStrictEqual(third.restartOf, Option.some(second.id))
+    deepStrictEqual(third.context, context)
   }),
   "JOB-6, LAUNCH-8: of ten first launches one wins": Effect.flatMap(Kit.freshName, race),
   "JOB-6, LAUNCH-8: of ten restarts one wins": Effect.gen(function*() {

@@ -2,6 +2,7 @@
  * What operators do to executions that others own: stop, close, delete.
  */
 import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -18,7 +19,7 @@ export const operating: Cases = {
     const first = yield* Effect.flatMap(Kit.launchFresh(), (launched) => Kit.setStatus(launched, "STARTED"))
     const before = yield* repository.jobExecution(first.id)
     assert.strictEqual(yield* repository.requestStop(first.id), "STARTED")
-    assert.deepStrictEqual(yield* repository.jobExecution(first.id), { ...before, status: "STOPPING" })
+    deepStrictEqual(yield* repository.jobExecution(first.id), { ...before, status: "STOPPING" })
     assert.strictEqual(yield* repository.requestStop(first.id), "STOPPING")
   }),
   "STOP-6: an execution that is STARTING can be stopped": Effect.gen(function*() {
@@ -32,7 +33,7 @@ export const operating: Cases = {
     const first = yield* Effect.flatMap(Kit.launchFresh(), (launched) => Kit.setStatus(launched, "COMPLETED"))
     const before = yield* repository.jobExecution(first.id)
     assert.strictEqual(yield* repository.requestStop(first.id), "COMPLETED")
-    assert.deepStrictEqual(yield* repository.jobExecution(first.id), before)
+    deepStrictEqual(yield* repository.jobExecution(first.id), before)
   }),
   "STOP-4, STOP-8: the owner sees the flag in whatever it saves and can't overwrite it": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -56,12 +57,12 @@ export const operating: Cases = {
       yield* repository.close(first.id, { status: "ABANDONED", exitCode: "GIVEN UP", message: "by hand" })
       const now = yield* DateTime.now
       const closed = yield* repository.jobExecution(first.id)
-      assert.deepStrictEqual([closed.status, closed.exitStatus.code, closed.exitStatus.messages.join()], [
+      deepStrictEqual([closed.status, closed.exitStatus.code, closed.exitStatus.messages.join()], [
         "ABANDONED",
         "GIVEN UP",
         "by hand"
       ])
-      assert.deepStrictEqual(closed.endTime, Option.some(now))
+      deepStrictEqual(closed.endTime, Option.some(now))
       assert.strictEqual((yield* Kit.storedStep(ended))?.status, "COMPLETED")
       assert.strictEqual((yield* Kit.storedStep(running))?.status, "ABANDONED")
       const error = yield* Effect.flip(repository.updateStepExecution(first, running))
@@ -91,14 +92,14 @@ export const operating: Cases = {
       yield* Kit.setStatus(second, "COMPLETED")
       assert.strictEqual(yield* repository.deleteJobExecutions([first.id, nowhere]), 1)
       const left = yield* repository.jobExecutions({ instanceId: first.instance.id })
-      assert.deepStrictEqual(left.map(({ id }) => id), [second.id])
-      assert.deepStrictEqual(yield* repository.stepExecutions(first.id), [])
-      assert.deepStrictEqual(yield* Kit.messages(first.id), [])
+      deepStrictEqual(left.map(({ id }) => id), [second.id])
+      deepStrictEqual(yield* repository.stepExecutions(first.id), [])
+      deepStrictEqual(yield* Kit.messages(first.id), [])
       assert.strictEqual(yield* repository.deleteJobExecutions([second.id]), 1)
-      assert.deepStrictEqual(yield* repository.jobInstances({ jobName: first.instance.jobName }), [])
+      deepStrictEqual(yield* repository.jobInstances({ jobName: first.instance.jobName }), [])
       const third = yield* Kit.launch(first.instance.jobName, { parameters: first.parameters })
       assert.isAbove(third.id, second.id)
-      assert.deepStrictEqual(third.restartOf, Option.none())
+      deepStrictEqual(third.restartOf, Option.none())
     }
   ),
   "REPO-14: what a running execution goes on from is not deleted": Effect.gen(function*() {

@@ -2,6 +2,7 @@
  * Leases, take-over and the fence.
  */
 import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -39,20 +40,20 @@ export const owning: Cases = {
     const buried = yield* repository.jobExecution(dead.id)
     assert.strictEqual(buried.status, "FAILED")
     assert.strictEqual(buried.exitStatus.code, "OWNER_DIED")
-    assert.deepStrictEqual(buried.endTime, Option.some(now))
+    deepStrictEqual(buried.endTime, Option.some(now))
     assert.isAbove(buried.epoch, dead.epoch)
     assert.strictEqual((yield* Kit.storedStep(ended))?.status, "COMPLETED")
     const buriedStep = yield* Kit.storedStep(step)
     assert.strictEqual(buriedStep?.status, "FAILED")
     assert.strictEqual(buriedStep?.exitStatus.code, "OWNER_DIED")
-    assert.deepStrictEqual(buriedStep?.endTime, Option.some(now))
-    assert.deepStrictEqual(live.restartOf, Option.some(dead.id))
-    assert.deepStrictEqual(live.owner, Option.some("live"))
+    deepStrictEqual(buriedStep?.endTime, Option.some(now))
+    deepStrictEqual(live.restartOf, Option.some(dead.id))
+    deepStrictEqual(live.owner, Option.some("live"))
   }),
   "P2: an owner that is known to be gone is taken over before its lease expires": Effect.gen(function*() {
     const first = yield* Kit.launchFresh({ owner: "gone" })
     const second = yield* Kit.launch(first.instance.jobName, { isOwnerGone: (owner) => owner === "gone" })
-    assert.deepStrictEqual(second.restartOf, Option.some(first.id))
+    deepStrictEqual(second.restartOf, Option.some(first.id))
   }),
   "P2, LAUNCH-5: the burial of a dead owner's execution stays although the launch is refused": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -72,7 +73,7 @@ export const owning: Cases = {
     yield* lost(dead.id, repository.renewLease(dead, 60_000))
     yield* lost(dead.id, Kit.createStep(dead, "third"))
     assert.strictEqual((yield* repository.jobExecution(dead.id)).exitStatus.code, "OWNER_DIED")
-    assert.deepStrictEqual(yield* repository.stepExecutions(dead.id), before)
+    deepStrictEqual(yield* repository.stepExecutions(dead.id), before)
     assert.strictEqual(yield* repository.renewLease(live, 60_000), "STARTING")
   }),
   "P1, P2: a zombie in an open transaction rolls back": Effect.gen(function*() {
@@ -84,7 +85,7 @@ export const owning: Cases = {
       Effect.zipRight(repository.addSkippedItems(step, [item]), repository.updateStepExecution(dead, step))
     )
     yield* lost(dead.id, zombie)
-    assert.deepStrictEqual(yield* Kit.messages(dead.id), [])
+    deepStrictEqual(yield* Kit.messages(dead.id), [])
   }),
   "P2: a lease that is renewed keeps the execution": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -115,6 +116,6 @@ export const owning: Cases = {
     yield* Kit.setStatus(ended, "COMPLETED")
     const found = yield* repository.expiredExecutions((owner) => owner === "gone")
     const ids = found.map(({ id }) => id)
-    assert.deepStrictEqual([live, expired, gone, ended].map(({ id }) => ids.includes(id)), [false, true, true, false])
+    deepStrictEqual([live, expired, gone, ended].map(({ id }) => ids.includes(id)), [false, true, true, false])
   })
 }

@@ -2,6 +2,7 @@
  * What can be asked.
  */
 import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { JobRepository } from "../../../JobRepository.js"
@@ -27,12 +28,12 @@ export const querying: Cases = {
     const list = (filter: Parameters<typeof jobExecutions>[0]) =>
       Effect.map(jobExecutions(filter), (executions) => executions.map(({ id }) => ids.indexOf(id)))
     const instanceId = ended[0]!.instance.id
-    assert.deepStrictEqual(yield* list({ jobName }), [5, 4, 3, 2, 1, 0])
-    assert.deepStrictEqual(yield* list({ instanceId }), [4, 3, 2, 1, 0])
-    assert.deepStrictEqual(yield* list({ instanceId: running.instance.id }), [5])
-    assert.deepStrictEqual(yield* list({ jobName, statuses: ["STOPPED", "STARTING"] }), [5, 1])
-    assert.deepStrictEqual(yield* list({ jobName, statuses: [] }), [])
-    assert.deepStrictEqual(yield* list({ jobName: `${jobName} '; --` }), [])
+    deepStrictEqual(yield* list({ jobName }), [5, 4, 3, 2, 1, 0])
+    deepStrictEqual(yield* list({ instanceId }), [4, 3, 2, 1, 0])
+    deepStrictEqual(yield* list({ instanceId: running.instance.id }), [5])
+    deepStrictEqual(yield* list({ jobName, statuses: ["STOPPED", "STARTING"] }), [5, 1])
+    deepStrictEqual(yield* list({ jobName, statuses: [] }), [])
+    deepStrictEqual(yield* list({ jobName: `${jobName} '; --` }), [])
   }),
   "EXPL-1: executions are paged by the id before which to go on": Effect.gen(function*() {
     const { jobExecutions } = yield* JobRepository
@@ -42,8 +43,8 @@ export const querying: Cases = {
     const first = yield* page()
     const second = yield* page(first.at(-1))
     assert.lengthOf(first, 4)
-    assert.deepStrictEqual([...first, ...second], [...ids].reverse())
-    assert.deepStrictEqual(yield* page(second.at(-1)), [])
+    deepStrictEqual([...first, ...second], [...ids].reverse())
+    deepStrictEqual(yield* page(second.at(-1)), [])
   }),
   "EXPL-1: instances are listed newest first, by job and key, in pages": Effect.gen(function*() {
     const { jobInstances } = yield* JobRepository
@@ -53,11 +54,11 @@ export const querying: Cases = {
       (value) => Kit.launch(jobName, { parameters: [Kit.parameter("value", value)] })
     )
     const [one, two, three] = [executions[0]!.instance, executions[1]!.instance, executions[2]!.instance]
-    assert.deepStrictEqual(yield* jobInstances({ jobName }), [three, two, one])
-    assert.deepStrictEqual(yield* jobInstances({ jobName, jobKey: two.jobKey }), [two])
-    assert.deepStrictEqual(yield* jobInstances({ jobName, limit: 1 }), [three])
-    assert.deepStrictEqual(yield* jobInstances({ jobName, before: two.id }), [one])
-    assert.deepStrictEqual(yield* jobInstances({ jobName, jobKey: "no such key" }), [])
+    deepStrictEqual(yield* jobInstances({ jobName }), [three, two, one])
+    deepStrictEqual(yield* jobInstances({ jobName, jobKey: two.jobKey }), [two])
+    deepStrictEqual(yield* jobInstances({ jobName, limit: 1 }), [three])
+    deepStrictEqual(yield* jobInstances({ jobName, before: two.id }), [one])
+    deepStrictEqual(yield* jobInstances({ jobName, jobKey: "no such key" }), [])
   }),
   "EXPL-1: job names are distinct and sorted": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -68,7 +69,7 @@ export const querying: Cases = {
       (name, index) => Kit.launch(name, { parameters: [Kit.parameter("index", index)] })
     )
     const names = yield* repository.jobNames
-    assert.deepStrictEqual(names.filter((name) => name.startsWith(base)), [...given].sort())
+    deepStrictEqual(names.filter((name) => name.startsWith(base)), [...given].sort())
   }),
   "EXEC-10: step executions are listed oldest first": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -76,13 +77,13 @@ export const querying: Cases = {
     const steps = yield* Effect.forEach(["c", "a", "b", "a"], (name) => Kit.createStep(execution, name))
     yield* repository.updateStepExecution(execution, { ...steps[0]!, status: "COMPLETED" })
     const read = yield* repository.stepExecutions(execution.id)
-    assert.deepStrictEqual(read.map(({ id }) => id), steps.map(({ id }) => id))
+    deepStrictEqual(read.map(({ id }) => id), steps.map(({ id }) => id))
   }),
   "HAND-2, HAND-6, REPO-16: the history of a step spans the executions of its instance": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     const { instance } = first
-    assert.deepStrictEqual(yield* repository.stepHistory(instance, "load"), { last: Option.none(), starts: 0 })
+    deepStrictEqual(yield* repository.stepHistory(instance, "load"), { last: Option.none(), starts: 0 })
     yield* Kit.createStep(first, "load")
     yield* Kit.createStep(first, "other")
     yield* Kit.setStatus(first, "FAILED")
@@ -91,6 +92,6 @@ export const querying: Cases = {
     const step = yield* Kit.createStep(second, "load", { checkpoint: { offset: 5 } })
     const elsewhere = yield* Kit.launch(instance.jobName, { parameters: [Kit.parameter("other", 1)] })
     yield* Kit.createStep(elsewhere, "load")
-    assert.deepStrictEqual(yield* repository.stepHistory(instance, "load"), { last: Option.some(step), starts: 2 })
+    deepStrictEqual(yield* repository.stepHistory(instance, "load"), { last: Option.some(step), starts: 2 })
   })
 }

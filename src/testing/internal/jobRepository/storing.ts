@@ -2,6 +2,7 @@
  * What is written is what is read.
  */
 import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -40,25 +41,25 @@ export const storing: Cases = {
       const saved = { ...step, context: contextOf(value), checkpoint: Option.some(value) }
       yield* repository.updateStepExecution(execution, saved)
       const read = yield* Kit.storedStep(step)
-      assert.deepStrictEqual(read?.context.entries, saved.context.entries)
-      assert.deepStrictEqual(read?.checkpoint, saved.checkpoint)
+      deepStrictEqual(read?.context.entries, saved.context.entries)
+      deepStrictEqual(read?.checkpoint, saved.checkpoint)
       yield* repository.updateJobExecution({ ...execution, context: contextOf(value) })
-      assert.deepStrictEqual((yield* repository.jobExecution(execution.id)).context.entries, { value })
+      deepStrictEqual((yield* repository.jobExecution(execution.id)).context.entries, { value })
     }
   }),
   "HAND-15: a new step execution is stored with the context and checkpoint it starts from": Effect.gen(function*() {
     const execution = yield* Kit.launchFresh()
     for (const value of difficult) {
       const step = yield* Kit.createStep(execution, "load", { context: contextOf(value), checkpoint: value })
-      assert.deepStrictEqual(step.checkpoint, Option.some(value))
-      assert.deepStrictEqual(yield* Kit.storedStep(step), step)
+      deepStrictEqual(step.checkpoint, Option.some(value))
+      deepStrictEqual(yield* Kit.storedStep(step), step)
     }
   }),
   "PARAM-1: parameter values come back exactly": Effect.gen(function*() {
     const repository = yield* JobRepository
     const parameters = difficult.map((value, index) => Kit.parameter(`parameter ${index}`, value, index % 2 === 0))
     const execution = yield* Kit.launchFresh({ parameters })
-    assert.deepStrictEqual((yield* repository.jobExecution(execution.id)).parameters, parameters)
+    deepStrictEqual((yield* repository.jobExecution(execution.id)).parameters, parameters)
   }),
   "EXEC-2: every field of a job execution that its owner saves is kept, times to the millisecond": Effect.gen(
     function*() {
@@ -74,7 +75,7 @@ export const storing: Cases = {
       }
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* repository.updateJobExecution(saved), "FAILED")
-      assert.deepStrictEqual(yield* repository.jobExecution(launched.id), {
+      deepStrictEqual(yield* repository.jobExecution(launched.id), {
         ...saved,
         lastUpdated: yield* DateTime.now
       })
@@ -103,7 +104,7 @@ export const storing: Cases = {
     }
     yield* TestClock.adjust("1 millis")
     assert.strictEqual(yield* repository.updateStepExecution(execution, saved), "STARTING")
-    assert.deepStrictEqual(yield* Kit.storedStep(step), { ...saved, lastUpdated: yield* DateTime.now })
+    deepStrictEqual(yield* Kit.storedStep(step), { ...saved, lastUpdated: yield* DateTime.now })
   }),
   "SKIP-12: skipped items come back exactly, in the order of insertion": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -115,7 +116,7 @@ export const storing: Cases = {
     yield* repository.addSkippedItems(step, items)
     yield* repository.addSkippedItems(other, [late])
     yield* repository.addSkippedItems(step, [])
-    assert.deepStrictEqual(yield* repository.skippedItems(execution.id), [...items, late])
+    deepStrictEqual(yield* repository.skippedItems(execution.id), [...items, late])
   }),
   "SKIP-12: more skipped items than fit one statement are stored": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -123,6 +124,6 @@ export const storing: Cases = {
     const step = yield* Kit.createStep(execution, "load")
     const items = yield* Effect.forEach(Array.from({ length: 1_201 }), (_, index) => Kit.skipped(step, `${index}`))
     yield* repository.addSkippedItems(step, items)
-    assert.deepStrictEqual(yield* Kit.messages(execution.id), items.map(({ message }) => message))
+    deepStrictEqual(yield* Kit.messages(execution.id), items.map(({ message }) => message))
   })
 }

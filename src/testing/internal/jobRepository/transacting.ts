@@ -2,6 +2,7 @@
  * Transactions over the repository.
  */
 import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -42,7 +43,7 @@ const rollsBack = (end: Effect.Effect<never, string>) =>
     const at = yield* started
     yield* transact(chunk(at, 1))
     const exit = yield* Effect.exit(transact(Effect.zipRight(chunk(at, 2), end)))
-    assert.deepStrictEqual(yield* written(at), [1, ["chunk 1"]])
+    deepStrictEqual(yield* written(at), [1, ["chunk 1"]])
     return exit
   })
 
@@ -65,13 +66,13 @@ export const transacting: Cases = {
     const { transact } = yield* Transactor
     const at = yield* started
     assert.strictEqual(yield* transact(Effect.as(chunk(at, 1), "result")), "result")
-    assert.deepStrictEqual(yield* written(at), [1, ["chunk 1"]])
+    deepStrictEqual(yield* written(at), [1, ["chunk 1"]])
   }),
   "P1: nothing is kept when it fails, and the failure is": Effect.gen(function*() {
-    assert.deepStrictEqual(yield* rollsBack(Effect.fail("no")), Exit.fail("no"))
+    deepStrictEqual(yield* rollsBack(Effect.fail("no")), Exit.fail("no"))
   }),
   "P1, LIFE-14: nothing is kept when it dies": Effect.gen(function*() {
-    assert.deepStrictEqual(yield* rollsBack(Effect.die("defect")), Exit.die("defect"))
+    deepStrictEqual(yield* rollsBack(Effect.die("defect")), Exit.die("defect"))
   }),
   "P1, LIFE-14: nothing is kept when it is interrupted": Effect.gen(function*() {
     const { transact } = yield* Transactor
@@ -82,16 +83,16 @@ export const transacting: Cases = {
     yield* Deferred.await(reached)
     const exit = yield* Fiber.interrupt(fiber)
     assert.isTrue(Exit.isFailure(exit) && Cause.isInterrupted(exit.cause))
-    assert.deepStrictEqual(yield* written(at), [0, []])
+    deepStrictEqual(yield* written(at), [0, []])
   }),
   "TX-1: a transaction in a transaction joins it": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     const outer = transact(Effect.zipRight(transact(chunk(at, 1)), Effect.fail("no")))
     assert.strictEqual(yield* Effect.flip(outer), "no")
-    assert.deepStrictEqual(yield* written(at), [0, []])
+    deepStrictEqual(yield* written(at), [0, []])
     yield* transact(Effect.zipRight(transact(chunk(at, 2)), Effect.ignore(transact(Effect.fail("caught")))))
-    assert.deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
+    deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
   }),
   "TX-1: undos run after a rollback, the last one first, and only then": Effect.gen(function*() {
     const { transact } = yield* Transactor
@@ -108,17 +109,17 @@ export const transacting: Cases = {
         Effect.zipRight(Effect.fail("no"))
       )
     ))
-    assert.deepStrictEqual(log, ["second", "first"])
+    deepStrictEqual(log, ["second", "first"])
   }),
   "TX-2: a transaction that is open for too long fails and is rolled back": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     const slow = transact(Effect.zipRight(chunk(at, 1), Effect.never), { timeout: "1 hour" })
     const error = yield* whileTimePasses(Effect.flip(slow))
-    assert.deepStrictEqual([error._tag, error._tag === "TransactionError" && error.phase], ["TransactionError", "body"])
-    assert.deepStrictEqual(yield* written(at), [0, []])
+    deepStrictEqual([error._tag, error._tag === "TransactionError" && error.phase], ["TransactionError", "body"])
+    deepStrictEqual(yield* written(at), [0, []])
     yield* transact(chunk(at, 2), { timeout: "1 hour" })
-    assert.deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
+    deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
   }),
   "TX-1: every isolation level is accepted": Effect.gen(function*() {
     const { transact } = yield* Transactor
@@ -133,9 +134,9 @@ export const transacting: Cases = {
     const { transact } = yield* Transactor
     const at = yield* started
     yield* Effect.exit(transact(Effect.zipRight(chunk(at, 1), Effect.fail("no")), { propagation: "requiresNew" }))
-    assert.deepStrictEqual(yield* written(at), [0, []])
+    deepStrictEqual(yield* written(at), [0, []])
     yield* Effect.exit(transact(Effect.zipRight(chunk(at, 2), Effect.fail("no")), { propagation: "notSupported" }))
-    assert.deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
+    deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
   })
 }
 
@@ -150,8 +151,8 @@ export const separateTransactions: Cases = {
       return yield* Effect.fail("no")
     })
     assert.strictEqual(yield* Effect.flip(transact(failing)), "no")
-    assert.deepStrictEqual(yield* written(outer), [0, []])
-    assert.deepStrictEqual(yield* written(inner), [1, ["chunk 1"]])
+    deepStrictEqual(yield* written(outer), [0, []])
+    deepStrictEqual(yield* written(inner), [1, ["chunk 1"]])
   }),
   "TX-1: a failure of requiresNew leaves the transaction around it alone": Effect.gen(function*() {
     const { transact } = yield* Transactor
@@ -160,7 +161,7 @@ export const separateTransactions: Cases = {
       chunk(outer, 1),
       Effect.ignore(transact(Effect.zipRight(chunk(inner, 1), Effect.fail("no")), { propagation: "requiresNew" }))
     ))
-    assert.deepStrictEqual(yield* written(outer), [1, ["chunk 1"]])
-    assert.deepStrictEqual(yield* written(inner), [0, []])
+    deepStrictEqual(yield* written(outer), [1, ["chunk 1"]])
+    deepStrictEqual(yield* written(inner), [0, []])
   })
 }
