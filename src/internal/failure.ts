@@ -17,21 +17,25 @@ export class Fatal {
 export const unwrap = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
   Cause.map(cause, (error) => error instanceof Fatal ? error.error : error)
 
-/** The typed failure of a cause, or its defect; interruption alone has none. */
+/** The error that stands for a cause: its first defect, which decides (LIFE-14), or else its first typed failure. */
 export const errorOf = (cause: Cause.Cause<unknown>): Option.Option<unknown> =>
-  Option.orElse(Cause.failureOption(cause), () => Cause.dieOption(cause))
+  Option.orElse(Cause.dieOption(cause), () => Cause.failureOption(cause))
 
-/** `Tag: message`, and for a defect also the place in the user's code. */
+/**
+ * `Tag: message`, and for a defect also the place in the user's code. A cause of several errors is told by the one
+ * that decides, and how many more there are.
+ */
 export const describe = (cause: Cause.Cause<unknown>): string => {
-  const failure = Cause.failureOption(cause)
-  if (Option.isSome(failure)) {
-    return describeError(failure.value)
+  const defects = new Set(Cause.defects(cause))
+  const failures = new Set(Cause.failures(cause))
+  const more = defects.size + failures.size - 1
+  const others = more > 0 ? ` (and ${more} more)` : ""
+  if (defects.size > 0) {
+    const [defect] = defects
+    return `${describeError(defect)}${placeOf(defect)}${others}`
   }
-  const defect = Cause.dieOption(cause)
-  if (Option.isSome(defect)) {
-    return `${describeError(defect.value)}${placeOf(defect.value)}`
-  }
-  return "interrupted"
+  const [failure] = failures
+  return failures.size > 0 ? `${describeError(failure)}${others}` : "interrupted"
 }
 
 /** The name that policies and reports know an error by. */
