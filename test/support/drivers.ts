@@ -16,13 +16,20 @@ export interface Driver {
   readonly layer: Layer.Layer<Services, unknown>
 }
 
+/**
+ * A repository that shares nothing with another one: a nested `it.layer` builds with the memory of the outer one, and would
+ * take over its repository with a client of the other database.
+ */
+const over = (client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
+  Layer.fresh(Layer.provideMerge(SqlJobRepository.layer, client))
+
 /** The SQL drivers, with the client that the repository uses, for tests that write their own rows. */
 export const sqlDrivers: ReadonlyArray<{
   readonly name: "SQLite" | "PostgreSQL"
   readonly layer: Layer.Layer<Services | SqlClient.SqlClient, unknown>
 }> = [
-  { name: "SQLite", layer: Layer.provideMerge(SqlJobRepository.layer, Sqlite.layer) },
-  { name: "PostgreSQL", layer: Layer.provideMerge(SqlJobRepository.layer, Postgres.layer) }
+  { name: "SQLite", layer: over(Sqlite.layer) },
+  { name: "PostgreSQL", layer: over(Postgres.layer) }
 ]
 
 export const drivers: ReadonlyArray<Driver> = [{ name: "memory", layer: JobRepository.layerMemory }, ...sqlDrivers]
