@@ -35,7 +35,10 @@ export interface Options {
    * Numbers stay as they are.
    */
   readonly escapeFormulas?: boolean | undefined
-  /** What happens to a file that exists when the step starts for the first time; default `overwrite`. */
+  /**
+   * What happens to a file that exists when the step starts for the first time; default `overwrite`. `fail` lets an
+   * empty file pass.
+   */
   readonly ifExists?: "overwrite" | "fail" | "append" | undefined
   /** Whether each chunk is forced to the disk before its checkpoint is committed; default true. */
   readonly fsync?: boolean | undefined

@@ -17,7 +17,10 @@ import * as jsonFormat from "./internal/jsonFormat.js"
  * @category models
  */
 export interface Options {
-  /** What happens to a file that exists when the step starts for the first time; default `overwrite`. */
+  /**
+   * What happens to a file that exists when the step starts for the first time; default `overwrite`. `fail` lets an
+   * empty file pass.
+   */
   readonly ifExists?: "overwrite" | "fail" | undefined
   /** Whether each chunk is forced to the disk before its checkpoint is committed; default true. */
   readonly fsync?: boolean | undefined

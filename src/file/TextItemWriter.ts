@@ -23,7 +23,10 @@ export interface Options {
   readonly footer?: ((summary: { readonly items: number }) => string) | undefined
   /** Default `\n`. */
   readonly lineEnding?: "\n" | "\r\n" | undefined
-  /** What happens to a file that exists when the step starts for the first time; default `overwrite`. */
+  /**
+   * What happens to a file that exists when the step starts for the first time; default `overwrite`. `fail` lets an
+   * empty file pass.
+   */
   readonly ifExists?: "overwrite" | "fail" | "append" | undefined
   /** Whether each chunk is forced to the disk before its checkpoint is committed; default true. */
   readonly fsync?: boolean | undefined

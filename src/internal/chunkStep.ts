@@ -11,21 +11,23 @@ import type { Checkpoint, Scan } from "./chunkCheckpoint.js"
 import { decodeCheckpoint, encodeCheckpoint } from "./chunkCheckpoint.js"
 import type { Work } from "./chunkCommit.js"
 import type { Chunk, ChunkEnv } from "./chunkEnv.js"
-import { describeCause, makeChunk, openSource } from "./chunkEnv.js"
+import { describeCause, makeChunk, mayRetry, noRetries, openSource } from "./chunkEnv.js"
 import { processChunk } from "./chunkProcess.js"
 import { pull, readChunk } from "./chunkRead.js"
 import { processedInside, readInside } from "./chunkTransactional.js"
 import { buffered, writeChunk } from "./chunkWrite.js"
 import type { AnyEffect, ChunkBody } from "./definition.js"
 import { chunkFailed } from "./hooks.js"
+import type { Json } from "./json.js"
 import type { StepState } from "./stepState.js"
-import { count, current, isStopping } from "./stepState.js"
+import { commit, count, current, isStopping } from "./stepState.js"
 import { makeBreather } from "./yielding.js"
 
 export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
   Effect.gen(function*() {
     const stored = decodeCheckpoint(state.step.checkpoint)
     const env = yield* open(state, body, stored)
+    yield* storeOpened(env, stored)
     const breathe = makeBreather()
     if (Option.isSome(stored.scan)) {
       yield* oneChunk(env, resumeScan(env, stored.scan.value))
@@ -73,19 +75,41 @@ const open = (
     }
   })
 
+/**
+ * A writer that starts with a state of its own, such as the length of a file that it appends to, has it stored before
+ * anything is written: otherwise nobody could undo what a process left behind that died before its first commit.
+ */
+const storeOpened = (env: ChunkEnv, stored: Checkpoint): AnyEffect => {
+  const { committed, flush, rollback } = env.sink
+  if (flush === undefined || Option.isSome(stored.writer)) {
+    return Effect.void
+  }
+  const retries = noRetries()
+  const opened = Effect.map(flush, (state: Json) => {
+    env.writerState = Option.some(state)
+    return { checkpoint: Option.some(encodeCheckpoint({ ...stored, writer: env.writerState })), counts: {} }
+  })
+  const store: AnyEffect = Effect.suspend(() => commit(env.state, opened)).pipe(
+    Effect.onError(() => env.state.doubt === undefined ? rollback ?? Effect.void : Effect.void),
+    Effect.catchAll((error) =>
+      Effect.flatMap(mayRetry(env, retries, error), (again) => again ? store : Effect.fail(error))
+    )
+  )
+  return Effect.zipRight(store, committed ?? Effect.void)
+}
+
 /** What a chunk came to; none when there was nothing to commit. */
 type Written = ReadonlyArray<any> | undefined
 
 const nextChunk = (env: ChunkEnv): Effect.Effect<Written, any, any> => {
   const { transactional } = env.state.definition.settings
-  return transactional.includes("read") ? transactionalChunk(env) : Effect.gen(function*() {
-    const chunk = yield* readChunk(env)
+  return transactional.includes("read") ? transactionalChunk(env) : Effect.flatMap(readChunk(env), (chunk) => {
     if (chunk.inputs.length > 0 || chunk.skips.length > 0) {
-      return yield* writeInputs(env, chunk)
+      return writeInputs(env, chunk)
     }
     env.position = Option.some(chunk.position)
     env.done = chunk.done
-    return undefined
+    return Effect.succeed(undefined)
   })
 }
 
@@ -97,19 +121,22 @@ const transactionalChunk = (env: ChunkEnv): Effect.Effect<Written, any, any> => 
   })
 }
 
-const writeInputs = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Written, any, any> =>
-  Effect.gen(function*() {
-    const { beforeChunk } = env.state.hooks
-    if (beforeChunk !== undefined) {
-      yield* beforeChunk(chunk.inputs)
-    }
-    const inside = env.state.definition.settings.transactional.length > 0
-    const work: Work = inside ? processedInside(env, chunk) : buffered(yield* processChunk(env, chunk))
-    const written = yield* writeChunk(env, chunk, work)
-    env.position = Option.some(chunk.position)
-    env.done = chunk.done
-    return written
-  })
+const writeInputs = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Written, any, any> => {
+  const { beforeChunk } = env.state.hooks
+  const inside = env.state.definition.settings.transactional.length > 0
+  const work: Effect.Effect<Work, any, any> = inside
+    ? Effect.sync(() => processedInside(env, chunk))
+    : Effect.map(processChunk(env, chunk), buffered)
+  return Effect.flatMap(
+    beforeChunk === undefined ? work : Effect.zipRight(beforeChunk(chunk.inputs), work),
+    (work) =>
+      Effect.map(writeChunk(env, chunk, work), (written) => {
+        env.position = Option.some(chunk.position)
+        env.done = chunk.done
+        return written
+      })
+  )
+}
 
 /**
  * Reads the inputs of a half-written chunk again and goes on behind those that are done (FTC-16). What was counted and

@@ -92,27 +92,42 @@ const openFile = (fs: FileSystem.FileSystem, path: string, flag: FileSystem.Open
   Effect.mapError(fs.open(path, { flag }), fromPlatformError(path, "write"))
 
 const create = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>, flag: "w+" | "wx+") =>
-  Effect.map(openFile(fs, path, flag), (file): Opened => ({
-    file,
-    state: { offset: 0, items: 0, memo: format.memo },
-    lead: ""
-  }))
+  Effect.map(openFile(fs, path, flag), (file) => opening(file, format))
+
+const opening = <A>(file: FileSystem.File, format: Format<A>): Opened => ({
+  file,
+  state: { offset: 0, items: 0, memo: format.memo },
+  lead: ""
+})
 
 const openFresh = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>, options: SinkOptions) => {
-  const policy = options.ifExists ?? "overwrite"
-  return policy !== "append"
-    ? create(fs, path, format, policy === "fail" ? "wx+" : "w+")
-    : openFile(fs, path, "r+").pipe(
-      Effect.flatMap((file) => append(path, format, file)),
-      Effect.catchIf((error) => error.reason === "NotFound", () => create(fs, path, format, "w+"))
-    )
+  switch (options.ifExists ?? "overwrite") {
+    case "overwrite":
+      return create(fs, path, format, "w+")
+    case "fail":
+      return create(fs, path, format, "wx+").pipe(
+        Effect.catchIf((error) => error.reason === "AlreadyExists", (error) => openEmpty(fs, path, format, error))
+      )
+    case "append":
+      return openFile(fs, path, "r+").pipe(
+        Effect.flatMap((file) => append(path, format, file)),
+        Effect.catchIf((error) => error.reason === "NotFound", () => create(fs, path, format, "w+"))
+      )
+  }
 }
+
+/** A process that dies between creating its file and storing that it did leaves an empty one behind. */
+const openEmpty = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>, exists: FileError) =>
+  Effect.gen(function*() {
+    const file = yield* openFile(fs, path, "r+")
+    return (yield* sizeOf(path, file)) === 0 ? opening(file, format) : yield* exists
+  })
 
 const append = <A>(path: string, format: Format<A>, file: FileSystem.File): Effect.Effect<Opened, FileError> =>
   Effect.gen(function*() {
     const offset = yield* sizeOf(path, file)
     if (offset === 0) {
-      return { file, state: { offset, items: 0, memo: format.memo }, lead: "" }
+      return opening(file, format)
     }
     const memo = format.adopt?.(yield* readAt(path, file, 0, headLength)) ?? Either.right(format.memo)
     if (Either.isLeft(memo)) {

@@ -1,0 +1,217 @@
+/**
+ * Files that a step writes, when it fails or its process dies: cut back to what was committed, and continued.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import { CsvItemWriter, NdjsonItemWriter, TextItemWriter } from "../../src/file/index.js"
+import type { BatchEvent } from "../../src/index.js"
+import { Counts, ItemReader, ItemWriter, Job, JobOperator, JobRepository, Listener, Step } from "../../src/index.js"
+import { SqlItemWriter } from "../../src/sql/index.js"
+import { BatchTest } from "../../src/testing/index.js"
+import { MemoryFiles } from "../file/support.js"
+import { drivers, sqlDrivers } from "../support/drivers.js"
+import { runStep } from "./faults/world.js"
+
+type Row = { readonly id: number; readonly name: string }
+
+const row = (id: number): Row => ({ id, name: `n${id}` })
+const rows = (count: number): ReadonlyArray<Row> => Array.from({ length: count }, (_, index) => row(index + 1))
+
+/** Fails once, in the transaction of the chunk, when everything of it is in the file already. */
+const outage = (id: number) => {
+  let down = true
+  return ItemWriter.make<Row, string>({
+    name: "outage",
+    delivery: "transactional",
+    open: () =>
+      Effect.sync(() => {
+        let hit = false
+        return {
+          write: (items) => Effect.sync(() => void (hit = items.some((item) => item.id === id))),
+          flush: Effect.suspend(() => {
+            if (hit && down) {
+              down = false
+              return Effect.fail("the disk of the database is full")
+            }
+            return Effect.succeed(null)
+          })
+        }
+      })
+  })
+}
+
+const csv = (path: string, options: CsvItemWriter.Options = {}) =>
+  CsvItemWriter.make<Row>(path, { footer: ({ items }) => `# ${items}\n`, ...options })
+
+const formats: ReadonlyArray<readonly [string, ItemWriter.ItemWriter<Row, any, any>, string, string]> = [
+  ["csv", csv("out"), "id,name\n1,n1\n2,n2\n3,n3\n", "id,name\n1,n1\n2,n2\n3,n3\n4,n4\n5,n5\n6,n6\n7,n7\n# 7\n"],
+  [
+    "NDJSON",
+    NdjsonItemWriter.make<Row>("out"),
+    rows(3).map((row) => `${JSON.stringify(row)}\n`).join(""),
+    rows(7).map((row) => `${JSON.stringify(row)}\n`).join("")
+  ],
+  [
+    "text",
+    TextItemWriter.lines<Row>("out", ({ name }) => name, { header: "HEAD", footer: ({ items }) => `END ${items}` }),
+    "HEAD\nn1\nn2\nn3\n",
+    "HEAD\nn1\nn2\nn3\nn4\nn5\nn6\nn7\nEND 7\n"
+  ]
+]
+
+describe("files of a step", () => {
+  for (const driver of drivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+      it.effect.each(formats)("C50: %s", ([name, writer, committed, complete]) =>
+        Effect.gen(function*() {
+          const files = new MemoryFiles()
+          const step = Step.chunk(`C50 ${name}`, {
+            reader: ItemReader.fromIterable(rows(7)),
+            writer: ItemWriter.tee(writer, outage(5)),
+            chunkSize: 3
+          })
+          const first = yield* Effect.provide(runStep(step), files.layer)
+          assert.deepStrictEqual(
+            [first.status, first.counts.write],
+            ["FAILED", 3],
+            first.step.exitStatus.messages.join()
+          )
+          assert.strictEqual(files.text("out"), committed)
+          // A process that died there would have left this behind.
+          files.set("out", `${committed}half of a li`)
+          const second = yield* Effect.provide(runStep(step), files.layer)
+          assert.deepStrictEqual([second.status, second.counts.write], ["COMPLETED", 4])
+          assert.strictEqual(files.text("out"), complete)
+        }))
+
+      it.effect("a state before the first chunk: stored once, and neither a commit nor an event", () =>
+        Effect.gen(function*() {
+          const files = new MemoryFiles()
+          const stored: Array<unknown> = []
+          const step = Step.chunk("state before", {
+            reader: ItemReader.unwrap(Effect.succeed(ItemReader.fromIterable(rows(2)))),
+            writer: NdjsonItemWriter.make<Row>("out"),
+            chunkSize: 2
+          }).pipe(Step.listen(Listener.step({
+            beforeChunk: () =>
+              Effect.gen(function*() {
+                const [execution] = yield* JobOperator.executions({ jobName: "state before" })
+                const [step] = yield* JobOperator.steps(execution!.id)
+                stored.push(Option.getOrNull(step!.checkpoint), step!.counts.commit)
+              })
+          })))
+          const hub = yield* PubSub.unbounded<BatchEvent.BatchEvent>()
+          const { counts, events } = yield* Effect.scoped(Effect.gen(function*() {
+            const subscription = yield* hub.subscribe
+            const { counts } = yield* runStep(step).pipe(
+              Effect.provide(files.layer),
+              Effect.provideService(JobOperator.Events, hub)
+            )
+            return { counts, events: Chunk.toReadonlyArray(yield* subscription.takeAll) }
+          }))
+          assert.deepStrictEqual(stored, [{ writer: { offset: 0, items: 0, memo: null } }, 0])
+          assert.deepStrictEqual(counts, Counts.make({ read: 2, write: 2, commit: 1 }))
+          assert.lengthOf(events.filter(({ _tag }) => _tag === "ChunkCommitted"), 1)
+        }))
+    })
+  }
+})
+
+describe("a table and files in one step", () => {
+  for (const driver of sqlDrivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+      it.effect("CHUNK-7, C50: the writers inside of others go on together where the last commit was", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`create table item (id int primary key, name text not null)`
+          const files = new MemoryFiles()
+          const step = Step.chunk("all of them", {
+            reader: ItemReader.fromIterable(rows(4)).pipe(
+              ItemReader.concat(ItemReader.fromIterable([5, 6, 7].map(row)))
+            ),
+            writer: ItemWriter.tee(
+              SqlItemWriter.insertInto<Row>("item"),
+              ItemWriter.route((item: Row) => item.id % 2 === 0 ? "even" : "odd", {
+                even: csv("even"),
+                odd: csv("odd")
+              }),
+              outage(5)
+            ),
+            chunkSize: 3
+          })
+          const first = yield* Effect.provide(runStep(step), files.layer)
+          assert.deepStrictEqual(
+            [first.status, first.counts.write],
+            ["FAILED", 3],
+            first.step.exitStatus.messages.join()
+          )
+          assert.deepStrictEqual(yield* sql`select id from item order by id`, [1, 2, 3].map((id) => ({ id })))
+          assert.deepStrictEqual([files.text("even"), files.text("odd")], ["id,name\n2,n2\n", "id,name\n1,n1\n3,n3\n"])
+          const second = yield* Effect.provide(runStep(step), files.layer)
+          assert.deepStrictEqual([second.status, second.counts.write], ["COMPLETED", 4])
+          assert.deepStrictEqual(yield* sql<Row>`select id, name from item order by id`, rows(7))
+          assert.deepStrictEqual([files.text("even"), files.text("odd")], [
+            "id,name\n2,n2\n4,n4\n6,n6\n# 3\n",
+            "id,name\n1,n1\n3,n3\n5,n5\n7,n7\n# 4\n"
+          ])
+        }))
+    })
+  }
+})
+
+describe("a process that dies, however early, leaves nothing that cannot be undone", () => {
+  const kinds: ReadonlyArray<
+    readonly [string, string | undefined, (path: string) => ItemWriter.ItemWriter<Row, any, any>]
+  > = [
+    ["a file that is appended to", "id,name\n0,n0", (path) => csv(path, { ifExists: "append" })],
+    ["a file that is appended to and does not exist", undefined, (path) => csv(path, { ifExists: "append" })],
+    ["a file that must not exist", undefined, (path) => csv(path, { ifExists: "fail" })],
+    ["a file that is overwritten", "old", (path) => csv(path)],
+    [
+      "lines that are appended",
+      "n0",
+      (path) => TextItemWriter.lines<Row>(path, ({ name }) => name, { ifExists: "append" })
+    ]
+  ]
+
+  it.effect.each(kinds)("%s", ([name, before, writerOf]) => {
+    const files = new MemoryFiles()
+    let worlds = 0
+    return BatchTest.crashEverywhere({
+      randomRuns: 10,
+      make: Effect.sync(() => {
+        const path = `out-${worlds++}`
+        if (before !== undefined) {
+          files.set(path, before)
+        }
+        const step = Step.chunk("write", {
+          reader: ItemReader.fromIterable(rows(7)),
+          writer: writerOf(path),
+          chunkSize: 3
+        })
+        return { job: Job.make(name, { flow: step }), parameters: {}, observe: Effect.sync(() => files.text(path)) }
+      })
+    }).pipe(
+      Effect.tap(({ points }) => assert.isAbove(points, 20)),
+      Effect.provide(files.layer)
+    )
+  })
+
+  it.effect("a file that must not exist is refused all the same, and stays as it is", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles().set("out", "precious")
+      const step = Step.chunk("refused", {
+        reader: ItemReader.fromIterable(rows(1)),
+        writer: csv("out", { ifExists: "fail" }),
+        chunkSize: 3
+      })
+      const { status, step: stored } = yield* Effect.provide(runStep(step), files.layer)
+      assert.deepStrictEqual([status, files.text("out")], ["FAILED", "precious"])
+      assert.include(stored.exitStatus.messages.join(), "the file exists already")
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
