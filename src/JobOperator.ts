@@ -32,6 +32,7 @@ import type { BatchEvent } from "./BatchEvent.js"
 import * as BatchStatus from "./BatchStatus.js"
 import * as ExitStatus from "./ExitStatus.js"
 import * as Explain from "./internal/explain.js"
+import { FaultPoint } from "./internal/faultPoint.js"
 import { heartbeat } from "./internal/heartbeat.js"
 import { runJob } from "./internal/jobRunner.js"
 import { nextParameters } from "./internal/nextParameters.js"
@@ -628,6 +629,7 @@ const claim = (
     return {
       repository,
       transactor,
+      faults: yield* FaultPoint,
       publish: (event) => {
         hub.unsafeOffer(event)
       },

@@ -64,22 +64,26 @@ export const runTransaction = (
         held: heldCounts(done.waiting, 0)
       }
     })
-    return Effect.onExit(commit(env.state, inside), (exit) => {
-      if (exit._tag === "Failure") {
-        return rolledBack(env, exit.cause)
-      }
-      const { checkpoint, inputs, waiting } = committed!
-      chunk.skips = waiting
-      chunk.committed = inputs
-      chunk.unread = 0
-      env.writerState = checkpoint.writer
-      if (Option.isNone(checkpoint.scan)) {
-        env.position = checkpoint.reader
-      }
-      return publishCommit(env)
-    }).pipe(
-      Effect.zipRight(FaultPoint.hit("afterCommit")),
-      Effect.map(() => committed!.written)
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.matchCauseEffect(restore(commit(env.state, inside)), {
+        onFailure: (cause) => Effect.zipRight(rolledBack(env, cause), Effect.failCause(cause)),
+        onSuccess: () => {
+          const { checkpoint, inputs, waiting, written } = committed!
+          chunk.skips = waiting
+          chunk.committed = inputs
+          chunk.unread = 0
+          env.writerState = checkpoint.writer
+          if (Option.isNone(checkpoint.scan)) {
+            env.position = checkpoint.reader
+          }
+          publishCommit(env)
+          return env.sink.committed === undefined ? Effect.succeed(written) : Effect.as(env.sink.committed, written)
+        }
+      })
+    ).pipe((transaction) =>
+      env.state.session.faults === undefined
+        ? transaction
+        : Effect.zipLeft(transaction, FaultPoint.hit(env.state.session, "afterCommit"))
     )
   })
 
@@ -101,37 +105,70 @@ const writeRange = (
   chunk: Chunk,
   work: Work,
   attempt: Attempt
-): Effect.Effect<Committed, any, any> =>
-  Effect.gen(function*() {
-    yield* FaultPoint.hit("beforeWrite")
-    attempt.outputs = yield* work.outputs(attempt.range)
-    const written = (yield* writeItems(env, chunk, work, attempt)) ? attempt.outputs : []
-    const last = attempt.range.to >= work.size()
-    const inputs = last ? chunk.inputs.length : work.inputsBefore(attempt.range.to)
-    const [durable, waiting] = divide(chunk.skips, (skip) => work.covers(skip, inputs))
-    yield* reportSkips(env, durable)
-    const { flush } = env.sink
-    const writer: Option.Option<Json> = flush === undefined ? Option.none() : Option.some(yield* flush)
-    yield* FaultPoint.hit("afterWrite")
-    const read = chunk.unread
-    return {
-      written,
-      inputs,
-      waiting,
-      checkpoint: checkpointOf(env, chunk, work, { last, inputs, writer }),
-      counts: {
-        ...heldCounts(durable, read),
-        write: written.length,
-        filter: inputs - chunk.committed - written.length - durable.filter(({ index }) => index >= 0).length,
-        commit: last && chunk.offset + chunk.inputs.length > 0 ? 1 : 0
-      }
-    }
+): Effect.Effect<Committed, any, any> => {
+  const { session } = env.state
+  const written = Effect.flatMap(work.outputs(attempt.range), (outputs) => {
+    attempt.outputs = outputs
+    return Effect.flatMap(writeItems(env, chunk, work, attempt), (isWritten) => {
+      const done = settle(env, chunk, work, attempt, isWritten)
+      const { flush } = env.sink
+      const reported = done.durable.length === 0 ? Effect.void : reportSkips(env, done.durable)
+      return flush === undefined
+        ? Effect.as(reported, withWriter(env, chunk, work, done, Option.none()))
+        : Effect.zipRight(
+          reported,
+          Effect.map(flush, (state) => withWriter(env, chunk, work, done, Option.some(state)))
+        )
+    })
   })
+  return session.faults === undefined ? written : FaultPoint.hit(session, "beforeWrite").pipe(
+    Effect.zipRight(written),
+    Effect.zipLeft(FaultPoint.hit(session, "afterWrite"))
+  )
+}
+
+/** What the transaction makes of the inputs in its range. */
+interface Settled {
+  readonly written: ReadonlyArray<any>
+  readonly inputs: number
+  readonly last: boolean
+  readonly durable: ReadonlyArray<Skip>
+  readonly waiting: Array<Skip>
+}
+
+const settle = (env: ChunkEnv, chunk: Chunk, work: Work, attempt: Attempt, isWritten: boolean): Settled => {
+  const last = attempt.range.to >= work.size()
+  const inputs = last ? chunk.inputs.length : work.inputsBefore(attempt.range.to)
+  const [durable, waiting] = divide(chunk.skips, (skip) => work.covers(skip, inputs))
+  return { written: isWritten ? attempt.outputs : [], inputs, last, durable, waiting }
+}
+
+const withWriter = (
+  env: ChunkEnv,
+  chunk: Chunk,
+  work: Work,
+  { durable, inputs, last, waiting, written }: Settled,
+  writer: Option.Option<Json>
+): Committed => ({
+  written,
+  inputs,
+  waiting,
+  checkpoint: checkpointOf(env, chunk, work, { last, inputs, writer }),
+  counts: {
+    ...heldCounts(durable, chunk.unread),
+    write: written.length,
+    filter: inputs - chunk.committed - written.length - durable.filter(({ index }) => index >= 0).length,
+    commit: last && chunk.offset + chunk.inputs.length > 0 ? 1 : 0
+  }
+})
 
 const divide = (
   skips: ReadonlyArray<Skip>,
   isDurable: (skip: Skip) => boolean
 ): readonly [durable: Array<Skip>, waiting: Array<Skip>] => {
+  if (skips.length === 0) {
+    return [[], []]
+  }
   const ordered = [...skips].sort((one, other) => one.index - other.index)
   return [ordered.filter(isDurable), ordered.filter((skip) => !isDurable(skip))]
 }
@@ -205,12 +242,10 @@ const tolerating = (
     })
   })
 
-const publishCommit = (env: ChunkEnv): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const { session, step } = env.state
-    session.publish(BatchEvent.ChunkCommitted({ job: session.execution, step, progress: env.source.progress?.() }))
-    return env.sink.committed ?? Effect.void
-  })
+const publishCommit = (env: ChunkEnv): void => {
+  const { session, step } = env.state
+  session.publish(BatchEvent.ChunkCommitted({ job: session.execution, step, progress: env.source.progress?.() }))
+}
 
 const rolledBack = (env: ChunkEnv, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {

@@ -78,7 +78,9 @@ export const fill = (
       counted(page.items.length)
       position = page.position
       done = page.done
-      yield* afterRead(env, page.items)
+      if (env.state.hooks.afterRead !== undefined) {
+        yield* eachItem(page.items, 0, env.state.hooks.afterRead)
+      }
       if (Option.isSome(page.failure)) {
         yield* bad(page.failure.value)
       }
@@ -134,11 +136,6 @@ const nothingRead = (position: Position): Page<any, any> => ({
   failure: Option.none(),
   done: false
 })
-
-const afterRead = (env: ChunkEnv, items: ReadonlyArray<any>): AnyEffect => {
-  const { afterRead } = env.state.hooks
-  return afterRead === undefined ? Effect.void : eachItem(items, 0, afterRead)
-}
 
 /** Calls a listener for every item; one that answers with a value costs no fiber work. */
 const eachItem = (items: ReadonlyArray<any>, from: number, callback: (item: any) => AnyEffect): AnyEffect => {

@@ -32,39 +32,59 @@ export const buffered = (outputs: Outputs): Work => ({
 })
 
 /** Writes a chunk, or what a crash in the middle has left of it, and gives the outputs that were written. */
-export const writeChunk = (env: ChunkEnv, chunk: Chunk, work: Work): Effect.Effect<ReadonlyArray<any>, any, any> =>
-  Effect.gen(function*() {
-    const { scan } = env.state.definition.settings
-    let machine = chunk.offset > 0 ? ChunkMachine.resume(work.size(), scan, 0) : ChunkMachine.start(work.size(), scan)
-    let retries = noRetries()
-    let written: ReadonlyArray<any> = []
-    while (true) {
-      const size = work.size()
-      const attempt: Attempt = {
-        range: machine.current ?? { from: size, to: size },
-        scanning: machine.mode === "Scan",
-        outputs: [],
-        tolerated: false
-      }
-      const exit = yield* Effect.exit(runTransaction(env, chunk, work, attempt))
-      const before = machine
-      if (exit._tag === "Success") {
-        written = written.length === 0 ? exit.value : written.concat(exit.value)
-        if (attempt.range.to >= work.size()) {
-          return written
-        }
-        machine = ChunkMachine.step(machine, "committed").state
-      } else {
-        machine = yield* refused(env, chunk, work, { machine, attempt, retries, cause: exit.cause })
-        yield* work.rewind
-      }
-      retries = isSameWrite(before, machine) ? retries : noRetries()
-    }
+export const writeChunk = (env: ChunkEnv, chunk: Chunk, work: Work): Effect.Effect<ReadonlyArray<any>, any, any> => {
+  const { scan } = env.state.definition.settings
+  return writeFrom(env, chunk, work, {
+    machine: chunk.offset > 0 ? ChunkMachine.resume(work.size(), scan, 0) : ChunkMachine.start(work.size(), scan),
+    retries: noRetries(),
+    written: []
   })
+}
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+interface Writing {
+  readonly machine: ChunkMachine.State
+  readonly retries: Retries
+  readonly written: ReadonlyArray<any>
+}
+
+/** One transaction, and whatever has to follow it. */
+const writeFrom = (
+  env: ChunkEnv,
+  chunk: Chunk,
+  work: Work,
+  { machine, retries, written }: Writing
+): Effect.Effect<ReadonlyArray<any>, any, any> => {
+  const size = work.size()
+  const attempt: Attempt = {
+    range: machine.current ?? { from: size, to: size },
+    scanning: machine.mode === "Scan",
+    outputs: [],
+    tolerated: false
+  }
+  const goOn = (next: ChunkMachine.State, items: ReadonlyArray<any>) =>
+    writeFrom(env, chunk, work, {
+      machine: next,
+      retries: isSameWrite(machine, next) ? retries : noRetries(),
+      written: items
+    })
+  return Effect.matchCauseEffect(runTransaction(env, chunk, work, attempt), {
+    onSuccess: (items) => {
+      const all = written.length === 0 ? items : written.concat(items)
+      return attempt.range.to >= work.size()
+        ? Effect.succeed(all)
+        : goOn(ChunkMachine.step(machine, "committed").state, all)
+    },
+    onFailure: (cause) =>
+      Effect.flatMap(
+        Effect.zipLeft(refused(env, chunk, work, { machine, attempt, retries, cause }), work.rewind),
+        (next) => goOn(next, written)
+      )
+  })
+}
 
 const isSameWrite = (before: ChunkMachine.State, after: ChunkMachine.State): boolean =>
   before.mode === after.mode &&

@@ -15,9 +15,13 @@ export type Name =
   | "beforeJobEnd"
   | "afterJobEnd"
 
+/** What happens at a place. */
+export type Handler = (name: Name) => Effect.Effect<void>
+
 export class FaultPoint extends Context.Reference<FaultPoint>()("effect-batch/FaultPoint", {
-  defaultValue: (): ((name: Name) => Effect.Effect<void>) | undefined => undefined
+  defaultValue: (): Handler | undefined => undefined
 }) {}
 
-export const hit = (name: Name): Effect.Effect<void> =>
-  Effect.flatMap(FaultPoint, (handler) => handler === undefined ? Effect.void : handler(name))
+/** The handler is looked up once per execution, since the places are passed with every chunk. */
+export const hit = ({ faults }: { readonly faults: Handler | undefined }, name: Name): Effect.Effect<void> =>
+  faults === undefined ? Effect.void : Effect.suspend(() => faults(name))

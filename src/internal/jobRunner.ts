@@ -40,7 +40,7 @@ export const runJob = (session: Session, job: JobDefinition): Effect.Effect<JobR
       yield* end(session, outcome)
       yield* afterJob(session, job)
       session.publish(BatchEvent.JobEnded({ job: session.execution }))
-      yield* FaultPoint.hit("afterJobEnd")
+      yield* FaultPoint.hit(session, "afterJobEnd")
       return { cause: outcome.cause }
     })
   )
@@ -83,7 +83,7 @@ const outcomeOf = (cause: Cause.Cause<unknown>): Outcome =>
 /** LIFE-10, LIFE-11. */
 const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
-    yield* FaultPoint.hit("beforeJobEnd")
+    yield* FaultPoint.hit(session, "beforeJobEnd")
     const now = yield* DateTime.now
     const steps = yield* saving(session.repository.stepExecutions(session.execution.id))
     yield* closeSteps(session, steps, now)

@@ -14,11 +14,13 @@ import type { RunningJobExecution } from "../JobOperator.js"
 import type { JobRepository, OwnerFailure } from "../JobRepository.js"
 import { JobScope } from "../JobScope.js"
 import type { Transactor } from "../Transactor.js"
+import type { Handler } from "./faultPoint.js"
 
 export interface Session {
   readonly repository: Context.Tag.Service<JobRepository>
   readonly transactor: Context.Tag.Service<Transactor>
   readonly publish: (event: BatchEvent) => void
+  readonly faults: Handler | undefined
   /** Starts another job in the same repository: closing the Scope stops it. */
   readonly startJob: (
     job: Job.Any,

@@ -68,7 +68,7 @@ export const runStep = (
       const failed = yield* inScope(state, scope, afterStep(state, exit))
       yield* close(state, scope, exit)
       session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.step }))
-      yield* FaultPoint.hit("afterStepEnd")
+      yield* FaultPoint.hit(session, "afterStepEnd")
       return {
         step: state.step,
         cause: Option.orElse(failed, () => Exit.causeOption(exit)),
@@ -97,7 +97,7 @@ const withBeforeStep = (state: StepState, body: StepStart["body"]): AnyEffect =>
  */
 const end = (state: StepState, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
-    yield* FaultPoint.hit("beforeStepEnd")
+    yield* FaultPoint.hit(state.session, "beforeStepEnd")
     const now = yield* DateTime.now
     const { exitCode } = state.definition.settings
     const { exitStatus, status } = endingOf(

@@ -4,6 +4,7 @@
  * Whatever code inside the step changes (counts, step context, job context) is kept apart until the transaction of
  * the chunk or tasklet call commits, and is forgotten when it rolls back (CTX-9).
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -111,27 +112,35 @@ export const commit = <E, R>(
         checkpoint: done.checkpoint
       }
       attempted = { step, held: done.held ?? Counts.empty, jobChanges: state.jobChanges }
-      return Effect.zipRight(FaultPoint.hit("beforeCheckpoint"), Effect.mapError(save(state, step), bookkeeping))
+      const stored = Effect.mapError(save(state, step), bookkeeping)
+      return session.faults === undefined
+        ? stored
+        : Effect.zipRight(FaultPoint.hit(session, "beforeCheckpoint"), stored)
     })
-    return restore(session.transactor.transact(saved, state.definition.settings.transaction)).pipe(
-      Effect.catchAll((error) => {
-        if (attempted === undefined || !isLostCommit(error)) {
-          return Effect.fail(error)
+    const committed = (): Effect.Effect<void> => {
+      adopt(state, attempted!)
+      return unlockJobContext(state)
+    }
+    const rolledBack = (cause: Cause.Cause<unknown>): Effect.Effect<never, any> => {
+      state.context = context
+      state.jobChanges = jobChanges
+      return Effect.zipRight(unlockJobContext(state), Effect.failCause(cause))
+    }
+    return Effect.matchCauseEffect(
+      restore(session.transactor.transact(saved, state.definition.settings.transaction)),
+      {
+        onSuccess: committed,
+        onFailure: (cause) => {
+          if (attempted === undefined || !isLostCommit(cause)) {
+            return rolledBack(cause)
+          }
+          state.doubt = attempted
+          return Effect.matchCauseEffect(Effect.mapError(saving(settle(state, attempted)), fatal), {
+            onSuccess: (done) => done ? committed() : rolledBack(cause),
+            onFailure: rolledBack
+          })
         }
-        state.doubt = attempted
-        return Effect.flatMap(
-          Effect.mapError(saving(settle(state, attempted)), fatal),
-          (done) => done ? Effect.void : Effect.fail(error)
-        )
-      }),
-      Effect.tapErrorCause(() =>
-        Effect.sync(() => {
-          state.context = context
-          state.jobChanges = jobChanges
-        })
-      ),
-      Effect.zipRight(Effect.sync(() => adopt(state, attempted!))),
-      Effect.ensuring(unlockJobContext(state))
+      }
     )
   })
 
@@ -166,14 +175,14 @@ const lockJobContext = (state: StepState): Effect.Effect<void> =>
     })
   )
 
-const unlockJobContext = (state: StepState): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (!state.writesJobContext) {
-      return Effect.void
-    }
-    state.writesJobContext = false
-    return Effect.asVoid(state.session.contextLock.release(1))
-  })
+/** To be called when the transaction has ended. */
+const unlockJobContext = (state: StepState): Effect.Effect<void> => {
+  if (!state.writesJobContext) {
+    return Effect.void
+  }
+  state.writesJobContext = false
+  return Effect.asVoid(state.session.contextLock.release(1))
+}
 
 /**
  * Ends the step: everything that is still pending becomes part of it. If a commit is in doubt, this is decided first,
@@ -189,7 +198,7 @@ export const finish = (state: StepState, changes: Partial<StepExecution>): Effec
       state.pending = Counts.empty
       state.held = Counts.empty
     })
-  }).pipe(Effect.ensuring(unlockJobContext(state)))
+  }).pipe(Effect.ensuring(Effect.suspend(() => unlockJobContext(state))))
 
 export const services = (state: StepState): Context.Context<StepScope | JobScope> =>
   Context.make(StepScope, {
@@ -254,7 +263,9 @@ const bookkeeping = (error: OwnerFailure): Fatal | TransactionError =>
 
 const fatal = (error: unknown): Fatal => new Fatal(error)
 
-const isLostCommit = (error: unknown): boolean =>
+const isLostCommit = (cause: Cause.Cause<unknown>): boolean => Option.exists(Cause.failureOption(cause), isCommitError)
+
+const isCommitError = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "TransactionError" &&
   "phase" in error && error.phase === "commit"
 

@@ -42,11 +42,11 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
   const listener = (callback: ((items: ReadonlyArray<never>) => AnyEffect) | undefined): AnyEffect =>
     callback?.([]) ?? Effect.void
   const work = Effect.gen(function*() {
-    yield* FaultPoint.hit("beforeWrite")
+    yield* FaultPoint.hit(state.session, "beforeWrite")
     yield* listener(beforeChunk)
     status = toStatus(yield* tasklet)
     yield* listener(beforeCommit)
-    yield* FaultPoint.hit("afterWrite")
+    yield* FaultPoint.hit(state.session, "afterWrite")
     const checkpoint = status?._tag === "Continuable" ? Option.none() : Option.some(finished(state, status?.exitCode))
     return { checkpoint, counts: { commit: 1 } }
   })
@@ -61,7 +61,7 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
       }
       return listener(afterChunk)
     })),
-    Effect.zipRight(FaultPoint.hit("afterCommit")),
+    Effect.zipRight(FaultPoint.hit(state.session, "afterCommit")),
     Effect.map(() => status?._tag === "Continuable")
   )
 }
