@@ -24,3 +24,31 @@ export * as WriterLaws from "./WriterLaws.js"
  * @since 0.1.0
  */
 export * as BatchTest from "./BatchTest.js"
+
+/**
+ * Tests of one step alone, and of code that is meant to run inside a step.
+ *
+ * @since 0.1.0
+ */
+export * as StepTest from "./StepTest.js"
+
+/**
+ * Readers, processors and writers that do what a script says, and record how they were called.
+ *
+ * @since 0.1.0
+ */
+export * as Scripted from "./Scripted.js"
+
+/**
+ * Ready records of instances and executions, with fixed ids and times.
+ *
+ * @since 0.1.0
+ */
+export * as Fixture from "./Fixture.js"
+
+/**
+ * What a test expects of an execution, as effects that fail with a readable mismatch.
+ *
+ * @since 0.1.0
+ */
+export * as Expect from "./Expect.js"
