@@ -83,6 +83,7 @@ const layers = [
       "StepScope",
       "JobScope",
       "Listeners",
+      "SystemCommandTasklet",
       "internal/memoryDriver",
       "internal/repository",
       "internal/repositoryRows"
@@ -149,6 +150,7 @@ const packages = [
     modules: ["testing/*"],
     allowed: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"]
   },
+  { modules: ["SystemCommandTasklet"], allowed: ["effect", "@effect/platform"] },
   { modules: ["*"], allowed: ["effect", "node:crypto", "node:fs", "node:os"] }
 ]
 

@@ -158,6 +158,11 @@ export * as StepScope from "./StepScope.js"
 /**
  * @since 0.1.0
  */
+export * as SystemCommandTasklet from "./SystemCommandTasklet.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Tasklet from "./Tasklet.js"
 
 /**
