@@ -6,69 +6,19 @@
  *
  * After `broken`, mend the input and run the same command with `--mended`: the job goes on where it stopped.
  */
-import { Console, Data, Effect, Schema } from "effect"
-import { Flow, ItemReader, ItemWriter, Job, JobOperator, JobParameters, Step } from "effect-batch"
+import { Console, Effect } from "effect"
+import { Job, JobOperator } from "effect-batch"
 import * as Database from "../support/Database.js"
 import { runMain, UsageError } from "../support/Main.js"
-
-class BadLine extends Data.TaggedError("BadLine")<{ readonly line: string }> {}
-
-const inputs = {
-  clean: ["anna 12", "ben 7", "cora 30"],
-  dirty: ["anna 12", "ben ?", "cora 30"],
-  broken: ["? ?", "?", "?? ?", "anna 12"]
-}
-
-class Import extends JobParameters.Tag<Import>()("Import", {
-  input: Schema.Literal("clean", "dirty", "broken"),
-  mended: JobParameters.nonIdentifying(Schema.Boolean)
-}) {}
-
-const parse = (line: string) => {
-  const [name, points] = line.split(" ")
-  return /^\d+$/.test(points ?? "")
-    ? Effect.succeed({ name, points: Number(points) })
-    : Effect.fail(new BadLine({ line }))
-}
-
-const load = Step.chunk("load", {
-  reader: ItemReader.unwrap(
-    Effect.map(Import, ({ input, mended }) => ItemReader.fromIterable(mended ? inputs.clean : inputs[input]))
-  ),
-  processor: parse,
-  writer: ItemWriter.fromFunction((rows: ReadonlyArray<{ name: string | undefined; points: number }>) =>
-    Console.log(rows.map(({ name, points }) => `  ${name} has ${points} points`).join("\n"))
-  ),
-  chunkSize: 2
-}).pipe(
-  Step.skip("BadLine", { limit: 1 }),
-  Step.exitCode(
-    ["COMPLETED", "COMPLETED WITH SKIPS"],
-    ({ counts }) => counts.processSkip > 0 ? "COMPLETED WITH SKIPS" : "COMPLETED"
-  )
-)
-
-const archive = Step.tasklet("archive", Console.log("  archived"))
-const review = Step.tasklet("review", Console.log("  somebody will look at the skipped lines"))
-
-const job = Job.make("import-points", {
-  parameters: Import,
-  flow: load.pipe(
-    Flow.match({
-      COMPLETED: archive,
-      "COMPLETED WITH SKIPS": review.pipe(Flow.andThen(archive)),
-      FAILED: Flow.fail("EARLY TERMINATION")
-    })
-  )
-})
+import { importPoints } from "./job.js"
 
 const program = Effect.gen(function*() {
   const [input, mended] = process.argv.slice(2)
   if (input !== "clean" && input !== "dirty" && input !== "broken") {
     return yield* new UsageError({ message: "usage: main.ts clean|dirty|broken [--mended]" })
   }
-  const execution = yield* JobOperator.run(job, { input, mended: mended === "--mended" })
-  yield* Console.log(Job.toMermaid(job, { execution, steps: yield* JobOperator.steps(execution.id) }))
+  const execution = yield* JobOperator.run(importPoints, { input, mended: mended === "--mended" })
+  yield* Console.log(Job.toMermaid(importPoints, { execution, steps: yield* JobOperator.steps(execution.id) }))
   yield* Console.log(`${execution.status}, exit code ${execution.exitStatus.code}`)
   return execution.status
 })
