@@ -22,7 +22,7 @@ import { runFlowStep } from "./flowStep.js"
 import * as Stops from "./flowStops.js"
 import { runJobStep } from "./jobStep.js"
 import type { Session } from "./session.js"
-import { jobScope, noteStatus, requestStop } from "./session.js"
+import { jobScope, noteStatus, requestStop, saveJob } from "./session.js"
 import { runStep } from "./stepRunner.js"
 import { runTaskletStep } from "./taskletStep.js"
 
@@ -128,24 +128,30 @@ const endAt = ({ code, status }: At<"End">, { last, result }: Position): Outcome
     : { status, exitStatus: ExitStatus.make(code, ...result.exitStatus.messages), cause: result.cause }
 }
 
+/** What a decider puts in the job's context is saved before its answer is followed (CTX-7). */
 const decide = (
   session: Session,
   { decider }: At<"Decide">,
   last: StepExecution | undefined
 ): Effect.Effect<Outcome, any, any> =>
-  Effect.suspend(() =>
-    decider.decide({
-      job: { ...session.execution, context: session.context },
-      last: Option.fromNullable(last)
-    })
-  ).pipe(
-    Effect.provide(jobScope(session)),
-    Effect.map((code: string) => ({
+  Effect.gen(function*() {
+    const before = session.context
+    const asked = Effect.suspend(() =>
+      decider.decide({
+        job: { ...session.execution, context: before },
+        last: Option.fromNullable(last)
+      })
+    )
+    const code: string = yield* Effect.provide(asked, jobScope(session))
+    if (session.context !== before) {
+      yield* session.contextLock.withPermits(1)(saveJob(session, {}))
+    }
+    return {
       status: code === "FAILED" ? "FAILED" : "COMPLETED",
       exitStatus: ExitStatus.make(code),
       cause: Option.none()
-    }))
-  )
+    }
+  })
 
 const split = (walk: Walk, { branches, name, settings }: At<"Split">): Effect.Effect<Outcome, any, any> =>
   runBranches(

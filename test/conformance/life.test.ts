@@ -4,10 +4,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import {
+  BatchError,
   ExecutionContext,
   ExitStatus,
   Flow,
@@ -16,6 +18,7 @@ import {
   Job,
   JobOperator,
   JobParameters,
+  JobRepository,
   JobScope,
   Listener,
   Step,
@@ -96,6 +99,57 @@ for (const driver of drivers) {
           assert.strictEqual(JobParameters.format(given.parameters), "day=tue")
         }))
 
+      it.effect("LIFE-2, VALID-1: parameters that the job takes no more refuse the restart, and nothing is written", () =>
+        Effect.gen(function*() {
+          const flow = Step.tasklet("only", Effect.fail("no"))
+          class Before extends JobParameters.Tag<Before>()("Before", { day: Schema.String }) {}
+          class After extends JobParameters.Tag<After>()("After", { day: Schema.Number }) {}
+          const { id } = yield* JobOperator.run(Job.make("life-2", { parameters: Before, flow }), { day: "mon" })
+          const error = yield* Effect.flip(JobOperator.restart(Job.make("life-2", { parameters: After, flow }), id))
+          assert.strictEqual(error._tag, "InvalidJobParameters")
+          assert.deepStrictEqual((yield* JobOperator.executions({ jobName: "life-2" })).map((row) => row.id), [id])
+        }))
+
+      it.effect("NEXT-2: startNext fails with the errors of a launch", () =>
+        Effect.gen(function*() {
+          class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.String }) {}
+          const go = yield* Deferred.make<void>()
+          const job = Job.make("next-2", { parameters: Params, flow: Step.tasklet("waits", Deferred.await(go)) })
+          const same: JobParameters.Incrementer = (last) => Either.right(Option.getOrElse(last, () => []))
+          const next = Effect.flip(JobOperator.startNext(job, same, { day: "mon" }))
+          yield* Effect.scoped(Effect.gen(function*() {
+            const running = yield* JobOperator.start(job, { day: "mon" })
+            assert.strictEqual((yield* next)._tag, "JobExecutionAlreadyRunning")
+            yield* Deferred.succeed(go, undefined)
+            yield* running.await
+          }))
+          assert.strictEqual((yield* next)._tag, "JobInstanceAlreadyComplete")
+        }))
+
+      it.effect("CTX-7: the job's context is stored with each commit of a step that changed it, and after a decision", () =>
+        Effect.gen(function*() {
+          const stored: Array<number> = []
+          const look = Effect.gen(function*() {
+            const { context } = yield* Effect.flatMap(JobScope.execution, ({ id }) => JobOperator.execution(id))
+            stored.push(Option.getOrElse(yield* ExecutionContext.get(context, total), () => 0))
+          })
+          let calls = 0
+          const counting = Step.tasklet(
+            "counting",
+            look.pipe(
+              Effect.zipRight(Effect.suspend(() => JobScope.set(total, ++calls))),
+              Effect.map(() => Tasklet.continueIf(calls < 3))
+            )
+          )
+          const flow = counting.pipe(
+            Flow.andThen(Flow.decide("raise", ["ON"], () => Effect.as(JobScope.set(total, 10), "ON" as const))),
+            Flow.match({ ON: Step.tasklet("looking", look) })
+          )
+          const execution = yield* JobOperator.run(Job.make("ctx-7", { flow }), {})
+          assert.strictEqual(execution.status, "COMPLETED", execution.exitStatus.messages.join())
+          assert.deepStrictEqual(stored, [0, 1, 2, 10])
+        }))
+
       it.effect("RESTART-5: restart refuses an execution whose instance is complete", () =>
         Effect.gen(function*() {
           const job = Job.make("restart-5", { flow: Step.tasklet("only", Effect.void) })
@@ -159,8 +213,7 @@ for (const driver of drivers) {
               Effect.flatMap(stepsOf(jobExecutionId), (rows) => note(`beforeStep, ${rows.join()}`))
           })))
           yield* JobOperator.run(Job.make("step-1", { flow: step }), {})
-          assert.match(calls[0]!, /^beforeStep, only START/)
-          assert.deepStrictEqual(calls.slice(1), ["reader", "writer", "body"])
+          assert.deepStrictEqual(calls, ["beforeStep, only STARTED", "reader", "writer", "body"])
         }))
 
       it.effect("STEP-5, STEP-12, STEP-19, STEP-21, LIFE-7: an ordinary end is COMPLETED without a message, with an end time", () =>
@@ -220,6 +273,40 @@ for (const driver of drivers) {
           const execution = yield* JobOperator.run(job, {})
           assert.deepStrictEqual(yield* stepsOf(execution.id), ["only FAILED"])
           assert.strictEqual(execution.status, "FAILED")
+        }))
+
+      it.effect("TASK-7: a save that fails in the transaction of a chunk rolls it back and fails the step", () =>
+        Effect.gen(function*() {
+          const repository = yield* JobRepository.JobRepository
+          const written: Array<number> = []
+          const broken = new BatchError.JobRepositoryError({
+            operation: "updateStepExecution",
+            reason: "fatal",
+            detail: "no space left"
+          })
+          let saves = 0
+          const failing = {
+            ...repository,
+            updateStepExecution: (...args: Parameters<typeof repository.updateStepExecution>) =>
+              Effect.suspend(() => ++saves === 2 ? Effect.fail(broken) : repository.updateStepExecution(...args))
+          }
+          const job = Job.make("task-7", {
+            flow: Step.chunk("only", {
+              reader: ItemReader.fromIterable([1, 2, 3, 4, 5]),
+              writer: ItemWriter.inMemory(written),
+              chunkSize: 2
+            })
+          })
+          const first = yield* JobOperator.run(job, {}).pipe(
+            Effect.provideService(JobRepository.JobRepository, failing)
+          )
+          assert.deepStrictEqual(first.exit, Exit.fail(broken))
+          assert.deepStrictEqual(yield* stepsOf(first.id), ["only FAILED"])
+          const [row] = yield* JobOperator.steps(first.id)
+          assert.deepStrictEqual([row!.counts.write, row!.counts.commit, row!.counts.rollback], [2, 1, 1])
+          assert.deepStrictEqual(written, [1, 2])
+          yield* JobOperator.run(job, {})
+          assert.deepStrictEqual(written, [1, 2, 3, 4, 5])
         }))
 
       it.effect("STEP-28, CHUNK-7: what was opened is closed when something behind it cannot be opened", () =>

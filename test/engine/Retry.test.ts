@@ -200,7 +200,7 @@ describe("retry", () => {
       assert.deepStrictEqual(counted, counts({ read: 2, write: 2, commit: 1, rollback: 1 }))
     }).pipe(inMemory))
 
-  it.effect("C67, LIFE-14: a defect gets one attempt, as does an error that the policy does not name", () =>
+  it.effect("C67, FTC-14, LIFE-14: a defect gets one attempt, as does an error that the policy does not name", () =>
     Effect.gen(function*() {
       let attempts = 0
       const writer = (fail: Effect.Effect<never, Bad | "other">) =>
@@ -209,7 +209,8 @@ describe("retry", () => {
         attempts = 0
         const step = Step.chunk(`attempt ${fail}`, { reader: makeWorld(1).reader, writer: writer(fail), chunkSize: 1 })
           .pipe(Step.retry("Bad", { times: 5 }))
-        assert.strictEqual((yield* runStep(step)).status, "FAILED")
+        const result = yield* runStep(step)
+        assert.deepStrictEqual([result.status, result.counts], ["FAILED", counts({ read: 1, rollback: 1 })])
         assert.strictEqual(attempts, 1)
       }
     }).pipe(inMemory))
