@@ -63,6 +63,10 @@ const filesBelow = (folder) =>
 /** The text of a literal; what a template computes stays open. */
 const textOf = (node) => {
   if (ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node)) return node.text
+  if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken) {
+    const [left, right] = [textOf(node.left), textOf(node.right)]
+    return left === undefined || right === undefined ? undefined : left + right
+  }
   if (!ts.isTemplateExpression(node)) return undefined
   return node.head.text + node.templateSpans.map(({ literal }) => `\${…}${literal.text}`).join("")
 }
@@ -76,8 +80,8 @@ const readTitles = () =>
     const titles = []
     const visit = (node) => {
       const title = textOf(node)
-      if (title !== undefined && /\s/.test(title)) titles.push({ file, title })
-      ts.forEachChild(node, visit)
+      if (title === undefined) ts.forEachChild(node, visit)
+      else if (/\s/.test(title)) titles.push({ file, title })
     }
     visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true))
     return titles

@@ -183,7 +183,7 @@ const runErrors = (modules) => {
 const known = new Set(["cd", "createdb", "createuser", "kill", "psql", "git"])
 
 const commandErrors = (blocks) =>
-  blocks.filter(({ language }) => language === "sh").flatMap(({ lines }) =>
+  blocks.filter(({ language }) => language === "sh").map(resolveAliases).flatMap(({ lines }) =>
     lines.filter(({ text }) => text.trim() !== "" && !text.startsWith("#")).flatMap((line) =>
       line.text.split("&&").flatMap((command) => {
         const problem = commandProblem(command.trim().split(/\s+/).filter((word) => !/^[A-Z_]+=/.test(word)))
@@ -191,6 +191,20 @@ const commandErrors = (blocks) =>
       })
     )
   )
+
+/** `alias shop="npx …"` is checked as what it stands for, and so is every line that begins with `shop`. */
+const resolveAliases = (block) => {
+  const aliases = new Map(block.lines.flatMap(({ text }) => {
+    const found = /^alias (\w+)="(.*)"$/.exec(text)
+    return found === null ? [] : [[found[1], found[2]]]
+  }))
+  const resolved = (text) =>
+    text.replace(/^alias \w+="(.*)"$/, "$1").replace(/^\w+/, (name) => aliases.get(name) ?? name)
+  return {
+    ...block,
+    lines: block.lines.map((line) => ({ ...line, text: resolved(line.text.replace(/ {2,}#.*$/, "")) }))
+  }
+}
 
 const commandProblem = ([program, ...words]) => {
   if (program === "npm") {
