@@ -276,6 +276,25 @@ describe("file writers", () => {
       assert.strictEqual(files.text(path), "[\n{\"id\":1,\"name\":\"n1\"}\n]\n")
     }))
 
+  it.effect("find the file that they removed gone, but miss one that others removed", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles()
+      const writer = NdjsonItemWriter.make<Row>(path, { ifExists: "append", deleteIfEmpty: true })
+      const begin = Effect.scoped(Effect.flatMap(writer.open(Option.none()), (sink) => sink.flush!))
+      const restart = (state: unknown) => live(writer, Option.some(state as Json), [], "complete")
+      yield* Effect.gen(function*() {
+        const empty = yield* begin
+        yield* restart(empty)
+        assert.isUndefined(files.text(path))
+        yield* restart(empty)
+        assert.isUndefined(files.text(path))
+        files.files.set(path, Buffer.from("{\"id\":0}\n"))
+        const filled = yield* begin
+        files.files.delete(path)
+        assert.include(String(yield* Effect.flip(restart(filled))), "9 bytes of it were written and committed")
+      }).pipe(Effect.provide(files.layer))
+    }))
+
   it.effect("refuse a state that another writer stored", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(live(writers(path).csv!(), Option.some({ rows: 3 }), [], "die"))
@@ -347,6 +366,19 @@ describe("CsvItemWriter", () => {
       yield* Effect.provide(live(writer, state, [commit({ b: 4, a: 3 })], "die"), files.layer)
       assert.strictEqual(files.text(path), "a,b\n1,2\n3,4\n")
       yield* Effect.flip(Effect.provide(live(writer, state, [commit({ c: 1 })], "die"), files.layer))
+    }))
+
+  it.effect("forgets the columns that it learned from a chunk that rolled back", () =>
+    Effect.gen(function*() {
+      for (const flushed of [false, true]) {
+        const files = new MemoryFiles()
+        const chunks: ReadonlyArray<Chunk<object>> = [
+          { _tag: "rollback", items: [{ a: 1, b: 2 }], flushed },
+          commit<object>({ b: 3, c: 4 })
+        ]
+        yield* Effect.provide(live(CsvItemWriter.make<object>(path), Option.none(), chunks, "complete"), files.layer)
+        assert.strictEqual(files.text(path), "b,c\n3,4\n")
+      }
     }))
 
   it.effect("makes formulas harmless when told to", () =>

@@ -63,7 +63,7 @@ export const open = <A>(
     const fs = yield* FileSystem.FileSystem
     const opened = yield* Option.match(stored, {
       onNone: () => openFresh(fs, path, format, options),
-      onSome: (json) => openStored(fs, path, format, options, json)
+      onSome: (json) => openStored(fs, path, format, json)
     })
     return new FileSink(fs, path, format, options, opened)
   })
@@ -146,7 +146,6 @@ const openStored = <A>(
   fs: FileSystem.FileSystem,
   path: string,
   format: Format<A>,
-  options: SinkOptions,
   json: Json
 ): Effect.Effect<Opened, FileError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -156,8 +155,7 @@ const openStored = <A>(
       Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)
     )
     if (Option.isNone(file)) {
-      const gone = state.offset === 0 || (options.deleteIfEmpty === true && state.items === 0)
-      return gone ? yield* create(fs, path, format, "w+") : yield* shortened(path, 0, state.offset)
+      return state.offset === 0 ? yield* create(fs, path, format, "w+") : yield* shortened(path, 0, state.offset)
     }
     const size = yield* sizeOf(path, file.value)
     if (size < state.offset) {
