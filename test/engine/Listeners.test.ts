@@ -71,6 +71,29 @@ describe("the order of callbacks", () => {
       ])
     }).pipe(inMemory))
 
+  it.effect("LISTEN-1: those of errors in reverse, those of skips and retries in the order of registration", () =>
+    Effect.gen(function*() {
+      const calls = new Map<string, Array<string>>()
+      const reversed = ["onReadError", "onProcessError", "onWriteError", "afterChunkError"]
+      const inOrder = ["onSkipInRead", "onSkipInProcess", "onSkipInWrite", "onRetry"]
+      const note = (hook: string, name: string) =>
+        Effect.sync(() => void calls.set(hook, [...(calls.get(hook) ?? []), name]))
+      const noting = (name: string): Listener.StepListener<unknown, unknown> =>
+        Object.fromEntries([...reversed, ...inOrder].map((hook) => [hook, () => note(hook, name)]))
+      const listened = <C extends string, E, R>(step: Step.ChunkStep<number, number, C, E, R>) =>
+        step.pipe(Step.listen(noting("a")), Step.listen(noting("b")))
+      const world = makeWorld(4, { read: [2], process: [3], write: [4] })
+      const skipping = Step.chunk("skipping", { ...world, chunkSize: 4 }).pipe(
+        Step.retry("Bad", { times: 1 }),
+        Step.skip("Bad", { limit: 3 })
+      )
+      yield* runStep(listened(skipping))
+      yield* runStep(listened(Step.chunk("failing", { ...makeWorld(1, { write: [1] }), chunkSize: 1 })))
+      const heard = (hooks: ReadonlyArray<string>) => hooks.map((hook) => [hook, calls.get(hook)?.slice(0, 2).join()])
+      assert.deepStrictEqual(heard(reversed), reversed.map((hook) => [hook, "b,a"]))
+      assert.deepStrictEqual(heard(inOrder), inOrder.map((hook) => [hook, "a,b"]))
+    }).pipe(inMemory))
+
   it.effect("TASK-3: those of chunks are called around each call of a tasklet", () =>
     Effect.gen(function*() {
       const log: Array<string> = []

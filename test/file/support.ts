@@ -12,6 +12,8 @@ export class MemoryFiles {
   readonly files = new Map<string, Buffer>()
   /** Fails the next reads or writes of the given kind. */
   failing: "read" | "write" | "sync" | "truncate" | undefined
+  /** What a write waits for before it changes the file. */
+  writing: Effect.Effect<void> = Effect.void
   readonly log: Array<string> = []
 
   set(path: string, content: string | Uint8Array): this {
@@ -67,14 +69,16 @@ export class MemoryFiles {
     const bytes = () => this.files.get(path)!
     const write = (data: Uint8Array) =>
       // As on a real disk, where nothing written is an error.
-      data.length === 0 ? Effect.fail(error("WriteZero", path)) : Effect.map(this.check("write", path), () => {
-        const content = Buffer.alloc(Math.max(bytes().length, position + data.length))
-        bytes().copy(content)
-        content.set(data, position)
-        position += data.length
-        this.files.set(path, content)
-        return FileSystem.Size(data.length)
-      })
+      data.length === 0 ?
+        Effect.fail(error("WriteZero", path)) :
+        Effect.map(Effect.zipRight(this.writing, this.check("write", path)), () => {
+          const content = Buffer.alloc(Math.max(bytes().length, position + data.length))
+          bytes().copy(content)
+          content.set(data, position)
+          position += data.length
+          this.files.set(path, content)
+          return FileSystem.Size(data.length)
+        })
     return {
       [FileSystem.FileTypeId]: FileSystem.FileTypeId,
       fd: FileSystem.FileDescriptor(0),

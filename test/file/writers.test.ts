@@ -1,8 +1,10 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -164,6 +166,29 @@ describe("file writers", () => {
           const calm = new MemoryFiles()
           yield* Effect.provide(live(make(), Option.none(), [commit(row(1)), commit(row(5))], "complete"), calm.layer)
           assert.strictEqual(files.text(path), calm.text(path))
+        }))
+
+      it.effect("are not interrupted while bytes are on their way, which could hit the file after it was cut", () =>
+        Effect.gen(function*() {
+          const files = new MemoryFiles()
+          yield* Effect.gen(function*() {
+            const sink = yield* make().open(Option.none())
+            yield* runChunk(sink, commit(row(1)))
+            const before = files.text(path)!
+            const begun = yield* Deferred.make<void>()
+            const go = yield* Deferred.make<void>()
+            files.writing = Effect.zipRight(Deferred.succeed(begun, undefined), Deferred.await(go))
+            yield* sink.write([row(2)])
+            const flushing = yield* Effect.fork(sink.flush!)
+            yield* Deferred.await(begun)
+            yield* Effect.fork(Fiber.interrupt(flushing))
+            yield* Effect.yieldNow()
+            yield* Deferred.succeed(go, undefined)
+            yield* Fiber.await(flushing)
+            assert.isAbove(files.text(path)!.length, before.length)
+            yield* sink.rollback!
+            assert.strictEqual(files.text(path), before)
+          }).pipe(Effect.scoped, Effect.provide(files.layer))
         }))
 
       it.effect("sync each chunk before its checkpoint", () =>
@@ -354,6 +379,15 @@ describe("CsvItemWriter", () => {
       )
       const nested = yield* Effect.flip(text({}, { a: { b: 1 } }))
       assert.include((nested as Error).message, "column \"a\" holds a value that is no text")
+      const later = yield* Effect.flip(
+        Effect.scoped(Effect.gen(function*() {
+          const sink = yield* CsvItemWriter.make<object>(path).open(Option.none())
+          yield* runChunk(sink, commit<object>({ a: 1 }))
+          yield* sink.write([{ a: 2 }, { a: 3 }])
+          yield* sink.write([{ b: 4 }])
+        })).pipe(Effect.provide(new MemoryFiles().layer))
+      )
+      assert.include((later as Error).message, "Item 4 cannot be written to \"out\"")
       const half = yield* Effect.flip(text({}, { a: "ok" }, { a: "\uD800" }))
       assert.include((half as Error).message, "Item 2 cannot be written to \"out\": it holds half of a surrogate pair")
     }))

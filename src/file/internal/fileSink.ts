@@ -245,6 +245,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     return Effect.map(this.append(bytes), () => {
       const { items, offset } = this.flushed
       this.flushed = { offset: offset + bytes.length, items: items + this.pendingItems, memo: this.memo }
+      this.dirty = false
       this.forget()
       return this.flushed
     })
@@ -270,9 +271,8 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     ) {
       return Effect.mapError(this.fs.remove(this.path, { force: true }), fromPlatformError(this.path, "write"))
     }
-    const bytes = Buffer.from(this.prefix() + this.format.end(memo, { items }), "utf8")
     // The footer stays uncommitted: whoever continues this file cuts it off and writes it again.
-    return Effect.zipRight(this.append(bytes), Effect.sync(() => void (this.dirty = bytes.length > 0)))
+    return this.append(Buffer.from(this.prefix() + this.format.end(memo, { items }), "utf8"))
   })
 
   private prefix(): string {
@@ -296,7 +296,10 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     )
   }
 
-  /** Uninterruptible, because a write that goes on in the background would hit the file after it was cut. */
+  /**
+   * Uninterruptible, because a write that goes on in the background would hit the file after it was cut. Leaves the
+   * file dirty: an interruption comes right behind, before anybody knows what was written.
+   */
   private append(bytes: Buffer): Effect.Effect<void, FileError> {
     const { file } = this.opened
     if (bytes.length === 0) {
@@ -311,9 +314,6 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
         ),
         fromPlatformError(this.path, "write")
       )
-    }).pipe(
-      Effect.tap(() => Effect.sync(() => void (this.dirty = false))),
-      (write) => Effect.uninterruptible(Effect.zipRight(this.cut, write))
-    )
+    }).pipe((write) => Effect.uninterruptible(Effect.zipRight(this.cut, write)))
   }
 }
