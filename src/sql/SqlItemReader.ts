@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import { JobDefinitionError } from "../BatchError.js"
 import * as ItemReader from "../ItemReader.js"
 import * as Sensitive from "../Sensitive.js"
+import { afresh } from "./internal/afresh.js"
 import { columnOf } from "./internal/identifiers.js"
 import { pgCodec, sqliteCodec } from "./internal/keyCodec.js"
 import * as keyset_ from "./internal/keyset.js"
@@ -125,13 +126,13 @@ export const keyset = <A, I>(
         keyset_.pageOf(query, codec, after, limit + 1).pipe(
           Effect.provideService(SqlClient.SafeIntegers, options.safeIntegers ?? false),
           outsideTransaction,
-          refail("read"),
+          reading(name),
           Effect.flatMap((rows) => keyset_.fetched(rows, codec, keys, after, limit)),
           Effect.mapError((error) => typeof error === "string" ? keyError(name, keys, error) : error)
         )
       const source = paged({ keys, show: codec.show, fetch, decode, place, pageSize })
       return options.count === true
-        ? { ...source, progress: progressOf(source.read, yield* countOf(query)) }
+        ? { ...source, progress: progressOf(source.read, yield* countOf(name, query)) }
         : source
     }))
 }
@@ -177,10 +178,10 @@ export const query = <A, I>(options: {
         if (!Schema.is(Schema.NonNegativeInt)(start)) {
           return yield* keyError(name, [], "the stored position is not a number of rows")
         }
-        const rows = yield* sql<keyset_.Row>`${options.select(sql)}`.pipe(
+        const rows = yield* afresh(sql<keyset_.Row>`${options.select(sql)}`).pipe(
           Effect.provideService(SqlClient.SafeIntegers, options.safeIntegers ?? false),
           outsideTransaction,
-          refail("read")
+          reading(name)
         )
         let read = start
         const pull = (max: number) =>
@@ -197,6 +198,8 @@ export const query = <A, I>(options: {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const reading = (reader: string) => refail(`read by "${reader}"`)
 
 type Decode<A> = (row: keyset_.Row, key: () => string) => Either.Either<A, SqlRowError>
 
@@ -227,9 +230,9 @@ const openCodec = (
   query: keyset_.KeyQuery
 ): Effect.Effect<keyset_.KeyCodec, SqlFailure | SqlKeyError> =>
   query.sql.onDialectOrElse({
-    pg: () => Effect.zipLeft(refail("read")(outsideTransaction(pgCodec(query))), refuseNulls(reader, query, "asc")),
+    pg: () => Effect.zipLeft(reading(reader)(outsideTransaction(pgCodec(query))), refuseNulls(reader, query, "asc")),
     sqlite: () =>
-      Effect.zipRight(refuseBadQuery(query), Effect.as(refuseNulls(reader, query, "desc"), sqliteCodec(query))),
+      Effect.zipRight(refuseBadQuery(reader, query), Effect.as(refuseNulls(reader, query, "desc"), sqliteCodec(query))),
     orElse: () =>
       Effect.fail(
         new SqlStatementError({
@@ -241,9 +244,12 @@ const openCodec = (
   })
 
 // Asking for no rows tells at once whether the tables and the key columns exist.
-const refuseBadQuery = ({ keys, rows, sql }: keyset_.KeyQuery): Effect.Effect<void, SqlFailure> =>
-  refail("read")(outsideTransaction(
-    sql`select ${sql.csv(keys.map(({ column }) => columnOf(sql, "q", column)))} from (${rows}) as q limit 0`
+const refuseBadQuery = (
+  reader: string,
+  { keys, rows, sql }: keyset_.KeyQuery
+): Effect.Effect<void, SqlFailure> =>
+  reading(reader)(outsideTransaction(
+    afresh(sql`select ${sql.csv(keys.map(({ column }) => columnOf(sql, "q", column)))} from (${rows}) as q limit 0`)
   ))
 
 // `column > value` passes over NULLs without a word, so they are looked for before the first page.
@@ -254,16 +260,16 @@ const refuseNulls = (
 ): Effect.Effect<void, SqlFailure | SqlKeyError> =>
   Effect.forEach(keyset_.nullsMayHide(keys, last), (column) =>
     Effect.flatMap(
-      refail("read")(
+      reading(reader)(
         outsideTransaction(sql`select 1 as one from (${rows}) as q where ${columnOf(sql, "q", column)} is null limit 1`)
       ),
       (found) => found.length === 0 ? Effect.void : Effect.fail(keyError(reader, keys, keyset_.hasNull(column)))
     ), { discard: true })
 
-const countOf = ({ rows, sql }: keyset_.KeyQuery): Effect.Effect<number, SqlFailure> =>
+const countOf = (reader: string, { rows, sql }: keyset_.KeyQuery): Effect.Effect<number, SqlFailure> =>
   sql<{ readonly n: string }>`select cast(count(*) as text) as n from (${rows}) as q`.pipe(
     outsideTransaction,
-    refail("read"),
+    reading(reader),
     Effect.map(([row]) => Number(row!.n))
   )
 
