@@ -7,6 +7,7 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { Effect, Layer, ManagedRuntime, Redacted, Schema } from "effect"
 import { Job, JobOperator, JobParameters, type Step } from "effect-batch"
 import { SqlJobRepository } from "effect-batch/sql"
+import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -48,12 +49,10 @@ export const sqlite = (filename: string) =>
     )
   )
 
-class Run extends JobParameters.Tag<Run>()("Run", { run: Schema.Number }) {}
-
-let runs = 0
+class Run extends JobParameters.Tag<Run>()("Run", { run: Schema.String }) {}
 
 /** Runs a step as a job instance of its own, and fails when it does not complete. */
 export const runStep = <E, R>(step: Step.Step<string, E, R>, job = "bench") =>
   Effect.suspend(() =>
-    Effect.asVoid(JobOperator.runOrFail(Job.make(job, { parameters: Run, flow: step }), { run: ++runs }))
+    Effect.asVoid(JobOperator.runOrFail(Job.make(job, { parameters: Run, flow: step }), { run: randomUUID() }))
   )

@@ -15,7 +15,7 @@ import * as options from "./options.js"
 
 type Runtime = ReturnType<typeof database.postgres> | ReturnType<typeof database.sqlite>
 
-const ROWS = 20_000
+const ROWS = 5_000
 
 class Refused extends Data.TaggedError("Refused")<{ readonly id: number }> {}
 
