@@ -4,12 +4,28 @@ import { jobKey } from "../../src/internal/jobKey.js"
 import type { Json } from "../../src/internal/json.js"
 import { canonical } from "../../src/internal/json.js"
 
+interface Parameter {
+  readonly name: string
+  readonly value: Json
+  readonly identifying: boolean
+}
+
 const parameter = FastCheck.record({
   name: FastCheck.string(),
   value: FastCheck.jsonValue({ maxDepth: 1 }).map((value) => value as Json),
   identifying: FastCheck.boolean()
 })
-const parameters = FastCheck.uniqueArray(parameter, { selector: ({ name }) => name, maxLength: 6 })
+const unique = (each: FastCheck.Arbitrary<Parameter>) =>
+  FastCheck.uniqueArray(each, { selector: ({ name }) => name, maxLength: 6 })
+
+const parameters = unique(parameter)
+
+/** Names and values so few, and so alike, that two sets of parameters are often the same, or nearly so. */
+const alike = unique(FastCheck.record({
+  name: FastCheck.constantFrom("a", "a=1", "\"a\""),
+  value: FastCheck.constantFrom<Json>(1, "1", "a", ["a"], null),
+  identifying: FastCheck.boolean()
+}))
 
 const one = (value: Json) => [{ name: "a", value, identifying: true }]
 
@@ -36,10 +52,16 @@ describe("jobKey", () => {
     assert.strictEqual(jobKey(some.map((each) => ({ ...each, identifying: false }))), jobKey([]))
   })
 
-  it.prop("JOB-1: equal keys mean equal identifying parameters", [parameters, parameters], ([a, b]) => {
+  const sameKey = (a: ReadonlyArray<Parameter>, b: ReadonlyArray<Parameter>) => {
     const text = (some: typeof a) =>
       canonical(Object.fromEntries(some.filter((each) => each.identifying).map(({ name, value }) => [name, value])))
     assert.strictEqual(jobKey(a) === jobKey(b), text(a) === text(b))
+  }
+
+  it.prop("JOB-1: equal keys mean equal identifying parameters", [parameters, parameters], ([a, b]) => sameKey(a, b))
+
+  it.prop("JOB-1: also among parameters that are nearly the same", [alike, alike], ([a, b]) => sameKey(a, b), {
+    fastCheck: { numRuns: 500 }
   })
 
   it.prop("JOB-4: turning a parameter non-identifying changes the key", [parameters], ([some]) => {
