@@ -77,7 +77,7 @@ const commitsOnSqlite = async (filename: string): Promise<void> => {
     Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.zipRight(sql.unsafe(setUp), sql.unsafe(seed)))
   )
   const db = new Sqlite(filename)
-  db.pragma("synchronous = normal")
+  db.pragma("synchronous = full")
   const update = db.prepare("update bare set version = version + 1, position = ? where id = 1")
   const bare = "begin; update; commit with better-sqlite3"
   const samples = await measure.rounds(

@@ -41,7 +41,7 @@ export const postgres = (url: string) =>
     )
   )
 
-/** As `postgres`; commits go to the write-ahead log, with `synchronous = normal`, the default of the client. */
+/** As `postgres`; the repository has SQLite force every commit to the disk. */
 export const sqlite = (filename: string) =>
   ManagedRuntime.make(
     Layer.mergeAll(SqlJobRepository.layer, NodeFileSystem.layer).pipe(

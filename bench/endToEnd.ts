@@ -78,7 +78,7 @@ const psql = (url: string, files: Files): Promise<void> =>
 const byHand = async (filename: string, files: Files): Promise<void> => {
   const db = new Sqlite(filename)
   db.pragma("journal_mode = wal")
-  db.pragma("synchronous = normal")
+  db.pragma("synchronous = full")
   const insert = db.prepare("insert into payment values (?, ?, ?, ?, ?, ?)")
   let open = 0
   for await (const rows of payments.parsed(files.csv)) {
