@@ -17,7 +17,7 @@ export default defineConfig({
     setupFiles: ["test/support/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     hookTimeout: 60_000
   }
 })

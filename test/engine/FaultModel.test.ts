@@ -48,7 +48,7 @@ describe("a fault tolerant step, any records, faults and policies", () => {
     "its status, counts, outputs and skip reports are those of the rules",
     [plan(true)],
     ([plan]) => Effect.map(run(plan), (outcome) => assert.deepStrictEqual(outcome, reference(plan))),
-    { fastCheck: { numRuns: 1200 }, timeout: 60_000 }
+    { fastCheck: { numRuns: 1200 }, timeout: 240_000 }
   )
 
   it.effect.prop(
@@ -66,6 +66,6 @@ describe("a fault tolerant step, any records, faults and policies", () => {
           counts: { ...expected.counts, commit, rollback }
         })
       }),
-    { fastCheck: { numRuns: 600 }, timeout: 60_000 }
+    { fastCheck: { numRuns: 600 }, timeout: 240_000 }
   )
 })
