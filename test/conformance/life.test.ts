@@ -90,6 +90,18 @@ for (const driver of drivers) {
           assert.strictEqual((yield* Effect.flip(JobOperator.run(job, {})))._tag, "JobInstanceAlreadyComplete")
         }))
 
+      it.effect("LAUNCH-4: a refusal tells the parameters that make the instance, and no others", () =>
+        Effect.gen(function*() {
+          class Params extends JobParameters.Tag<Params>()("Params", {
+            day: Schema.String,
+            note: JobParameters.nonIdentifying(Schema.String)
+          }) {}
+          const job = Job.make("launch-4", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
+          yield* JobOperator.run(job, { day: "mon", note: "first" })
+          const error = yield* Effect.flip(JobOperator.run(job, { day: "mon", note: "second" }))
+          assert.include(error.message, `Job "launch-4" with parameters day=mon is COMPLETED already`)
+        }))
+
       it.effect("LAUNCH-13: run uses the given parameters, also between runs of startNext", () =>
         Effect.gen(function*() {
           class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.String }) {}

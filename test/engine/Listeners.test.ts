@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import {
@@ -170,6 +171,28 @@ describe("afterStep", () => {
         status: "COMPLETED",
         ran: ["first", "second"]
       })
+    }).pipe(inMemory))
+
+  it.effect("STEP-15: its failure does not hide that of the step", () =>
+    Effect.gen(function*() {
+      const step = Step.tasklet("fails", Effect.fail("body")).pipe(Step.listen(only(Effect.fail("listener"))))
+      const { exit, step: stored } = yield* runStep(step)
+      assert.deepStrictEqual(exit, Exit.fail("body"))
+      assert.deepStrictEqual(stored.exitStatus, ExitStatus.make("FAILED", "body"))
+    }).pipe(inMemory))
+
+  it.effect("STEP-17: an exit status that it sets in the scope counts as one that it answers with", () =>
+    Effect.gen(function*() {
+      const odd = Listener.step({ afterStep: () => StepScope.exitStatus(ExitStatus.make("ODD", "seen")) })
+      const heard: Array<string> = []
+      const first = Listener.step({
+        afterStep: ({ exitStatus }) => Effect.sync(() => void heard.push(exitStatus.code))
+      })
+      const { step: stored } = yield* runStep(
+        Step.tasklet("odd", Effect.void).pipe(Step.listen(first), Step.listen(odd))
+      )
+      assert.deepStrictEqual([stored.status, stored.exitStatus], ["COMPLETED", ExitStatus.make("ODD", "seen")])
+      assert.deepStrictEqual(heard, ["ODD"])
     }).pipe(inMemory))
 
   it.effect("STEP-16: it can fail the step nevertheless by upgrading its status, and fail thereafter", () =>

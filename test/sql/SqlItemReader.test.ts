@@ -211,6 +211,20 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
         assert.include(error.message, `"b" is NULL`)
       }))
 
+    it.effect("a NULL that no page would show, as it sorts behind the values of its group, is an error too", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`create table hidden (a int, b int)`
+        yield* sql`insert into hidden values (1, 1), (1, 2), (1, null)`
+        for (const direction of ["asc", "desc"] as const) {
+          const key = ["id", { column: "b", direction }] as const
+          const error = yield* Effect.flip(
+            pagesOf(ids({ select: (sql) => sql`select a as id, b from hidden`, key }), Option.none(), () => 1)
+          )
+          assert.include(error.message, `"b" is NULL`)
+        }
+      }))
+
     it.effect("a key that occurs twice is an error, also across pages", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
@@ -267,7 +281,15 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table moved (id int primary key)`
         const reader = ids({ select: (sql) => sql`select id from moved` })
-        for (const position of [{ after: { code: "1" }, read: 1 }, { line: 3 }, 5, null]) {
+        for (
+          const position of [
+            { after: { code: "1" }, read: 1 },
+            { after: { id: "1", code: "1" }, read: 1 },
+            { line: 3 },
+            5,
+            null
+          ]
+        ) {
           const error = yield* Effect.flip(Effect.scoped(reader.open(Option.some(position))))
           assert.instanceOf(error, SqlKeyError)
           assert.include(error.message, "stored position")

@@ -421,6 +421,33 @@ describe("SqlItemWriter", () => {
         assert.deepStrictEqual(written[2], { ...none, id: 3, ints: [], f: Number.NaN })
       }))
 
+    it.effect("dates and times without zone are local, as the driver reads them; those with zone are instants", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`create table zones (ts timestamp, d date, t timestamptz)`
+        yield* Effect.acquireUseRelease(
+          Effect.sync(() => {
+            const { TZ } = process.env
+            process.env.TZ = "Asia/Kolkata"
+            return TZ
+          }),
+          () => {
+            const at = new Date("2024-02-03T20:00:00.000Z")
+            return writeAll(SqlItemWriter.insertInto("zones"), [{ ts: at, d: at, t: at }])
+          },
+          (TZ) =>
+            Effect.sync(() => {
+              if (TZ === undefined) {
+                delete process.env.TZ
+              } else {
+                process.env.TZ = TZ
+              }
+            })
+        )
+        const rows = yield* sql`select ts::text as ts, d::text as d, (t at time zone 'UTC')::text as t from zones`
+        assert.deepStrictEqual(rows, [{ ts: "2024-02-04 01:30:00", d: "2024-02-04", t: "2024-02-03 20:00:00" }])
+      }))
+
     it.effect("dates before 1 AD and after 9999 AD are dates", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

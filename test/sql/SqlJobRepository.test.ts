@@ -78,6 +78,21 @@ for (const [name, { client, fresh }] of Object.entries({ postgres, sqlite })) {
         assert.strictEqual(message, `a\uFFFDb${"x".repeat(2497)}`)
       }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => withRepository(client(database)))))))
 
+    it.scoped("P2: an execution that is over has no lease, even when a last heartbeat comes late", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const repository = yield* JobRepository
+        const execution = yield* Kit.launchFresh()
+        const leases = sql`select count(lease_until) as n from batch_job_execution`.pipe(
+          Effect.map(([row]) => Number(row?.n))
+        )
+        assert.strictEqual(yield* leases, 1)
+        yield* Kit.setStatus(execution, "FAILED")
+        assert.strictEqual(yield* leases, 0)
+        assert.strictEqual(yield* repository.renewLease(execution, 60_000), "FAILED")
+        assert.strictEqual(yield* leases, 0)
+      }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => withRepository(client(database)))))))
+
     it.scoped("JOB-6: the database itself refuses a second running execution of an instance", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
