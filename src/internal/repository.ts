@@ -35,7 +35,7 @@ const ownersSide = (
   | "stepHistory"
   | "addSkippedItems"
 > => ({
-  launch: (request) => Effect.flatten(driver.transact(launch(driver, request))),
+  launch: (request) => Effect.flatten(transact(driver, "launch", launch(driver, request))),
   updateJobExecution: (execution) =>
     owned(
       execution,
@@ -90,12 +90,16 @@ const operatorsSide = (
     Effect.gen(function*() {
       yield* findOne(driver, executionId)
       const now = yield* DateTime.now
-      yield* driver.transact(driver.close([executionId], {
-        status: end.status,
-        exitCode: end.exitCode,
-        exitMessage: end.message,
-        endTime: DateTime.toEpochMillis(now)
-      }))
+      yield* transact(
+        driver,
+        "close",
+        driver.close([executionId], {
+          status: end.status,
+          exitCode: end.exitCode,
+          exitMessage: end.message,
+          endTime: DateTime.toEpochMillis(now)
+        })
+      )
     }),
   expiredExecutions: (isOwnerGone) =>
     Effect.flatMap(
@@ -107,7 +111,9 @@ const operatorsSide = (
         )
     ),
   deleteJobExecutions: (executionIds) =>
-    executionIds.length === 0 ? Effect.succeed(0) : driver.transact(driver.deleteJobExecutions(executionIds))
+    executionIds.length === 0
+      ? Effect.succeed(0)
+      : transact(driver, "deleteJobExecutions", driver.deleteJobExecutions(executionIds))
 })
 
 const queries = (
@@ -187,6 +193,13 @@ const OWNER_DIED = {
   exitCode: "OWNER_DIED",
   exitMessage: "The process that ran it died without a word; a restart goes on from the last commit"
 }
+
+/** A driver cannot know what its transaction is for, and people look for what they asked for. */
+const transact = <A, R>(driver: Encoded, operation: string, effect: Effect.Effect<A, JobRepositoryError, R>) =>
+  Effect.mapError(
+    driver.transact(effect),
+    ({ cause, detail, reason }) => new JobRepositoryError({ operation, reason, detail, cause })
+  )
 
 const isExpired = (row: JobExecutionRow, isOwnerGone: (owner: string) => boolean): boolean =>
   BatchStatus.isRunning(row.status as BatchStatus.BatchStatus) &&

@@ -114,7 +114,7 @@ export const migrate = (
               Effect.flatMap(lock(session, prefix), () => upgrade(session, names))
             )
           ).pipe(
-            Effect.catchTag("TransactionError", (error) => Effect.fail(Failure.fromTransactionError(error)))
+            Effect.catchTag("TransactionError", (error) => Effect.fail(Failure.fromTransactionError("migrate", error)))
           ))
   )
 

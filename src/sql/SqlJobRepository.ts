@@ -171,7 +171,8 @@ const makeTransact = (session: Session, idle: string): JobRepository.Encoded["tr
     )
     const own = Effect.mapError(
       Contention.retry(Session_.transact(session, begin, marked)),
-      (error): E | JobRepositoryError => error instanceof TransactionError ? Failure.fromTransactionError(error) : error
+      (error): E | JobRepositoryError =>
+        error instanceof TransactionError ? Failure.fromTransactionError("transaction", error) : error
     )
     return Effect.flatMap(
       Effect.zip(Session_.ambient, OwnTransaction),

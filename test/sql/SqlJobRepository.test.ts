@@ -2,6 +2,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as Statement from "@effect/sql/Statement"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -338,8 +339,14 @@ describe("SqlJobRepository: postgres", () => {
           "findJobNames"
         ])
         assert.include(error.message, "cannot be reached")
-        const launched = yield* Effect.flip(Kit.launch(execution.instance.jobName))
-        assert.strictEqual(launched._tag, "JobRepositoryError")
+        const failed = yield* Effect.all([
+          Effect.flip(Kit.launch(execution.instance.jobName)),
+          Effect.flip(repository.deleteJobExecutions([execution.id]))
+        ])
+        assert.deepStrictEqual(
+          failed.map((error) => error._tag === "JobRepositoryError" ? [error.reason, error.operation] : error._tag),
+          [["transient", "launch"], ["transient", "deleteJobExecutions"]]
+        )
         const begun = yield* Effect.flip(transact(Effect.void))
         assert.deepStrictEqual([begun.phase, begun.reason], ["begin", "transient"])
       }).pipe(Effect.provide(withRepository(Postgres.layerUrl(server.info.url))))
@@ -381,4 +388,28 @@ describe("SqlJobRepository: sqlite", () => {
       assert.strictEqual((yield* repository.jobExecution(execution.id)).status, "STARTING")
       assert.lengthOf(yield* repository.jobExecutions({ jobName }), 0)
     }).pipe(Effect.provide(withRepository(Sqlite.layer))))
+
+  it.scoped("what cannot begin because another process is writing names what was asked for", () =>
+    Effect.gen(function*() {
+      const file = yield* Sqlite.freshFile
+      yield* Effect.gen(function*() {
+        const repository = yield* JobRepository
+        const { id } = yield* Kit.launchFresh()
+        const end = { status: "ABANDONED", exitCode: "FAILED", message: "" } as const
+        const other = yield* Effect.map(Layer.build(Sqlite.layerFile(file)), Context.get(SqlClient))
+        const errors = yield* other.withTransaction(Effect.zipRight(
+          other`update batch_job_instance set id = id`,
+          Effect.all([
+            Effect.flip(Kit.launchFresh()),
+            Effect.flip(repository.close(id, end)),
+            Effect.flip(repository.deleteJobExecutions([id])),
+            Effect.flip(repository.requestStop(id))
+          ])
+        ))
+        assert.deepStrictEqual(
+          errors.map((error) => error._tag === "JobRepositoryError" ? [error.reason, error.operation] : error._tag),
+          ["launch", "close", "deleteJobExecutions", "requestStop"].map((operation) => ["transient", operation])
+        )
+      }).pipe(Effect.provide(withRepository(Sqlite.layerFile(file), { busyTimeout: 1 })))
+    }))
 })

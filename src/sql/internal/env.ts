@@ -86,7 +86,7 @@ export const write = <A>(
         ? quiet(operation, effect)
         : Effect.mapError(
           Session_.transact(env.session, "BEGIN IMMEDIATE", quiet(operation, effect)),
-          (error) => error instanceof TransactionError ? Failure.fromTransactionError(error) : error
+          (error) => error instanceof TransactionError ? Failure.fromTransactionError(operation, error) : error
         ))
 
 /** @internal */

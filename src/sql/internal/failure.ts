@@ -30,15 +30,16 @@ export const transactionError = (phase: TransactionError["phase"], error: unknow
 }
 
 /**
- * The repository's view of a transaction of its own that failed.
+ * The repository's view of a transaction of its own that failed. The phase says nothing to who asked for the operation,
+ * except for the commit: after that the outcome may be unknown.
  *
  * @internal
  */
-export const fromTransactionError = (error: TransactionError): JobRepositoryError =>
+export const fromTransactionError = (operation: string, error: TransactionError): JobRepositoryError =>
   new JobRepositoryError({
-    operation: `transaction (${error.phase})`,
+    operation,
     reason: error.reason,
-    detail: detailOf(classify(error.cause)),
+    detail: `${error.phase === "commit" ? "in its commit, " : ""}${detailOf(classify(error.cause))}`,
     cause: error.cause
   })
 
