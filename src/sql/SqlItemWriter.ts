@@ -28,6 +28,7 @@ import type * as Scope from "effect/Scope"
 import { JobDefinitionError } from "../BatchError.js"
 import * as ItemWriter from "../ItemWriter.js"
 import * as Sensitive from "../Sensitive.js"
+import { allAfresh } from "./internal/afresh.js"
 import { tableText } from "./internal/identifiers.js"
 import { pgCopy, unsupported } from "./internal/pgCopy.js"
 import { pgTable } from "./internal/pgTable.js"
@@ -251,7 +252,7 @@ export const statement = <A, E, R>(
       Effect.map(SqlClient.SqlClient, (sql) => ({
         // The compiler does not see that excluding the scope twice is excluding it once.
         write: (items) =>
-          Effect.scoped(refail("write")(Effect.asVoid(write(items, sql)))) as Effect.Effect<
+          Effect.scoped(refail("write")(allAfresh(sql, Effect.asVoid(write(items, sql))))) as Effect.Effect<
             void,
             Exclude<E, SqlError> | SqlFailure,
             Exclude<SqlClient.SqlClient | Exclude<R, Scope.Scope>, Scope.Scope>

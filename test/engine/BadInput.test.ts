@@ -228,6 +228,26 @@ for (const driver of sqlDrivers) {
           assert.deepStrictEqual(yield* stored("copied"), ids(5))
         }))
 
+      it.effect("a table that is missing for SQL of one's own: what ran before it in the chunk is not done twice", () =>
+        Effect.gen(function*() {
+          const five = ItemReader.fromIterable(ids(5).map(({ id }): Payment => ({ id, iban: SECRET, cents: 1 })))
+          yield* table("logged")
+          const writer = SqlItemWriter.statement(
+            "own",
+            (payments: ReadonlyArray<Payment>, sql) =>
+              Effect.forEach(["logged", "later"], (name) => sql`insert into ${sql(name)} ${sql.insert(payments)}`, {
+                discard: true
+              })
+          )
+          const { written } = yield* failsThenCompletes(
+            jobOf("own", five, writer),
+            { tag: "SqlStatementError", place: ["later", "the table does not exist"], written: 0 },
+            table("later")
+          )
+          assert.strictEqual(written, 5)
+          assert.deepStrictEqual([yield* stored("logged"), yield* stored("later")], [ids(5), ids(5)])
+        }))
+
       it.effect("a row that violates a constraint: the table and the constraint are named, its values are not shown", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
