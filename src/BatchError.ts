@@ -155,8 +155,9 @@ export class SkipLimitExceeded extends Schema.TaggedError<SkipLimitExceeded>()("
 }
 
 /**
- * Represents an execution that another process has taken over: this process was
- * silent for longer than its lease. What it had not committed is discarded.
+ * Represents an execution that another process has taken over, or may take over at
+ * any moment: this process could not renew its lease. What it had not committed is
+ * discarded; if nobody had taken over by then, its rows end as STOPPED.
  *
  * @since 0.1.0
  * @category errors
@@ -166,8 +167,9 @@ export class OwnershipLost extends Schema.TaggedError<OwnershipLost>()("Ownershi
   epoch: Schema.Number
 }) {
   override get message(): string {
-    return `Execution ${this.executionId} no longer belongs to this process (its epoch ${this.epoch} is over): ` +
-      "follow the execution that took over; if this happens to healthy processes, lengthen the lease"
+    return `Execution ${this.executionId} was taken over by another process, or may be, because this one could not ` +
+      `renew its lease (epoch ${this.epoch}): look at the newest execution of the job; ` +
+      "if this happens to healthy processes, lengthen the lease"
   }
 }
 

@@ -57,8 +57,9 @@ const messages: Record<string, string> = {
     "raise the limit or run the job with another identifying parameter",
   SkipLimitExceeded: `Step "load" met a bad item after 1 skip and its skip limit is 1: ` +
     "boom; mend the input or raise the limit, then restart",
-  OwnershipLost: "Execution 7 no longer belongs to this process (its epoch 2 is over): " +
-    "follow the execution that took over; if this happens to healthy processes, lengthen the lease",
+  OwnershipLost: "Execution 7 was taken over by another process, or may be, because this one could not " +
+    "renew its lease (epoch 2): look at the newest execution of the job; " +
+    "if this happens to healthy processes, lengthen the lease",
   JobRepositoryError: "The job repository failed in launch: the connection broke (transient: trying again may help)",
   TransactionError: "A transaction failed in its commit, SQLSTATE 40001: boom " +
     "(conflict: somebody else was faster; look at the current state and try again)",

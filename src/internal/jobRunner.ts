@@ -6,6 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { OwnershipLost } from "../BatchError.js"
 import { BatchEvent } from "../BatchEvent.js"
 import * as BatchStatus from "../BatchStatus.js"
 import * as ExitStatus from "../ExitStatus.js"
@@ -33,7 +34,7 @@ export const runJob = (session: Session, job: JobDefinition): Effect.Effect<JobR
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const ran = yield* Effect.exit(restore(begin(session, job)))
-      if (Exit.isFailure(ran) && isLost(ran.cause)) {
+      if (Exit.isFailure(ran) && isLost(session, ran.cause)) {
         return yield* Effect.failCause(ran.cause as Cause.Cause<OwnerFailure>)
       }
       const outcome = Exit.isSuccess(ran) ? ran.value : outcomeOf(ran.cause)
@@ -141,9 +142,12 @@ const afterJob = (session: Session, job: JobDefinition): Effect.Effect<void, Own
     yield* saving(saveJob(session, { exitStatus }))
   })
 
-/** Without ownership or a repository there is nothing left that could be written. */
-const isLost = (cause: Cause.Cause<unknown>): boolean => {
+/**
+ * Without ownership there is nothing left that could be written. That of another job, which a listener or a decider may
+ * have run, does not count.
+ */
+const isLost = (session: Session, cause: Cause.Cause<unknown>): boolean => {
   const failure = Cause.failureOption(cause)
-  return Option.isSome(failure) && typeof failure.value === "object" && failure.value !== null &&
-    "_tag" in failure.value && failure.value._tag === "OwnershipLost"
+  return Option.isSome(failure) && failure.value instanceof OwnershipLost &&
+    failure.value.executionId === session.execution.id
 }

@@ -7,8 +7,22 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
 import * as TestClock from "effect/TestClock"
-import { BatchError, ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../../src/index.js"
+import {
+  BatchError,
+  type BatchEvent,
+  Flow,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRepository,
+  Listener,
+  Step
+} from "../../../src/index.js"
 
 const owning = (owner: string, lease: Duration.DurationInput = "10 seconds") =>
   Effect.provideService(JobOperator.Ownership, { lease, owner, isOwnerGone: () => false })
@@ -45,6 +59,27 @@ const makeJob = Effect.gen(function*() {
     })
   return { gate, job, reached, written }
 })
+
+/** Two steps side by side that work for ever, what has been stopped, what its listener heard, and the events. */
+const makeWatched = (name: string) =>
+  Effect.gen(function*() {
+    const stopped: Array<string> = []
+    const heard: Array<string> = []
+    const hub = yield* PubSub.unbounded<BatchEvent.BatchEvent>()
+    const published = yield* PubSub.subscribe(hub)
+    const work = (step: string) =>
+      Step.tasklet(step, Effect.onInterrupt(Effect.never, () => Effect.sync(() => stopped.push(step))))
+    return {
+      stopped,
+      heard,
+      watched: Effect.provideService(JobOperator.Events, hub),
+      events: Effect.map(Queue.takeAll(published), (events) => [...events].map(({ _tag }) => _tag)),
+      job: Job.make(name, {
+        flow: Flow.split([work("one"), work("two")], { concurrency: "unbounded" }),
+        listeners: [Listener.job({ afterJob: ({ status }) => Effect.sync(() => void heard.push(status)) })]
+      })
+    }
+  })
 
 describe("the owner of an execution", () => {
   it.effect("refused at 9 s, taken over at 11 s; the frozen owner then commits nothing and ends with OwnershipLost", () =>
@@ -156,5 +191,64 @@ describe("the owner of an execution", () => {
       yield* Fiber.interrupt(first)
       const rows = yield* JobOperator.executions({ jobName: "owned" })
       assert.deepStrictEqual(rows.map(({ status }) => status), ["COMPLETED", "FAILED"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+  it.scoped("who learns from its heartbeat that it was taken over writes no row, tells no listener and says OwnershipLost", () =>
+    Effect.gen(function*() {
+      const { events, heard, job, stopped, watched } = yield* makeWatched("lost")
+      const running = yield* Effect.fork(Effect.flip(JobOperator.run(job, {}).pipe(owning("first"), watched)))
+      yield* TestClock.adjust("1 second")
+      const [row] = yield* JobOperator.executions({ jobName: "lost" })
+      yield* JobOperator.recover(row!.id, { force: true })
+      const rows = Effect.all([JobOperator.execution(row!.id), JobOperator.steps(row!.id)])
+      const taken = yield* rows
+      yield* TestClock.adjust("2 seconds")
+      const lost = yield* Fiber.join(running)
+      assert.deepInclude(lost, { _tag: "OwnershipLost", executionId: row!.id, epoch: row!.epoch })
+      assert.sameMembers(stopped, ["one", "two"], "what ran has been interrupted")
+      assert.deepStrictEqual(yield* rows, taken)
+      assert.deepStrictEqual(taken[1].map(({ status }) => status), ["FAILED", "FAILED"])
+      assert.deepStrictEqual(heard, [])
+      assert.deepStrictEqual((yield* events).filter((tag) => tag.endsWith("Ended")), [])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.scoped("who fell silent and was not taken over yet ends its rows as STOPPED, so that a restart need not wait", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const { events, heard, job, watched } = yield* makeWatched("silent")
+      const running = yield* JobOperator.run(job, {}).pipe(
+        Effect.provideService(JobRepository.JobRepository, {
+          ...repository,
+          renewLease: () => Effect.fail(unreachable)
+        }),
+        owning("first"),
+        watched,
+        Effect.flip,
+        Effect.fork
+      )
+      yield* TestClock.adjust("8 seconds")
+      const lost = yield* Fiber.join(running)
+      assert.strictEqual(lost._tag, "OwnershipLost")
+      assert.include(lost.message, "was taken over by another process, or may be", "nobody did")
+      const [row] = yield* JobOperator.executions({ jobName: "silent" })
+      const steps = yield* JobOperator.steps(row!.id)
+      for (const ended of [row!, ...steps]) {
+        assert.deepStrictEqual([ended.status, ended.exitStatus.code], ["STOPPED", "STOPPED"])
+      }
+      assert.deepStrictEqual([steps.length, heard.join()], [2, "STOPPED"])
+      assert.strictEqual((yield* events).at(-1), "JobEnded")
+      const again = yield* JobOperator.start(job, {}).pipe(owning("second"), Effect.scoped)
+      assert.deepStrictEqual(again.execution.restartOf, Option.some(row!.id))
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("a job whose listener ran another job that was lost has failed, and its row says so", () =>
+    Effect.gen(function*() {
+      const other = new BatchError.OwnershipLost({ executionId: 4711, epoch: 1 })
+      const job = Job.make("bystander", {
+        flow: Step.tasklet("work", Effect.void),
+        listeners: [Listener.job({ beforeJob: () => Effect.fail(other) })]
+      })
+      const execution = yield* JobOperator.run(job, {})
+      assert.deepStrictEqual(execution.exit, Exit.fail(other))
+      assert.strictEqual((yield* JobOperator.execution(execution.id)).status, "FAILED")
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 })
