@@ -1,7 +1,7 @@
 /**
  * A whole job: a CSV file, checked by a Schema and transformed, into a table, with the checkpoint of every chunk in the
  * transaction of its rows. Beside it, in the same rounds: the fastest way to load the rows at all, a program written by
- * hand for just this file, and what a tutorial would tell to do.
+ * hand for just this file, what a tutorial would tell to do, and durable engines that checkpoint every chunk as well.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import Sqlite from "better-sqlite3"
@@ -17,6 +17,8 @@ import { pipeline } from "node:stream/promises"
 import * as Pg from "pg"
 import { from as copyFrom } from "pg-copy-streams"
 import * as database from "./database.js"
+import * as dbos from "./dbos.js"
+import * as effectWorkflow from "./effectWorkflow.js"
 import * as measure from "./measure.js"
 import * as options from "./options.js"
 import type { Files, Row } from "./payments.js"
@@ -144,6 +146,7 @@ const intoPostgres = (files: Files, title: string) =>
     await runtime.runPromise(
       Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(payments.createTable("bigint", "timestamptz")))
     )
+    const engines = [await dbos.start(url, files), await effectWorkflow.start(url, files)]
     const hasPsql = spawnSync("psql", ["--version"]).status === 0
     const limit = hasPsql
       ? "limit: psql \\copy of the finished rows, one transaction"
@@ -157,11 +160,13 @@ const intoPostgres = (files: Files, title: string) =>
         "copyInto, chunk 1,000": job(load(files, "copyInto", 1000)),
         "insertInto, chunk 10,000": job(load(files, "insertInto", 10_000)),
         "copyInto, chunk 10,000": job(load(files, "copyInto", 10_000)),
-        "tutorial: csv-parse, sql.insert of 1,000": job(tutorial(files))
+        "tutorial: csv-parse, sql.insert of 1,000": job(tutorial(files)),
+        ...Object.assign({}, ...engines.map((engine) => engine.variants))
       },
       options.roundsOr(5),
       { ...around(runtime, files, ["truncate payment", "checkpoint"]), server: pid }
     )
+    await Promise.all(engines.map((engine) => engine.stop()))
     await runtime.dispose()
     report(`PostgreSQL, ${title}`, samples, limit)
   })
