@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { BatchStatus } from "./BatchStatus.js"
 import { didYouMean, ownerInWords, plural, quoted, rootMessage } from "./internal/text.js"
@@ -76,7 +77,8 @@ export class JobInstanceAlreadyComplete
 /**
  * Represents the launch of an instance that another execution is working on
  * (LAUNCH-4, JOB-6). `leaseLeftMillis` is the time until that execution counts as
- * dead unless its owner gives a sign of life.
+ * dead unless its owner gives a sign of life; `here` says that its owner is the
+ * process that asks.
  *
  * @since 0.1.0
  * @category errors
@@ -86,15 +88,19 @@ export class JobExecutionAlreadyRunning
     jobName: Schema.String,
     executionId: Schema.Number,
     owner: Schema.optional(Schema.String),
+    here: Schema.optional(Schema.Boolean),
+    since: Schema.optional(Schema.DateTimeUtc),
     leaseLeftMillis: Schema.optional(Schema.Number)
   })
 {
   override get message(): string {
-    const owner = this.owner === undefined ? "" : ` in ${ownerInWords(this.owner)}`
-    const lease = this.leaseLeftMillis === undefined
+    const here = this.here === true
+    const owner = here ? " in this very process" : this.owner === undefined ? "" : ` in ${ownerInWords(this.owner)}`
+    const since = this.since === undefined ? "" : ` since ${DateTime.formatIso(this.since)}`
+    const lease = here || this.leaseLeftMillis === undefined
       ? ""
       : `; if its process is dead, it can be taken over in ${Math.ceil(this.leaseLeftMillis / 1000)} s`
-    return `Job "${this.jobName}" is already running as execution ${this.executionId}${owner}: ` +
+    return `Job "${this.jobName}" is already running as execution ${this.executionId}${owner}${since}: ` +
       `wait for it or stop it${lease}`
   }
 }

@@ -618,14 +618,18 @@ const claim = (
     const transactor = yield* Transactor
     const hub = yield* Events
     const { isOwnerGone, lease, owner } = yield* Ownership
-    const claimed = yield* repository.launch({
-      jobName: job.name,
-      parameters: encoded,
-      restartable: job.definition.restartable,
-      owner,
-      leaseMillis: Duration.toMillis(lease),
-      isOwnerGone
-    })
+    const running = yield* Running.Running
+    const claimed = yield* Effect.mapError(
+      repository.launch({
+        jobName: job.name,
+        parameters: encoded,
+        restartable: job.definition.restartable,
+        owner,
+        leaseMillis: Duration.toMillis(lease),
+        isOwnerGone
+      }),
+      (error) => Running.located(running, repository, error)
+    )
     return {
       repository,
       transactor,

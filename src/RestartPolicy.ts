@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import type { LaunchRefused } from "./BatchError.js"
 import {
@@ -113,6 +114,7 @@ export type LaunchPlan =
  * - `leaseExpired`: its owner has given no sign of life for longer than its
  *   lease; counts only while the status is a running one.
  * - `hasUnknownStep`: a step execution has status `UNKNOWN`.
+ * - `owner`, `since`, `leaseLeftMillis`: for the error message.
  *
  * Running steps of an execution that is not running are not asked for: steps are
  * always buried together with their job, so they can only be leftovers and do not
@@ -127,6 +129,7 @@ export interface EarlierExecution {
   readonly leaseExpired: boolean
   readonly hasUnknownStep: boolean
   readonly owner?: string | undefined
+  readonly since?: DateTime.Utc | undefined
   readonly leaseLeftMillis?: number | undefined
 }
 
@@ -211,7 +214,7 @@ const objectionOf = (
   options: { readonly jobName: string; readonly parameters: string }
 ): LaunchRefused | undefined => {
   const { jobName, parameters } = options
-  const { id: executionId, leaseLeftMillis, owner, status } = execution
+  const { id: executionId, leaseLeftMillis, owner, since, status } = execution
   switch (status) {
     case "COMPLETED":
     case "ABANDONED":
@@ -229,6 +232,6 @@ const objectionOf = (
     default:
       return isDead(execution)
         ? undefined
-        : new JobExecutionAlreadyRunning({ jobName, executionId, owner, leaseLeftMillis })
+        : new JobExecutionAlreadyRunning({ jobName, executionId, owner, since, leaseLeftMillis })
   }
 }

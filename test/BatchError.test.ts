@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import * as BatchError from "../src/BatchError.js"
 
@@ -16,6 +17,7 @@ const all = [
     jobName: "import",
     executionId: 7,
     owner: "host-1:42:boot:start",
+    since: DateTime.unsafeMake("2026-06-30T10:00:00Z"),
     leaseLeftMillis: 8200
   }),
   new BatchError.JobRestartRefused({
@@ -50,8 +52,8 @@ const messages: Record<string, string> = {
   InvalidJobParameters: `The parameters of job "import" are not valid: file is missing`,
   JobInstanceAlreadyComplete: `Job "import" with parameters file=a.csv is COMPLETED already (execution 7): ` +
     "change an identifying parameter to run it again",
-  JobExecutionAlreadyRunning: `Job "import" is already running as execution 7 in process 42 on host-1: ` +
-    "wait for it or stop it; if its process is dead, it can be taken over in 9 s",
+  JobExecutionAlreadyRunning: `Job "import" is already running as execution 7 in process 42 on host-1 ` +
+    "since 2026-06-30T10:00:00.000Z: wait for it or stop it; if its process is dead, it can be taken over in 9 s",
   JobRestartRefused: `Job "import" cannot be restarted after execution 7: it is defined as not restartable`,
   StepStartLimitExceeded: `Step "load" has been started 2 times and its start limit is 2: ` +
     "raise the limit or run the job with another identifying parameter",

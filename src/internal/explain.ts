@@ -26,6 +26,7 @@ import type { FlowGraph, FlowState } from "./flowGraph.js"
 import { foresee, resolve } from "./flowRoutes.js"
 import * as Stops from "./flowStops.js"
 import { canonical } from "./json.js"
+import * as Running from "./running.js"
 import { plural } from "./text.js"
 
 /**
@@ -90,7 +91,7 @@ export const explain = (
     const newest = history[0]
     const plan = yield* planOf(definition, given, history, isOwnerGone)
     if (plan._tag === "Refuse") {
-      return refused(name, given, plan.error)
+      return refused(name, given, Running.located(yield* Running.Running, repository, plan.error))
     }
     const steps = yield* forecast(definition, newest)
     const head = newest === undefined
@@ -123,6 +124,7 @@ const planOf = (
         id: execution.id,
         status: execution.status,
         owner: Option.getOrUndefined(execution.owner),
+        since: Option.getOrElse(execution.startTime, () => execution.createTime),
         leaseExpired: expired.has(execution.id),
         hasUnknownStep: execution === newest && steps.some(({ status }) => status === "UNKNOWN")
       }))

@@ -49,7 +49,7 @@ export const abandon = (
       )
     }
     if (status === "STARTING" || status === "STARTED") {
-      return yield* Effect.fail(stillRunning(execution))
+      return yield* stillRunning(repository, execution)
     }
     if (status !== "ABANDONED") {
       yield* repository.close(executionId, {
@@ -80,7 +80,7 @@ export const recover = (
     const expired = yield* repository.expiredExecutions(options.isOwnerGone)
     const isDead = expired.some(({ id }) => id === executionId)
     if (!isDead && !options.force) {
-      return yield* Effect.fail(stillRunning(execution))
+      return yield* stillRunning(repository, execution)
     }
     yield* bury(repository, executionId, isDead ? "OWNER_DIED" : "RECOVERED", options.reason)
     return yield* repository.jobExecution(executionId)
@@ -126,9 +126,15 @@ const bury = (
     message: reason === undefined ? REASONS[exitCode] : `${REASONS[exitCode]}: ${reason}`
   })
 
-const stillRunning = ({ id, instance, owner }: JobExecution): JobExecutionAlreadyRunning =>
-  new JobExecutionAlreadyRunning({
+const stillRunning = (
+  repository: Effect.Effect.Success<typeof JobRepository>,
+  { createTime, id, instance, owner, startTime }: JobExecution
+): Effect.Effect<never, JobExecutionAlreadyRunning> => {
+  const error = new JobExecutionAlreadyRunning({
     jobName: instance.jobName,
     executionId: id,
-    ...(owner._tag === "Some" ? { owner: owner.value } : {})
+    owner: Option.getOrUndefined(owner),
+    since: Option.getOrElse(startTime, () => createTime)
   })
+  return Effect.flatMap(Running.Running, (running) => Effect.fail(Running.located(running, repository, error)))
+}

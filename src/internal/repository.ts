@@ -164,6 +164,7 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
         id: row.id,
         status: row.status as BatchStatus.BatchStatus,
         owner: row.owner ?? undefined,
+        since: DateTime.unsafeMake(row.startTime ?? row.createTime),
         leaseLeftMillis: row.leaseLeftMillis ?? undefined,
         leaseExpired: isExpired(row, request.isOwnerGone),
         hasUnknownStep: row.hasUnknownStep

@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { JobExecutionAlreadyRunning } from "../BatchError.js"
 import type { Session } from "./session.js"
 import { requestStop } from "./session.js"
 
@@ -47,3 +48,16 @@ export const find = (
   executionId: number
 ): ReadonlyArray<Session> =>
   [...running.sessions].filter((session) => session.repository === repository && session.execution.id === executionId)
+
+/** Says of an execution that keeps another one from running whether it runs in this very process. */
+export const located = <E>(
+  running: RunningSessions,
+  repository: Session["repository"],
+  error: E
+): E | JobExecutionAlreadyRunning => {
+  if (!(error instanceof JobExecutionAlreadyRunning) || find(running, repository, error.executionId).length === 0) {
+    return error
+  }
+  const { executionId, jobName, leaseLeftMillis, owner, since } = error
+  return new JobExecutionAlreadyRunning({ jobName, executionId, owner, since, leaseLeftMillis, here: true })
+}

@@ -2,6 +2,7 @@
  * What operators do and ask, on every repository: abandon, recover, start the next one, purge, look.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -118,6 +119,47 @@ for (const driver of drivers) {
           assert.strictEqual((yield* Fiber.join(running))._tag, "OwnershipLost")
           assert.deepStrictEqual(written, [])
           assert.strictEqual((yield* JobOperator.execution(row!.id)).status, "FAILED")
+        }))
+
+      it.effect("LAUNCH-4: whoever is refused reads which execution runs, where, since when, and what to do", () =>
+        Effect.gen(function*() {
+          const { begun, gate, job } = yield* waiting("here")
+          const running = yield* Effect.fork(JobOperator.run(job, {}))
+          yield* Deferred.await(begun)
+          const [row] = yield* JobOperator.executions({ jobName: "here" })
+          const since = DateTime.formatIso(Option.getOrThrow(row!.startTime))
+          const explained = yield* JobOperator.explain(job, {})
+          const refusals = [
+            yield* Effect.flip(JobOperator.run(job, {})),
+            yield* Effect.flip(JobOperator.recover(row!.id)),
+            yield* Effect.flip(JobOperator.abandon(row!.id)),
+            ...(explained._tag === "Refused" ? [explained.error] : [])
+          ]
+          assert.deepStrictEqual(
+            refusals.map(({ message }) => message),
+            Array<string>(4).fill(
+              `Job "here" is already running as execution ${row!.id} in this very process since ${since}: ` +
+                "wait for it or stop it"
+            )
+          )
+          yield* Deferred.succeed(gate, undefined)
+          assert.strictEqual((yield* Fiber.join(running)).status, "COMPLETED")
+
+          const repository = yield* JobRepository.JobRepository
+          const elsewhere = yield* repository.launch({
+            jobName: "elsewhere",
+            parameters: [],
+            restartable: true,
+            owner: "host-1:42:boot:start",
+            leaseMillis: 60_000,
+            isOwnerGone: () => false
+          })
+          const refused = yield* Effect.flip(JobOperator.run(done("elsewhere"), {}))
+          assert.include(refused.message, `execution ${elsewhere.id} in process 42 on host-1 since `)
+          assert.match(
+            refused.message,
+            /: wait for it or stop it; if its process is dead, it can be taken over in \d+ s$/
+          )
         }))
 
       it.effect("recoverExpired recovers all that are dead, and nothing else", () =>
