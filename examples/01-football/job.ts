@@ -7,7 +7,7 @@
  */
 import { Data, Effect, Option, Schema } from "effect"
 import type { Listener } from "effect-batch"
-import { Flow, ItemProcessor, ItemReader, Job, JobParameters, Step } from "effect-batch"
+import { ExecutionContext, Flow, ItemProcessor, ItemReader, Job, JobParameters, Step, StepScope } from "effect-batch"
 import { JsonItemReader } from "effect-batch/file"
 import { SqlItemReader, SqlItemWriter } from "effect-batch/sql"
 
@@ -46,12 +46,17 @@ const matches = ItemReader.unwrap(
   Effect.map(FootballParams, ({ file }) => JsonItemReader.array(file, { schema: Match }))
 )
 
-// Opened once per step execution, so what it has seen is forgotten between executions; the writer passes over the
-// teams that the table has already.
-const distinctTeams = ItemProcessor.unwrap(Effect.sync(() => {
-  const seen = new Set<string>()
-  return ItemProcessor.filterMap(({ division, home_team: name }: Match) =>
-    seen.has(name) ? Option.none() : Option.some({ name: (seen.add(name), name), division })
+// In the step's context, which every chunk commits and a restart brings back.
+const Teams = ExecutionContext.key("teams", Schema.Array(Schema.String))
+
+// Opened once per step execution, with the teams that earlier executions have met. Those of other seasons may be in the
+// table too: the writer passes over them.
+const distinctTeams = ItemProcessor.unwrap(Effect.map(StepScope.get(Teams), (before) => {
+  const seen = new Set(Option.getOrElse(before, () => []))
+  return ItemProcessor.filterMapEffect(({ division, home_team: name }: Match) =>
+    seen.has(name)
+      ? Effect.succeedNone
+      : Effect.as(StepScope.set(Teams, [...seen.add(name)]), Option.some({ name, division }))
   )
 }))
 
