@@ -270,7 +270,18 @@ export const merge: {
  * @since 0.1.0
  * @category utils
  */
-export const toJson = (self: ExecutionContext): string => Json_.canonical(self.entries)
+export const toJson = (self: ExecutionContext): string => {
+  const known = texts.get(self)
+  if (known !== undefined) {
+    return known
+  }
+  const text = Json_.canonical(self.entries)
+  texts.set(self, text)
+  return text
+}
+
+// A context that a chunk left as it was is stored with the chunk nevertheless.
+const texts = new WeakMap<ExecutionContext, string>()
 
 /**
  * Reads a context from JSON text. Total: anything but the text of a JSON object

@@ -64,27 +64,24 @@ export const runTransaction = (
         held: heldCounts(done.waiting, 0)
       }
     })
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.matchCauseEffect(restore(commit(env.state, inside)), {
-        onFailure: (cause) => Effect.zipRight(rolledBack(env, cause), Effect.failCause(cause)),
-        onSuccess: () => {
-          const { checkpoint, inputs, waiting, written } = committed!
-          chunk.skips = waiting
-          chunk.committed = inputs
-          chunk.unread = 0
-          env.writerState = checkpoint.writer
-          if (Option.isNone(checkpoint.scan)) {
-            env.position = checkpoint.reader
-          }
-          publishCommit(env)
-          return env.sink.committed === undefined ? Effect.succeed(written) : Effect.as(env.sink.committed, written)
+    const transaction = commit(env.state, inside, {
+      committed: () => {
+        const { checkpoint, inputs, waiting, written } = committed!
+        chunk.skips = waiting
+        chunk.committed = inputs
+        chunk.unread = 0
+        env.writerState = checkpoint.writer
+        if (Option.isNone(checkpoint.scan)) {
+          env.position = checkpoint.reader
         }
-      })
-    ).pipe((transaction) =>
-      env.state.session.faults === undefined
-        ? transaction
-        : Effect.zipLeft(transaction, FaultPoint.hit(env.state.session, "afterCommit"))
-    )
+        publishCommit(env)
+        return env.sink.committed === undefined ? Effect.succeed(written) : Effect.as(env.sink.committed, written)
+      },
+      rolledBack: (cause) => rolledBack(env, cause)
+    })
+    return env.state.session.faults === undefined
+      ? transaction
+      : Effect.zipLeft(transaction, FaultPoint.hit(env.state.session, "afterCommit"))
   })
 
 // -------------------------------------------------------------------------------------

@@ -38,7 +38,11 @@ export interface ChunkEnv {
   position: Option.Option<Position>
   writerState: Option.Option<Json>
   done: boolean
+  /** What the step was when the chunk that is at work began. */
+  begun: Beginning | undefined
 }
+
+export type Beginning = Pick<StepState, "step" | "context" | "jobChanges"> & { readonly rollbacks: number }
 
 /** A record that was skipped and is not yet durable. */
 export interface Skip {

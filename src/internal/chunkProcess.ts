@@ -91,16 +91,11 @@ const inPlace = (env: ChunkEnv, chunk: Chunk): Recover => (index, item, first) =
 }
 
 const applyAll = (inputs: ReadonlyArray<any>, apply: (item: any) => any): Outputs => {
-  const items: Array<any> = []
-  const origins: Array<number> = []
+  const outputs = collecting()
   for (let i = 0; i < inputs.length; i++) {
-    const output = apply(inputs[i])
-    if (output !== Filtered) {
-      items.push(output)
-      origins.push(i)
-    }
+    outputs.accept(apply(inputs[i]), i)
   }
-  return { items, origins }
+  return outputs.collected()
 }
 
 const apply = ({ process }: ChunkEnv, item: any): Effect.Effect<any, any, any> =>
@@ -133,17 +128,10 @@ const oneByOne = (
   recover: Recover
 ): Effect.Effect<Outputs, any, any> =>
   Effect.suspend(() => {
-    const items: Array<any> = []
-    const origins: Array<number> = []
+    const outputs = collecting()
     let index = 0
     let pending: Effect.Effect<any, any, any> = Effect.void
-    const accept = (output: any): void => {
-      if (output !== Filtered) {
-        items.push(output)
-        origins.push(index)
-      }
-      index++
-    }
+    const accept = (output: any): void => outputs.accept(output, index++)
     const loop = Effect.whileLoop({
       while: () => {
         while (index < inputs.length) {
@@ -166,7 +154,7 @@ const oneByOne = (
           return handled
         })
     )
-    return Effect.as(handled, { items, origins })
+    return Effect.map(handled, outputs.collected)
   })
 
 const concurrently = (
@@ -183,13 +171,24 @@ const concurrently = (
       ),
     { concurrency: env.body.concurrency }
   ).pipe(Effect.map((results) => {
-    const items: Array<any> = []
-    const origins: Array<number> = []
-    results.forEach((result, index) => {
-      if (Option.isSome(result) && result.value !== Filtered) {
-        items.push(result.value)
-        origins.push(index)
-      }
-    })
-    return { items, origins }
+    const outputs = collecting()
+    results.forEach((result, index) => outputs.accept(Option.getOrElse(result, () => Filtered), index))
+    return outputs.collected()
   }))
+
+/** Collects what inputs became, in order. Where they came from is noted only from the first one on that became nothing. */
+const collecting = () => {
+  const items: Array<any> = []
+  let origins: Array<number> | undefined
+  return {
+    accept: (output: any, index: number): void => {
+      if (output === Filtered) {
+        origins ??= items.map((_, origin) => origin)
+      } else {
+        items.push(output)
+        origins?.push(index)
+      }
+    },
+    collected: (): Outputs => ({ items, origins })
+  }
+}

@@ -46,51 +46,21 @@ export interface Filling {
 }
 
 /**
- * The loop of reading, with what to do about trouble left open. A chunk that meets nothing but bad records ends early,
- * so that their skips become durable and a stop is seen (FTC-4).
+ * The loop of reading, with what to do about trouble left open. A chunk that meets nothing but bad records ends early
+ * (FTC-4).
  */
 export const fill = (
   env: ChunkEnv,
   completion: CompletionPolicy<any>,
-  { bad, bads, counted, pull }: Filling
-): Effect.Effect<
-  { readonly items: ReadonlyArray<any>; readonly position: Position; readonly done: boolean },
-  any,
-  any
-> =>
-  Effect.gen(function*() {
-    const until = Option.getOrUndefined(completion.until)
-    const timed = Number.isFinite(completion.maxMillis)
-    const end = timed ? (yield* Clock.currentTimeMillis) + completion.maxMillis : Infinity
-    const { beforeRead } = env.state.hooks
-    const most = Math.max(100, completion.maxItems)
-    const single = timed || until !== undefined || beforeRead !== undefined || !Number.isFinite(completion.maxItems)
-    let items: ReadonlyArray<any> = []
-    let position: Position = Option.getOrElse(env.position, () => null)
-    let done = false
-    let complete = false
-    while (!complete) {
-      if (beforeRead !== undefined) {
-        yield* beforeRead()
-      }
-      const page: Page<any, any> = yield* pull(single ? 1 : completion.maxItems - items.length, position)
-      items = items.length === 0 ? page.items : items.concat(page.items)
-      counted(page.items.length)
-      position = page.position
-      done = page.done
-      if (env.state.hooks.afterRead !== undefined) {
-        yield* eachItem(page.items, 0, env.state.hooks.afterRead)
-      }
-      if (Option.isSome(page.failure)) {
-        yield* bad(page.failure.value)
-      }
-      complete = done || items.length >= completion.maxItems ||
-        (page.items.length > 0 && until !== undefined && until(items[items.length - 1], items.length)) ||
-        (timed && (yield* Clock.currentTimeMillis) >= end) ||
-        (page.items.length === 0 && (isStopping(env.state) || bads() >= most))
-    }
-    return { items, position, done }
-  })
+  filling: Filling
+): Effect.Effect<Filled, any, any> => {
+  const { afterRead, beforeRead } = env.state.hooks
+  const position = Option.getOrElse(env.position, () => null)
+  return beforeRead === undefined && afterRead === undefined && Option.isNone(completion.until) &&
+      Number.isFinite(completion.maxItems) && !Number.isFinite(completion.maxMillis)
+    ? fillUpTo(env, completion.maxItems, filling, { items: [], position, done: false })
+    : fillWatched(env, completion, filling, position)
+}
 
 /** A read that is not retried any more is skipped like a bad record, and then repeated: the reader has not moved. */
 export const pull = (
@@ -129,6 +99,73 @@ export const badRecord = (env: ChunkEnv, error: unknown, chunk: Chunk): AnyEffec
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+interface Filled {
+  readonly items: ReadonlyArray<any>
+  readonly position: Position
+  readonly done: boolean
+}
+
+/** Nobody is to be told of single items, so whole pages are taken. */
+const fillUpTo = (
+  env: ChunkEnv,
+  size: number,
+  filling: Filling,
+  filled: Filled
+): Effect.Effect<Filled, any, any> =>
+  Effect.flatMap(filling.pull(size - filled.items.length, filled.position), (page) => {
+    const items = filled.items.length === 0 ? page.items : filled.items.concat(page.items)
+    filling.counted(page.items.length)
+    const next = { items, position: page.position, done: page.done }
+    const goOn = () =>
+      next.done || items.length >= size || isFruitless(env, page, size, filling)
+        ? Effect.succeed(next)
+        : fillUpTo(env, size, filling, next)
+    return Option.isSome(page.failure) ? Effect.flatMap(filling.bad(page.failure.value), goOn) : goOn()
+  })
+
+const fillWatched = (
+  env: ChunkEnv,
+  completion: CompletionPolicy<any>,
+  filling: Filling,
+  from: Position
+): Effect.Effect<Filled, any, any> =>
+  Effect.gen(function*() {
+    const until = Option.getOrUndefined(completion.until)
+    const timed = Number.isFinite(completion.maxMillis)
+    const end = timed ? (yield* Clock.currentTimeMillis) + completion.maxMillis : Infinity
+    const { afterRead, beforeRead } = env.state.hooks
+    const single = timed || until !== undefined || beforeRead !== undefined || !Number.isFinite(completion.maxItems)
+    let items: ReadonlyArray<any> = []
+    let position = from
+    let done = false
+    let complete = false
+    while (!complete) {
+      if (beforeRead !== undefined) {
+        yield* beforeRead()
+      }
+      const page: Page<any, any> = yield* filling.pull(single ? 1 : completion.maxItems - items.length, position)
+      items = items.length === 0 ? page.items : items.concat(page.items)
+      filling.counted(page.items.length)
+      position = page.position
+      done = page.done
+      if (afterRead !== undefined) {
+        yield* eachItem(page.items, 0, afterRead)
+      }
+      if (Option.isSome(page.failure)) {
+        yield* filling.bad(page.failure.value)
+      }
+      complete = done || items.length >= completion.maxItems ||
+        (page.items.length > 0 && until !== undefined && until(items[items.length - 1], items.length)) ||
+        (timed && (yield* Clock.currentTimeMillis) >= end) ||
+        isFruitless(env, page, completion.maxItems, filling)
+    }
+    return { items, position, done }
+  })
+
+/** Whether to end a chunk that meets nothing but bad records, so that their skips become durable and a stop is seen. */
+const isFruitless = (env: ChunkEnv, page: Page<any, any>, size: number, { bads }: Filling): boolean =>
+  page.items.length === 0 && (isStopping(env.state) || bads() >= Math.max(100, size))
 
 const nothingRead = (position: Position): Page<any, any> => ({
   items: [],

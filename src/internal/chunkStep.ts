@@ -10,7 +10,7 @@ import { BatchEvent } from "../BatchEvent.js"
 import type { Checkpoint, Scan } from "./chunkCheckpoint.js"
 import { decodeCheckpoint, encodeCheckpoint } from "./chunkCheckpoint.js"
 import type { Work } from "./chunkCommit.js"
-import type { Chunk, ChunkEnv } from "./chunkEnv.js"
+import type { Beginning, Chunk, ChunkEnv } from "./chunkEnv.js"
 import { describeCause, makeChunk, mayRetry, noRetries, openSource } from "./chunkEnv.js"
 import { processChunk } from "./chunkProcess.js"
 import { pull, readChunk } from "./chunkRead.js"
@@ -20,7 +20,7 @@ import type { AnyEffect, ChunkBody } from "./definition.js"
 import { chunkFailed } from "./hooks.js"
 import type { Json } from "./json.js"
 import type { StepState } from "./stepState.js"
-import { commit, count, current, isStopping } from "./stepState.js"
+import { commit, count, current, isStopping, unnoticed } from "./stepState.js"
 import { makeBreather } from "./yielding.js"
 
 export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
@@ -28,14 +28,7 @@ export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
     const stored = decodeCheckpoint(state.step.checkpoint)
     const env = yield* open(state, body, stored)
     yield* storeOpened(env, stored)
-    const breathe = makeBreather()
-    if (Option.isSome(stored.scan)) {
-      yield* oneChunk(env, resumeScan(env, stored.scan.value))
-    }
-    while (!env.done && !isStopping(state)) {
-      yield* oneChunk(env, nextChunk(env))
-      yield* breathe
-    }
+    yield* guarded(env, Effect.zipRight(resumed(env, stored), allChunks(env)))
     if (env.done && env.sink.complete !== undefined) {
       yield* env.sink.complete
     }
@@ -71,7 +64,8 @@ const open = (
       skipRun: skip === undefined ? undefined : yield* skip.start,
       position: stored.reader,
       writerState: stored.writer,
-      done: false
+      done: false,
+      begun: undefined
     }
   })
 
@@ -89,13 +83,29 @@ const storeOpened = (env: ChunkEnv, stored: Checkpoint): AnyEffect => {
     env.writerState = Option.some(state)
     return { checkpoint: Option.some(encodeCheckpoint({ ...stored, writer: env.writerState })), counts: {} }
   })
-  const store: AnyEffect = Effect.suspend(() => commit(env.state, opened)).pipe(
+  const store: AnyEffect = Effect.suspend(() => commit(env.state, opened, unnoticed)).pipe(
     Effect.onError(() => env.state.doubt === undefined ? rollback ?? Effect.void : Effect.void),
     Effect.catchAll((error) =>
       Effect.flatMap(mayRetry(env, retries, error), (again) => again ? store : Effect.fail(error))
     )
   )
   return Effect.zipRight(store, committed ?? Effect.void)
+}
+
+const resumed = (env: ChunkEnv, { scan }: Checkpoint): AnyEffect =>
+  Option.isSome(scan) ? oneChunk(env, resumeScan(env, scan.value)) : Effect.void
+
+const allChunks = (env: ChunkEnv): AnyEffect => {
+  const breathe = makeBreather()
+  return Effect.whileLoop({
+    while: () => !env.done && !isStopping(env.state),
+    body: () => {
+      const chunk = oneChunk(env, Effect.suspend(() => nextChunk(env)))
+      const breath = breathe()
+      return breath === undefined ? chunk : Effect.zipRight(breath, chunk)
+    },
+    step: () => {}
+  })
 }
 
 /** What a chunk came to; none when there was nothing to commit. */
@@ -162,39 +172,47 @@ const resumeScan = (env: ChunkEnv, scan: Scan): Effect.Effect<Written, any, any>
     return yield* writeInputs(env, chunk)
   })
 
-/** A chunk under guard, and the listener that hears of its end: when that fails, the chunk is committed nevertheless. */
-const oneChunk = (env: ChunkEnv, chunk: Effect.Effect<Written, any, any>): AnyEffect => {
-  const { afterChunk } = env.state.hooks
-  const guarded = orRollback(env, chunk)
-  return afterChunk === undefined
-    ? guarded
-    : Effect.flatMap(guarded, (written) => written === undefined ? Effect.void : afterChunk(written))
-}
+/** A chunk, and the listener that hears of its end: when that fails, the chunk is committed nevertheless. */
+const oneChunk = (env: ChunkEnv, chunk: Effect.Effect<Written, any, any>): AnyEffect =>
+  Effect.suspend(() => {
+    const { afterChunk } = env.state.hooks
+    env.begun = beginning(env.state)
+    return Effect.flatMap(chunk, (written) => {
+      env.begun = undefined
+      return written === undefined || afterChunk === undefined ? Effect.void : afterChunk(written)
+    })
+  })
 
 /**
  * A chunk that fails before its transaction opens is a rollback all the same (V6C-9): its context changes are
  * forgotten, and the listeners hear of it.
  */
-const orRollback = <A>(env: ChunkEnv, chunk: Effect.Effect<A, any, any>): Effect.Effect<A, any, any> =>
-  Effect.suspend(() => {
-    const { state } = env
-    const { context, jobChanges, step } = state
-    const rollbacks = current(state).counts.rollback
-    const forget = (message: string) => {
-      const committed = state.step !== step
-      state.context = committed ? state.step.context : context
-      state.jobChanges = committed ? [] : jobChanges
-      if (current(state).counts.rollback === rollbacks) {
-        count(state, { rollback: 1 })
-        state.session.publish(BatchEvent.ChunkRolledBack({
-          job: state.session.execution,
-          step: current(state),
-          message
-        }))
-      }
-    }
-    return Effect.onExit(
-      chunk,
-      (exit) => exit._tag === "Failure" ? Effect.sync(() => forget(describeCause(exit.cause))) : Effect.void
-    ).pipe(Effect.catchAllCause((cause) => chunkFailed(state.hooks, cause)))
-  })
+const guarded = (env: ChunkEnv, chunks: AnyEffect): AnyEffect =>
+  Effect.onExit(
+    chunks,
+    (exit) => exit._tag === "Failure" ? Effect.sync(() => forget(env, describeCause(exit.cause))) : Effect.void
+  ).pipe(
+    Effect.catchAllCause((cause) =>
+      env.begun === undefined ? Effect.failCause(cause) : chunkFailed(env.state.hooks, cause)
+    )
+  )
+
+const beginning = (state: StepState): Beginning => ({
+  step: state.step,
+  context: state.context,
+  jobChanges: state.jobChanges,
+  rollbacks: state.step.counts.rollback + state.pending.rollback
+})
+
+const forget = ({ begun, state }: ChunkEnv, message: string): void => {
+  if (begun === undefined) {
+    return
+  }
+  const committed = state.step !== begun.step
+  state.context = committed ? state.step.context : begun.context
+  state.jobChanges = committed ? [] : begun.jobChanges
+  if (state.step.counts.rollback + state.pending.rollback === begun.rollbacks) {
+    count(state, { rollback: 1 })
+    state.session.publish(BatchEvent.ChunkRolledBack({ job: state.session.execution, step: current(state), message }))
+  }
+}

@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type { JobRepositoryError } from "../BatchError.js"
 import type {
@@ -141,21 +142,21 @@ const runningSteps = (
       return Effect.as(put(tables.steps, { ...row, id, epoch }), id)
     }),
   updateStepExecution: (row, epoch) =>
-    Effect.suspend(() => {
-      const stored = tables.steps.get(row.id)
-      const execution = tables.executions.get(row.jobExecutionId)
-      return stored === undefined || execution === undefined || stored.epoch !== epoch
-        ? Effect.succeed(Option.none())
-        : Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          put(tables.steps, { ...row, epoch }).pipe(
-            Effect.zipRight(
-              execution.leaseUntil === null
-                ? Effect.void
-                : put(tables.executions, { ...execution, leaseUntil: now + execution.leaseMillis })
-            ),
-            Effect.as(Option.some(execution.status))
-          ))
-    }),
+    Effect.clockWith((clock) =>
+      changing((open) => {
+        const stored = tables.steps.get(row.id)
+        const execution = tables.executions.get(row.jobExecutionId)
+        if (stored === undefined || execution === undefined || stored.epoch !== epoch) {
+          return Option.none()
+        }
+        replace(open, tables.steps, { ...row, epoch })
+        if (execution.leaseUntil !== null) {
+          const leaseUntil = clock.unsafeCurrentTimeMillis() + execution.leaseMillis
+          replace(open, tables.executions, { ...execution, leaseUntil })
+        }
+        return Option.some(execution.status)
+      })
+    ),
   insertSkippedItems: (rows) =>
     Effect.suspend(() => {
       const before = tables.skipped
@@ -274,17 +275,20 @@ const matches = ({ before, instanceId, jobName, statuses }: ExecutionFilter, row
   (before === undefined || row.id < before)
 
 const put = <Row extends { readonly id: number }>(table: Map<number, Row>, row: Row): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const before = table.get(row.id)
-    table.set(row.id, row)
-    return onRollback(Effect.sync(() => {
-      if (before === undefined) {
-        table.delete(row.id)
-      } else {
-        table.set(row.id, before)
-      }
-    }))
-  })
+  changing((open) => replace(open, table, row))
+
+const changing = <A>(change: (open: Transactor.Open | undefined) => A): Effect.Effect<A> =>
+  Effect.map(FiberRef.get(Transactor.CurrentTransaction), change)
+
+const replace = <Row extends { readonly id: number }>(
+  open: Transactor.Open | undefined,
+  table: Map<number, Row>,
+  row: Row
+): void => {
+  const before = table.get(row.id)
+  table.set(row.id, row)
+  open?.undos.push(Effect.sync(() => before === undefined ? table.delete(row.id) : table.set(row.id, before)))
+}
 
 const fenced = <A>(
   tables: Tables,

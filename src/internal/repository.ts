@@ -211,12 +211,11 @@ const owned = (
   operation: string,
   write: (now: DateTime.Utc) => Effect.Effect<Option.Option<string>, JobRepositoryError>
 ) =>
-  Effect.flatMap(DateTime.now, (now) =>
-    Effect.flatMap(
-      write(now),
-      (status): Effect.Effect<BatchStatus.BatchStatus, OwnershipLost | JobRepositoryError> =>
-        Option.isSome(status) ? readStatus(operation, status.value) : lost(execution)
-    ))
+  Effect.flatMap(
+    Effect.clockWith((clock) => write(DateTime.unsafeMake(clock.unsafeCurrentTimeMillis()))),
+    (status): Effect.Effect<BatchStatus.BatchStatus, OwnershipLost | JobRepositoryError> =>
+      Option.isSome(status) ? readStatus(operation, status.value) : lost(execution)
+  )
 
 const lost = (execution: JobExecution) =>
   Effect.fail(new OwnershipLost({ executionId: execution.id, epoch: execution.epoch }))

@@ -174,7 +174,10 @@ export const fromSkippedItem = (stepExecutionId: number, item: SkippedItem): Ski
 // internal
 // -------------------------------------------------------------------------------------
 
-const isStatus = Schema.is(BatchStatus.BatchStatus)
+// Asked with every commit, for which a decoder would be slow.
+const statuses: ReadonlySet<string> = new Set(BatchStatus.BatchStatus.literals)
+
+const isStatus = (status: string): status is BatchStatus.BatchStatus => statuses.has(status)
 
 const parseParameters = (text: string): Either.Either<ReadonlyArray<JobParameter>, string> =>
   Either.mapLeft(decodeParameters(text), (error) => error.message)

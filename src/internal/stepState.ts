@@ -82,7 +82,7 @@ export const count = (state: StepState, counts: Partial<Counts.Counts>): void =>
 /** The execution as code inside the step sees it. */
 export const current = (state: StepState): StepExecution => ({
   ...state.step,
-  counts: Counts.combineAll([state.step.counts, state.pending, state.held]),
+  counts: Counts.add(Counts.add(state.step.counts, state.pending), state.held),
   context: state.context
 })
 
@@ -93,56 +93,63 @@ export interface Work {
   readonly held?: Counts.Counts | undefined
 }
 
+/** What follows a transaction before anything else can: not even an interruption comes between. */
+export interface Ends<A> {
+  readonly committed: () => Effect.Effect<A, any, any>
+  readonly rolledBack: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
+}
+
 /**
  * Runs the work and, as the last statement, saves what the step has become, in one transaction. Nothing of the step
  * changes unless the transaction commits; a commit whose outcome got lost is looked up before it counts as failed.
  */
-export const commit = <E, R>(
+export const commit = <A, E, R>(
   state: StepState,
-  work: Effect.Effect<Work, E, R>
-): Effect.Effect<void, any, R> =>
+  work: Effect.Effect<Work, E, R>,
+  { committed, rolledBack }: Ends<A>
+): Effect.Effect<A, any, any> =>
   Effect.uninterruptibleMask((restore) => {
     const { context, jobChanges, session } = state
     let attempted: Doubt | undefined
     const saved = Effect.flatMap(work, (done) => {
-      const step = {
-        ...state.step,
-        counts: Counts.combineAll([state.step.counts, state.pending, Counts.make(done.counts)]),
-        context: state.context,
-        checkpoint: done.checkpoint
-      }
-      attempted = { step, held: done.held ?? Counts.empty, jobChanges: state.jobChanges }
-      const stored = Effect.mapError(save(state, step), bookkeeping)
+      attempted = attempt(state, done)
+      const stored = Effect.mapError(save(state, attempted.step), bookkeeping)
       return session.faults === undefined
         ? stored
         : Effect.zipRight(FaultPoint.hit(session, "beforeCheckpoint"), stored)
     })
-    const committed = (): Effect.Effect<void> => {
+    const onSuccess = () => {
       adopt(state, attempted!)
-      return unlockJobContext(state)
+      return state.writesJobContext ? Effect.zipRight(unlockJobContext(state), committed()) : committed()
     }
-    const rolledBack = (cause: Cause.Cause<unknown>): Effect.Effect<never, any> => {
+    const onFailure = (cause: Cause.Cause<unknown>) => {
       state.context = context
       state.jobChanges = jobChanges
-      return Effect.zipRight(unlockJobContext(state), Effect.failCause(cause))
+      return Effect.zipRight(
+        Effect.zipRight(unlockJobContext(state), rolledBack(cause)),
+        Effect.failCause(cause)
+      )
     }
     return Effect.matchCauseEffect(
       restore(session.transactor.transact(saved, state.definition.settings.transaction)),
       {
-        onSuccess: committed,
+        onSuccess,
         onFailure: (cause) => {
           if (attempted === undefined || !isLostCommit(cause)) {
-            return rolledBack(cause)
+            return onFailure(cause)
           }
           state.doubt = attempted
           return Effect.matchCauseEffect(Effect.mapError(saving(settle(state, attempted)), fatal), {
-            onSuccess: (done) => done ? committed() : rolledBack(cause),
-            onFailure: rolledBack
+            onSuccess: (done) => done ? onSuccess() : onFailure(cause),
+            onFailure
           })
         }
       }
     )
   })
+
+/** For work that nobody else has to hear of. */
+export const unnoticed: Ends<void> = { committed: () => Effect.void, rolledBack: () => Effect.void }
 
 /** Saves the step as it is given, and the job's context if code in the step changed it. */
 const save = (state: StepState, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
@@ -275,6 +282,17 @@ interface Doubt {
   readonly held: Counts.Counts
   readonly jobChanges: ReadonlyArray<Change>
 }
+
+const attempt = (state: StepState, { checkpoint, counts, held }: Work): Doubt => ({
+  step: {
+    ...state.step,
+    counts: Counts.add(Counts.add(state.step.counts, state.pending), Counts.make(counts)),
+    context: state.context,
+    checkpoint
+  },
+  held: held ?? Counts.empty,
+  jobChanges: state.jobChanges
+})
 
 const adopt = (state: StepState, { held, jobChanges, step }: Doubt): void => {
   state.session.context = changed(jobChanges, state.session.context)

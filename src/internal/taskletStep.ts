@@ -18,7 +18,7 @@ import * as FaultPoint from "./faultPoint.js"
 import { chunkFailed } from "./hooks.js"
 import type * as Json from "./json.js"
 import type { StepState } from "./stepState.js"
-import { commit, count, current, isStopping } from "./stepState.js"
+import { commit, count, current, isStopping, unnoticed } from "./stepState.js"
 import { makeBreather } from "./yielding.js"
 
 export const runTaskletStep = (state: StepState, { tasklet }: TaskletBody): AnyEffect =>
@@ -27,7 +27,7 @@ export const runTaskletStep = (state: StepState, { tasklet }: TaskletBody): AnyE
     let again = !Option.exists(state.step.checkpoint, (left) => resumeFinished(state, left))
     while (again && !isStopping(state)) {
       again = yield* call(state, tasklet)
-      yield* breathe
+      yield* breathe() ?? Effect.void
     }
   })
 
@@ -50,7 +50,7 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
     const checkpoint = status?._tag === "Continuable" ? Option.none() : Option.some(finished(state, status?.exitCode))
     return { checkpoint, counts: { commit: 1 } }
   })
-  return commit(state, work).pipe(
+  return commit(state, work, unnoticed).pipe(
     Effect.onExit((exit) => exit._tag === "Failure" ? rolledBack(state, describe(unwrap(exit.cause))) : Effect.void),
     Effect.catchAllCause((cause) => chunkFailed(state.hooks, cause)),
     Effect.zipRight(Effect.suspend(() => {

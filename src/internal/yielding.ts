@@ -10,15 +10,11 @@ const turn = Effect.async<void>((resume) => {
   return Effect.sync(() => clearImmediate(handle))
 })
 
-/** An effect that gives the event loop a turn, once per budget of time. */
-export const makeBreather = (): Effect.Effect<void> => {
+/** Asked again and again, it gives an effect that gives the event loop a turn once a budget of time is used up. */
+export const makeBreather = (): () => Effect.Effect<void> | undefined => {
   let last = performance.now()
-  return Effect.suspend(() => {
-    if (performance.now() - last < BUDGET_MILLIS) {
-      return Effect.void
-    }
-    return Effect.map(turn, () => {
-      last = performance.now()
-    })
+  const breath = Effect.map(turn, () => {
+    last = performance.now()
   })
+  return () => performance.now() - last < BUDGET_MILLIS ? undefined : breath
 }

@@ -183,7 +183,7 @@ describe("the check would find a database that forgets to roll back", () => {
             flow: Step.chunk("notes", {
               reader: Scripted.reader([Scripted.ok(1), Scripted.ok(2)]),
               writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
-                Effect.provideService(rows(`insert into note values (${items[0]})`), CurrentTransaction, undefined)
+                Effect.locally(rows(`insert into note values (${items[0]})`), CurrentTransaction, undefined)
               ),
               chunkSize: 1
             })

@@ -40,7 +40,7 @@ export const make = (flaws: Flaws): Effect.Effect<Store> =>
     const { driver, transactor } = yield* MemoryDriver.make
     const repository = JobRepository.makeEncoded(driver)
     const store: Store = {
-      repository: flaws.repository?.(repository, Effect.provideService(CurrentTransaction, undefined)) ?? repository,
+      repository: flaws.repository?.(repository, Effect.locally(CurrentTransaction, undefined)) ?? repository,
       transactor: flaws.transactor?.(transactor) ?? transactor,
       events: yield* PubSub.sliding<BatchEvent>(1),
       clock: VirtualClock.make({ activity: () => store.activity, horizon: HORIZON }),
