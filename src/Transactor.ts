@@ -59,13 +59,17 @@ export const onRollback = (undo: Effect.Effect<void>): Effect.Effect<void> =>
  * Makes a transactor from what a driver does around the effect of a *new* transaction. Joining an open one and
  * the undos of `onRollback` are added here, so that every driver has them alike.
  *
+ * `newTransaction` cannot be interrupted, so that nobody takes a transaction that has committed for one that has not.
+ * Only the effect itself can, and what the driver restores: waiting for a connection, say.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   newTransaction: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
-    options: TransactionOptions
+    options: TransactionOptions,
+    restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | TransactionError, R>,
   outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TransactionError, R>
 ): Context.Tag.Service<Transactor> => ({
@@ -78,8 +82,10 @@ export const make = (
       if (current !== undefined && propagation === "required") {
         return effect
       }
-      const run = newTransaction(inTime(effect, options), options)
-      return opened(current === undefined ? run : outside(run), current)
+      return opened(current, (restore) => {
+        const run = newTransaction(restore(inTime(effect, options)), options, restore)
+        return current === undefined ? run : outside(run)
+      })
     })
 })
 
@@ -87,14 +93,19 @@ export const make = (
 // internal
 // -------------------------------------------------------------------------------------
 
-/** Makes a transaction the open one while the effect runs, and undoes what took part in it unless it commits. */
-const opened = <A, E, R>(effect: Effect.Effect<A, E, R>, outer: Open | undefined): Effect.Effect<A, E, R> =>
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Makes a transaction the open one while it runs, and undoes what took part in it unless it commits. */
+const opened = <A, E, R>(
+  outer: Open | undefined,
+  transaction: (restore: Restore) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) => {
     const undos: Array<Effect.Effect<unknown>> = []
     const close = FiberRef.set(CurrentTransaction, outer)
     return Effect.zipRight(
       FiberRef.set(CurrentTransaction, { undos }),
-      Effect.matchCauseEffect(restore(effect), {
+      Effect.matchCauseEffect(transaction(restore), {
         onSuccess: (value) => Effect.as(close, value),
         onFailure: (cause) =>
           Effect.zipRight(

@@ -135,7 +135,7 @@ export const commit = <A, E, R>(
       {
         onSuccess,
         onFailure: (cause) => {
-          if (attempted === undefined || !isLostCommit(cause)) {
+          if (attempted === undefined || !mayHaveCommitted(cause)) {
             return onFailure(cause)
           }
           state.doubt = attempted
@@ -270,7 +270,9 @@ const bookkeeping = (error: OwnerFailure): Fatal | TransactionError =>
 
 const fatal = (error: unknown): Fatal => new Fatal(error)
 
-const isLostCommit = (cause: Cause.Cause<unknown>): boolean => Option.exists(Cause.failureOption(cause), isCommitError)
+/** The answer to the commit was lost, or an interruption came while it was on its way. */
+const mayHaveCommitted = (cause: Cause.Cause<unknown>): boolean =>
+  Cause.isInterruptedOnly(cause) || Option.exists(Cause.failureOption(cause), isCommitError)
 
 const isCommitError = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "TransactionError" &&

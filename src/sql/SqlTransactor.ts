@@ -88,12 +88,12 @@ export const layer: Layer.Layer<Transactor.Transactor, JobRepositoryError, SqlCl
 export const fromSession = (session: Session, options: Options): Context.Tag.Service<Transactor.Transactor> => {
   const settings = session.dialect.name === "pg" ? idleSetting(options.idleTimeout ?? Duration.minutes(1)) : ""
   return Transactor.make(
-    (effect, transaction) =>
+    (effect, transaction, restore) =>
       Effect.flatMap(Session_.ambient, (connection) =>
         // Reached only when the client's own `withTransaction` holds the one connection there is.
         connection !== undefined && connection === session.only
           ? Effect.fail(oneConnection("open it through the Transactor instead of SqlClient.withTransaction"))
-          : Session_.transact(session, begin(session, transaction, settings), effect)),
+          : Session_.transactMasked(session, begin(session, transaction, settings), effect, restore)),
     (effect) => outside(session, effect)
   )
 }

@@ -61,16 +61,27 @@ export const transact = <A, E, R>(
   begin: string,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | TransactionError, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Scope.make(), (scope) =>
-      Effect.onExit(
-        Effect.flatMap(
-          start(session, begin, scope, restore),
-          (connection) => finish(session, connection, restore(provideConnection(effect, connection)))
-        ),
-        (exit) => Scope.close(scope, exit)
-      ))
-  )
+  Effect.uninterruptibleMask((restore) => transactMasked(session, begin, restore(effect), restore))
+
+/**
+ * The same for a caller that cannot be interrupted: only the effect can, and waiting for the connection.
+ *
+ * @internal
+ */
+export const transactMasked = <A, E, R>(
+  session: Session,
+  begin: string,
+  effect: Effect.Effect<A, E, R>,
+  restore: Restore
+): Effect.Effect<A, E | TransactionError, R> =>
+  Effect.flatMap(Scope.make(), (scope) =>
+    Effect.onExit(
+      Effect.flatMap(
+        start(session, begin, scope, restore),
+        (connection) => finish(session, connection, provideConnection(effect, connection))
+      ),
+      (exit) => Scope.close(scope, exit)
+    ))
 
 /**
  * Runs the effect in the open transaction if that belongs to this client, and else outside of it: a repository must
