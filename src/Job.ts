@@ -14,7 +14,7 @@ import * as Describe from "./internal/describe.js"
 import { defects } from "./internal/flowDefects.js"
 import { lower } from "./internal/flowGraph.js"
 import * as Mermaid from "./internal/mermaid.js"
-import type { Declaration } from "./JobParameters.js"
+import type { Declaration, Incrementer } from "./JobParameters.js"
 import type { JobScope } from "./JobScope.js"
 import type { JobListener } from "./Listener.js"
 import type { StepScope } from "./StepScope.js"
@@ -66,6 +66,8 @@ export declare namespace Job {
  *
  * - `parameters`: the class made with `JobParameters.Tag`. The job provides it, so it leaves `R`. Without it the job
  *   takes no parameters.
+ * - `incrementer`: how `JobOperator.startNext` computes the parameters of the next instance unless it is given another
+ *   one (NEXT-1), such as `JobParameters.runId`. `run` does not ask it (LAUNCH-13). Default: none.
  * - `restartable`: false when an instance may run only once, whatever its outcome (LAUNCH-5). Default true.
  * - `listeners`: called around every execution, in this order before and in reverse order after it.
  *
@@ -90,23 +92,27 @@ export const make: {
   <Self, P, C extends string, E, R, EL = never, RL = never>(name: string, options: {
     readonly parameters: Context.Tag<Self, P> & Declaration<P>
     readonly flow: Flow<C, E, R>
+    readonly incrementer?: Incrementer<Types.NoInfer<P>> | undefined
     readonly restartable?: boolean | undefined
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
   }): Job<P, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, Self | StepScope | JobScope>>
   <C extends string, E, R, EL = never, RL = never>(name: string, options: {
     readonly flow: Flow<C, E, R>
+    readonly incrementer?: Incrementer<{}> | undefined
     readonly restartable?: boolean | undefined
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
   }): Job<{}, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, StepScope | JobScope>>
 } = (name: string, options: {
   readonly parameters?: (Context.Tag<any, any> & Declaration<any>) | undefined
   readonly flow: Flow<string, any, any>
+  readonly incrementer?: Incrementer<any> | undefined
   readonly restartable?: boolean | undefined
   readonly listeners?: ReadonlyArray<JobListener<any, any>> | undefined
 }): any => {
   const definition: JobDefinition = {
     name,
     parameters: options.parameters,
+    incrementer: options.incrementer,
     graph: lower(options.flow.node),
     restartable: options.restartable ?? true,
     listeners: options.listeners ?? []

@@ -262,19 +262,21 @@ export const restart = <P, Code extends string, E, R>(
   }) as any
 
 /**
- * Runs the next instance of a job: the incrementer computes its parameters from those of the last execution of the
- * last instance, or from none (NEXT-1, INC-1). `overrides` come in the place of computed ones; a first instance needs
- * all that the incrementer does not give.
+ * Runs the next instance of a job: an incrementer computes its parameters from those of the last execution of the last
+ * instance, or from none (NEXT-1, INC-1).
+ *
+ * - `incrementer`: default that of the job, see `Job.make`. With neither it fails with `InvalidJobParameters`.
+ * - `overrides`: come in the place of computed parameters; a first instance needs all that the incrementer does not give.
  *
  * @example
  * ```ts
  * import { Effect } from "effect"
  * import { Job, JobOperator, JobParameters, JobRepository, Step } from "effect-batch"
  *
- * const job = Job.make("hourly", { flow: Step.tasklet("tidy", Effect.void) })
+ * const job = Job.make("hourly", { flow: Step.tasklet("tidy", Effect.void), incrementer: JobParameters.runId })
  *
- * const twice = JobOperator.startNext(job, JobParameters.runId).pipe(
- *   Effect.zipRight(JobOperator.startNext(job, JobParameters.runId)),
+ * const twice = JobOperator.startNext(job).pipe(
+ *   Effect.zipRight(JobOperator.startNext(job)),
  *   Effect.map((execution) => JobParameters.format(execution.parameters)),
  *   Effect.provide(JobRepository.layerMemory)
  * )
@@ -286,7 +288,7 @@ export const restart = <P, Code extends string, E, R>(
  */
 export const startNext = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
-  incrementer: JobParameters.Incrementer,
+  incrementer: JobParameters.Incrementer<Types.NoInfer<P>> | undefined = job.definition.incrementer,
   overrides: Partial<Types.NoInfer<P>> = {}
 ): Effect.Effect<
   EndedJobExecution<Code, E>,

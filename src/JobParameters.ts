@@ -13,11 +13,11 @@ import * as Context from "effect/Context"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Types from "effect/Types"
 import { InvalidJobParameters } from "./BatchError.js"
 import * as JobKey from "./internal/jobKey.js"
 import * as Json_ from "./internal/json.js"
 import * as Field from "./internal/parameterFields.js"
-import { didYouMean } from "./internal/text.js"
 
 /**
  * The fields a declaration may have: schemas and property signatures
@@ -100,16 +100,17 @@ export const JobParameter: Schema.Schema<JobParameter> = Schema.Struct({
 })
 
 /**
- * Computes the parameters of the next instance from those of the last one, if
- * there was one (INC-1).
+ * Computes the parameters of the next instance from those of the last one, if there was one (INC-1). It fits jobs whose
+ * parameters include `P`; without `P`, every job.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Incrementer {
+export interface Incrementer<in P = unknown> {
   (
     previous: Option.Option<ReadonlyArray<JobParameter>>
   ): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters>
+  readonly _P?: Types.Contravariant<P> | undefined
 }
 
 /**
@@ -210,7 +211,7 @@ export const encode = <A>(
   value: A
 ): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters> =>
   Either.map(
-    strictly(declaration, value, Field.encode),
+    Field.strictly(declaration, value, Field.encode),
     (encoded) =>
       Object.entries(encoded).map(([name, json]): JobParameter => ({
         name,
@@ -219,6 +220,20 @@ export const encode = <A>(
         ...(declaration.redacted.includes(name) ? { redacted: true } : {})
       }))
   )
+
+/**
+ * As `encode`, but for some of the parameters.
+ *
+ * @internal
+ */
+export const encodeSome = <A>(
+  declaration: Declaration<A>,
+  some: { readonly [name: string]: unknown }
+): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters> => {
+  const { identifying, redacted, schema } = declaration
+  const fields = Object.entries(declaration.fields).filter(([name]) => some[name] !== undefined)
+  return encode<any>({ schema, identifying, redacted, fields: Object.fromEntries(fields) }, some)
+}
 
 /**
  * Reads stored parameters back. Parameters that the declaration does not know,
@@ -252,7 +267,7 @@ export const decodeUnknown = <A>(
   input: unknown
 ): Either.Either<A, InvalidJobParameters> =>
   // every field has been decoded by its own schema, which together are the declaration's
-  Either.map(strictly(declaration, input, Field.decode), (decoded) => decoded as A)
+  Either.map(Field.strictly(declaration, input, Field.decode), (decoded) => decoded as A)
 
 /**
  * The parameters of both; where both have one of a name, that of `that`, in the
@@ -342,42 +357,44 @@ export const counter = (name: string): Incrementer => (previous) => {
  */
 export const runId: Incrementer = counter("run.id")
 
+/**
+ * The incrementer that computes the next parameters from the last ones as the job knows them (INC-1). It gives those
+ * that change; all others are kept. Fails when the stored parameters no longer fit the declaration.
+ *
+ * @example
+ * ```ts
+ * import { Either, Option, Schema } from "effect"
+ * import { JobParameters } from "effect-batch"
+ *
+ * class Params extends JobParameters.Tag<Params>()("Params", { year: Schema.Int, region: Schema.String }) {}
+ *
+ * const nextYear = JobParameters.incrementer(Params, Option.match({
+ *   onNone: () => ({ year: 2026 }),
+ *   onSome: ({ year }) => ({ year: year + 1 })
+ * }))
+ *
+ * const last = JobParameters.encode(Params, { year: 2030, region: "north" })
+ * const next = Either.flatMap(last, (last) => nextYear(Option.some(last)))
+ * assert.deepStrictEqual(Either.map(next, JobParameters.format), Either.right("year=2031 region=north"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const incrementer = <P>(
+  declaration: Declaration<P>,
+  next: (previous: Option.Option<P>) => Partial<Types.NoInfer<P>>
+): Incrementer<P> =>
+(previous) =>
+  Either.gen(function*() {
+    const stored = Option.getOrElse(previous, (): ReadonlyArray<JobParameter> => [])
+    const last = Option.isSome(previous) ? Option.some(yield* decode(declaration, stored)) : Option.none()
+    return merge(stored, yield* encodeSome(declaration, next(last)))
+  })
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-type Problem = InvalidJobParameters["problems"][number]
-
-/** Codes every declared field and refuses every other one; collects all problems. */
-const strictly = <A>(
-  declaration: Declaration<A>,
-  input: unknown,
-  code: (name: string, field: Field.Field, input: object) => Field.Coded
-): Either.Either<{ readonly [name: string]: unknown }, InvalidJobParameters> => {
-  if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    return Either.left(new InvalidJobParameters({ problems: [{ parameter: "", message: "are not an object" }] }))
-  }
-  const problems: Array<Problem> = unknownNames(declaration, input)
-  const coded: Array<[string, unknown]> = []
-  for (const [name, field] of Object.entries(declaration.fields)) {
-    Either.match(code(name, field, input), {
-      onLeft: (message) => problems.push({ parameter: name, message }),
-      onRight: (record) => coded.push(...Object.entries(record))
-    })
-  }
-  return problems.length === 0
-    ? Either.right(Object.fromEntries(coded))
-    : Either.left(new InvalidJobParameters({ problems }))
-}
-
-const unknownNames = <A>(declaration: Declaration<A>, input: object): Array<Problem> => {
-  const known = Object.keys(declaration.fields)
-  const given = Object.entries(input).flatMap(([name, value]) => value === undefined ? [] : [name])
-  return given.filter((name) => !known.includes(name)).map((parameter) => ({
-    parameter,
-    message: `is not a parameter of this job${didYouMean(parameter, known.filter((name) => !given.includes(name)))}`
-  }))
-}
 
 const show = (value: Json_.Json): string =>
   typeof value === "string" && /^[^\s"'=]+$/.test(value) ? value : Json_.canonical(value)

@@ -152,8 +152,8 @@ export const restart = (
   )
 
 /**
- * Runs the next instance of a job by name, as `JobOperator.startNext` does, by default with the next `run.id`; the
- * overrides are in their encoded form.
+ * Runs the next instance of a job by name, as `JobOperator.startNext` does, by default with the incrementer of the job,
+ * or with the next `run.id` if it has none; the overrides are in their encoded form.
  *
  * @since 0.1.0
  * @category utils
@@ -168,7 +168,12 @@ export const startNext = (
   withJob(name, (job) =>
     Effect.flatMap(
       decodeSome(job, options.overrides ?? {}),
-      (overrides) => JobOperator.startNext(job, options.incrementer ?? JobParameters.runId, overrides)
+      (overrides) =>
+        JobOperator.startNext(
+          job,
+          options.incrementer ?? job.definition.incrementer ?? JobParameters.runId,
+          overrides
+        )
     ))
 
 // -------------------------------------------------------------------------------------

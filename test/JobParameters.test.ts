@@ -215,6 +215,32 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(Either.map(next, JobParameters.format), Either.right("run.id=1 sequence=1"))
   })
 
+  it("INC-1: an incrementer over the declared parameters keeps the others, and refuses what does not fit", () => {
+    class Params extends JobParameters.Tag<Params>()("Params", {
+      day: Schema.DateFromString,
+      region: JobParameters.nonIdentifying(Schema.String)
+    }) {}
+    const tomorrow = JobParameters.incrementer(
+      Params,
+      (previous) => Option.isNone(previous) ? {} : { day: new Date(previous.value.day.getTime() + 86_400_000) }
+    )
+    const last = [
+      { name: "run.id", value: 3, identifying: true },
+      ...stored(Params, { day: new Date("2026-02-28"), region: "north" })
+    ]
+    assert.deepStrictEqual(tomorrow(Option.none()), Either.right([]))
+    assert.deepStrictEqual(
+      tomorrow(Option.some(last)),
+      Either.right([last[0]!, { ...last[1]!, value: "2026-03-01T00:00:00.000Z" }, last[2]!])
+    )
+    assert.deepStrictEqual(problems(tomorrow(Option.some(last.slice(0, 2)))), ["region is missing"])
+    const invalid = JobParameters.incrementer(Params, () => ({ day: new Date(NaN), regoin: "south" } as object))
+    assert.sameMembers([...problems(invalid(Option.none()))], [
+      "regoin is not a parameter of this job",
+      "day is not a valid date"
+    ])
+  })
+
   it.prop("stored parameters survive their schema", [Schema.Array(JobParameters.JobParameter)], ([parameters]) => {
     const schema = Schema.parseJson(Schema.Array(JobParameters.JobParameter))
     const text = Schema.encodeSync(schema)(parameters)

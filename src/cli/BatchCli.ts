@@ -4,7 +4,7 @@
  *
  * ```text
  * run JOB [flags]            run a job, or go on with one that did not complete
- * next JOB [flags]           run the next instance: run.id counts up
+ * next JOB [flags]           run the next instance, by the job's incrementer or a run.id that counts up
  * explain JOB [flags]        tell what a run would do now
  * list jobs | executions     show ID      skipped ID      graph JOB [ID]
  * restart ID    stop ID      abandon ID   recover [ID]    purge

@@ -9,7 +9,7 @@ import type { CompletionPolicy } from "../CompletionPolicy.js"
 import type { ItemReader } from "../ItemReader.js"
 import type { ItemWriter } from "../ItemWriter.js"
 import type { JobExecution } from "../JobExecution.js"
-import type { Declaration } from "../JobParameters.js"
+import type { Declaration, Incrementer } from "../JobParameters.js"
 import type { JobListener, StepListener } from "../Listener.js"
 import type { RetryPolicy } from "../RetryPolicy.js"
 import type { SkipPolicy } from "../SkipPolicy.js"
@@ -124,6 +124,7 @@ export interface GraphState {
 export interface JobDefinition {
   readonly name: string
   readonly parameters: (Context.Tag<any, any> & Declaration<any>) | undefined
+  readonly incrementer: Incrementer<any> | undefined
   readonly graph: FlowGraph
   readonly restartable: boolean
   readonly listeners: ReadonlyArray<JobListener<any, any>>

@@ -8,9 +8,10 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
+import { InvalidJobParameters } from "../BatchError.js"
 import * as Json from "./json.js"
 import * as Sensitive from "./sensitive/ast.js"
-import { oneLine } from "./text.js"
+import { didYouMean, oneLine } from "./text.js"
 
 /** @internal */
 export type Field = Schema.Struct.Field
@@ -47,9 +48,46 @@ export const decode = (name: string, field: Field, value: object): Coded =>
     (decoded) => withValidDate(name, decoded)
   )
 
+/**
+ * Codes every declared field and refuses every other one; collects all problems.
+ *
+ * @internal
+ */
+export const strictly = (
+  declaration: { readonly fields: Schema.Struct.Fields },
+  input: unknown,
+  code: (name: string, field: Field, input: object) => Coded
+): Either.Either<Coding, InvalidJobParameters> => {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    return Either.left(new InvalidJobParameters({ problems: [{ parameter: "", message: "are not an object" }] }))
+  }
+  const problems = unknownNames(Object.keys(declaration.fields), input)
+  const coded: Array<[string, unknown]> = []
+  for (const [name, field] of Object.entries(declaration.fields)) {
+    Either.match(code(name, field, input), {
+      onLeft: (message) => problems.push({ parameter: name, message }),
+      onRight: (record) => coded.push(...Object.entries(record))
+    })
+  }
+  return problems.length === 0
+    ? Either.right(Object.fromEntries(coded))
+    : Either.left(new InvalidJobParameters({ problems }))
+}
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const unknownNames = (
+  known: ReadonlyArray<string>,
+  input: object
+): Array<InvalidJobParameters["problems"][number]> => {
+  const given = Object.entries(input).flatMap(([name, value]) => value === undefined ? [] : [name])
+  return given.filter((name) => !known.includes(name)).map((parameter) => ({
+    parameter,
+    message: `is not a parameter of this job${didYouMean(parameter, known.filter((name) => !given.includes(name)))}`
+  }))
+}
 
 type Coding = { readonly [name: string]: unknown }
 

@@ -52,6 +52,10 @@ const importJob = Job.make("import", {
 })
 
 const tidy = Job.make("tidy", { flow: Step.tasklet("tidy", Effect.void) })
+const weekly = Job.make("weekly", {
+  flow: Step.tasklet("weekly", Effect.void),
+  incrementer: JobParameters.counter("week")
+})
 
 /** The parser tells help and mistakes on the console. */
 const consoleOf = (write: (text: string) => void): Console.Console => {
@@ -75,7 +79,7 @@ const makeCli = Effect.gen(function*() {
   const cli = BatchCli.make({
     name: "batch",
     version: "1.0.0",
-    jobs: [importJob, tidy],
+    jobs: [importJob, tidy, weekly],
     layer: Layer.succeedContext(services) as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor>
   })
   const run = (...args: ReadonlyArray<string>) =>
@@ -249,7 +253,10 @@ describe("the command line", () => {
       yield* run("next", "tidy")
       const second = yield* run("next", "tidy", "--json")
       assert.deepStrictEqual(JSON.parse(second.text).parameters, [{ name: "run.id", value: 2, identifying: true }])
-      const [row] = yield* operate(JobOperator.executions())
+      yield* run("next", "weekly")
+      const ofJob = yield* run("next", "weekly", "--json")
+      assert.deepStrictEqual(JSON.parse(ofJob.text).parameters, [{ name: "week", value: 2, identifying: true }])
+      const [row] = yield* operate(JobOperator.executions({ jobName: "tidy" }))
       const drawn = yield* run("graph", "import")
       assert.include(drawn.text, "flowchart TD")
       assert.include((yield* run("graph", "tidy", String(row!.id))).text, "COMPLETED")

@@ -38,7 +38,7 @@ export const next = (context: CliContext): AnyCommand =>
   perJob(
     context,
     "next",
-    "Run the next instance of a job: run.id counts up, the other parameters are kept",
+    "Run the next instance of a job, by its incrementer or a run.id that counts up; the other parameters are kept",
     (job, flags) =>
       Command.make(
         job.name,

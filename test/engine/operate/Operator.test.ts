@@ -195,6 +195,44 @@ for (const driver of drivers) {
           )
         }))
 
+      it.effect("NEXT-1, INC-1: the incrementer of the job computes what startNext is not told, and run does not ask it", () =>
+        Effect.gen(function*() {
+          const job = Job.make("daily", {
+            parameters: Params,
+            flow: Step.tasklet("only", Effect.void),
+            incrementer: JobParameters.incrementer(
+              Params,
+              Option.match({ onNone: () => ({ day: 1 }), onSome: ({ day }) => ({ day: day + 1 }) })
+            )
+          })
+          const runs = [
+            yield* JobOperator.startNext(job, undefined, { note: "first" }),
+            yield* JobOperator.startNext(job),
+            yield* JobOperator.run(job, { day: 10, note: "given" }),
+            yield* JobOperator.startNext(job),
+            yield* JobOperator.startNext(job, JobParameters.runId)
+          ]
+          assert.deepStrictEqual(runs.map(({ parameters }) => JobParameters.format(parameters)), [
+            "day=1 note=first",
+            "day=2 note=first",
+            "day=10 note=given",
+            "day=11 note=given",
+            "day=11 note=given run.id=1"
+          ])
+        }))
+
+      it.effect("NEXT-1, C13: without an incrementer there is no next instance, and nothing is written", () =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(JobOperator.startNext(done("no-incrementer")))
+          assert.strictEqual(error._tag, "InvalidJobParameters")
+          assert.strictEqual(
+            error.message,
+            "The parameters of job \"no-incrementer\" are not valid: the parameters of the next instance cannot be " +
+              "computed without an incrementer: give one to Job.make or to startNext"
+          )
+          assert.deepStrictEqual(yield* JobOperator.instances({ jobName: "no-incrementer" }), [])
+        }))
+
       it.effect("NEXT-1: an incrementer that cannot go on refuses", () =>
         Effect.gen(function*() {
           const never: JobParameters.Incrementer = () =>
