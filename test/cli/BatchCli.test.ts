@@ -9,6 +9,7 @@ import type * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -235,6 +236,35 @@ describe("the command line", () => {
       assert.include(purge.text, "0 instances")
       assert.include((yield* run("purge", "--keep-last", "0")).text, "2 instances with 2 executions deleted")
       assert.include((yield* run("list", "executions")).text, "No executions.")
+    }))
+
+  it.scoped.prop("no id is taken for the value of a flag, wherever the flag stands", {
+    id: FastCheck.integer({ min: 0, max: 3 }),
+    command: FastCheck.constantFrom("show", "skipped", "stop", "restart", "abandon", "recover"),
+    before: FastCheck.boolean()
+  }, ({ before, command, id }) =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      const answer = yield* run(command, ...(before ? ["--json", String(id)] : [String(id), "--json"]))
+      assert.deepStrictEqual(JSON.parse(answer.text), {
+        error: {
+          tag: "NoSuchJobExecution",
+          message: `There is no job execution ${id}: list the executions of the job to find its id`
+        }
+      })
+    }))
+
+  it.scoped.prop("recover keeps its id and its flags in any order", {
+    id: FastCheck.constantFrom("0", "1", "2", "3"),
+    order: FastCheck.shuffledSubarray([["ID"], ["--force"], ["--json"], ["--reason", "1"]], { minLength: 3 })
+  }, ({ id, order }) =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      const args = order.flat().map((token) => token === "ID" ? id : token)
+      const { code, error, text } = yield* run("recover", ...args)
+      const isOne = order.some(([token]) => token === "ID")
+      assert.strictEqual(code, isOne ? 2 : 0)
+      assert.include(error + text, isOne ? `no job execution ${id}` : "[]")
     }))
 
   it.scoped("on a terminal there is a live line, which is gone at the end", () =>

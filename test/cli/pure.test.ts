@@ -58,12 +58,12 @@ describe("the flags of a job's parameters", () => {
 
 describe("arguments", () => {
   it("options come first where the parser wants them, with their values", () => {
-    assert.deepStrictEqual(optionsFirst(["show", "7", "--json"]), ["show", "--json", "7"])
+    assert.deepStrictEqual(optionsFirst(["show", "7", "--json"]), ["show", "--json=true", "7"])
     assert.deepStrictEqual(optionsFirst(["recover", "7", "--reason", "power cut", "--force"]), [
       "recover",
       "--reason",
       "power cut",
-      "--force",
+      "--force=true",
       "7"
     ])
     assert.deepStrictEqual(optionsFirst(["graph", "--", "--odd-name"]), ["graph", "--", "--odd-name"])
@@ -75,7 +75,16 @@ describe("arguments", () => {
       maxLength: 8
     })
   }, ({ args }) => {
-    assert.deepStrictEqual([...optionsFirst(args)].sort(), [...args].sort())
+    const bare = optionsFirst(args).map((token) => token.replace(/=true$/, ""))
+    assert.deepStrictEqual(bare.sort(), [...args].sort())
+  })
+
+  it("what looks like a flag stays as it is where it is a value or an argument", () => {
+    for (
+      const args of [["recover", "--reason", "--json", "1"], ["graph", "--", "--json"], ["list", "jobs", "--json"]]
+    ) {
+      assert.deepStrictEqual(optionsFirst(args), args)
+    }
   })
 })
 

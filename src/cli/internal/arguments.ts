@@ -1,5 +1,6 @@
 /**
- * `show 7 --json` and `show --json 7` are the same to people, but the parser wants options first. Pure.
+ * `show 7 --json` and `show --json 7` are the same to people, but the parser wants options first, and a flag that is
+ * followed by `1`, `0` or the like takes it for its own value. Pure.
  */
 
 /** The commands that take positional arguments, and which of their options have a value. */
@@ -13,8 +14,12 @@ const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
   graph: []
 }
 
+/** The flags without a value that those commands have. */
+const FLAGS: ReadonlyArray<string> = ["--json", "--force"]
+
 /**
- * Moves the options of such a command in front of its arguments. `args` are those behind the name of the program.
+ * Moves the options of such a command in front of its arguments, and ends its flags. `args` are those behind the name of
+ * the program.
  *
  * @internal
  */
@@ -36,7 +41,7 @@ export const optionsFirst = (args: ReadonlyArray<string>): ReadonlyArray<string>
       positional.push(token)
       continue
     }
-    options.push(token)
+    options.push(FLAGS.includes(token) ? `${token}=true` : token)
     const value = rest[i + 1]
     if (valued.includes(token) && value !== undefined) {
       options.push(value)
