@@ -30,6 +30,7 @@ import type { Transactor } from "../Transactor.js"
 import { optionsFirst } from "./internal/arguments.js"
 import type { CliContext } from "./internal/context.js"
 import * as Operator from "./internal/operatorCommands.js"
+import { purge } from "./internal/purgeCommand.js"
 import * as Run from "./internal/runCommands.js"
 
 /**
@@ -169,7 +170,7 @@ const OPERATING = [
   Operator.abandon,
   Operator.recover,
   Operator.skipped,
-  Operator.purge
+  purge
 ]
 
 const isUsage = (cause: Cause.Cause<unknown>): boolean =>

@@ -95,7 +95,8 @@ const makeCli = Effect.gen(function*() {
     )
   return {
     run,
-    operate: <A, E>(effect: Effect.Effect<A, E, JobRepository.JobRepository>) => Effect.provide(effect, services)
+    operate: <A, E>(effect: Effect.Effect<A, E, JobRepository.JobRepository | Transactor.Transactor>) =>
+      Effect.provide(effect, services)
   }
 })
 
@@ -236,6 +237,34 @@ describe("the command line", () => {
       assert.include(purge.text, "0 instances")
       assert.include((yield* run("purge", "--keep-last", "0")).text, "2 instances with 2 executions deleted")
       assert.include((yield* run("list", "executions")).text, "No executions.")
+    }))
+
+  it.scoped("purge deletes nothing unless it is told what is old, and nothing of other programs", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      yield* run("run", "tidy")
+      const foreign = Job.make("foreign", { flow: Step.tasklet("work", Effect.void) })
+      yield* operate(JobOperator.run(foreign, {}))
+      const refusals: ReadonlyArray<readonly [args: ReadonlyArray<string>, says: string]> = [
+        [[], "say what is to go: --older-than"],
+        [["--dry-run"], "--keep-last 10, both, or --all"],
+        [["--job", "tidy", "--json"], "say what is to go"],
+        [["--all", "--keep-last", "1"], "give either it"],
+        [["--keep-last", "-1"], "must be 0 or more"]
+      ]
+      for (const [args, says] of refusals) {
+        const refused = yield* run("purge", ...args)
+        assert.strictEqual(refused.code, 2, args.join(" "))
+        assert.include(refused.text.replaceAll(/\s+/g, " "), says)
+      }
+      assert.strictEqual((yield* operate(JobOperator.executions())).length, 2)
+      assert.include((yield* run("purge", "--all", "--dry-run")).text, "1 instance with 1 execution would go.")
+      assert.include((yield* run("purge", "--all")).text, "1 instance with 1 execution deleted.")
+      assert.deepStrictEqual(
+        (yield* operate(JobOperator.executions())).map(({ instance }) => instance.jobName),
+        ["foreign"]
+      )
+      assert.include((yield* run("purge", "--all", "--job", "foreign")).text, "1 instance with 1 execution deleted.")
     }))
 
   it.scoped.prop("no id is taken for the value of a flag, wherever the flag stands", {

@@ -58,7 +58,7 @@ describe("examples/05-operate", () => {
         const refused = yield* shop(...billing)
         assert.deepStrictEqual([refused.exit, refused.stdout], [2, ""])
         assert.include(refused.stderr, "JobInstanceAlreadyComplete")
-        assert.include((yield* shop("purge", "--dry-run")).stdout, "1 instance with 2 executions would go.")
+        assert.include((yield* shop("purge", "--all", "--dry-run")).stdout, "1 instance with 2 executions would go.")
       }),
     120_000
   )

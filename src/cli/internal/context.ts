@@ -34,6 +34,9 @@ export interface Answer {
 /** @internal */
 export const jsonFlag = Options.withDescription(Options.boolean("json"), "Answer with JSON, for machines")
 
+/** How an execution may have ended. @internal */
+export const ENDED = ["COMPLETED", "ABANDONED", "FAILED", "STOPPED", "UNKNOWN"] as const
+
 /** The layers are built here and not before, so that `--help` needs no database. @internal */
 export const answering = (
   context: CliContext,

@@ -1,20 +1,17 @@
 /**
- * The commands that are about executions: list, show, restart, stop, abandon, recover, skipped, purge.
+ * The commands that are about executions: list, show, restart, stop, abandon, recover, skipped.
  */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { plural } from "../../internal/text.js"
 import type { JobExecution } from "../../JobExecution.js"
 import * as JobOperator from "../../JobOperator.js"
 import * as JobParameters from "../../JobParameters.js"
 import * as JobRegistry from "../../JobRegistry.js"
 import type { Answer, CliContext, Services } from "./context.js"
-import { answering, jsonFlag } from "./context.js"
+import { answering, ENDED, jsonFlag } from "./context.js"
 import * as Format from "./format.js"
 import * as Json from "./json.js"
 import type { AnyCommand } from "./runCommands.js"
@@ -174,52 +171,11 @@ export const recover = (context: CliContext): AnyCommand =>
     Command.withDescription("Close executions whose process died, so that they can be restarted: one, or all of them")
   )
 
-/** @internal */
-export const purge = (context: CliContext): AnyCommand =>
-  Command.make("purge", purgeFlags, ({ dryRun, job, json, keepLast, olderThan, status }) =>
-    answering(
-      context,
-      json,
-      Effect.map(
-        JobOperator.purge({
-          dryRun,
-          jobName: Option.getOrUndefined(job),
-          keepLast: Option.getOrUndefined(keepLast),
-          olderThan: Option.getOrUndefined(olderThan),
-          statuses: status.length === 0 ? undefined : status
-        }),
-        (report) => ({ text: purged(report, dryRun), json: report })
-      )
-    )).pipe(Command.withDescription("Forget old job instances with all of their executions"))
-
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-const ENDED = ["COMPLETED", "ABANDONED", "FAILED", "STOPPED", "UNKNOWN"] as const
 const STATUSES = ["STARTING", "STARTED", "STOPPING", ...ENDED] as const
-
-const purgeFlags = {
-  olderThan: Options.optional(
-    Options.text("older-than").pipe(
-      Options.withPseudoName("duration"),
-      Options.withDescription("Only what ended longer ago, such as \"30 days\""),
-      Options.mapTryCatch(
-        (text) => Duration.decode(text as Duration.DurationInput),
-        () => HelpDoc.p("--older-than must be a duration, such as \"30 days\" or \"12 hours\"")
-      )
-    )
-  ),
-  keepLast: Options.optional(
-    Options.withDescription(Options.integer("keep-last"), "Keep so many of the newest instances of each job")
-  ),
-  status: Options.repeated(Options.choice("status", ENDED)).pipe(
-    Options.withDescription("How it ended; may be given several times. By default COMPLETED and ABANDONED")
-  ),
-  job: jobFlag,
-  dryRun: Options.withDescription(Options.boolean("dry-run"), "Only tell what would go"),
-  json: jsonFlag
-}
 
 const listJobs: Effect.Effect<Answer, unknown, Services> = Effect.gen(function*() {
   const registry = yield* JobRegistry.JobRegistry
@@ -248,9 +204,3 @@ const recovered = (rows: ReadonlyArray<JobExecution>): string =>
     ? "There is nothing to recover."
     : rows.map((row) => `Execution ${row.id} of ${row.instance.jobName} is ${row.status} (${row.exitStatus.code}).`)
       .join("\n")
-
-const purged = ({ deleted, instances }: JobOperator.PurgeReport, dryRun: boolean): string => {
-  const executions = instances.reduce((sum, { executionIds }) => sum + executionIds.length, 0)
-  const what = `${plural(instances.length, "instance")} with ${plural(dryRun ? executions : deleted, "execution")}`
-  return `${what} ${dryRun ? "would go" : "deleted"}.`
-}
