@@ -94,7 +94,6 @@ class Turns {
       if (this.unanswered++ === 0) {
         this.count()
       }
-      this.rowsSent = this.rowsWanted = false
     } else if (type === "d") {
       if (this.rowsWanted) {
         this.count()
@@ -106,6 +105,7 @@ class Turns {
 
   received(type: string): void {
     if (type === "Z") {
+      this.rowsSent = this.rowsWanted = false
       // The first one ends the greeting, which no command began.
       this.unanswered = Math.max(0, this.unanswered - 1)
     } else if (type === "G") {

@@ -34,6 +34,7 @@ const layers = [
       "internal/parameterFields",
       "internal/random",
       "internal/sameValue",
+      "internal/sealed",
       "internal/sensitive/*",
       "internal/text"
     ]

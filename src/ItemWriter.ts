@@ -19,6 +19,7 @@ import { inStepScope } from "./internal/inStepScope.js"
 import * as memory from "./internal/itemWriter/memory.js"
 import * as sinks from "./internal/itemWriter/sinks.js"
 import type { Json } from "./internal/json.js"
+import * as Sealed from "./internal/sealed.js"
 
 /**
  * @since 0.1.0
@@ -188,7 +189,7 @@ export const fromFunction: {
 export const discard: ItemWriter<unknown> = make({
   name: "discard",
   delivery: "transactional",
-  open: () => Effect.succeed({ write: () => Effect.void })
+  open: () => Effect.succeed({ write: Sealed.writes(() => Effect.void, { seal: () => Effect.succeed(undefined) }) })
 })
 
 /**

@@ -18,6 +18,7 @@ import type { ExecutionContext } from "./ExecutionContext.js"
 import type { Json } from "./internal/json.js"
 import * as MemoryDriver from "./internal/memoryDriver.js"
 import { makeRepository } from "./internal/repository.js"
+import type { Sealed } from "./internal/sealed.js"
 import type { JobExecution } from "./JobExecution.js"
 import type { JobInstance } from "./JobInstance.js"
 import type { JobParameter } from "./JobParameters.js"
@@ -308,6 +309,20 @@ export interface Encoded {
     row: StepExecutionRow,
     epoch: number
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+  /**
+   * The same as a command that must be refused when it finds no row, or one with another number of commits. Then there is
+   * no error. A driver that cannot leaves it out.
+   *
+   * @internal
+   */
+  readonly sealedUpdate?: {
+    readonly database: object
+    readonly seal: (
+      row: StepExecutionRow,
+      epoch: number,
+      commitsBefore: number
+    ) => Sealed<string, Option.Option<JobRepositoryError>>
+  } | undefined
   readonly stepHistory: (
     instanceId: number,
     stepName: string

@@ -12,14 +12,14 @@ import * as Option from "effect/Option"
 import { BatchEvent } from "../BatchEvent.js"
 import type { Checkpoint } from "./chunkCheckpoint.js"
 import { encodeCheckpoint } from "./chunkCheckpoint.js"
-import type { Chunk, ChunkEnv, Skip } from "./chunkEnv.js"
+import type { Chunk, ChunkEnv, ChunkSealing, Skip } from "./chunkEnv.js"
 import { describeCause, failureOf, heldCounts, isTolerated, skip } from "./chunkEnv.js"
 import type { Range } from "./chunkMachine.js"
 import { reportSkips } from "./chunkSkips.js"
 import type { AnyEffect } from "./definition.js"
 import * as FaultPoint from "./faultPoint.js"
 import type { Json } from "./json.js"
-import { commit, count, current } from "./stepState.js"
+import { commit, commitSealed, count, current } from "./stepState.js"
 
 /** Where the outputs of a chunk come from, and what its ranges count: outputs, or inputs that are not processed yet. */
 export interface Work {
@@ -56,15 +56,15 @@ export const runTransaction = (
   Effect.suspend(() => {
     let committed: Committed | undefined
     chunk.tolerated = false
-    const inside = Effect.map(writeRange(env, chunk, work, attempt), (done) => {
+    const done = (done: Committed) => {
       committed = done
       return {
         checkpoint: Option.some(encodeCheckpoint(done.checkpoint)),
         counts: done.counts,
         held: heldCounts(done.waiting, 0)
       }
-    })
-    const transaction = commit(env.state, inside, {
+    }
+    const ends = {
       committed: () => {
         const { checkpoint, inputs, waiting, written } = committed!
         chunk.skips = waiting
@@ -77,8 +77,17 @@ export const runTransaction = (
         publishCommit(env)
         return env.sink.committed === undefined ? Effect.succeed(written) : Effect.as(env.sink.committed, written)
       },
-      rolledBack: (cause) => rolledBack(env, cause)
-    })
+      rolledBack: (cause: Cause.Cause<unknown>) => rolledBack(env, cause)
+    }
+    // Skips are reported by more than one statement, and the job's context is another row.
+    if (env.sealing !== undefined && chunk.skips.length === 0 && env.state.jobChanges.length === 0) {
+      const sent = Effect.map(
+        sealRange(env, chunk, work, attempt, env.sealing),
+        ({ range, write }) => ({ ...done(range), write })
+      )
+      return commitSealed(env.state, env.sealing, sent, ends)
+    }
+    const transaction = commit(env.state, Effect.map(writeRange(env, chunk, work, attempt), done), ends)
     return env.state.session.faults === undefined
       ? transaction
       : Effect.zipLeft(transaction, FaultPoint.hit(env.state.session, "afterCommit"))
@@ -123,6 +132,16 @@ const writeRange = (
     Effect.zipLeft(FaultPoint.hit(session, "afterWrite"))
   )
 }
+
+const sealRange = (env: ChunkEnv, chunk: Chunk, work: Work, attempt: Attempt, { write }: ChunkSealing) =>
+  Effect.flatMap(work.outputs(attempt.range), (outputs) => {
+    attempt.outputs = outputs
+    const range = withWriter(env, chunk, work, settle(env, chunk, work, attempt, true), Option.none())
+    return Effect.map(
+      outputs.length === 0 ? Effect.succeed(undefined) : write.seal(outputs),
+      (write) => ({ range, write })
+    )
+  })
 
 /** What the transaction makes of the inputs in its range. */
 interface Settled {

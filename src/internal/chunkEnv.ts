@@ -21,7 +21,8 @@ import type { SkipRun } from "../SkipPolicy.js"
 import type { AnyEffect, ChunkBody } from "./definition.js"
 import { describe, describeError, Fatal, unwrap } from "./failure.js"
 import type { Json } from "./json.js"
-import type { StepState } from "./stepState.js"
+import type * as Sealed from "./sealed.js"
+import type { Sealing, StepState } from "./stepState.js"
 import { current } from "./stepState.js"
 
 export interface ChunkEnv {
@@ -31,6 +32,8 @@ export interface ChunkEnv {
   readonly process: Process<any, any, any, any> | undefined
   readonly sink: Sink<any, any, any>
   readonly skipRun: SkipRun<any, any> | undefined
+  /** How its transactions are sent in one message, if they can be. */
+  readonly sealing: ChunkSealing | undefined
   source: Source<any, any, any>
   /** Where the source is closed before the step ends, when it has to be opened anew. */
   sourceScope: Scope.CloseableScope
@@ -40,6 +43,10 @@ export interface ChunkEnv {
   done: boolean
   /** What the step was when the chunk that is at work began. */
   begun: Beginning | undefined
+}
+
+export interface ChunkSealing extends Sealing {
+  readonly write: Sealed.Write
 }
 
 export type Beginning = Pick<StepState, "step" | "context" | "jobChanges"> & { readonly rollbacks: number }

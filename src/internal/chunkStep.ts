@@ -7,10 +7,12 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { BatchEvent } from "../BatchEvent.js"
+import type { Sink } from "../ItemWriter.js"
+import { CurrentTransaction } from "../Transactor.js"
 import type { Checkpoint, Scan } from "./chunkCheckpoint.js"
 import { decodeCheckpoint, encodeCheckpoint } from "./chunkCheckpoint.js"
 import type { Work } from "./chunkCommit.js"
-import type { Beginning, Chunk, ChunkEnv } from "./chunkEnv.js"
+import type { Beginning, Chunk, ChunkEnv, ChunkSealing } from "./chunkEnv.js"
 import { describeCause, makeChunk, mayRetry, noRetries, openSource } from "./chunkEnv.js"
 import { processChunk } from "./chunkProcess.js"
 import { pull, readChunk } from "./chunkRead.js"
@@ -19,6 +21,7 @@ import { buffered, writeChunk } from "./chunkWrite.js"
 import type { AnyEffect, ChunkBody } from "./definition.js"
 import { chunkFailed } from "./hooks.js"
 import type { Json } from "./json.js"
+import * as Sealed from "./sealed.js"
 import type { StepState } from "./stepState.js"
 import { commit, count, current, isStopping, unnoticed } from "./stepState.js"
 import { makeBreather } from "./yielding.js"
@@ -53,14 +56,18 @@ const open = (
     const { skip } = state.definition.settings
     const scope = yield* Effect.scope
     const sourceScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+    const source = yield* Scope.extend(body.reader.open(stored.reader), sourceScope)
+    const process = body.processor === undefined ? undefined : yield* body.processor.open
+    const sink = yield* body.writer.open(stored.writer)
     return {
       state,
       body,
       scope,
       sourceScope,
-      source: yield* Scope.extend(body.reader.open(stored.reader), sourceScope),
-      process: body.processor === undefined ? undefined : yield* body.processor.open,
-      sink: yield* body.writer.open(stored.writer),
+      source,
+      process,
+      sink,
+      sealing: (yield* CurrentTransaction) === undefined ? sealing(state, sink) : undefined,
       skipRun: skip === undefined ? undefined : yield* skip.start,
       position: stored.reader,
       writerState: stored.writer,
@@ -68,6 +75,22 @@ const open = (
       begun: undefined
     }
   })
+
+/** Whether nothing has to happen inside the transactions of the step but what can be sent in one message. */
+const sealing = ({ definition, hooks, session }: StepState, sink: Sink<any, any, any>): ChunkSealing | undefined => {
+  const { noRollback, transaction, transactional } = definition.settings
+  const { afterWrite, beforeCommit, beforeWrite } = hooks
+  const inside = [noRollback, afterWrite, beforeCommit, beforeWrite, sink.flush, session.faults]
+  const isPlain = [...inside, ...Object.values(transaction)].every((part) => part === undefined) &&
+    transactional.length === 0
+  const port = Sealed.portOf(session.transactor.transact)
+  const saveStep = Sealed.saveStepOf(session.repository.updateStepExecution)
+  const write = Sealed.writeOf(sink.write)
+  return isPlain && port !== undefined && saveStep?.database === port.database &&
+      write !== undefined && (write.database ?? port.database) === port.database
+    ? { port, saveStep, write }
+    : undefined
+}
 
 /**
  * A writer that starts with a state of its own, such as the length of a file that it appends to, has it stored before

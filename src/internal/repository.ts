@@ -10,9 +10,10 @@ import { JobRepositoryError, NoSuchJobExecution, OwnershipLost } from "../BatchE
 import * as BatchStatus from "../BatchStatus.js"
 import type { JobExecution } from "../JobExecution.js"
 import * as JobParameters from "../JobParameters.js"
-import type { Encoded, JobExecutionRow, JobRepository, LaunchRequest } from "../JobRepository.js"
+import type { Encoded, JobExecutionRow, JobRepository, LaunchRequest, OwnerFailure } from "../JobRepository.js"
 import * as RestartPolicy from "../RestartPolicy.js"
 import * as Rows from "./repositoryRows.js"
+import * as Sealed from "./sealed.js"
 
 export const makeRepository = (driver: Encoded): Context.Tag.Service<JobRepository> => ({
   ...ownersSide(driver),
@@ -52,12 +53,12 @@ const ownersSide = (
       const id = yield* driver.insertStepExecution(Rows.fromStepExecution(started, now), execution.epoch)
       return Option.isSome(id) ? { ...started, id: id.value } : yield* lost(execution)
     }),
-  updateStepExecution: (execution, step) =>
+  updateStepExecution: sealable(driver, (execution, step) =>
     owned(
       execution,
       "updateStepExecution",
       (now) => driver.updateStepExecution(Rows.fromStepExecution(step, now), execution.epoch)
-    ),
+    )),
   stepHistory: (instance, stepName) =>
     Effect.flatMap(driver.stepHistory(instance.id, stepName), ({ last, starts }) =>
       last === null
@@ -217,8 +218,32 @@ const owned = (
       Option.isSome(status) ? readStatus(operation, status.value) : lost(execution)
   )
 
-const lost = (execution: JobExecution) =>
-  Effect.fail(new OwnershipLost({ executionId: execution.id, epoch: execution.epoch }))
+const sealable = (
+  { sealedUpdate }: Encoded,
+  update: Service["updateStepExecution"]
+): Service["updateStepExecution"] =>
+  sealedUpdate === undefined ? update : Sealed.savesStep(update, {
+    database: sealedUpdate.database,
+    seal: (execution, step, before) =>
+      Effect.clockWith((clock) => {
+        const now = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
+        const save = sealedUpdate.seal(Rows.fromStepExecution(step, now), execution.epoch, before.counts.commit)
+        const failure = Option.getOrElse(() => ownershipLost(execution))
+        return Effect.succeed({
+          ...save,
+          answer: (row) =>
+            Either.flatMap(
+              Either.mapLeft(save.answer(row), failure),
+              (status) => Either.mapLeft(Rows.toStatus(status), unreadable("updateStepExecution"))
+            ),
+          refused: (error) => failure(save.refused(error))
+        })
+      })
+  })
+
+const ownershipLost = ({ epoch, id }: JobExecution): OwnerFailure => new OwnershipLost({ executionId: id, epoch })
+
+const lost = (execution: JobExecution) => Effect.fail(ownershipLost(execution))
 
 const unknownExecution = (executionId: number) => Effect.fail(new NoSuchJobExecution({ executionId }))
 
@@ -232,7 +257,10 @@ const findOne = (driver: Encoded, executionId: number) =>
 const readable = <A>(operation: string, decoded: Either.Either<A, string>): Effect.Effect<A, JobRepositoryError> =>
   Either.isRight(decoded)
     ? Effect.succeed(decoded.right)
-    : Effect.fail(new JobRepositoryError({ operation, reason: "data", detail: decoded.left }))
+    : Effect.fail(unreadable(operation)(decoded.left))
+
+const unreadable = (operation: string) => (detail: string) =>
+  new JobRepositoryError({ operation, reason: "data", detail })
 
 const readStatus = (operation: string, status: string): Effect.Effect<BatchStatus.BatchStatus, JobRepositoryError> =>
   readable(operation, Rows.toStatus(status))

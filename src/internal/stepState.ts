@@ -25,6 +25,7 @@ import type { Hooks } from "./hooks.js"
 import type { Json } from "./json.js"
 import { canonical } from "./json.js"
 import { saving } from "./saving.js"
+import type * as Sealed from "./sealed.js"
 import type { Session } from "./session.js"
 import { noteStatus } from "./session.js"
 
@@ -106,47 +107,49 @@ export interface Ends<A> {
 export const commit = <A, E, R>(
   state: StepState,
   work: Effect.Effect<Work, E, R>,
-  { committed, rolledBack }: Ends<A>
+  ends: Ends<A>
 ): Effect.Effect<A, any, any> =>
-  Effect.uninterruptibleMask((restore) => {
-    const { context, jobChanges, session } = state
-    let attempted: Doubt | undefined
+  concluding(state, ends, (attempting) => {
+    const { definition, session } = state
     const saved = Effect.flatMap(work, (done) => {
-      attempted = attempt(state, done)
-      const stored = Effect.mapError(save(state, attempted.step), bookkeeping)
+      const stored = Effect.mapError(save(state, attempting(done)), bookkeeping)
       return session.faults === undefined
         ? stored
         : Effect.zipRight(FaultPoint.hit(session, "beforeCheckpoint"), stored)
     })
-    const onSuccess = () => {
-      adopt(state, attempted!)
-      return state.writesJobContext ? Effect.zipRight(unlockJobContext(state), committed()) : committed()
-    }
-    const onFailure = (cause: Cause.Cause<unknown>) => {
-      state.context = context
-      state.jobChanges = jobChanges
-      return Effect.zipRight(
-        Effect.zipRight(unlockJobContext(state), rolledBack(cause)),
-        Effect.failCause(cause)
-      )
-    }
-    return Effect.matchCauseEffect(
-      restore(session.transactor.transact(saved, state.definition.settings.transaction)),
-      {
-        onSuccess,
-        onFailure: (cause) => {
-          if (attempted === undefined || !mayHaveCommitted(cause)) {
-            return onFailure(cause)
-          }
-          state.doubt = attempted
-          return Effect.matchCauseEffect(Effect.mapError(saving(settle(state, attempted)), fatal), {
-            onSuccess: (done) => done ? onSuccess() : onFailure(cause),
-            onFailure
-          })
-        }
-      }
-    )
+    return session.transactor.transact(saved, definition.settings.transaction)
   })
+
+/** Who commits a step in one message: the transactor and the repository, if they speak to the same database. */
+export interface Sealing {
+  readonly port: Sealed.Port
+  readonly saveStep: Sealed.SaveStep
+}
+
+/** The same for work that only has to be sent: it travels with the record of the step. */
+export const commitSealed = <A, E, R>(
+  state: StepState,
+  { port, saveStep }: Sealing,
+  work: Effect.Effect<Work & { readonly write: Sealed.Sealed<unknown, any> | undefined }, E, R>,
+  ends: Ends<A>
+): Effect.Effect<A, any, any> =>
+  concluding(
+    state,
+    ends,
+    (attempting) =>
+      Effect.flatMap(work, (done) =>
+        Effect.flatMap(saveStep.seal(state.session.execution, attempting(done), state.step), (save) => {
+          const saved = {
+            ...save,
+            refused: (error: unknown) =>
+              bookkeeping(save.refused(error))
+          }
+          const sent: Effect.Effect<BatchStatus.BatchStatus, any> = port.transact<any, any>(
+            done.write === undefined ? [saved] : [done.write, saved]
+          )
+          return Effect.map(sent, (status) => noteStatus(state.session, status))
+        }))
+  )
 
 /** For work that nobody else has to hear of. */
 export const unnoticed: Ends<void> = { committed: () => Effect.void, rolledBack: () => Effect.void }
@@ -284,6 +287,46 @@ interface Doubt {
   readonly held: Counts.Counts
   readonly jobChanges: ReadonlyArray<Change>
 }
+
+/** Makes a transaction that has ended known, however it ended. `attempting` says what the step becomes if it commits. */
+const concluding = <A>(
+  state: StepState,
+  { committed, rolledBack }: Ends<A>,
+  transaction: (attempting: (done: Work) => StepExecution) => Effect.Effect<void, any, any>
+): Effect.Effect<A, any, any> =>
+  Effect.uninterruptibleMask((restore) => {
+    const { context, jobChanges } = state
+    let attempted: Doubt | undefined
+    const attempting = (done: Work): StepExecution => {
+      attempted = attempt(state, done)
+      return attempted.step
+    }
+    const onSuccess = () => {
+      adopt(state, attempted!)
+      return state.writesJobContext ? Effect.zipRight(unlockJobContext(state), committed()) : committed()
+    }
+    const onFailure = (cause: Cause.Cause<unknown>) => {
+      state.context = context
+      state.jobChanges = jobChanges
+      return Effect.zipRight(
+        Effect.zipRight(unlockJobContext(state), rolledBack(cause)),
+        Effect.failCause(cause)
+      )
+    }
+    return Effect.matchCauseEffect(restore(transaction(attempting)), {
+      onSuccess,
+      onFailure: (cause) => {
+        if (attempted === undefined || !mayHaveCommitted(cause)) {
+          return onFailure(cause)
+        }
+        state.doubt = attempted
+        return Effect.matchCauseEffect(Effect.mapError(saving(settle(state, attempted)), fatal), {
+          onSuccess: (done) => done ? onSuccess() : onFailure(cause),
+          onFailure
+        })
+      }
+    })
+  })
 
 const attempt = (state: StepState, { checkpoint, counts, held }: Work): Doubt => ({
   step: {

@@ -26,14 +26,17 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import type * as Scope from "effect/Scope"
 import { JobDefinitionError } from "../BatchError.js"
+import * as Sealed from "../internal/sealed.js"
 import * as ItemWriter from "../ItemWriter.js"
 import * as Sensitive from "../Sensitive.js"
 import { allAfresh } from "./internal/afresh.js"
 import { tableText } from "./internal/identifiers.js"
 import { pgCopy, unsupported } from "./internal/pgCopy.js"
+import { speaksProtocol } from "./internal/pgSealed.js"
 import { pgTable } from "./internal/pgTable.js"
+import * as Session from "./internal/session.js"
 import { sqliteTable } from "./internal/sqliteTable.js"
-import type { Action, Item, Table, TableDialect, Write } from "./internal/tableWrite.js"
+import type { Action, Item, Table, TableDialect, Write, Written } from "./internal/tableWrite.js"
 import * as tableWrite from "./internal/tableWrite.js"
 import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
 import { refail, SqlStatementError } from "./SqlFailure.js"
@@ -302,8 +305,8 @@ const tableWriter = <A extends object, I extends object>(
         const sql = client.withoutTransforms()
         const problem = copies ? unsupported(sql) : undefined
         return problem !== undefined ? Effect.fail(statementError(target, "other", problem)) : sql.onDialectOrElse({
-          pg: () => openTable(copies ? pgCopy : pgTable, sql, target),
-          sqlite: () => openTable(sqliteTable, sql, target),
+          pg: () => openTable(copies ? pgCopy : pgTable, client, target),
+          sqlite: () => openTable(sqliteTable, client, target),
           orElse: () =>
             Effect.fail(statementError(target, "other", "table writers know PostgreSQL and SQLite; use statement"))
         })
@@ -313,10 +316,11 @@ const tableWriter = <A extends object, I extends object>(
 
 const openTable = <A, C extends { readonly name: string }>(
   dialect: TableDialect<C>,
-  sql: SqlClient.SqlClient,
+  client: SqlClient.SqlClient,
   target: Target<A>
 ): Effect.Effect<ItemWriter.Sink<A, WriteError>, WriteError> =>
   Effect.gen(function*() {
+    const sql = client.withoutTransforms()
     const { action, encode, fields, table: name } = target
     const columns = yield* refail(action._tag, name)(dialect.describe(sql, name))
     if (columns.length === 0) {
@@ -329,19 +333,40 @@ const openTable = <A, C extends { readonly name: string }>(
         (found) => checked(target, found.map(({ name }) => name), complete, dialect.prepare(sql, table, action, found))
       )
     let write = fields === undefined ? undefined : yield* prepare(fields, false)
-    return {
-      write: (items) =>
-        Effect.flatMap(encode(items), (rows) => {
-          if (write !== undefined || rows.length === 0) {
-            return write === undefined ? Effect.void : write(rows)
-          }
-          return Effect.flatMap(prepare(Object.keys(rows[0]!), true), (prepared) => {
-            write = prepared
-            return write(rows)
-          })
+    const written = (items: ReadonlyArray<A>): Either.Either<Written, WriteError> =>
+      Either.flatMap(encode(items), (rows): Either.Either<Written, WriteError> => {
+        if (write !== undefined || rows.length === 0) {
+          return write === undefined ? Either.right({ run: Effect.void }) : write(rows)
+        }
+        return Either.flatMap(prepare(Object.keys(rows[0]!), true), (prepared) => {
+          write = prepared
+          return write(rows)
         })
+      })
+    return {
+      write: Sealed.writes(
+        (items: ReadonlyArray<A>) => Effect.flatMap(Effect.suspend(() => written(items)), ({ run }) => run),
+        "assert" in action && action.assert ? undefined : sealing(client, written)
+      )
     }
   })
+
+/** How a chunk is written as a part of a transaction in one message, if the repository uses this client. */
+const sealing = <A>(
+  client: SqlClient.SqlClient,
+  written: (items: ReadonlyArray<A>) => Either.Either<Written, WriteError>
+): Sealed.Write | undefined => {
+  const database = Session.known(client)
+  return database === undefined || !speaksProtocol(client) ? undefined : {
+    database,
+    seal: (items) =>
+      Effect.map(Effect.suspend(() => written(items)), ({ sealed }) => ({
+        commands: sealed!.commands(),
+        answer: () => Either.right(undefined),
+        refused: sealed!.refused
+      }))
+  }
+}
 
 const checked = <A>(
   { action, table }: Target<A>,
@@ -351,7 +376,7 @@ const checked = <A>(
 ): Write =>
   action._tag === "delete" ? write : (items) => {
     const error = tableWrite.checkFields(table, fields, items, complete)
-    return error === undefined ? write(items) : Effect.fail(error)
+    return error === undefined ? write(items) : Either.left(error)
   }
 
 const statementError = <A>({ action, table }: Target<A>, kind: "missingTable" | "other", problem: string) =>

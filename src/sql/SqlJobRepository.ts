@@ -20,6 +20,7 @@ import * as Contention from "./internal/contention.js"
 import * as Env_ from "./internal/env.js"
 import * as Failure from "./internal/failure.js"
 import * as JobRows from "./internal/jobRows.js"
+import { speaksProtocol } from "./internal/pgSealed.js"
 import { defaultPrefix } from "./internal/schema.js"
 import type { Session } from "./internal/session.js"
 import * as Session_ from "./internal/session.js"
@@ -139,6 +140,7 @@ const encoded = (session: Session, prefix: string, options: Options): JobReposit
       Session_.detached(session, JobRows.renewLease(env)(executionId, epoch, leaseMillis)),
     insertStepExecution: StepRows.insertStepExecution(env),
     updateStepExecution: StepRows.updateStepExecution(env),
+    sealedUpdate: speaksProtocol(session.sql) ? StepRows.sealedUpdate(env) : undefined,
     stepHistory: StepRows.stepHistory(env),
     insertSkippedItems: StepRows.insertSkippedItems(env),
     requestStop: (executionId) => Session_.detached(session, JobRows.requestStop(env)(executionId)),

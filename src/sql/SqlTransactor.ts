@@ -13,7 +13,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { JobRepositoryError } from "../BatchError.js"
 import { TransactionError } from "../BatchError.js"
+import * as Sealed from "../internal/sealed.js"
 import * as Transactor from "../Transactor.js"
+import * as PgSealed from "./internal/pgSealed.js"
 import type { Session } from "./internal/session.js"
 import * as Session_ from "./internal/session.js"
 
@@ -87,7 +89,7 @@ export const layer: Layer.Layer<Transactor.Transactor, JobRepositoryError, SqlCl
 /** @internal */
 export const fromSession = (session: Session, options: Options): Context.Tag.Service<Transactor.Transactor> => {
   const settings = session.dialect.name === "pg" ? idleSetting(options.idleTimeout ?? Duration.minutes(1)) : ""
-  return Transactor.make(
+  const transactor = Transactor.make(
     (effect, transaction, restore) =>
       Effect.flatMap(Session_.ambient, (connection) =>
         // Reached only when the client's own `withTransaction` holds the one connection there is.
@@ -96,6 +98,8 @@ export const fromSession = (session: Session, options: Options): Context.Tag.Ser
           : Session_.transactMasked(session, begin(session, transaction, settings), effect, restore)),
     (effect) => outside(session, effect)
   )
+  Sealed.transacts(transactor.transact, PgSealed.port(session))
+  return transactor
 }
 
 // One text, so that the settings cost no round trip.

@@ -10,6 +10,7 @@ import { UnreadablePosition } from "../../BatchError.js"
 import type { Delivery, ItemWriter, Sink } from "../../ItemWriter.js"
 import * as position_ from "../itemReader/position.js"
 import { Json } from "../json.js"
+import * as Sealed from "../sealed.js"
 
 /** @internal */
 export type Open<A, E, R> = (state: Option.Option<Json>) => Effect.Effect<Sink<A, E, R>, E, R | Scope.Scope>
@@ -89,7 +90,10 @@ export const route = <A, E, R>(
 export const contramap = <A, E, R, B>(self: ItemWriter<A, E, R>, f: (item: B) => A): Open<B, E, R> => (state) =>
   Effect.map(self.open(state), (sink) => ({
     ...sink,
-    write: (items) => Effect.suspend(() => sink.write(items.map((item) => f(item))))
+    write: Sealed.writes(
+      (items: ReadonlyArray<B>) => Effect.suspend(() => sink.write(items.map((item) => f(item)))),
+      mapped(sink.write, (seal) => (items) => Effect.suspend(() => seal(items.map((item) => f(item)))))
+    )
   }))
 
 /** @internal */
@@ -98,7 +102,14 @@ export const mapError = <A, E, R, E2>(self: ItemWriter<A, E, R>, f: (error: E) =
     onFailure: f,
     onSuccess: (sink) => ({
       ...sink,
-      write: (items) => Effect.mapError(sink.write(items), f),
+      write: Sealed.writes(
+        (items: ReadonlyArray<A>) => Effect.mapError(sink.write(items), f),
+        mapped(sink.write, (seal) => (items) =>
+          Effect.mapBoth(seal(items), {
+            onFailure: f,
+            onSuccess: (commands) => commands && { ...commands, refused: (error) => f(commands.refused(error)) }
+          }))
+      ),
       flush: sink.flush && Effect.mapError(sink.flush, f),
       complete: sink.complete && Effect.mapError(sink.complete, f)
     })
@@ -111,6 +122,14 @@ export const rename = <A, E, R>(self: ItemWriter<A, E, R>, name: string): Open<A
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const mapped = (
+  write: object,
+  map: (seal: Sealed.Write["seal"]) => Sealed.Write["seal"]
+): Sealed.Write | undefined => {
+  const sealed = Sealed.writeOf(write)
+  return sealed && { ...sealed, seal: map(sealed.seal) }
+}
 
 /** A state is wrapped, to tell a writer that flushed `null` from one that has nothing to flush. */
 const Stored = Schema.Struct({ state: Json })

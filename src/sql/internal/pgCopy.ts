@@ -8,9 +8,11 @@ import type { SqlClient } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { SqlFailure } from "../SqlFailure.js"
 import { fromSqlError, SqlDataError } from "../SqlFailure.js"
 import { quoteName } from "./identifiers.js"
+import { speaksProtocol } from "./pgSealed.js"
 import type { PgColumn } from "./pgTable.js"
 import { pgTable } from "./pgTable.js"
 import * as pgText from "./pgText.js"
@@ -26,10 +28,13 @@ export const pgCopy: TableDialect<PgColumn> = {
     const text = `copy ${table.text} (${names}) from stdin with (format text, encoding 'UTF8')`
     const encoders = columns.map(field)
     return (items) =>
-      Effect.flatMap(
-        Effect.suspend(() => encodeColumns(table.name, columns, encoders, items)),
-        (encoded) => Effect.mapError(copy(sql, text, frames(encoded)), refused(table.name))
-      )
+      Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
+        run: Effect.suspend(() => Effect.mapError(copy(sql, text, frames(encoded)), refused(table.name))),
+        sealed: {
+          commands: () => [{ text, parameters: [], rows: frames(encoded) }],
+          refused: refused(table.name)
+        }
+      }))
   }
 }
 
@@ -40,7 +45,8 @@ export const pgCopy: TableDialect<PgColumn> = {
  */
 export const unsupported = (sql: SqlClient): string | undefined =>
   sql.onDialectOrElse({
-    pg: () => pgClient in sql ? undefined : "only the client of @effect/sql-pg can COPY; use SqlItemWriter.insertInto",
+    pg: () =>
+      speaksProtocol(sql) ? undefined : "only the client of @effect/sql-pg can COPY; use SqlItemWriter.insertInto",
     sqlite: () => "SQLite has no COPY; use SqlItemWriter.insertInto, which is the fast way there",
     orElse: () => "only PostgreSQL has COPY; use SqlItemWriter.statement"
   })
@@ -68,9 +74,6 @@ export const rowAt = (where: unknown): number | undefined => {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-// The type id of PgClient, whose package is not needed for anything else here.
-const pgClient = "~@effect/sql-pg/PgClient"
 
 const special = /[\\\t\n\r]/
 

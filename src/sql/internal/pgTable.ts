@@ -7,8 +7,9 @@
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { SqlFailure } from "../SqlFailure.js"
-import { refail } from "../SqlFailure.js"
+import { fromSqlError, refail } from "../SqlFailure.js"
 import { quoteName, tableText } from "./identifiers.js"
 import * as pgText from "./pgText.js"
 import type { Action, Table, TableDialect } from "./tableWrite.js"
@@ -29,16 +30,22 @@ export interface PgColumn {
 export const pgTable: TableDialect<PgColumn> = {
   describe: (sql, table) => describe(sql, tableText(sql, table)),
   prepare: (sql, table, action, columns) => {
-    const run = runner(sql, table, action, columns)
+    const text = statementText(table.text, action, columns)
+    const run = runner(sql, table, action, text)
     const encoders = columns.map((column) =>
       column.array ? pgText.arrayElement(column.kind) : pgText.element(column.kind)
     )
     const key = action._tag === "insert" ? [] : keyIndexes(action, columns)
+    const asserts = "assert" in action && action.assert
     return (items) =>
-      Effect.flatMap(
-        Effect.suspend(() => encodeColumns(table.name, columns, encoders, items)),
-        (encoded) => key.length === 0 ? run(encoded, undefined) : inRounds(encoded, key, run)
-      )
+      Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
+        run: Effect.suspend(() => Effect.forEach(inRounds(encoded, key), run, { discard: true })),
+        sealed: asserts ? undefined : {
+          commands: () =>
+            inRounds(encoded, key).map(({ columns }) => ({ text, parameters: columns.map(pgText.literal) })),
+          refused: fromSqlError(action._tag, table.name)
+        }
+      }))
   }
 }
 
@@ -76,36 +83,30 @@ const kinds: Readonly<Record<string, pgText.Kind>> = {
   timestamptz: "instant"
 }
 
-/** Writes the rows of encoded columns. `items` are their indexes in the chunk, unless it is the whole chunk. */
-type Run = (
-  columns: ReadonlyArray<ReadonlyArray<string>>,
-  items: ReadonlyArray<number> | undefined
-) => Effect.Effect<void, SqlFailure>
+/** Encoded columns of rows that one statement can write. `items` are their indexes, unless they are the whole chunk. */
+interface Round {
+  readonly columns: ReadonlyArray<ReadonlyArray<string>>
+  readonly items: ReadonlyArray<number> | undefined
+}
 
 // One statement must not touch a row twice, or it fails or picks one of the items.
-const inRounds = (
-  columns: ReadonlyArray<ReadonlyArray<string>>,
-  key: ReadonlyArray<number>,
-  run: Run
-): Effect.Effect<void, SqlFailure> => {
+const inRounds = (columns: ReadonlyArray<ReadonlyArray<string>>, key: ReadonlyArray<number>): ReadonlyArray<Round> => {
+  if (key.length === 0) {
+    return [{ columns, items: undefined }]
+  }
   const first = columns[key[0]!]!
   const keys = key.length === 1 ? first : first.map((_, item) => key.map((i) => columns[i]![item]).join(","))
   const found = rounds(keys)
   return found.length === 1
-    ? run(columns, undefined)
-    : Effect.forEach(
-      found,
-      (items) => run(columns.map((elements) => items.map((item) => elements[item]!)), items),
-      { discard: true }
-    )
+    ? [{ columns, items: undefined }]
+    : found.map((items) => ({ columns: columns.map((elements) => items.map((item) => elements[item]!)), items }))
 }
 
-const runner = (sql: SqlClient, table: Table<PgColumn>, action: Action, columns: ReadonlyArray<PgColumn>): Run => {
-  const text = statementText(table.text, action, columns)
+const runner = (sql: SqlClient, table: Table<PgColumn>, action: Action, text: string) => {
   const asserts = "assert" in action && action.assert
   const fail = refail(action._tag, table.name)
-  return (encoded, items) => {
-    const statement = fail(sql.unsafe<{ readonly missing: number }>(text, encoded.map(pgText.literal)))
+  return ({ columns, items }: Round): Effect.Effect<void, SqlFailure> => {
+    const statement = fail(sql.unsafe<{ readonly missing: number }>(text, columns.map(pgText.literal)))
     return asserts
       ? Effect.flatMap(statement, ([row]) => {
         const index = Number(row?.missing) - 1

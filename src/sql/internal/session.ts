@@ -32,6 +32,8 @@ export interface Session {
   readonly open: WeakSet<Connection>
   /** How long, in milliseconds, a transaction of SQLite waits to begin while another process or client is writing. */
   patience: number
+  /** Whether statements are prepared under names, which not every pooler in front of PostgreSQL can stand. */
+  prepares: boolean
 }
 
 /**
@@ -133,6 +135,13 @@ export const ambient: Effect.Effect<Connection | undefined> = Effect.contextWith
 export const isOwn = (session: Session, connection: Connection): boolean =>
   session.open.has(connection) || connection === session.only
 
+/**
+ * The session of a client, if one was made.
+ *
+ * @internal
+ */
+export const known = (client: SqlClient.SqlClient): Session | undefined => sessions.get(client)
+
 // internal
 
 const sessions = globalValue(
@@ -155,13 +164,17 @@ const connect = (client: SqlClient.SqlClient): Effect.Effect<Session, JobReposit
   const only = dialect.name === "sqlite"
     ? Failure.refail("connect")(stripped(Effect.scoped(sql.reserve)))
     : Effect.succeed(undefined)
-  return Effect.map(only, (only) => ({ sql, dialect, only, open: new WeakSet<Connection>(), patience: 5000 }))
+  return Effect.map(
+    only,
+    (only) => ({ sql, dialect, only, open: new WeakSet<Connection>(), patience: 5000, prepares: true })
+  )
 }
 
 const provideConnection = <A, E, R>(effect: Effect.Effect<A, E, R>, connection: Connection) =>
   Effect.provideService(effect, SqlClient.TransactionConnection, [connection, 0])
 
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+/** @internal */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 const start = (
   session: Session,
@@ -209,9 +222,19 @@ const beginPatiently = (
 const busyTimeout = (connection: Connection, millis: number): Effect.Effect<unknown, SqlError> =>
   Effect.suspend(() => connection.executeUnprepared(`PRAGMA busy_timeout = ${millis}`, [], undefined))
 
-// Waiting for a pooled connection can only be given up by leaving the wait behind: the pool would lose the connection
-// it hands to an interrupted fiber, whereas a closed scope gives it back at once.
-const acquire = (session: Session, scope: Scope.Scope, restore: Restore): Effect.Effect<Connection, SqlError> => {
+/**
+ * A connection of one's own, until the scope closes.
+ *
+ * Waiting for a pooled connection can only be given up by leaving the wait behind: the pool would lose the connection
+ * it hands to an interrupted fiber, whereas a closed scope gives it back at once.
+ *
+ * @internal
+ */
+export const acquire = (
+  session: Session,
+  scope: Scope.Scope,
+  restore: Restore
+): Effect.Effect<Connection, SqlError> => {
   const reserve = stripped(Scope.extend(session.sql.reserve, scope))
   return session.only === undefined
     ? Effect.flatMap(Effect.forkDaemon(reserve), (fiber) => restore(Fiber.join(fiber)))
@@ -251,9 +274,13 @@ const swallowed = () =>
     )
   })
 
-// The failure that led here says more than that of the rollback. A cancel request that arrives late may hit the first
-// rollback, and a connection must not go back to the pool inside a transaction.
-const rollback = (connection: Connection): Effect.Effect<void> => {
+/**
+ * Never fails: the failure that led here says more than that of the rollback. A cancel request that arrives late may hit
+ * the first one, and a connection must not go back to the pool inside a transaction.
+ *
+ * @internal
+ */
+export const rollback = (connection: Connection): Effect.Effect<void> => {
   const attempt = connection.executeRaw("ROLLBACK", [])
   return Effect.ignore(Effect.catchAll(attempt, () => attempt))
 }

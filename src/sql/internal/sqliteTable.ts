@@ -7,6 +7,7 @@
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { SqlFailure } from "../SqlFailure.js"
 import { refail } from "../SqlFailure.js"
 import { quoteName } from "./identifiers.js"
@@ -28,11 +29,11 @@ export const sqliteTable: TableDialect<SqliteColumn> = {
     const key = action._tag === "insert" || action._tag === "upsert" ? [] : keyIndexes(action, columns)
     const run = runner(sql, table, action, columns, key)
     return (items) =>
-      Effect.flatMap(
-        Effect.suspend(() => encodeColumns(table.name, columns, encoders, items)),
-        (encoded) =>
+      Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
+        run: Effect.suspend(() =>
           Effect.forEach(groupsOf(encoded, key, items.length), (group) => run(encoded, group), { discard: true })
-      )
+        )
+      }))
   }
 }
 

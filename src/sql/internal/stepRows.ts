@@ -2,13 +2,18 @@
  * What the driver does to step executions and skipped items.
  */
 import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Encoded, SkippedItemRow, StepExecutionRow } from "../../JobRepository.js"
 import type { Env } from "./env.js"
 import { read, write } from "./env.js"
+import { repositoryError } from "./failure.js"
+import type * as PgSealed from "./pgSealed.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
+import { classify } from "./sqlState.js"
 
 /**
  * The lock on the execution, shared with other steps, makes a take-over wait that would otherwise miss this step.
@@ -48,21 +53,12 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
  */
 export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] => (row, epoch) => {
   const { dialect, sql, tables } = env
-  const due = sql`id = ${row.jobExecutionId} and epoch = ${epoch}
-    and lease_until < ${sql.literal(dialect.ahead("lease_millis * 3 / 4"))}`
-  const renewed = sql`lease_until = ${sql.literal(dialect.ahead("lease_millis"))}`
   const statement = dialect.name === "pg"
-    ? sql<Raw>`with lease as (
-          update ${tables.execution} set ${renewed}
-          where id = (select id from ${tables.execution} where ${due} for update skip locked)
-        )
-        update ${tables.step} s set ${assignments(env, row)} from ${tables.execution} j
-        where s.id = ${row.id} and s.epoch = ${epoch} and j.id = s.job_execution_id
-        returning j.status as "status"`
+    ? sql<Raw>`with lease as (${renewal(env, row, epoch)}) ${update(env, row, epoch)}`
     : Effect.tap(
       sql<Raw>`update ${tables.step} set ${assignments(env, row)} where id = ${row.id} and epoch = ${epoch}
         returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`,
-      ([saved]) => saved === undefined ? Effect.void : sql`update ${tables.execution} set ${renewed} where ${due}`
+      ([saved]) => saved === undefined ? Effect.void : renewal(env, row, epoch)
     )
   return write(
     env,
@@ -70,6 +66,35 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
     Effect.map(statement, ([saved]) => saved === undefined ? Option.none() : Option.some(saved.status as string))
   )
 }
+
+/**
+ * The same for a transaction in one message, which can't be asked how many rows there were before it commits: a row that
+ * is missing is an error there, a division by zero. The row must hold the number of commits that this one follows, so
+ * that no transaction passes one that failed.
+ *
+ * @internal
+ */
+export const sealedUpdate = (env: Env): NonNullable<Encoded["sealedUpdate"]> => ({
+  database: env.session,
+  seal: (row, epoch, commitsBefore) => {
+    const { sql } = env
+    const [text, parameters] = sql`with lease as (${renewal(env, row, epoch)}),
+      saved as (${update(env, row, epoch, sql`and s.commit_count = ${commitsBefore}`)})
+      select (select "status" from saved), 1 / (select count(*) from saved)`.compile()
+    const command: PgSealed.Command = {
+      text,
+      parameters: parameters.map((value) => value === null ? null : String(value))
+    }
+    return {
+      commands: [command],
+      answer: (answer) => Either.fromNullable(answer?.[0], () => Option.none()),
+      refused: (error) =>
+        classify(error).sqlState === "22012"
+          ? Option.none()
+          : Option.some(repositoryError("updateStepExecution", error))
+    }
+  }
+})
 
 /** @internal */
 export const stepHistory = (env: Env): Encoded["stepHistory"] => (instanceId, stepName) => {
@@ -142,6 +167,20 @@ const insertSome = (env: Env, rows: ReadonlyArray<SkippedItemRow>): Effect.Effec
       step_execution_id, phase, position, error_tag, message, item, create_time
     ) values ${sql.csv(values)}`
 }
+
+const renewal = ({ dialect, sql, tables }: Env, row: StepExecutionRow, epoch: number) => {
+  const due = sql`id = ${row.jobExecutionId} and epoch = ${epoch}
+    and lease_until < ${sql.literal(dialect.ahead("lease_millis * 3 / 4"))}`
+  const renew = sql`update ${tables.execution} set lease_until = ${sql.literal(dialect.ahead("lease_millis"))}`
+  return dialect.name === "pg"
+    ? sql`${renew} where id = (select id from ${tables.execution} where ${due} for update skip locked)`
+    : sql`${renew} where ${due}`
+}
+
+const update = (env: Env, row: StepExecutionRow, epoch: number, fence: Fragment = env.sql.literal("")) =>
+  env.sql`update ${env.tables.step} s set ${assignments(env, row)} from ${env.tables.execution} j
+    where s.id = ${row.id} and s.epoch = ${epoch} ${fence} and j.id = s.job_execution_id
+    returning j.status as "status"`
 
 const assignments = ({ dialect, sql }: Env, row: StepExecutionRow) =>
   sql`status = ${row.status}, exit_code = ${Rows.printable(row.exitCode)},

@@ -10,6 +10,7 @@ import { didYouMean, quoted } from "../../internal/text.js"
 import type { SqlFailure } from "../SqlFailure.js"
 import { SqlColumnError, SqlDataError, SqlStatementError } from "../SqlFailure.js"
 import { quoteName } from "./identifiers.js"
+import type { Command } from "./pgSealed.js"
 
 /** @internal */
 export type Action =
@@ -34,8 +35,22 @@ export interface Table<Column> {
   readonly columns: ReadonlyArray<Column>
 }
 
+/**
+ * Rows that are encoded and ready to be written.
+ *
+ * @internal
+ */
+export interface Written {
+  readonly run: Effect.Effect<void, SqlFailure>
+  /** What is sent, when whether it is refused is all that there is to know about it. */
+  readonly sealed?: {
+    readonly commands: () => ReadonlyArray<Command>
+    readonly refused: (error: SqlError) => SqlFailure
+  } | undefined
+}
+
 /** @internal */
-export type Write = (items: ReadonlyArray<Item>) => Effect.Effect<void, SqlFailure | SqlColumnError>
+export type Write = (items: ReadonlyArray<Item>) => Either.Either<Written, SqlColumnError>
 
 /**
  * How one database describes a table and writes to it. `prepare` is called once; what it gives is called per chunk.

@@ -1,0 +1,272 @@
+/**
+ * A whole transaction of PostgreSQL in one message: `BEGIN`, the statements with their parameters, the rows of a COPY, and
+ * `COMMIT`, one behind the other without waiting for answers.
+ *
+ * When a statement is refused, the server passes over everything behind it, the commit included.
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Scope from "effect/Scope"
+import { createHash } from "node:crypto"
+import type { TransactionError } from "../../BatchError.js"
+import type { Port, Sealed } from "../../internal/sealed.js"
+import * as Failure from "./failure.js"
+import type { Session } from "./session.js"
+import * as Session_ from "./session.js"
+import { classify } from "./sqlState.js"
+
+/** @internal */
+export interface Command {
+  readonly text: string
+  readonly parameters: ReadonlyArray<string | null>
+  /** The rows, when the text is `COPY … FROM STDIN`. */
+  readonly rows?: ReadonlyArray<Buffer> | undefined
+}
+
+/**
+ * Whether the client is that of `@effect/sql-pg`, whose driver takes queries that speak the protocol themselves.
+ *
+ * @internal
+ */
+export const speaksProtocol = (sql: SqlClient): boolean => pgClient in sql
+
+/** @internal */
+export const port = (session: Session): Port | undefined =>
+  session.dialect.name === "pg" && speaksProtocol(session.sql)
+    ? { database: session, transact: (parts) => transact(session, parts) }
+    : undefined
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+// The type id of PgClient, whose package is not needed for anything else here.
+const pgClient = "~@effect/sql-pg/PgClient"
+
+/** The part of the driver's connection that speaks the protocol. */
+interface Wire {
+  readonly stream: { readonly cork: () => void; readonly uncork: () => void }
+  readonly close: (statement: { readonly type: "S"; readonly name: string }) => void
+  readonly parse: (
+    query: { readonly text: string; readonly name: string; readonly types: ReadonlyArray<never> }
+  ) => void
+  readonly bind: (config: { readonly statement: string; readonly values: ReadonlyArray<string | null> }) => void
+  readonly execute: (config: object) => void
+  readonly sendCopyFromChunk: (chunk: Buffer) => void
+  readonly endCopyFrom: () => void
+  readonly sync: () => void
+}
+
+type Row = ReadonlyArray<string | null>
+
+/** Where the server gave up. */
+class Refused {
+  constructor(readonly error: unknown, readonly index: number) {}
+}
+
+/** A query of the driver `pg`, as pg-cursor and pg-copy-streams are queries. `callback` is set by the driver. */
+class SealedQuery {
+  declare callback: (error: unknown, result?: unknown) => void
+  private answered = 0
+  private readonly rows: Array<Row | undefined> = []
+  private prepared: Set<string> | undefined
+  private ended: (() => void) | undefined
+  private isOver = false
+
+  constructor(readonly commands: ReadonlyArray<Command>, readonly prepares: boolean) {}
+
+  /** Calls back when the server is through with it, or the connection is lost. */
+  whenOver(ended: () => void): void {
+    if (this.isOver) {
+      ended()
+    } else {
+      this.ended = ended
+    }
+  }
+
+  submit(wire: Wire): void {
+    this.prepared = preparedOn(wire)
+    wire.stream.cork()
+    try {
+      this.commands.forEach((command) => this.send(wire, command))
+      wire.sync()
+    } finally {
+      wire.stream.uncork()
+    }
+  }
+
+  handleCopyInResponse(): void {}
+
+  handleDataRow({ fields }: { readonly fields: Row }): void {
+    this.rows[this.answered] = fields
+  }
+
+  handleCommandComplete(): void {
+    if (this.prepares) {
+      this.prepared!.add(this.commands[this.answered]!.text)
+    }
+    this.answered++
+  }
+
+  handleError(error: unknown): void {
+    this.over()
+    this.callback(new Refused(error, this.answered))
+  }
+
+  handleReadyForQuery(): void {
+    this.over()
+    this.callback(null, { rows: this.rows })
+  }
+
+  private send(wire: Wire, { parameters, rows, text }: Command): void {
+    const statement = this.prepares ? nameOf(text) : ""
+    if (!this.prepares) {
+      wire.parse({ text, name: "", types: [] })
+    } else if (!this.prepared!.has(text)) {
+      // One that was refused may have been prepared nevertheless. Closing one that is not there is no error.
+      wire.close({ type: "S", name: statement })
+      wire.parse({ text, name: statement, types: [] })
+    }
+    wire.bind({ statement, values: parameters })
+    wire.execute({})
+    if (rows !== undefined) {
+      rows.forEach((row) => wire.sendCopyFromChunk(row))
+      wire.endCopyFrom()
+    }
+  }
+
+  private over(): void {
+    this.isOver = true
+    this.ended?.()
+  }
+}
+
+/** The texts that a connection knows under a name: planning a statement costs the server more than running a small one. */
+const preparedOn = (wire: Wire): Set<string> => {
+  const known = prepared.get(wire) ?? new Set()
+  prepared.set(wire, known)
+  return known
+}
+
+const prepared = new WeakMap<Wire, Set<string>>()
+
+const names = new Map<string, string>()
+
+const nameOf = (text: string): string => {
+  const known = names.get(text)
+  if (known !== undefined) {
+    return known
+  }
+  const name = `effect_batch_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`
+  names.set(text, name)
+  return name
+}
+
+const BEGIN: Command = { text: "begin", parameters: [] }
+const COMMIT: Command = { text: "commit", parameters: [] }
+
+const transact = <A, E>(
+  session: Session,
+  parts: ReadonlyArray<Sealed<A, E>>
+): Effect.Effect<A, E | TransactionError> => {
+  const inner = parts.flatMap(({ commands }) => commands as ReadonlyArray<Command>)
+  // A single statement is a transaction by itself.
+  const commands = inner.length === 1 ? inner : [BEGIN, ...inner, COMMIT]
+  const first = inner.length === 1 ? 0 : 1
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Scope.make(), (scope) =>
+      Effect.onExit(
+        Effect.flatMap(
+          Effect.mapError(
+            Session_.acquire(session, scope, restore),
+            (error) => Failure.transactionError("begin", error)
+          ),
+          (connection) =>
+            Effect.matchEffect(send(session, connection, commands, restore), {
+              onSuccess: (rows) => answerOf(parts, rows[first + inner.length - 1]),
+              onFailure: (error) => Effect.fail(explained(parts, first, error))
+            })
+        ),
+        (exit) => Scope.close(scope, exit)
+      ))
+  )
+}
+
+/** A pooler may hand the connection to another server, which does not know the names: from then on there are none. */
+const send = (
+  session: Session,
+  connection: Connection,
+  commands: ReadonlyArray<Command>,
+  restore: Session_.Restore
+): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
+  Effect.suspend(() => {
+    const { prepares } = session
+    return Effect.onError(
+      run(connection, new SealedQuery(commands, prepares), restore),
+      () => Session_.rollback(connection)
+    ).pipe(Effect.catchAll((error) => {
+      if (prepares && error.cause instanceof Refused && isUnknownName(error.cause.error)) {
+        session.prepares = false
+        return send(session, connection, commands, restore)
+      }
+      return Effect.fail(error)
+    }))
+  })
+
+const isUnknownName = (error: unknown): boolean => {
+  const { sqlState } = classify(error)
+  return sqlState === "26000" || sqlState === "42P05"
+}
+
+/** Who gives up waiting has the server cancel what it does, and still waits for its last word. */
+const run = (
+  connection: Connection,
+  query: SealedQuery,
+  restore: Session_.Restore
+): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
+  restore(connection.executeRaw(query as unknown as string, [])).pipe(
+    Effect.map((result) => (result as { readonly rows: ReadonlyArray<Row | undefined> }).rows),
+    Effect.onInterrupt(() =>
+      Effect.async<void>((resume) => {
+        query.whenOver(() => resume(Effect.void))
+      })
+    )
+  )
+
+const answerOf = <A, E>(
+  parts: ReadonlyArray<Sealed<A, E>>,
+  row: Row | undefined
+): Effect.Effect<A, E | TransactionError> => {
+  const answer = parts[parts.length - 1]!.answer(row)
+  return Either.isRight(answer) ? Effect.succeed(answer.right) : Effect.fail(answer.left)
+}
+
+const explained = <A, E>(
+  parts: ReadonlyArray<Sealed<A, E>>,
+  first: number,
+  error: SqlError
+): E | TransactionError => {
+  const refused = error.cause
+  if (!(refused instanceof Refused)) {
+    return Failure.transactionError("commit", error)
+  }
+  const said = new SqlError({ cause: refused.error, message: "Failed to execute statement" })
+  // Everything else was said by a server that has rolled back.
+  if (classify(said).kind === "connection") {
+    return Failure.transactionError("commit", said)
+  }
+  if (refused.index < first) {
+    return Failure.transactionError("begin", said)
+  }
+  let end = first
+  for (const part of parts) {
+    end += part.commands.length
+    if (refused.index < end) {
+      return part.refused(said)
+    }
+  }
+  return Failure.transactionError("commit", said)
+}

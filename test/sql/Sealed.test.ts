@@ -1,0 +1,226 @@
+/**
+ * Chunks whose rows, checkpoint and commit travel to PostgreSQL in one message.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { proxy } from "../../bench/wire.js"
+import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Listener, Step, Transactor } from "../../src/index.js"
+import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
+import { sqlDrivers } from "../support/drivers.js"
+import * as Postgres from "../support/Postgres.js"
+
+interface Row {
+  readonly n: number
+}
+
+const rows = (count: number): ReadonlyArray<Row> => Array.from({ length: count }, (_, index) => ({ n: index + 1 }))
+
+const table = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  Effect.all([
+    sql`drop table if exists numbers`,
+    sql`create table numbers (n int primary key check (n <> 13))`
+  ], { discard: true }))
+
+const loaded = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => Effect.map(sql<Row>`select n from numbers order by n`, (rows) => rows.map(({ n }) => n))
+)
+
+const numbersOf = (items: ReadonlyArray<Row>) => items.map(({ n }) => n)
+
+const job = <E, R>(name: string, items: ReadonlyArray<Row>, writer: ItemWriter.ItemWriter<Row, E, R>) =>
+  Job.make(name, { flow: Step.chunk("load", { reader: ItemReader.fromIterable(items), writer, chunkSize: 4 }) })
+
+const stepsOf = Effect.gen(function*() {
+  const repository = yield* JobRepository.JobRepository
+  const [newest] = yield* JobOperator.executions({})
+  return yield* repository.stepExecutions(newest!.id)
+})
+
+const writers = {
+  insertInto: SqlItemWriter.insertInto<Row>("numbers"),
+  upsertInto: SqlItemWriter.upsertInto<Row>("numbers", { key: ["n"] }),
+  copyInto: SqlItemWriter.copyInto<Row>("numbers"),
+  "insertInto behind contramap": ItemWriter.contramap(
+    SqlItemWriter.insertInto<Row>("numbers"),
+    (row: Row) => ({ n: row.n })
+  )
+}
+
+const [, postgres] = sqlDrivers
+
+describe("chunks in one message", () => {
+  for (const [name, writer] of Object.entries(writers)) {
+    it.layer(postgres!.layer)(name, (it) => {
+      it.effect("TX-1: their rows and counts are those of any other chunk", () =>
+        Effect.gen(function*() {
+          yield* table
+          const items = rows(10)
+          yield* JobOperator.runOrFail(job("load", items, writer), {})
+          assert.deepStrictEqual(yield* loaded, numbersOf(items))
+          const [step] = yield* stepsOf
+          assert.deepStrictEqual(
+            [step!.counts.read, step!.counts.write, step!.counts.commit, step!.counts.rollback],
+            [10, 10, 3, 0]
+          )
+        }))
+
+      it.effect("FTC-8: a bad row is found and skipped, and the others are written once", () =>
+        Effect.gen(function*() {
+          yield* table
+          const tolerant = Job.make("tolerant", {
+            flow: Step.chunk("load", { reader: ItemReader.fromIterable(rows(16)), writer, chunkSize: 4 }).pipe(
+              Step.skip("SqlDataError", { limit: 1 })
+            )
+          })
+          yield* JobOperator.runOrFail(tolerant, {})
+          assert.deepStrictEqual(yield* loaded, numbersOf(rows(16)).filter((n) => n !== 13))
+          const [step] = yield* stepsOf
+          assert.deepStrictEqual([step!.counts.write, step!.counts.writeSkip], [15, 1])
+        }))
+
+      it.effect("a bad row fails the step with the writer's own error, and a restart goes on behind the last commit", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* table
+          const ended = yield* JobOperator.run(job("strict", rows(16), writer), {})
+          assert.strictEqual(ended.status, "FAILED")
+          assert.include(ended.exitStatus.messages.join(), "numbers")
+          assert.deepStrictEqual(yield* loaded, numbersOf(rows(12)))
+          yield* sql`alter table numbers drop constraint numbers_n_check`
+          yield* JobOperator.runOrFail(job("strict", rows(16), writer), {})
+          assert.deepStrictEqual(yield* loaded, numbersOf(rows(16)))
+        }))
+    })
+  }
+
+  it.layer(postgres!.layer)("and what may go wrong", (it) => {
+    it.scoped("P5: a chunk is one round trip", () =>
+      Effect.gen(function*() {
+        const counted = yield* Effect.acquireRelease(
+          Effect.flatMap(Postgres.freshUrl, (url) => Effect.promise(() => proxy(url))),
+          ({ close }) => Effect.sync(close)
+        )
+        const repository = Layer.fresh(SqlJobRepository.layerWith({ listen: false })).pipe(
+          Layer.provideMerge(Postgres.layerUrl(counted.url))
+        )
+        const roundTrips = (chunks: number) =>
+          Effect.map(
+            JobOperator.runOrFail(job(`${chunks} chunks`, rows(4 * chunks), writers.upsertInto), {}),
+            () => counted.traffic().roundTrips
+          )
+        const [first, second, third] = yield* Effect.zipRight(
+          Effect.flatMap(SqlClient.SqlClient, (sql) => sql`create table numbers (n int primary key)`),
+          Effect.all([roundTrips(9), roundTrips(10), roundTrips(110)])
+        ).pipe(Effect.provide(repository))
+        const few = second - first
+        const many = third - second
+        assert.closeTo(many - few, 100, 5)
+      }))
+
+    it.effect("LEASE-3: who was taken over writes nothing", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* table
+        const taking = Job.make("overtaken", {
+          flow: Step.chunk("load", {
+            reader: ItemReader.fromIterable(rows(12)),
+            processor: (row) =>
+              row.n === 6
+                ? Effect.as(Effect.orDie(sql`update batch_step_execution set epoch = epoch + 1`), row)
+                : Effect.succeed(row),
+            writer: writers.insertInto,
+            chunkSize: 4
+          })
+        })
+        const exit = yield* Effect.exit(JobOperator.run(taking, {}))
+        assert.isTrue(Exit.isFailure(exit))
+        assert.deepStrictEqual(yield* loaded, numbersOf(rows(4)))
+      }))
+
+    it.effect("the names of prepared statements may be forgotten, as behind a pooler", () =>
+      Effect.gen(function*() {
+        yield* table
+        const sql = yield* SqlClient.SqlClient
+        yield* JobOperator.runOrFail(
+          Job.make("pooled", {
+            flow: Step.chunk("load", {
+              reader: ItemReader.fromIterable(rows(12)),
+              processor: (row) => Effect.as(Effect.orDie(sql.unsafe("deallocate all")), row),
+              writer: writers.insertInto,
+              chunkSize: 4
+            })
+          }),
+          {}
+        )
+        assert.deepStrictEqual(yield* loaded, numbersOf(rows(12)))
+      }))
+
+    it.effect("EFF-3: an interruption has the server cancel the chunk, and its rows are gone", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* table
+        yield* sql.unsafe(
+          "create function dawdle() returns trigger language plpgsql as 'begin perform pg_sleep(30); return new; end'"
+        )
+        yield* sql`create trigger slow before insert on numbers for each row when (new.n = 7) execute function dawdle()`
+        const run = yield* Effect.fork(JobOperator.run(job("slow", rows(12), writers.insertInto), {}))
+        const busy = sql`select 1 from pg_stat_activity where wait_event = 'PgSleep'`
+        yield* Effect.repeat(busy, { until: (rows) => rows.length > 0 })
+        yield* Fiber.interrupt(run)
+        assert.deepStrictEqual(yield* loaded, numbersOf(rows(4)))
+        const [step] = yield* stepsOf
+        assert.deepStrictEqual([step!.status, step!.counts.write], ["STOPPED", 4])
+        yield* sql`drop trigger slow on numbers`
+        yield* JobOperator.runOrFail(job("slow", rows(12), writers.insertInto), {})
+        assert.deepStrictEqual(yield* loaded, numbersOf(rows(12)))
+      }))
+
+    it.effect("TX-1: who wraps the transactor is not passed by", () =>
+      Effect.gen(function*() {
+        yield* table
+        let transactions = 0
+        const watched = Effect.map(Transactor.Transactor, ({ transact }) =>
+          Transactor.Transactor.of({
+            transact: (effect, options) =>
+              Effect.suspend(() => {
+                transactions++
+                return transact(effect, options)
+              })
+          }))
+        yield* Effect.provideServiceEffect(
+          JobOperator.runOrFail(job("watched", rows(12), writers.insertInto), {}),
+          Transactor.Transactor,
+          watched
+        )
+        assert.strictEqual(transactions, 3)
+        assert.deepStrictEqual(yield* loaded, numbersOf(rows(12)))
+      }))
+
+    it.effect("a listener of the write is called inside the transaction, as ever", () =>
+      Effect.gen(function*() {
+        yield* table
+        const seen: Array<number> = []
+        const listened = Job.make("listened", {
+          flow: Step.chunk("load", {
+            reader: ItemReader.fromIterable(rows(8)),
+            writer: writers.insertInto,
+            chunkSize: 4
+          }).pipe(
+            Step.listen(Listener.step({
+              afterWrite: () =>
+                Effect.map(Effect.orDie(loaded), (rows) => {
+                  seen.push(rows.length)
+                })
+            }))
+          )
+        })
+        yield* JobOperator.runOrFail(listened, {})
+        assert.deepStrictEqual(seen, [4, 8])
+      }))
+  })
+})
