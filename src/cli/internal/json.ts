@@ -3,6 +3,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { messageOf, tagOf } from "../../internal/failure.js"
 import * as JobExecution from "../../JobExecution.js"
 import type { SkippedItem } from "../../SkippedItem.js"
 import * as StepExecution from "../../StepExecution.js"
@@ -31,10 +32,9 @@ export const skipped = ({ createTime, item, position, ...row }: SkippedItem) => 
 })
 
 /** @internal */
-export const error = (failure: unknown) => {
-  const record = typeof failure === "object" && failure !== null ? failure as { _tag?: unknown; message?: unknown } : {}
-  return { error: { tag: String(record._tag ?? "Error"), message: String(record.message ?? failure) } }
-}
+export const error = (failure: unknown) => ({
+  error: { tag: tagOf(failure), message: messageOf(failure) || String(failure) }
+})
 
 // -------------------------------------------------------------------------------------
 // internal
