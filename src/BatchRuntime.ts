@@ -14,6 +14,7 @@ import { describe } from "./internal/failure.js"
 import type { RunningSessions } from "./internal/running.js"
 import * as Running from "./internal/running.js"
 import { requestStop } from "./internal/session.js"
+import { visible } from "./internal/text.js"
 
 /**
  * The signals that end a program in order.
@@ -103,13 +104,14 @@ export const exitCodeOf = (
 }
 
 /**
- * Tells on standard error why a program failed: one line, with the stack of a defect.
+ * Tells on standard error why a program failed: one line, with the stack of a defect. Control characters are escaped.
  *
  * @since 0.1.0
  * @category utils
  */
 export const report = (cause: Cause.Cause<unknown>): void => {
-  process.stderr.write(`${Option.isSome(Cause.failureOption(cause)) ? describe(cause) : Cause.pretty(cause)}\n`)
+  const text = Option.isSome(Cause.failureOption(cause)) ? describe(cause) : Cause.pretty(cause)
+  process.stderr.write(`${visible(text)}\n`)
 }
 
 /**

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
@@ -53,5 +53,20 @@ describe("the exit code of a program (CLI-3)", () => {
   it("can be given other numbers", () => {
     assert.strictEqual(exitCodeOf(Exit.fail(refusals[0]), { exitCodes: { refused: 75 } }), 75)
     assert.strictEqual(exitCodeOf(Exit.succeed({ status: "STOPPED" }), { exitCodes: { stopped: 0 } }), 0)
+  })
+})
+
+describe("what is told when a program fails", () => {
+  it("no control characters of the error", () => {
+    const lines: Array<string> = []
+    const spy = vi.spyOn(process.stderr, "write").mockImplementation((line) => lines.push(String(line)) > 0)
+    BatchRuntime.report(Cause.fail("bad \u001b[2J\u009b"))
+    BatchRuntime.report(Cause.die(new Error("bad \u001b[2J\u009b")))
+    spy.mockRestore()
+    assert.lengthOf(lines, 2)
+    for (const line of lines) {
+      assert.include(line, "bad \\u001b[2J\\u009b")
+      assert.notMatch(line, /(?!\n)\p{Cc}/u)
+    }
   })
 })

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { quoted } from "../internal/text.js"
+import { quoted, visible } from "../internal/text.js"
 
 /**
  * A file that cannot be read or written. Says which file, what is wrong with it and what to do.
@@ -54,8 +54,10 @@ export class CsvError extends Schema.TaggedError<CsvError>()("CsvError", {
   problem: Schema.String
 }) {
   override get message(): string {
-    return `Bad row in "${this.path}", line ${this.line}: ${this.problem}. Correct the row and restart, or let the ` +
-      `step skip "CsvError". The row: ${this.raw}`
+    return visible(
+      `Bad row in "${this.path}", line ${this.line}: ${this.problem}. Correct the row and restart, or let the step ` +
+        `skip "CsvError". The row: ${this.raw}`
+    )
   }
 }
 
@@ -83,10 +85,10 @@ export class CsvHeaderError extends Schema.TaggedError<CsvHeaderError>()("CsvHea
       ...list("duplicate", this.duplicate),
       ...(this.detail === undefined ? [] : [this.detail])
     ]
-    return `The columns of "${this.path}" (header in line ${this.line}) do not fit: ${
-      problems.join("; ")
-    }. Correct the ` +
-      "header or the schema; `delimiter`, `encoding` and `strictColumns` decide how it is read."
+    return visible(
+      `The columns of "${this.path}" (header in line ${this.line}) do not fit: ${problems.join("; ")}. Correct the ` +
+        "header or the schema; `delimiter`, `encoding` and `strictColumns` decide how it is read."
+    )
   }
 }
 
@@ -111,8 +113,10 @@ export class JsonError extends Schema.TaggedError<JsonError>()("JsonError", {
 }) {
   override get message(): string {
     const element = this.element === undefined ? "" : `element ${this.element}, `
-    return `Bad value in "${this.path}", ${element}line ${this.line}: ${this.problem}. Correct it and restart, or let ` +
-      `the step skip "JsonError". The value: ${this.raw}`
+    return visible(
+      `Bad value in "${this.path}", ${element}line ${this.line}: ${this.problem}. Correct it and restart, or let the ` +
+        `step skip "JsonError". The value: ${this.raw}`
+    )
   }
 }
 
@@ -129,8 +133,10 @@ export class JsonStructureError extends Schema.TaggedError<JsonStructureError>()
   problem: Schema.String
 }) {
   override get message(): string {
-    return `Cannot read "${this.path}" any further than line ${this.line} (byte ${this.offset}): ${this.problem}. ` +
-      "Correct the file from there on, and restart."
+    return visible(
+      `Cannot read "${this.path}" any further than line ${this.line} (byte ${this.offset}): ${this.problem}. ` +
+        "Correct the file from there on, and restart."
+    )
   }
 }
 
@@ -147,7 +153,9 @@ export class ItemEncodeError extends Schema.TaggedError<ItemEncodeError>()("Item
   problem: Schema.String
 }) {
   override get message(): string {
-    return `Item ${this.item} cannot be written to "${this.path}": ${this.problem}. ` +
-      "Change the item in a processor, or let the step skip \"ItemEncodeError\"."
+    return visible(
+      `Item ${this.item} cannot be written to "${this.path}": ${this.problem}. ` +
+        "Change the item in a processor, or let the step skip \"ItemEncodeError\"."
+    )
   }
 }

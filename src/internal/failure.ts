@@ -5,7 +5,7 @@ import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { oneLine } from "./text.js"
+import { oneLine, visible } from "./text.js"
 
 /**
  * An error that no skip or retry policy may touch: the engine's own failures, and those of listeners. It is unwrapped
@@ -76,7 +76,7 @@ const textOf = (error: unknown): string => {
     : Predicate.hasProperty(error, "message") && typeof error.message === "string"
     ? error.message
     : ""
-  return message.replaceAll(/\s*\n\s*/g, " ").trim()
+  return visible(message.replaceAll(/\s*\n\s*/g, " ").trim())
 }
 
 /** Names of keys only: a value may be a secret, and so may a message that quotes it. */

@@ -2,8 +2,20 @@
  * Wording shared by error messages: always one line, always naming the near miss.
  */
 
+/**
+ * Control characters, and those that turn the direction of text, in letters: `\u001b`, as JSON has them. Text of records
+ * must not paint on a terminal or clear it. Line breaks and tabs stay.
+ *
+ * @internal
+ */
+export const visible = (text: string): string =>
+  text.replace(
+    /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 /** @internal */
-export const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()
+export const oneLine = (text: string): string => visible(text.replace(/\s+/g, " ").trim())
 
 /** @internal */
 export const quoted = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")

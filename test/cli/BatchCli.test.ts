@@ -58,6 +58,17 @@ const weekly = Job.make("weekly", {
   incrementer: JobParameters.counter("week")
 })
 
+/** What would paint, clear the screen or turn the text of a terminal. */
+const PAINT = "\u001b[31mred\u001b[2J\u009b2J\u202e"
+const paint = Job.make("paint", {
+  flow: Step.chunk("load", {
+    reader: ItemReader.fromIterable([`a${PAINT}`, "last"]),
+    processor: (text: string) => Effect.fail(new Broken({ message: `bad ${text}` })),
+    writer: ItemWriter.discard,
+    chunkSize: 1
+  }).pipe(Step.skip("Broken", { limit: 1 }), Step.quarantine())
+})
+
 /** The parser tells help and mistakes on the console. */
 const consoleOf = (write: (text: string) => void): Console.Console => {
   const log = (...args: ReadonlyArray<unknown>) => Effect.sync(() => write(args.join(" ")))
@@ -80,7 +91,7 @@ const makeCli = Effect.gen(function*() {
   const cli = BatchCli.make({
     name: "batch",
     version: "1.0.0",
-    jobs: [importJob, tidy, weekly],
+    jobs: [importJob, tidy, weekly, paint],
     layer: Layer.succeedContext(services) as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor>
   })
   const run = (...args: ReadonlyArray<string>) =>
@@ -294,6 +305,24 @@ describe("the command line", () => {
       const isOne = order.some(([token]) => token === "ID")
       assert.strictEqual(code, isOne ? 2 : 0)
       assert.include(error + text, isOne ? `no job execution ${id}` : "[]")
+    }))
+
+  it.scoped("text of records does not command the terminal", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      const answers = [yield* run("run", "paint")]
+      const [row] = yield* operate(JobOperator.executions())
+      const id = String(row!.id)
+      answers.push(yield* run("show", id), yield* run("skipped", id), yield* run("skipped", id, "--json"))
+      for (const { text } of answers) {
+        assert.include(text, "\\u001b[31mred")
+        assert.notMatch(text, /(?!\n)[\p{Cc}\u202e]/u)
+      }
+      const [skipped] = JSON.parse(answers[3]!.text)
+      assert.strictEqual(skipped.item, `a${PAINT}`)
+      const imported = yield* run("run", "import", ...valid.map((text) => text === "a.csv" ? PAINT : text))
+      assert.include(imported.text, "file=\\u001b[31mred")
+      assert.notMatch(imported.text, /(?!\n)[\p{Cc}\u202e]/u)
     }))
 
   it.scoped("on a terminal there is a live line, which is gone at the end", () =>

@@ -123,6 +123,13 @@ describe("CsvItemReader", () => {
         )
       }))
 
+    it.effect("tells control characters of a bad row in letters, and keeps the row as it was", () =>
+      Effect.gen(function*() {
+        const [error] = failuresOf(yield* read("a,b\n11,\u001b[31mred\u001b[2J,x\n"))
+        assert.strictEqual(error?._tag === "CsvError" ? error.raw : "", "11,\u001b[31mred\u001b[2J,x")
+        assert.include(error?.message, "The row: 11,\\u001b[31mred\\u001b[2J,x")
+      }))
+
     it.effect("says that a file is UTF-16", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(read(Buffer.from("\uFEFFa,b\n1,2", "utf16le")))

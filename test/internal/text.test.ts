@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as Text from "../../src/internal/text.js"
 
@@ -22,6 +23,21 @@ describe("text", () => {
 
   it.prop("oneLine gives one line", [Schema.String], ([text]) => {
     assert.isFalse(/[\r\n]/.test(Text.oneLine(text)))
+  })
+
+  it.prop("visible leaves nothing that commands a terminal, and other text as it is", {
+    text: FastCheck.string({ unit: "grapheme-composite" }),
+    control: FastCheck.constantFrom("\u0000", "\u001b[2J", "\r", "\b", "\u007f", "\u009b2J", "\u202e")
+  }, ({ control, text }) => {
+    assert.isFalse(/(?![\n\t])[\p{Cc}\u202e]/u.test(Text.visible(`${text}${control}${text}`)))
+    assert.isFalse(/[\p{Cc}\u202e]/u.test(Text.oneLine(`${text}${control}${text}`)))
+    assert.strictEqual(JSON.parse(Text.visible(JSON.stringify({ [text]: control })))[text], control)
+    const plain = text.replaceAll(/[\p{Cc}\p{Cf}]/gu, "")
+    assert.strictEqual(Text.visible(plain), plain)
+  })
+
+  it("control characters are spelt as in JSON; lines and tabs stay", () => {
+    assert.strictEqual(Text.visible("a\u001b[31mb\u009b\n\tc"), "a\\u001b[31mb\\u009b\n\tc")
   })
 
   it("words", () => {

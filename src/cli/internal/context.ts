@@ -7,6 +7,7 @@ import * as Terminal from "@effect/platform/Terminal"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { BatchStatus } from "../../BatchStatus.js"
+import { visible } from "../../internal/text.js"
 import type { Job } from "../../Job.js"
 import type { JobRegistry } from "../../JobRegistry.js"
 import type { JobRepository } from "../../JobRepository.js"
@@ -45,7 +46,7 @@ export const answering = (
 ): Effect.Effect<void, unknown, Terminal.Terminal> =>
   Effect.gen(function*() {
     const terminal = yield* Terminal.Terminal
-    const write = (text: string) => Effect.ignore(terminal.display(`${text}\n`))
+    const write = (text: string) => Effect.ignore(terminal.display(`${visible(text)}\n`))
     const writeJson = (value: unknown) => write(JSON.stringify(value, undefined, 2))
     const answer = yield* Effect.provide(work, context.live).pipe(
       Effect.tapError((error) => isJson ? writeJson(Json.error(error)) : Effect.void)

@@ -10,6 +10,7 @@ import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import type { BatchEvent } from "../../BatchEvent.js"
 import { countsText, stepLine } from "../../internal/summary.js"
+import { visible } from "../../internal/text.js"
 import * as JobOperator from "../../JobOperator.js"
 import * as Meter from "../../ProgressMeter.js"
 import * as Format from "./format.js"
@@ -92,7 +93,8 @@ const erase = (view: View): Effect.Effect<void> =>
     return wasDrawn ? write(view, "\r\u001b[2K") : Effect.void
   })
 
-const line = (view: View, text: string): Effect.Effect<void> => Effect.zipRight(erase(view), write(view, `${text}\n`))
+const line = (view: View, text: string): Effect.Effect<void> =>
+  Effect.zipRight(erase(view), write(view, `${visible(text)}\n`))
 
 /** Without line wrapping, or a narrow terminal would keep a part of every drawing. */
 const live = (view: View, text: string): Effect.Effect<void> =>
@@ -100,7 +102,7 @@ const live = (view: View, text: string): Effect.Effect<void> =>
     erase(view),
     Effect.suspend(() => {
       view.drawn = true
-      return write(view, `\u001b[?7l${text}\u001b[?7h`)
+      return write(view, `\u001b[?7l${visible(text)}\u001b[?7h`)
     })
   )
 
