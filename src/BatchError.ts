@@ -256,7 +256,7 @@ export class NoSuchJob extends Schema.TaggedError<NoSuchJob>()("NoSuchJob", {
   known: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    const known = this.known.length === 0 ? "no job is registered" : `registered are ${quoted(this.known)}`
+    const known = this.known.length === 0 ? "no job is registered" : `the jobs are ${quoted(this.known)}`
     return `There is no job "${this.name}"${didYouMean(this.name, this.known)}: ${known}`
   }
 }

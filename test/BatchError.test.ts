@@ -67,7 +67,7 @@ const messages: Record<string, string> = {
     "(conflict: somebody else was faster; look at the current state and try again)",
   NoSuchJobExecution: "There is no job execution 7: list the executions of the job to find its id",
   NoSuchJobInstance: "There is no job instance 7: list the instances of the job to find its id",
-  NoSuchJob: `There is no job "imprt" (did you mean "import"?): registered are "import", "export"`,
+  NoSuchJob: `There is no job "imprt" (did you mean "import"?): the jobs are "import", "export"`,
   JobExecutionNotRunning: "Execution 7 is not running, it is FAILED: there is nothing to stop",
   UnreadableContextKey: `The entry "lastId" of step "load" does not fit its schema: Expected number; ` +
     "accept the stored form in the schema, or use another key",

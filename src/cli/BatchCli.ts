@@ -21,14 +21,16 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import { NoSuchJob } from "../BatchError.js"
 import * as BatchRuntime from "../BatchRuntime.js"
 import type { BatchStatus } from "../BatchStatus.js"
 import type { Job } from "../Job.js"
 import * as JobRegistry from "../JobRegistry.js"
 import type { JobRepository } from "../JobRepository.js"
 import type { Transactor } from "../Transactor.js"
-import { optionsFirst } from "./internal/arguments.js"
+import { optionsFirst, unknownJob } from "./internal/arguments.js"
 import type { CliContext } from "./internal/context.js"
+import { telling } from "./internal/context.js"
 import * as Operator from "./internal/operatorCommands.js"
 import { purge } from "./internal/purgeCommand.js"
 import * as Run from "./internal/runCommands.js"
@@ -81,8 +83,13 @@ export const make = <const Jobs extends ReadonlyArray<Job.Any>, E>(options: {
     JobRegistry.layer(jobs) as Layer.Layer<any, unknown, any>,
     layer
   ) as CliContext["live"]
+  const known = jobs.map((job) => job.name).sort()
   return (args) =>
     Effect.suspend(() => {
+      const unknown = unknownJob(args.slice(2), known)
+      if (unknown !== undefined) {
+        return telling(args.includes("--json"), Effect.fail(new NoSuchJob({ name: unknown, known })))
+      }
       const context: CliContext = { jobs, live, ended: undefined }
       const commands = [...PER_JOB, ...OPERATING].map((command) => command(context)) as [
         Run.AnyCommand,

@@ -307,6 +307,22 @@ describe("the command line", () => {
       assert.include(error + text, isOne ? `no job execution ${id}` : "[]")
     }))
 
+  it.scoped("a job that there is not is refused by its name, with those that there are", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      for (const command of ["run", "next", "explain", "graph"]) {
+        const { code, error } = yield* run(command, "tidi")
+        assert.strictEqual(code, 2)
+        assert.strictEqual(
+          error,
+          "There is no job \"tidi\" (did you mean \"tidy\"?): the jobs are \"import\", \"paint\", \"tidy\", \"weekly\""
+        )
+      }
+      const json = yield* run("run", "nope", "--file", "a.csv", "--json")
+      assert.strictEqual(JSON.parse(json.text).error.tag, "NoSuchJob")
+      assert.strictEqual((yield* run("run", "TIDY")).code, 0)
+    }))
+
   it.scoped("text of records does not command the terminal", () =>
     Effect.gen(function*() {
       const { operate, run } = yield* makeCli

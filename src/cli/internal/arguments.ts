@@ -1,7 +1,10 @@
 /**
- * `show 7 --json` and `show --json 7` are the same to people, but the parser wants options first, and a flag that is
- * followed by `1`, `0` or the like takes it for its own value. Pure.
+ * What people mean and the parser does not see. `show 7 --json` and `show --json 7` are the same to them, but the parser
+ * wants options first, and a flag that is followed by `1`, `0` or the like takes it for its own value. Pure.
  */
+
+/** The commands that have a subcommand for every job. */
+const PER_JOB: ReadonlyArray<string> = ["run", "next", "explain"]
 
 /** The commands that take positional arguments, and which of their options have a value. */
 const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -49,4 +52,16 @@ export const optionsFirst = (args: ReadonlyArray<string>): ReadonlyArray<string>
     }
   }
   return [command, ...options, ...positional]
+}
+
+/**
+ * The job that such a command line names although there is none. The parser would speak of a subcommand.
+ *
+ * @internal
+ */
+export const unknownJob = (args: ReadonlyArray<string>, jobs: ReadonlyArray<string>): string | undefined => {
+  const [command, name] = args
+  const isNamed = command !== undefined && PER_JOB.includes(command) && name !== undefined && !name.startsWith("-")
+  // The parser does not tell cases apart.
+  return isNamed && !jobs.some((job) => job.toLowerCase() === name.toLowerCase()) ? name : undefined
 }

@@ -45,12 +45,23 @@ export const answering = (
   work: Effect.Effect<Answer, unknown, Services | Terminal.Terminal>
 ): Effect.Effect<void, unknown, Terminal.Terminal> =>
   Effect.gen(function*() {
-    const terminal = yield* Terminal.Terminal
-    const write = (text: string) => Effect.ignore(terminal.display(`${visible(text)}\n`))
-    const writeJson = (value: unknown) => write(JSON.stringify(value, undefined, 2))
-    const answer = yield* Effect.provide(work, context.live).pipe(
-      Effect.tapError((error) => isJson ? writeJson(Json.error(error)) : Effect.void)
-    )
+    const answer = yield* telling(isJson, Effect.provide(work, context.live))
     context.ended = answer.ended
-    yield* isJson ? writeJson(answer.json) : write(answer.text)
+    yield* write(isJson ? jsonText(answer.json) : answer.text)
   })
+
+/** Machines read the error, too; people are told it when the program ends. @internal */
+export const telling = <A, E, R>(
+  isJson: boolean,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | Terminal.Terminal> =>
+  Effect.tapError(work, (error) => isJson ? write(jsonText(Json.error(error))) : Effect.void)
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const write = (text: string): Effect.Effect<void, never, Terminal.Terminal> =>
+  Effect.flatMap(Terminal.Terminal, (terminal) => Effect.ignore(terminal.display(`${visible(text)}\n`)))
+
+const jsonText = (value: unknown): string => JSON.stringify(value, undefined, 2)
