@@ -86,9 +86,27 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(problems(result).map((line) => line.replace(/ Expected.*/, " Expected")), [
       `fille is not a parameter of this job (did you mean "file"?)`,
       "file is missing",
-      "date is not a valid date",
+      "date is not a valid date: \"soon\"; write it like \"2026-06-30\"",
       "copies Expected",
       "verbose Expected"
+    ])
+  })
+
+  it("VALID-2: a problem tells what was given, and of an optional parameter only what it should be", () => {
+    class Params extends JobParameters.Tag<Params>()("Params", {
+      delay: Schema.optional(Schema.Number),
+      pages: Schema.optionalWith(Schema.Int, { default: () => 1 }),
+      from: Schema.Date,
+      to: Schema.optional(Schema.Date),
+      secret: Schema.Redacted(Schema.Date)
+    }) {}
+    const input = { delay: "abc", pages: "1", from: "soon", to: "30\u001b[2J", secret: "s3cret" }
+    assert.deepStrictEqual(problems(JobParameters.decodeUnknown(Params, input)), [
+      "delay Expected number, actual \"abc\"",
+      "pages Expected number, actual \"1\"",
+      "from is not a valid date: \"soon\"; write it like \"2026-06-30\"",
+      "to is not a valid date: \"30\\u001b[2J\"; write it like \"2026-06-30\"",
+      "secret is not valid (the value is secret and not shown)"
     ])
   })
 

@@ -36,16 +36,16 @@ export const isRedacted = (field: Field): boolean => roots(field).some((ast) => 
 
 /** @internal */
 export const encode = (name: string, field: Field, value: object): Coded =>
-  withValidDate(name, pick(name, value)).pipe(
-    Either.flatMap((picked) => code(name, field, Schema.encodeUnknownEither(single(name, field))(picked))),
+  withValidDate(name, field, value, pick(name, value)).pipe(
+    Either.flatMap((picked) => code(name, field, value, Schema.encodeUnknownEither(single(name, field))(picked))),
     Either.flatMap((encoded) => asJson(name, field, encoded))
   )
 
 /** @internal */
 export const decode = (name: string, field: Field, value: object): Coded =>
   Either.flatMap(
-    code(name, field, Schema.decodeUnknownEither(single(name, field))(pick(name, value))),
-    (decoded) => withValidDate(name, decoded)
+    code(name, field, value, Schema.decodeUnknownEither(single(name, field))(pick(name, value))),
+    (decoded) => withValidDate(name, field, value, decoded)
   )
 
 /**
@@ -101,16 +101,22 @@ const pick = (name: string, value: object): Coding =>
 const code = (
   name: string,
   field: Field,
+  given: object,
   result: Either.Either<Coding, ParseResult.ParseError>
-): Coded => Either.mapLeft(result, (error) => explain(name, field, error))
+): Coded => Either.mapLeft(result, (error) => explain(name, field, pick(name, given)[name], error))
 
 /** `Schema.DateFromString` lets an invalid date pass; it must not become part of a job's identity. */
-const withValidDate = (name: string, decoded: Coding): Coded => {
+const withValidDate = (name: string, field: Field, given: object, decoded: Coding): Coded => {
   const value = decoded[name]
   return value instanceof Date && Number.isNaN(value.getTime())
-    ? Either.left("is not a valid date")
+    ? Either.left(isRedacted(field) ? HIDDEN : noDate(pick(name, given)[name]))
     : Either.right(decoded)
 }
+
+const noDate = (given: unknown): string =>
+  typeof given === "string"
+    ? oneLine(`is not a valid date: ${JSON.stringify(given)}; write it like "2026-06-30"`)
+    : "is not a valid date"
 
 const asJson = (name: string, field: Field, encoded: Coding): Coded =>
   encoded[name] === undefined
@@ -122,18 +128,23 @@ const asJson = (name: string, field: Field, encoded: Coding): Coded =>
 
 const HIDDEN = "is not valid (the value is secret and not shown)"
 
-const explain = (name: string, field: Field, error: ParseResult.ParseError): string => {
+const explain = (name: string, field: Field, given: unknown, error: ParseResult.ParseError): string => {
   const issues = ParseResult.ArrayFormatter.formatErrorSync(error)
   if (isRedacted(field) && issues.some((issue) => issue._tag !== "Missing")) {
     return HIDDEN
   }
+  // Of an optional value, that it is not `undefined` is no news.
+  const told = issues.filter(({ message }) => !message.startsWith("Expected undefined, actual "))
   return oneLine(
-    issues.map(({ message, path }) => {
+    (told.length === 0 ? issues : told).map(({ message, path }) => {
       const inner = path.slice(path[0] === name ? 1 : 0).map(String).join(".")
-      return inner === "" ? message : `at ${inner}: ${message}`
+      return inner !== "" ? `at ${inner}: ${message}` : NO_DATE.test(message) ? noDate(given) : message
     }).join("; ")
   )
 }
+
+/** It leaves out what was given. */
+const NO_DATE = /^Expected a valid Date.*, actual Invalid Date$/
 
 /** The ASTs a field is made of: one for a schema, two for a transforming property. */
 const roots = (field: Field): ReadonlyArray<AST.AST> =>

@@ -149,9 +149,10 @@ describe("the command line", () => {
         ...["run", "import", "--file", "a.csv", "--mode", "full", "--business-date", "soon", "--size", "many"]
       )
       assert.strictEqual(code, 2)
-      for (const problem of ["businessDate is not a valid date", "size Expected number"]) {
+      for (const problem of ["businessDate is not a valid date: \"soon\"", "size Expected number, actual \"many\""]) {
         assert.include(error, problem)
       }
+      assert.notInclude(error, "undefined")
       const missing = yield* run("run", "import", "--mode", "full")
       assert.deepStrictEqual([missing.code, missing.text.includes("--file")], [2, true])
       assert.deepStrictEqual(yield* operate(JobOperator.executions()), [])
