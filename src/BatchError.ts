@@ -10,7 +10,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { BatchStatus } from "./BatchStatus.js"
-import { didYouMean, ownerInWords, plural, quoted, rootMessage } from "./internal/text.js"
+import { didYouMean, ownerInWords, plural, quoted, rootMessage, withoutAdvice } from "./internal/text.js"
 
 /**
  * Why a storage operation failed, in terms of what helps: `transient` – trying
@@ -54,7 +54,8 @@ export class InvalidJobParameters extends Schema.TaggedError<InvalidJobParameter
 
 /**
  * Represents the launch of an instance that has nothing left to do: it completed,
- * or was abandoned (LAUNCH-4, D9).
+ * or was abandoned (LAUNCH-4, D9). With `abandoning` it is about the attempt to
+ * abandon an execution that completed.
  *
  * @since 0.1.0
  * @category errors
@@ -64,13 +65,14 @@ export class JobInstanceAlreadyComplete
     jobName: Schema.String,
     parameters: Schema.String,
     executionId: Schema.Number,
-    status: BatchStatus
+    status: BatchStatus,
+    abandoning: Schema.optional(Schema.Boolean)
   })
 {
   override get message(): string {
     const parameters = this.parameters === "" ? "without parameters" : `with parameters ${this.parameters}`
     return `Job "${this.jobName}" ${parameters} is ${this.status} already (execution ${this.executionId}): ` +
-      "change an identifying parameter to run it again"
+      (this.abandoning === true ? "there is nothing to abandon" : "change an identifying parameter to run it again")
   }
 }
 
@@ -156,7 +158,7 @@ export class SkipLimitExceeded extends Schema.TaggedError<SkipLimitExceeded>()("
 }) {
   override get message(): string {
     return `Step "${this.step}" met a bad item after ${plural(this.skips, "skip")} and its skip limit is ` +
-      `${this.limit}${because(this.cause)}; mend the input or raise the limit, then restart`
+      `${this.limit}${withoutAdvice(because(this.cause))}; mend the input or raise the limit, then restart`
   }
 }
 
@@ -314,18 +316,21 @@ export class UnreadableContextKey extends Schema.TaggedError<UnreadableContextKe
 }
 
 /**
- * Represents a stored position from which a reader cannot go on.
+ * Represents a stored position from which a reader cannot go on. `advice` is what
+ * helps, where the reader knows more about that than this error.
  *
  * @since 0.1.0
  * @category errors
  */
 export class UnreadablePosition extends Schema.TaggedError<UnreadablePosition>()("UnreadablePosition", {
   reader: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  advice: Schema.optional(Schema.String)
 }) {
   override get message(): string {
-    return `"${this.reader}" cannot go on from its stored state: ${this.detail}; ` +
+    const advice = this.advice ??
       "restart with the component that stored it, or run the job with another identifying parameter"
+    return `"${this.reader}" cannot go on from its stored state: ${this.detail}; ${advice}`
   }
 }
 

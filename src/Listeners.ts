@@ -13,7 +13,7 @@ import * as ExecutionContext from "./ExecutionContext.js"
 import * as ExitStatus from "./ExitStatus.js"
 import { describeError } from "./internal/failure.js"
 import * as Json from "./internal/json.js"
-import { plural, quoted } from "./internal/text.js"
+import { plural, quoted, withoutAdvice } from "./internal/text.js"
 import * as JobScope from "./JobScope.js"
 import type { StepListener } from "./Listener.js"
 import * as Sensitive from "./Sensitive.js"
@@ -174,11 +174,11 @@ export const logSkips = <In = unknown, Out = unknown>(options?: {
   const input = shower(options?.input)
   const output = shower(options?.output)
   return {
-    onSkipInRead: (error) => Effect.logWarning(`Skipped a record while reading: ${describeError(error)}`),
+    onSkipInRead: (error) => Effect.logWarning(`Skipped a record while reading: ${skipped(error)}`),
     onSkipInProcess: (item, error) =>
-      Effect.logWarning(`Skipped a record while processing: ${describeError(error)}${input(item)}`),
+      Effect.logWarning(`Skipped a record while processing: ${skipped(error)}${input(item)}`),
     onSkipInWrite: (item, error) =>
-      Effect.logWarning(`Skipped a record while writing: ${describeError(error)}${output(item)}`)
+      Effect.logWarning(`Skipped a record while writing: ${skipped(error)}${output(item)}`)
   }
 }
 
@@ -224,6 +224,8 @@ const setIfAbsent = (key: ExecutionContext.Key<Json.Json>, value: Json.Json) =>
   Effect.orDie(
     Effect.flatMap(StepScope.get(key), (existing) => Option.isSome(existing) ? Effect.void : StepScope.set(key, value))
   )
+
+const skipped = (error: unknown): string => withoutAdvice(describeError(error))
 
 const shower = (schema: Schema.Schema.All | undefined): (item: unknown) => string => {
   if (schema === undefined) {

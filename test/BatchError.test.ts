@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import * as BatchError from "../src/BatchError.js"
+import { CsvError, ItemEncodeError, JsonError } from "../src/file/FileError.js"
+import { withoutAdvice } from "../src/internal/text.js"
 
 const cause = new Error("boom")
 
@@ -103,6 +105,24 @@ describe("BatchError", () => {
       assert.strictEqual(back.message, error.message)
     })
   }
+
+  it("a bad record that was skipped, or one too many, is told without the advice to skip it", () => {
+    const row = new CsvError({ path: "in.csv", line: 3, raw: "3,x", problem: "amount: Expected number" })
+    const told = "Bad row in \"in.csv\", line 3: amount: Expected number. The row: 3,x"
+    assert.strictEqual(withoutAdvice(row.message), told)
+    assert.strictEqual(
+      new BatchError.SkipLimitExceeded({ step: "load", limit: 1, skips: 1, cause: row }).message,
+      `Step "load" met a bad item after 1 skip and its skip limit is 1: ${told}; mend the input or raise the limit, ` +
+        "then restart"
+    )
+    const element = new JsonError({ path: "in.json", line: 3, offset: 9, raw: "{}", problem: "id: is missing" })
+    assert.strictEqual(
+      withoutAdvice(element.message),
+      "Bad value in \"in.json\", line 3: id: is missing. The value: {}"
+    )
+    const item = new ItemEncodeError({ path: "out.csv", item: 2, problem: "it lacks \"a\"" })
+    assert.strictEqual(withoutAdvice(item.message), "Item 2 cannot be written to \"out.csv\": it lacks \"a\".")
+  })
 
   it("a skip limit may be described in words", () => {
     const error = new BatchError.SkipLimitExceeded({ step: "load", limit: "10 or 3", skips: 4, cause })

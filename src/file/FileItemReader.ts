@@ -14,6 +14,7 @@ import { UnreadablePosition } from "../BatchError.js"
 import { Json } from "../internal/json.js"
 import * as ItemReader from "../ItemReader.js"
 import { FileError } from "./FileError.js"
+import { putBack } from "./internal/byteWindow.js"
 import { fromPlatformError } from "./internal/platformError.js"
 
 /**
@@ -134,7 +135,8 @@ const startOf = (
   return index < 0
     ? new UnreadablePosition({
       reader: name,
-      detail: `"${file}", in which the last run stopped, is not there any more`
+      detail: `"${file}", in which the last run stopped, is not there any more`,
+      advice: putBack
     })
     : Effect.succeed({ index, last: "", from: Option.some(position) })
 }

@@ -44,7 +44,8 @@ export const abandon = (
           jobName: instance.jobName,
           parameters: JobParameters.format(parameters),
           executionId,
-          status
+          status,
+          abandoning: true
         })
       )
     }

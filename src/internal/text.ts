@@ -49,6 +49,14 @@ export const didYouMean = (name: string, known: ReadonlyArray<string>): string =
 }
 
 /**
+ * What an error about a bad record says, without what to do: the record has been skipped already, or may not be.
+ *
+ * @internal
+ */
+export const withoutAdvice = (message: string): string =>
+  message.replace(/ [A-Z][a-z ]*, or let the step skip "\w+"\./, "")
+
+/**
  * The innermost message of an error: drivers wrap what happened in layers that only say that something did.
  *
  * @internal

@@ -2,12 +2,15 @@
  * The pure parts of the command line.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { optionsFirst } from "../../src/cli/internal/arguments.js"
 import * as Format from "../../src/cli/internal/format.js"
 import * as Flags from "../../src/cli/internal/parameterFlags.js"
 import { liveLine } from "../../src/cli/internal/progress.js"
+import { CsvError } from "../../src/file/FileError.js"
 import { JobParameters } from "../../src/index.js"
 
 class Params extends JobParameters.Tag<Params>()("Params", {
@@ -91,6 +94,21 @@ describe("arguments", () => {
 describe("what people read", () => {
   it("tables align numbers to the right", () => {
     assert.strictEqual(Format.table(["N", "NAME"], [["1", "a"], ["10", "b"]]), " N  NAME\n 1  a\n10  b")
+  })
+
+  it("skipped records do not ask to be skipped", () => {
+    const row = new CsvError({ path: "in.csv", line: 3, raw: "3,x", problem: "amount: Expected number" })
+    const text = Format.skipped([{
+      stepName: "load",
+      phase: "read",
+      position: Option.none(),
+      errorTag: "CsvError",
+      message: row.message,
+      item: Option.none(),
+      createTime: DateTime.unsafeMake(0)
+    }])
+    assert.include(text, "amount: Expected number. The row: 3,x")
+    assert.notInclude(text, "skip \"CsvError\"")
   })
 
   it("durations are short", () => {

@@ -346,8 +346,8 @@ describe("CsvItemReader", () => {
         assert.strictEqual(
           Either.getLeft(found).pipe(Option.getOrThrow).message,
           "\"CsvItemReader(in.csv)\" cannot go on from its stored state: 19 bytes of \"in.csv\" were read " +
-            "before, but now it has only 14; restart with the component that stored it, or run the job with another " +
-            "identifying parameter"
+            "before, but now it has only 14; put the file back as it was and restart, or abandon the execution and " +
+            "run the job with another identifying parameter"
         )
       }))
 
@@ -355,6 +355,10 @@ describe("CsvItemReader", () => {
       Effect.gen(function*() {
         const found = yield* restart((content) => content.replace("aa,1", "aa,10"))
         assert.include(Either.getLeft(found).pipe(Option.getOrThrow).message, "is not what was read there")
+        assert.include(
+          Either.getLeft(found).pipe(Option.getOrThrow).message,
+          "; put the file back as it was and restart"
+        )
       }))
 
     it.effect("refuses a file with another header", () =>
@@ -366,7 +370,7 @@ describe("CsvItemReader", () => {
         files.set(path, long.replace("id,cents", "cents,id"))
         const error = yield* Effect.flip(Effect.provide(readAll(reader, { from: pages[0]!.position }), files.layer))
         assert.strictEqual(error._tag, "UnreadablePosition")
-        assert.include(error.message, "the header of \"in.csv\" is not the one that was read before")
+        assert.include(error.message, "the header of \"in.csv\" is not the one that was read before; put the file back")
       }))
 
     it.effect("refuses what is not a position of its own", () =>

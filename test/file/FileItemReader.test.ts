@@ -35,7 +35,7 @@ describe("FileItemReader", () => {
       assert.deepStrictEqual(itemsOf(found), [4, 5])
       const gone = FileItemReader.concatFiles(["c", "d"], (path) => NdjsonItemReader.make(path))
       const error = yield* Effect.flip(Effect.provide(readAll(gone, { from: inB.position }), files.layer))
-      assert.include(error.message, "\"b\", in which the last run stopped, is not there any more")
+      assert.include(error.message, "\"b\", in which the last run stopped, is not there any more; put the file back")
     }))
 
   it.effect("remembers the last file even when all are gone, and reads what comes after it", () =>

@@ -4,6 +4,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import { withoutAdvice } from "../../internal/text.js"
 import * as JobExecution from "../../JobExecution.js"
 import * as JobParameters from "../../JobParameters.js"
 import type { SkippedItem } from "../../SkippedItem.js"
@@ -77,7 +78,7 @@ export const skipped = (rows: ReadonlyArray<SkippedItem>): string =>
       stepName,
       phase,
       errorTag,
-      message,
+      withoutAdvice(message),
       Option.match(item, { onNone: () => "", onSome: (value) => JSON.stringify(value) })
     ])
   )

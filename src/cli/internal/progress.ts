@@ -10,7 +10,7 @@ import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import type { BatchEvent } from "../../BatchEvent.js"
 import { countsText, stepLine } from "../../internal/summary.js"
-import { visible } from "../../internal/text.js"
+import { visible, withoutAdvice } from "../../internal/text.js"
 import * as JobOperator from "../../JobOperator.js"
 import * as Meter from "../../ProgressMeter.js"
 import * as Format from "./format.js"
@@ -76,7 +76,7 @@ const draw = (view: View, event: BatchEvent, now: number): Effect.Effect<void> =
     case "ChunkRolledBack":
       return line(view, `  ${event.step.stepName} rolled a chunk back: ${event.message}`)
     case "ItemSkipped":
-      return line(view, `  ${event.step.stepName} skipped an item in ${event.phase}: ${event.message}`)
+      return line(view, `  ${event.step.stepName} skipped an item in ${event.phase}: ${withoutAdvice(event.message)}`)
     case "StepEnded":
       return line(view, `  ${stepLine(event.step)}`)
     case "JobEnded":

@@ -95,11 +95,11 @@ export class ByteWindow {
   moveTo(offset: number, fingerprint: number): Effect.Effect<void, FileError | UnreadablePosition> {
     const length = Math.min(tailLength, offset)
     return offset > this.size
-      ? this.unreadable(`${offset} bytes of "${this.path}" were read before, but now it has only ${this.size}`)
+      ? this.changed(`${offset} bytes of "${this.path}" were read before, but now it has only ${this.size}`)
       : Effect.flatMap(length === 0 ? Effect.succeed(undefined) : this.readAt(offset - length, length), (block) => {
         const before = block ?? Buffer.alloc(0)
         if (hashBytes(before) !== fingerprint) {
-          return this.unreadable(
+          return this.changed(
             `what stands in "${this.path}" before byte ${offset} is not what was read there (rows behind the last ` +
               "commit may be corrected, earlier ones not)"
           )
@@ -114,6 +114,11 @@ export class ByteWindow {
 
   unreadable(detail: string): UnreadablePosition {
     return new UnreadablePosition({ reader: this.reader, detail })
+  }
+
+  /** It is no longer the file that was read. */
+  changed(detail: string): UnreadablePosition {
+    return new UnreadablePosition({ reader: this.reader, detail, advice: putBack })
   }
 
   private tail(count: number): Buffer {
@@ -158,6 +163,14 @@ export const open = (
   }).pipe(
     Effect.catchAll((error) => error._tag === "FileError" ? error : fromPlatformError(options.path, "read")(error))
   )
+
+/**
+ * What helps when a file is not what was read before.
+ *
+ * @internal
+ */
+export const putBack = "put the file back as it was and restart, or abandon the execution and run the job with " +
+  "another identifying parameter"
 
 /**
  * FNV-1a. The fingerprints guard against mistakes, not against forgery, and are taken once per page.

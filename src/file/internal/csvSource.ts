@@ -76,7 +76,7 @@ export const open = <A>(
     if (Option.isSome(start)) {
       const { behind, line, offset } = start.value
       if (start.value.header !== header?.hash) {
-        return yield* bytes.unreadable(`the header of "${path}" is not the one that was read before`)
+        return yield* bytes.changed(`the header of "${path}" is not the one that was read before`)
       }
       yield* rows.window.moveTo(offset, line, behind)
     }

@@ -47,5 +47,5 @@ export const encode = <P, I extends Json>(schema: Schema.Schema<P, I>): (positio
  */
 export const renamed = <E>(error: E, from: string, to: string): E =>
   error instanceof UnreadablePosition && error.reader === from
-    ? new UnreadablePosition({ reader: to, detail: error.detail }) as E & UnreadablePosition
+    ? new UnreadablePosition({ reader: to, detail: error.detail, advice: error.advice }) as E & UnreadablePosition
     : error

@@ -88,6 +88,7 @@ for (const driver of drivers) {
           const complete = yield* JobOperator.run(done("complete"), {})
           const nothing = yield* Effect.flip(JobOperator.abandon(complete.id))
           assert.strictEqual(nothing._tag, "JobInstanceAlreadyComplete")
+          assert.match(nothing.message, /is COMPLETED already \(execution \d+\): there is nothing to abandon$/)
         }))
 
       it.effect("RECOVER-1, C17: a dead execution becomes FAILED with its steps; again, or when complete, nothing happens", () =>
