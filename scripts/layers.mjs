@@ -118,6 +118,7 @@ const layers = [
       "internal/running",
       "internal/saving",
       "internal/session",
+      "internal/stepBranch",
       "internal/stepOutcome",
       "internal/stepRunner",
       "internal/stepState",
@@ -141,7 +142,7 @@ const exceptions = [
 
 /** What each place may import besides src/ itself. The first entry that matches a file decides. */
 const packages = [
-  { modules: ["sql/*"], allowed: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "pg-copy-streams"] },
+  { modules: ["sql/*"], allowed: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "node:crypto"] },
   { modules: ["file/*"], allowed: ["effect", "@effect/platform", "node:"] },
   {
     modules: ["cli/*"],

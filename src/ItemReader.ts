@@ -111,6 +111,11 @@ export interface Source<out A, out E = never, out R = never> {
    * true.
    */
   readonly waits?: boolean | undefined
+  /**
+   * Whether nothing that the step writes can change what is read, as with a file. Then a step may, unasked, read on while
+   * it writes (see `prefetch` of `Step.chunk`). Default false.
+   */
+  readonly independent?: boolean | undefined
 }
 
 /**

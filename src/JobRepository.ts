@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { JobRepositoryError, LaunchError, NoSuchJobExecution, OwnershipLost } from "./BatchError.js"
 import type { BatchStatus } from "./BatchStatus.js"
+import type { Counts } from "./Counts.js"
 import type { ExecutionContext } from "./ExecutionContext.js"
 import type { Json } from "./internal/json.js"
 import * as MemoryDriver from "./internal/memoryDriver.js"
@@ -310,7 +311,7 @@ export interface Encoded {
     epoch: number
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
   /**
-   * The same as a command that must be refused when it finds no row, or one with another number of commits. Then there is
+   * The same as a command that must be refused when it finds no row, or one with other numbers of commits or rollbacks. Then there is
    * no error. A driver that cannot leaves it out.
    *
    * @internal
@@ -320,7 +321,7 @@ export interface Encoded {
     readonly seal: (
       row: StepExecutionRow,
       epoch: number,
-      commitsBefore: number
+      before: Pick<Counts, "commit" | "rollback">
     ) => Sealed<string, Option.Option<JobRepositoryError>>
   } | undefined
   readonly stepHistory: (

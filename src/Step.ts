@@ -62,6 +62,13 @@ export interface ChunkStep<out In, out Out, out Code extends string, out E = nev
  * - `chunkSize`: a number of items (at least 1), or a completion policy by count, time or predicate (CP-1). A record
  *   that is skipped in reading does not use up a place.
  * - `concurrency`: how many items of a chunk are processed at once; their order is kept. Default 1.
+ * - `prefetch`: whether the next chunk is read and processed while one is written. Counts, restart, skips, failures and
+ *   stops are those of one after the other: what was read ahead of a chunk that fails the step is read again by the
+ *   restart. But reader and processor do not see yet what the chunk in front of them writes, and the processor may be
+ *   called for items whose step has failed. By default it is on where nobody can notice: the reader is one of files or of
+ *   an array, the processor is a plain function (`ItemProcessor.map`, `filter`, …) or none, and a chunk is one message to
+ *   PostgreSQL (table writers, with the repository in the same database); two of these are then on their way at a time.
+ *   Listeners of chunks and items, and transactional reading or processing, switch it off.
  *
  * @since 0.1.0
  * @category models
@@ -69,6 +76,7 @@ export interface ChunkStep<out In, out Out, out Code extends string, out E = nev
 export interface ChunkOptions<in In> {
   readonly chunkSize: number | CompletionPolicy.CompletionPolicy<In>
   readonly concurrency?: number | undefined
+  readonly prefetch?: boolean | undefined
 }
 
 /**
@@ -138,7 +146,8 @@ export const chunk: {
     processor: options.processor === undefined ? undefined : toProcessor(options.processor),
     writer: options.writer,
     completion: typeof options.chunkSize === "number" ? CompletionPolicy.count(options.chunkSize) : options.chunkSize,
-    concurrency: options.concurrency ?? 1
+    concurrency: options.concurrency ?? 1,
+    prefetch: options.prefetch
   })
 
 /**

@@ -18,6 +18,7 @@ const Value = Schema.Struct({
   note: Schema.optional(Schema.NullOr(Schema.String)),
   big: Schema.BigInt
 })
+type Contexts = ExecutionContext.ExecutionContext
 const value = key("value", Value)
 const number = key("n", Schema.Int)
 const valueOf = <A>(context: ExecutionContext.ExecutionContext, name: ExecutionContext.Key<A>) =>
@@ -95,6 +96,32 @@ describe("ExecutionContext", () => {
     assert.deepStrictEqual({ ...both.entries }, { ...a.entries, ...b.entries })
     assert.isTrue(Equal.equals(ExecutionContext.merge(a, ExecutionContext.empty), a))
     assert.isTrue(Equal.equals(pipe(ExecutionContext.empty, ExecutionContext.merge(a)), a))
+  })
+
+  it.prop("rebase gives the changes of both, and where both changed the same, those of the second", [
+    FastCheck.array(
+      FastCheck.tuple(FastCheck.constantFrom("a", "b", "__proto__", "d"), FastCheck.integer({ min: 0, max: 2 })),
+      {
+        minLength: 3,
+        maxLength: 3
+      }
+    ),
+    Context,
+    Context
+  ], ([pairs, a, b]) => {
+    const only = (name: string, n: number) => ExecutionContext.fromEntries(Object.fromEntries([[name, n]]))
+    const [base, mine, theirs] = pairs.map(([name, n]) => only(name, n)) as [Contexts, Contexts, Contexts]
+    const entries = new Map(Object.entries(theirs.entries))
+    for (const name of ["a", "b", "__proto__", "d"]) {
+      const [before, now] = [base, mine].map(({ entries }) => new Map(Object.entries(entries)).get(name))
+      if (before !== now) {
+        now === undefined ? entries.delete(name) : entries.set(name, now)
+      }
+    }
+    const rebased = ExecutionContext.rebase(base, mine, theirs)
+    assert.deepStrictEqual(new Map(Object.entries(rebased.entries)), entries)
+    assert.isTrue(Equal.equals(ExecutionContext.rebase(a, a, b), b))
+    assert.isTrue(Equal.equals(ExecutionContext.rebase(a, b, a), b))
   })
 
   it.prop("fromJson is total", [FastCheck.oneof(FastCheck.string(), FastCheck.json())], ([text]) => {

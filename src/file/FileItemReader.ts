@@ -143,6 +143,7 @@ const startOf = (
 
 class FilesSource<A, E, R> implements ItemReader.Source<A, E, R> {
   readonly waits = false
+  readonly independent = true
   private index: number
   private last: string
   private from: Option.Option<Json>

@@ -5,7 +5,7 @@
  * became of these. So the counts and reports of all transactions add up to those of an undisturbed run, whatever
  * crashes in between (FTC-16, FTC-17).
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -13,7 +13,7 @@ import { BatchEvent } from "../BatchEvent.js"
 import type { Checkpoint } from "./chunkCheckpoint.js"
 import { encodeCheckpoint } from "./chunkCheckpoint.js"
 import type { Chunk, ChunkEnv, ChunkSealing, Skip } from "./chunkEnv.js"
-import { describeCause, failureOf, heldCounts, isTolerated, skip } from "./chunkEnv.js"
+import { describeCause, failureOf, heldCounts, isTolerated, Repairable, skip, Superseded } from "./chunkEnv.js"
 import type { Range } from "./chunkMachine.js"
 import { reportSkips } from "./chunkSkips.js"
 import type { AnyEffect } from "./definition.js"
@@ -77,7 +77,7 @@ export const runTransaction = (
         publishCommit(env)
         return env.sink.committed === undefined ? Effect.succeed(written) : Effect.as(env.sink.committed, written)
       },
-      rolledBack: (cause: Cause.Cause<unknown>) => rolledBack(env, cause)
+      rolledBack: (cause: Cause.Cause<unknown>) => isSuperseded(cause) ? Effect.void : rolledBack(env, cause)
     }
     // Skips are reported by more than one statement, and the job's context is another row.
     if (env.sealing !== undefined && chunk.skips.length === 0 && env.state.jobChanges.length === 0) {
@@ -262,6 +262,10 @@ const publishCommit = (env: ChunkEnv): void => {
   const { session, step } = env.state
   session.publish(BatchEvent.ChunkCommitted({ job: session.execution, step, progress: env.source.progress?.() }))
 }
+
+const isSuperseded = (cause: Cause.Cause<unknown>): boolean =>
+  Option.exists(Cause.dieOption(cause), (defect) => defect instanceof Superseded) ||
+  Option.exists(Cause.failureOption(cause), (error) => error instanceof Repairable && error.error instanceof Superseded)
 
 const rolledBack = (env: ChunkEnv, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {

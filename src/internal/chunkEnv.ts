@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { SkipLimitExceeded } from "../BatchError.js"
@@ -22,6 +23,7 @@ import type { AnyEffect, ChunkBody } from "./definition.js"
 import { describe, describeError, Fatal, unwrap } from "./failure.js"
 import type { Json } from "./json.js"
 import type * as Sealed from "./sealed.js"
+import type { Branch } from "./stepBranch.js"
 import type { Sealing, StepState } from "./stepState.js"
 import { current } from "./stepState.js"
 
@@ -33,7 +35,7 @@ export interface ChunkEnv {
   readonly sink: Sink<any, any, any>
   readonly skipRun: SkipRun<any, any> | undefined
   /** How its transactions are sent in one message, if they can be. */
-  readonly sealing: ChunkSealing | undefined
+  sealing: ChunkSealing | undefined
   source: Source<any, any, any>
   /** Where the source is closed before the step ends, when it has to be opened anew. */
   sourceScope: Scope.CloseableScope
@@ -43,7 +45,21 @@ export interface ChunkEnv {
   done: boolean
   /** What the step was when the chunk that is at work began. */
   begun: Beginning | undefined
+  /** Waits for the chunks that are written beside this one, when that is done. */
+  settle: AnyEffect | undefined
+  /** Chunks that are being written beside the next one, in their order. */
+  flights: ReadonlyArray<Flight>
 }
+
+/** A chunk that is being written beside the next one. */
+export interface Flight {
+  readonly fiber: Fiber.Fiber<unknown, any>
+  readonly branch: Branch
+  readonly env: ChunkEnv
+}
+
+/** Says of a transaction that it was sent behind one that failed, so that it says nothing about its own chunk. */
+export class Superseded {}
 
 export interface ChunkSealing extends Sealing {
   readonly write: Sealed.Write
@@ -79,6 +95,13 @@ export interface Chunk {
   /** Whether such an error is in the transaction that is open. */
   tolerated: boolean
 }
+
+export const beginning = (state: StepState): Beginning => ({
+  step: state.step,
+  context: state.context,
+  jobChanges: state.jobChanges,
+  rollbacks: state.step.counts.rollback + state.pending.rollback
+})
 
 export const makeChunk = (offset = 0): Chunk => ({
   offset,
@@ -132,9 +155,12 @@ export const isTolerated = (env: ChunkEnv, chunk: Chunk, error: unknown, scannin
     (scanning || retry?.matches(error) !== true)
 }
 
+/** What a policy decides depends on all chunks in front. */
+const settled = (env: ChunkEnv): AnyEffect => env.settle ?? Effect.void
+
 /** Counts and reports one skip, or fails when it is one too many. The listeners hear of it when it becomes durable. */
 export const skip = (env: ChunkEnv, chunk: Chunk, skipped: Skip): AnyEffect =>
-  Effect.flatMap(env.skipRun!.next(skipped.error), (allowed) => {
+  Effect.flatMap(Effect.zipRight(settled(env), env.skipRun!.next(skipped.error)), (allowed) => {
     const { state } = env
     if (!allowed) {
       return Effect.fail(
@@ -191,6 +217,7 @@ export const mayRetry = (
     return Effect.succeed(false)
   }
   return Effect.gen(function*() {
+    yield* settled(env)
     retries.run ??= yield* policy.start
     const again = yield* retries.run.next(error)
     if (again && env.state.hooks.onRetry !== undefined) {

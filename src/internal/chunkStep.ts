@@ -9,11 +9,12 @@ import * as Scope from "effect/Scope"
 import { BatchEvent } from "../BatchEvent.js"
 import type { Sink } from "../ItemWriter.js"
 import { CurrentTransaction } from "../Transactor.js"
+import { chunksAhead, ground, isAhead } from "./chunkAhead.js"
 import type { Checkpoint, Scan } from "./chunkCheckpoint.js"
 import { decodeCheckpoint, encodeCheckpoint } from "./chunkCheckpoint.js"
 import type { Work } from "./chunkCommit.js"
-import type { Beginning, Chunk, ChunkEnv, ChunkSealing } from "./chunkEnv.js"
-import { describeCause, makeChunk, mayRetry, noRetries, openSource } from "./chunkEnv.js"
+import type { Chunk, ChunkEnv, ChunkSealing } from "./chunkEnv.js"
+import { beginning, describeCause, makeChunk, mayRetry, noRetries, openSource } from "./chunkEnv.js"
 import { processChunk } from "./chunkProcess.js"
 import { pull, readChunk } from "./chunkRead.js"
 import { processedInside, readInside } from "./chunkTransactional.js"
@@ -72,7 +73,9 @@ const open = (
       position: stored.reader,
       writerState: stored.writer,
       done: false,
-      begun: undefined
+      begun: undefined,
+      settle: undefined,
+      flights: []
     }
   })
 
@@ -88,7 +91,7 @@ const sealing = ({ definition, hooks, session }: StepState, sink: Sink<any, any,
   const write = Sealed.writeOf(sink.write)
   return isPlain && port !== undefined && saveStep?.database === port.database &&
       write !== undefined && (write.database ?? port.database) === port.database
-    ? { port, saveStep, write }
+    ? { lane: port.lane(), saveStep, write }
     : undefined
 }
 
@@ -118,7 +121,9 @@ const storeOpened = (env: ChunkEnv, stored: Checkpoint): AnyEffect => {
 const resumed = (env: ChunkEnv, { scan }: Checkpoint): AnyEffect =>
   Option.isSome(scan) ? oneChunk(env, resumeScan(env, scan.value)) : Effect.void
 
-const allChunks = (env: ChunkEnv): AnyEffect => {
+const allChunks = (env: ChunkEnv): AnyEffect => isAhead(env) ? chunksAhead(env) : oneByOne(env)
+
+const oneByOne = (env: ChunkEnv): AnyEffect => {
   const breathe = makeBreather()
   return Effect.whileLoop({
     while: () => !env.done && !isStopping(env.state),
@@ -213,19 +218,13 @@ const oneChunk = (env: ChunkEnv, chunk: Effect.Effect<Written, any, any>): AnyEf
 const guarded = (env: ChunkEnv, chunks: AnyEffect): AnyEffect =>
   Effect.onExit(
     chunks,
-    (exit) => exit._tag === "Failure" ? Effect.sync(() => forget(env, describeCause(exit.cause))) : Effect.void
+    (exit) =>
+      exit._tag === "Failure" ? Effect.map(ground(env), () => forget(env, describeCause(exit.cause))) : Effect.void
   ).pipe(
     Effect.catchAllCause((cause) =>
       env.begun === undefined ? Effect.failCause(cause) : chunkFailed(env.state.hooks, cause)
     )
   )
-
-const beginning = (state: StepState): Beginning => ({
-  step: state.step,
-  context: state.context,
-  jobChanges: state.jobChanges,
-  rollbacks: state.step.counts.rollback + state.pending.rollback
-})
 
 const forget = ({ begun, state }: ChunkEnv, message: string): void => {
   if (begun === undefined) {

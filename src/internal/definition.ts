@@ -28,6 +28,7 @@ export interface ChunkBody {
   readonly writer: ItemWriter<any, any, any>
   readonly completion: CompletionPolicy<any>
   readonly concurrency: number
+  readonly prefetch: boolean | undefined
 }
 
 export interface TaskletBody {

@@ -227,7 +227,7 @@ const sealable = (
     seal: (execution, step, before) =>
       Effect.clockWith((clock) => {
         const now = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
-        const save = sealedUpdate.seal(Rows.fromStepExecution(step, now), execution.epoch, before.counts.commit)
+        const save = sealedUpdate.seal(Rows.fromStepExecution(step, now), execution.epoch, before.counts)
         const failure = Option.getOrElse(() => ownershipLost(execution))
         return Effect.succeed({
           ...save,

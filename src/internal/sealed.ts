@@ -28,6 +28,13 @@ interface Addressed {
 
 /** Who can run sealed commands. */
 export interface Port extends Addressed {
+  /** A place for transactions that follow each other. */
+  readonly lane: () => Lane
+}
+
+export interface Lane {
+  /** Whether a transaction is on its way, so that one which is begun now leaves at once and comes right behind it. */
+  readonly isBusy: () => boolean
   /**
    * Runs all commands in a transaction of their own, in one round trip. A command that is refused undoes them all and
    * fails with its own error. When nobody can tell whether the transaction has committed, it fails with a

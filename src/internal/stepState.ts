@@ -43,6 +43,8 @@ export interface StepState {
   held: Counts.Counts
   /** A commit that nobody could tell yet whether it happened. Until then nothing may be saved over it. */
   doubt: Doubt | undefined
+  /** What the step becomes if the message that is on its way is answered as hoped. */
+  sent: StepExecution | undefined
   context: ExecutionContext.ExecutionContext
   jobChanges: ReadonlyArray<Change>
   /** Whether this step holds the lock of the job's context. */
@@ -66,6 +68,7 @@ export const make = (
   pending: Counts.empty,
   held: Counts.empty,
   doubt: undefined,
+  sent: undefined,
   context: step.context,
   jobChanges: [],
   writesJobContext: false,
@@ -122,34 +125,33 @@ export const commit = <A, E, R>(
 
 /** Who commits a step in one message: the transactor and the repository, if they speak to the same database. */
 export interface Sealing {
-  readonly port: Sealed.Port
+  readonly lane: Sealed.Lane
   readonly saveStep: Sealed.SaveStep
 }
 
 /** The same for work that only has to be sent: it travels with the record of the step. */
 export const commitSealed = <A, E, R>(
   state: StepState,
-  { port, saveStep }: Sealing,
+  { lane, saveStep }: Sealing,
   work: Effect.Effect<Work & { readonly write: Sealed.Sealed<unknown, any> | undefined }, E, R>,
   ends: Ends<A>
 ): Effect.Effect<A, any, any> =>
-  concluding(
-    state,
-    ends,
-    (attempting) =>
-      Effect.flatMap(work, (done) =>
-        Effect.flatMap(saveStep.seal(state.session.execution, attempting(done), state.step), (save) => {
-          const saved = {
-            ...save,
-            refused: (error: unknown) =>
-              bookkeeping(save.refused(error))
-          }
-          const sent: Effect.Effect<BatchStatus.BatchStatus, any> = port.transact<any, any>(
-            done.write === undefined ? [saved] : [done.write, saved]
-          )
-          return Effect.map(sent, (status) => noteStatus(state.session, status))
-        }))
-  )
+  concluding(state, ends, (attempting) =>
+    Effect.flatMap(work, (done) => {
+      const attempted = attempting(done)
+      return Effect.flatMap(saveStep.seal(state.session.execution, attempted, state.step), (save) => {
+        const saved = {
+          ...save,
+          answer: (row: ReadonlyArray<string | null> | undefined) => Either.mapLeft(save.answer(row), bookkeeping),
+          refused: (error: unknown) => bookkeeping(save.refused(error))
+        }
+        state.sent = attempted
+        const answer: Effect.Effect<BatchStatus.BatchStatus, any> = lane.transact<any, any>(
+          done.write === undefined ? [saved] : [done.write, saved]
+        )
+        return Effect.map(answer, (status) => noteStatus(state.session, status))
+      })
+    }))
 
 /** For work that nobody else has to hear of. */
 export const unnoticed: Ends<void> = { committed: () => Effect.void, rolledBack: () => Effect.void }
@@ -274,7 +276,7 @@ const bookkeeping = (error: OwnerFailure): Fatal | TransactionError =>
 const fatal = (error: unknown): Fatal => new Fatal(error)
 
 /** The answer to the commit was lost, or an interruption came while it was on its way. */
-const mayHaveCommitted = (cause: Cause.Cause<unknown>): boolean =>
+export const mayHaveCommitted = (cause: Cause.Cause<unknown>): boolean =>
   Cause.isInterruptedOnly(cause) || Option.exists(Cause.failureOption(cause), isCommitError)
 
 const isCommitError = (error: unknown): boolean =>
@@ -302,10 +304,12 @@ const concluding = <A>(
       return attempted.step
     }
     const onSuccess = () => {
+      state.sent = undefined
       adopt(state, attempted!)
       return state.writesJobContext ? Effect.zipRight(unlockJobContext(state), committed()) : committed()
     }
     const onFailure = (cause: Cause.Cause<unknown>) => {
+      state.sent = undefined
       state.context = context
       state.jobChanges = jobChanges
       return Effect.zipRight(
@@ -321,7 +325,7 @@ const concluding = <A>(
         }
         state.doubt = attempted
         return Effect.matchCauseEffect(Effect.mapError(saving(settle(state, attempted)), fatal), {
-          onSuccess: (done) => done ? onSuccess() : onFailure(cause),
+          onSuccess: (stored) => stored === undefined ? onFailure(cause) : onSuccess(),
           onFailure
         })
       }
@@ -350,19 +354,28 @@ const adopt = (state: StepState, { held, jobChanges, step }: Doubt): void => {
 
 const decideDoubt = (state: StepState): Effect.Effect<void, OwnerFailure> => {
   const { doubt } = state
-  return doubt === undefined ? Effect.void : Effect.map(settle(state, doubt), (done) => {
-    if (done) {
+  return doubt === undefined ? Effect.void : Effect.map(settle(state, doubt), (stored) => {
+    if (stored !== undefined) {
       adopt(state, doubt)
+      state.step = { ...state.step, counts: stored.counts, checkpoint: stored.checkpoint, context: stored.context }
+      state.context = stored.context
     }
   })
 }
 
-/** A commit without an answer may have happened: the stored row tells (architecture §7). */
-const settle = (state: StepState, { step }: Doubt): Effect.Effect<boolean, OwnerFailure> =>
+/**
+ * A commit without an answer may have happened: the stored row tells (architecture §7). It may hold what was sent behind
+ * that commit, too. Gives the row unless it is still that from before.
+ */
+const settle = (state: StepState, { step }: Doubt): Effect.Effect<StepExecution | undefined, OwnerFailure> =>
   Effect.map(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
     const stored = steps.find(({ id }) => id === step.id)
+    const before = state.step
     state.doubt = undefined
-    return stored !== undefined && fingerprint(stored) === fingerprint(step)
+    return stored !== undefined &&
+        (fingerprint(stored) === fingerprint(step) || stored.counts.commit > before.counts.commit)
+      ? stored
+      : undefined
   })
 
 const fingerprint = (step: StepExecution): string =>

@@ -5,7 +5,8 @@ import * as Effect from "effect/Effect"
 
 const BUDGET_MILLIS = 5
 
-const turn = Effect.async<void>((resume) => {
+/** Goes on when timers, sockets and signals had their turn. */
+export const turn = Effect.async<void>((resume) => {
   const handle = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(handle))
 })

@@ -172,6 +172,7 @@ const checkColumns = <A>(settings: Settings<A>, names: ReadonlyArray<string>, li
 
 class CsvSource<A> implements ItemReader.Source<A, CsvError | FileError> {
   readonly waits = false
+  readonly independent = true
   private readonly toRecord: (fields: ReadonlyArray<string>) => Record<string, string>
   private failure: Option.Option<CsvError> = Option.none()
 

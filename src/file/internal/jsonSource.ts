@@ -119,6 +119,7 @@ const decodeValue = <A>(
 
 class ArraySource<A> implements ItemReader.Source<A, JsonError | JsonStructureError | FileError> {
   readonly waits = false
+  readonly independent = true
   private failure: Option.Option<JsonError> = Option.none()
   private found: ReturnType<ElementScanner["next"]> = "more"
 
@@ -200,6 +201,7 @@ const hasMark = (bytes: Buffer): boolean => bytes[0] === 0xef && bytes[1] === 0x
 
 class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
   readonly waits = false
+  readonly independent = true
   private failure: Option.Option<JsonError> = Option.none()
 
   constructor(

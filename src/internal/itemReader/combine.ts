@@ -105,6 +105,7 @@ export const limit = <A, E, R>(
       }
       return Effect.map(self.open(Option.flatMap(stored, ({ position }) => position)), (source) => ({
         waits: source.waits,
+        independent: source.independent,
         pull: (max) =>
           Effect.map(source.pull(Math.min(max, count - taken)), (page): Page<A, E> => {
             taken += page.items.length

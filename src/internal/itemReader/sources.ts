@@ -35,6 +35,7 @@ const fromArray = <A>(items: ReadonlyArray<A>, start: number): Source<A> => {
   let count = start
   return {
     waits: false,
+    independent: true,
     pull: (max) =>
       Effect.sync(() => {
         const taken = items.slice(count, count + max)

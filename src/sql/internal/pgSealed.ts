@@ -9,10 +9,11 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
 import type { TransactionError } from "../../BatchError.js"
-import type { Port, Sealed } from "../../internal/sealed.js"
+import type { Lane, Port, Sealed } from "../../internal/sealed.js"
 import * as Failure from "./failure.js"
 import type { Session } from "./session.js"
 import * as Session_ from "./session.js"
@@ -36,7 +37,7 @@ export const speaksProtocol = (sql: SqlClient): boolean => pgClient in sql
 /** @internal */
 export const port = (session: Session): Port | undefined =>
   session.dialect.name === "pg" && speaksProtocol(session.sql)
-    ? { database: session, transact: (parts) => transact(session, parts) }
+    ? { database: session, lane: () => makeLane(session) }
     : undefined
 
 // -------------------------------------------------------------------------------------
@@ -67,28 +68,63 @@ class Refused {
   constructor(readonly error: unknown, readonly index: number) {}
 }
 
-/** A query of the driver `pg`, as pg-cursor and pg-copy-streams are queries. `callback` is set by the driver. */
+type Callback = (error: unknown, result?: unknown) => void
+
+/**
+ * A query of the driver `pg`, as pg-cursor and pg-copy-streams are queries.
+ *
+ * The driver sends a query when it has the answer to the one in front. This one leaves as soon as it stands in the
+ * driver's queue, if the one in front is of its kind and on its way.
+ */
 class SealedQuery {
-  declare callback: (error: unknown, result?: unknown) => void
+  private answer: Callback | undefined
+  private wire: Wire | undefined
   private answered = 0
   private readonly rows: Array<Row | undefined> = []
-  private prepared: Set<string> | undefined
-  private ended: (() => void) | undefined
+  private readonly named: Array<string> = []
+  private readonly waiting: Array<() => void> = []
   private isOver = false
+  private isRefused = false
+  /** Whether the one in front was refused, so that this one could not succeed. */
+  isFutile = false
 
-  constructor(readonly commands: ReadonlyArray<Command>, readonly prepares: boolean) {}
+  constructor(
+    readonly commands: ReadonlyArray<Command>,
+    readonly prepares: boolean,
+    private front: SealedQuery | undefined
+  ) {}
 
-  /** Calls back when the server is through with it, or the connection is lost. */
+  get callback(): Callback | undefined {
+    return this.answer
+  }
+
+  /** Called by the driver when it takes the query. */
+  set callback(callback: Callback | undefined) {
+    this.answer = callback
+    const wire = this.front?.underWay
+    if (wire !== undefined) {
+      this.submit(wire)
+    }
+  }
+
+  get underWay(): Wire | undefined {
+    return this.isOver ? undefined : this.wire
+  }
+
+  /** Calls back when the server is through with it, or the connection is lost, or the driver never took it. */
   whenOver(ended: () => void): void {
-    if (this.isOver) {
+    if (this.isOver || this.answer === undefined) {
       ended()
     } else {
-      this.ended = ended
+      this.waiting.push(ended)
     }
   }
 
   submit(wire: Wire): void {
-    this.prepared = preparedOn(wire)
+    if (this.wire !== undefined) {
+      return
+    }
+    this.wire = wire
     wire.stream.cork()
     try {
       this.commands.forEach((command) => this.send(wire, command))
@@ -105,29 +141,34 @@ class SealedQuery {
   }
 
   handleCommandComplete(): void {
-    if (this.prepares) {
-      this.prepared!.add(this.commands[this.answered]!.text)
-    }
     this.answered++
   }
 
   handleError(error: unknown): void {
+    if (this.wire !== undefined) {
+      const known = preparedOn(this.wire)
+      this.named.forEach((text) => known.delete(text))
+    }
+    this.isRefused = true
     this.over()
-    this.callback(new Refused(error, this.answered))
+    this.answer?.(new Refused(error, this.answered))
   }
 
   handleReadyForQuery(): void {
     this.over()
-    this.callback(null, { rows: this.rows })
+    this.answer?.(null, { rows: this.rows })
   }
 
   private send(wire: Wire, { parameters, rows, text }: Command): void {
     const statement = this.prepares ? nameOf(text) : ""
-    if (!this.prepares) {
-      wire.parse({ text, name: "", types: [] })
-    } else if (!this.prepared!.has(text)) {
+    const known = preparedOn(wire)
+    if (!this.prepares || !known.has(text)) {
       // One that was refused may have been prepared nevertheless. Closing one that is not there is no error.
-      wire.close({ type: "S", name: statement })
+      if (this.prepares) {
+        wire.close({ type: "S", name: statement })
+        known.add(text)
+        this.named.push(text)
+      }
       wire.parse({ text, name: statement, types: [] })
     }
     wire.bind({ statement, values: parameters })
@@ -140,7 +181,9 @@ class SealedQuery {
 
   private over(): void {
     this.isOver = true
-    this.ended?.()
+    this.isFutile = this.front?.isRefused === true
+    this.front = undefined
+    this.waiting.forEach((ended) => ended())
   }
 }
 
@@ -168,52 +211,96 @@ const nameOf = (text: string): string => {
 const BEGIN: Command = { text: "begin", parameters: [] }
 const COMMIT: Command = { text: "commit", parameters: [] }
 
+/** A connection that is kept for as long as transactions are on their way. */
+interface Track {
+  readonly connection: Connection
+  readonly scope: Scope.CloseableScope
+  /** The driver wants to be asked for one thing after the other. */
+  readonly turns: Effect.Semaphore
+  users: number
+  last: SealedQuery | undefined
+}
+
+const makeLane = (session: Session): Lane => {
+  let open: Track | undefined
+  const enter = (restore: Session_.Restore): Effect.Effect<Track, SqlError> => {
+    if (open !== undefined) {
+      open.users++
+      return Effect.succeed(open)
+    }
+    return Effect.flatMap(Scope.make(), (scope) =>
+      Session_.acquire(session, scope, restore).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+        Effect.map((connection) =>
+          open = {
+            connection,
+            scope,
+            turns: Effect.unsafeMakeSemaphore(1),
+            users: 1,
+            last: undefined
+          }
+        )
+      ))
+  }
+  const leave = (track: Track): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (--track.users > 0) {
+        return Effect.void
+      }
+      open = open === track ? undefined : open
+      return Scope.close(track.scope, Exit.void)
+    })
+  return {
+    isBusy: () => open?.last?.underWay !== undefined,
+    transact: (parts) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.matchEffect(Effect.suspend(() => enter(restore)), {
+          onFailure: (error) => Effect.fail(Failure.transactionError("begin", error)),
+          onSuccess: (track) => Effect.ensuring(transact(session, track, parts, restore), leave(track))
+        })
+      )
+  }
+}
+
 const transact = <A, E>(
   session: Session,
-  parts: ReadonlyArray<Sealed<A, E>>
+  track: Track,
+  parts: ReadonlyArray<Sealed<A, E>>,
+  restore: Session_.Restore
 ): Effect.Effect<A, E | TransactionError> => {
   const inner = parts.flatMap(({ commands }) => commands as ReadonlyArray<Command>)
   // A single statement is a transaction by itself.
   const commands = inner.length === 1 ? inner : [BEGIN, ...inner, COMMIT]
   const first = inner.length === 1 ? 0 : 1
-  return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Scope.make(), (scope) =>
-      Effect.onExit(
-        Effect.flatMap(
-          Effect.mapError(
-            Session_.acquire(session, scope, restore),
-            (error) => Failure.transactionError("begin", error)
-          ),
-          (connection) =>
-            Effect.matchEffect(send(session, connection, commands, restore), {
-              onSuccess: (rows) => answerOf(parts, rows[first + inner.length - 1]),
-              onFailure: (error) => Effect.fail(explained(parts, first, error))
-            })
-        ),
-        (exit) => Scope.close(scope, exit)
-      ))
-  )
+  return Effect.matchEffect(send(session, track, commands, restore), {
+    onSuccess: (rows) => answerOf(parts, rows[first + inner.length - 1]),
+    onFailure: (error) => Effect.fail(explained(parts, first, error))
+  })
 }
 
 /** A pooler may hand the connection to another server, which does not know the names: from then on there are none. */
 const send = (
   session: Session,
-  connection: Connection,
+  track: Track,
   commands: ReadonlyArray<Command>,
   restore: Session_.Restore
 ): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
   Effect.suspend(() => {
     const { prepares } = session
-    return Effect.onError(
-      run(connection, new SealedQuery(commands, prepares), restore),
-      () => Session_.rollback(connection)
-    ).pipe(Effect.catchAll((error) => {
-      if (prepares && error.cause instanceof Refused && isUnknownName(error.cause.error)) {
-        session.prepares = false
-        return send(session, connection, commands, restore)
-      }
-      return Effect.fail(error)
-    }))
+    const query = new SealedQuery(commands, prepares, track.last)
+    track.last = query
+    const rollback = track.turns.withPermits(1)(
+      Effect.suspend(() => Effect.zipRight(whenOver(track.last!), Session_.rollback(track.connection)))
+    )
+    return Effect.onError(run(track.connection, query, restore), () => rollback).pipe(
+      Effect.catchAll((error) => {
+        if (prepares && !query.isFutile && error.cause instanceof Refused && isUnknownName(error.cause.error)) {
+          session.prepares = false
+          return send(session, track, commands, restore)
+        }
+        return Effect.fail(error)
+      })
+    )
   })
 
 const isUnknownName = (error: unknown): boolean => {
@@ -229,12 +316,13 @@ const run = (
 ): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
   restore(connection.executeRaw(query as unknown as string, [])).pipe(
     Effect.map((result) => (result as { readonly rows: ReadonlyArray<Row | undefined> }).rows),
-    Effect.onInterrupt(() =>
-      Effect.async<void>((resume) => {
-        query.whenOver(() => resume(Effect.void))
-      })
-    )
+    Effect.onInterrupt(() => whenOver(query))
   )
+
+const whenOver = (query: SealedQuery): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    query.whenOver(() => resume(Effect.void))
+  })
 
 const answerOf = <A, E>(
   parts: ReadonlyArray<Sealed<A, E>>,

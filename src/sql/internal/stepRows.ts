@@ -69,17 +69,19 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
 
 /**
  * The same for a transaction in one message, which can't be asked how many rows there were before it commits: a row that
- * is missing is an error there, a division by zero. The row must hold the number of commits that this one follows, so
- * that no transaction passes one that failed.
+ * is missing is an error there, a division by zero. The row must hold the numbers of commits and rollbacks that this one
+ * follows, so that no transaction passes one that failed.
  *
  * @internal
  */
 export const sealedUpdate = (env: Env): NonNullable<Encoded["sealedUpdate"]> => ({
   database: env.session,
-  seal: (row, epoch, commitsBefore) => {
+  seal: (row, epoch, before) => {
     const { sql } = env
     const [text, parameters] = sql`with lease as (${renewal(env, row, epoch)}),
-      saved as (${update(env, row, epoch, sql`and s.commit_count = ${commitsBefore}`)})
+      saved as (${
+      update(env, row, epoch, sql`and s.commit_count = ${before.commit} and s.rollback_count = ${before.rollback}`)
+    })
       select (select "status" from saved), 1 / (select count(*) from saved)`.compile()
     const command: PgSealed.Command = {
       text,

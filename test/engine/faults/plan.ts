@@ -36,6 +36,8 @@ export interface Plan {
   readonly retries: number
   /** What happens inside the transaction, besides the write. */
   readonly inside: "nothing" | "process" | "read"
+  /** Whether a chunk is read and processed while the one in front is written, and how many turns that takes. */
+  readonly prefetch: number | undefined
 }
 
 export interface Outcome {
@@ -87,7 +89,7 @@ const failure = (kind: Kind, index: number): Failure =>
     : new Neither({ index })
 
 /** The step of a plan, and what it wrote and reported in transactions that committed. */
-export const makeStep = ({ chunkSize, inside, records, retries, scan, skipLimit }: Plan) => {
+export const makeStep = ({ chunkSize, inside, prefetch, records, retries, scan, skipLimit }: Plan) => {
   const faults = makeFaults(records)
   const written: Array<number> = []
   const skipped: Array<string> = []
@@ -109,7 +111,7 @@ export const makeStep = ({ chunkSize, inside, records, retries, scan, skipLimit 
       open: () =>
         Effect.succeed({
           write: (outputs: ReadonlyArray<Output>) =>
-            Effect.suspend(() => {
+            Effect.flatMap(turns(prefetch ?? 0), () => {
               for (const { index } of outputs) {
                 const kind = faults("write", index)
                 if (kind !== undefined) {
@@ -120,7 +122,8 @@ export const makeStep = ({ chunkSize, inside, records, retries, scan, skipLimit 
             })
         })
     }),
-    chunkSize
+    chunkSize,
+    prefetch: prefetch !== undefined
   }).pipe(
     Step.retry(["Retryable", "Both"], { times: retries }),
     Step.skip(["Skippable", "Both"], { limit: skipLimit }),
@@ -134,6 +137,15 @@ export const makeStep = ({ chunkSize, inside, records, retries, scan, skipLimit 
   )
   return { step, written, skipped }
 }
+
+/** Time for whatever else is to be done. */
+const turns = (count: number): Effect.Effect<void> =>
+  count === 0
+    ? Effect.void
+    : Effect.flatMap(
+      Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))),
+      () => turns(count - 1)
+    )
 
 /** The position is the number of records that were passed. */
 const readerOf = (records: ReadonlyArray<Record>, faults: ReturnType<typeof makeFaults>) =>
@@ -219,5 +231,6 @@ export const plan = (wild: boolean): FastCheck.Arbitrary<Plan> =>
     scan: FastCheck.constantFrom("bisect", "one-by-one"),
     skipLimit: wild ? FastCheck.constantFrom(0, 2, 5, 90, 90) : FastCheck.constant(90),
     retries: wild ? FastCheck.constantFrom(0, 1, 3) : FastCheck.constant(20),
-    inside: wild ? FastCheck.constant("nothing") : FastCheck.constantFrom("nothing", "process", "read")
+    inside: wild ? FastCheck.constant("nothing") : FastCheck.constantFrom("nothing", "process", "read"),
+    prefetch: FastCheck.constantFrom(undefined, 0, 1, 4)
   })
