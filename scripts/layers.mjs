@@ -28,6 +28,7 @@ const layers = [
       "Json",
       "Sensitive",
       "internal/failure",
+      "internal/fastDecode",
       "internal/json",
       "internal/jobKey",
       "internal/monoid",

@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { JobDefinitionError } from "../BatchError.js"
+import * as FastDecode from "../internal/fastDecode.js"
 import * as ItemReader from "../ItemReader.js"
 import * as Sensitive from "../Sensitive.js"
 import { afresh } from "./internal/afresh.js"
@@ -204,12 +205,12 @@ const reading = (reader: string) => refail(`read by "${reader}"`)
 type Decode<A> = (row: keyset_.Row, key: () => string) => Either.Either<A, SqlRowError>
 
 const rowDecoder = <A, I>(reader: string, schema: Schema.Schema<A, I>): Decode<A> => {
-  const decode = Schema.decodeUnknownEither(schema)
+  const decode = FastDecode.decodeUnknownEither(schema)
   const format = Sensitive.formatIssues(schema)
-  const problem = (error: ParseResult.ParseError) =>
-    format(error.issue).map(({ message, path }) => path === "" ? message : `${path}: ${message}`).join("; ")
+  const problem = (issue: ParseResult.ParseIssue) =>
+    format(issue).map(({ message, path }) => path === "" ? message : `${path}: ${message}`).join("; ")
   return (row, key) => {
-    return Either.mapLeft(decode(row), (error) => new SqlRowError({ reader, key: key(), problem: problem(error) }))
+    return Either.mapLeft(decode(row), (issue) => new SqlRowError({ reader, key: key(), problem: problem(issue) }))
   }
 }
 

@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
+import * as FastDecode from "../../internal/fastDecode.js"
 import { oneLine } from "../../internal/text.js"
 import * as Sensitive from "../../Sensitive.js"
 
@@ -29,7 +30,7 @@ export const codec = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
   const all = ParseResult.decodeUnknownEither(schema, { errors: "all" })
   const format = formatter(schema)
   return {
-    decode: ParseResult.decodeUnknownEither(schema),
+    decode: FastDecode.decodeUnknownEither(schema),
     explain: (input) =>
       Either.match(all(input), { onLeft: format, onRight: () => ({ problem: "cannot be decoded", key: undefined }) }),
     sensitive: Sensitive.isSensitive(schema)
