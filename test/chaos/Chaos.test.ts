@@ -10,7 +10,7 @@ import { JobOperator } from "../../src/index.js"
 import { seeded } from "../../src/internal/random.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Postgres from "../support/Postgres.js"
-import { rows } from "./job.js"
+import { rows, table } from "./job.js"
 import * as Processes from "./processes.js"
 import * as Proxy from "./proxy.js"
 import type { WorkerOptions } from "./worker.js"
@@ -126,7 +126,7 @@ describe("chaos", () => {
         yield* Effect.provide(
           Effect.flatMap(
             SqlClient.SqlClient,
-            (sql) => sql`create table chaos_row (job integer not null, id integer not null, execution integer not null)`
+            (sql) => Effect.forEach(table, (text) => sql.unsafe(text), { discard: true })
           ),
           live
         )

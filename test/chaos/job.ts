@@ -19,8 +19,20 @@ interface Row {
   readonly execution: number
 }
 
-/** Some chunks keep their transaction open for a while, so that faults land inside of it too. */
+/**
+ * Some chunks keep their transaction open for a while, so that faults land inside of it too. The chunks of every other job
+ * are one message each, with two on their way; there the database takes its time.
+ */
 const dawdle = ItemWriter.fromFunction("dawdle", (_: ReadonlyArray<Row>) => Effect.sleep(Math.random() * 8))
+
+const insert = SqlItemWriter.insertInto<Row>("chaos_row")
+
+export const table = [
+  "create table chaos_row (job integer not null, id integer not null, execution integer not null)",
+  "create function dawdle() returns trigger language plpgsql as $$ begin " +
+  "if new.job % 2 = 0 then perform pg_sleep(random() * 0.003); end if; return new; end $$",
+  "create trigger dawdles before insert on chaos_row for each row execute function dawdle()"
+]
 
 export const chaosJob = Job.make("chaos", {
   parameters: Params,
@@ -32,7 +44,8 @@ export const chaosJob = Job.make("chaos", {
         id,
         execution
       })),
-    writer: ItemWriter.tee(SqlItemWriter.insertInto<Row>("chaos_row"), dawdle),
-    chunkSize
+    writer: ItemWriter.unwrap(Effect.map(Params, ({ job }) => job % 2 === 0 ? insert : ItemWriter.tee(insert, dawdle))),
+    chunkSize,
+    prefetch: true
   })
 })

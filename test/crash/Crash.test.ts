@@ -10,20 +10,26 @@ import * as Processes from "./processes.js"
 import * as Support from "./support.js"
 
 describe("a process that is killed at random moments and started again", () => {
-  it.scopedLive.each([["SQLite", Support.sqlite], ["PostgreSQL", Support.postgres]] as const)(
+  it.scopedLive.each(
+    [
+      ["SQLite", Support.sqlite, 2, Support.LINES],
+      ["PostgreSQL", Support.postgres, 2, Support.LINES],
+      ["PostgreSQL, chunks on their way in one message each", Support.postgres, undefined, Support.EVENTS]
+    ] as const
+  )(
     "%s: writes every row once, and its files and counts are those of a process that lived",
-    ([, database]) =>
+    ([, database, pauseMillis, lines]) =>
       Effect.gen(function*() {
         const worker = yield* Processes.compiled
         const random = seeded(Support.SEED)
         let kills = 0
         while (kills < 20) {
           const db = yield* database
-          const options = yield* Support.prepare(db)
+          const options = { ...yield* Support.prepare(db), pauseMillis }
           kills += yield* Support.untilDone(
             worker,
             options,
-            () => ({ lines: 1 + random(Support.LINES), millis: random(4) })
+            () => ({ lines: 1 + random(lines), millis: random(4) })
           )
           const live = Layer.provideMerge(SqlJobRepository.layer, db.client)
           yield* Effect.provide(Support.check(options.directory), live)

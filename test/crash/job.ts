@@ -84,7 +84,8 @@ export const makeJob = (directory: string) => {
     processor: ({ cents, currency, id }) =>
       currency === "EUR" ? Effect.succeed({ id, cents }) : Effect.fail(new UnknownCurrency({ currency })),
     writer: SqlItemWriter.insertInto<{ readonly id: number; readonly cents: number }>("account"),
-    chunkSize
+    chunkSize,
+    prefetch: true
   }).pipe(Step.skip(["CsvError", "UnknownCurrency", "SqlDataError"], { limit: 10_000 }), Step.quarantine())
   const export_ = Step.chunk("export", {
     reader: SqlItemReader.keyset({

@@ -19,6 +19,8 @@ import type { WorkerOptions } from "./worker.js"
 const ROWS = 230
 /** So many lines pass at most before a kill; a run that nobody kills has about ten times as many. */
 export const LINES = 60
+/** The same, of a run that tells only what it has committed and skipped. */
+export const EVENTS = 25
 
 /** Another seed for each run of the tests; a failure tells it, and the variable repeats it. */
 export const SEED = Number(process.env["EFFECT_BATCH_CRASH_SEED"] ?? Date.now() % 1_000_000)

@@ -5,6 +5,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import { JobOperator } from "../../src/index.js"
 import { FaultPoint } from "../../src/internal/faultPoint.js"
@@ -16,8 +17,8 @@ import { makeJob } from "./job.js"
 export interface WorkerOptions {
   readonly database: { readonly sqlite: string } | { readonly postgres: string }
   readonly directory: string
-  /** The longest pause at a fault point. */
-  readonly pauseMillis: number
+  /** The longest pause at a fault point; without one the engine has no such points, and tells what was committed. */
+  readonly pauseMillis: number | undefined
 }
 
 const { database, directory, pauseMillis }: WorkerOptions = JSON.parse(process.argv[2]!)
@@ -29,15 +30,22 @@ const client = "sqlite" in database ? Sqlite.layerFile(database.sqlite) : Postgr
 
 const live = Layer.mergeAll(Layer.provideMerge(SqlJobRepository.layer, client), NodeFileSystem.layer)
 
-const program = JobOperator.run(makeJob(directory), {}).pipe(
+const told = Effect.fork(Stream.runForEach(JobOperator.events, ({ _tag }) => Effect.sync(() => say(_tag))))
+
+const run = JobOperator.run(makeJob(directory), {})
+
+const program = (pauseMillis === undefined ? Effect.zipRight(told, Effect.zipRight(Effect.yieldNow(), run)) : run).pipe(
   Effect.map(({ exitStatus, status }) => status === "COMPLETED" ? status : [status, ...exitStatus.messages].join(": ")),
   Effect.catchTag("JobInstanceAlreadyComplete", () => Effect.succeed("COMPLETED")),
   Effect.catchAll((error) => Effect.succeed(`${error._tag}: ${error.message}`)),
-  Effect.provideService(FaultPoint, (name) =>
-    Effect.suspend(() => {
-      say(name)
-      return pauseMillis === 0 ? Effect.void : Effect.sleep(Math.random() * pauseMillis)
-    })),
+  Effect.provideService(
+    FaultPoint,
+    pauseMillis === undefined ? undefined : (name) =>
+      Effect.suspend(() => {
+        say(name)
+        return pauseMillis === 0 ? Effect.void : Effect.sleep(Math.random() * pauseMillis)
+      })
+  ),
   // A restart on the same machine must not wait for the lease: this one would outlast the test.
   Effect.provideService(JobOperator.Ownership, {
     ...JobOperator.Ownership.defaultValue(),
