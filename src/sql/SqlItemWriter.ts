@@ -22,18 +22,17 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Schema from "effect/Schema"
-import * as SchemaAST from "effect/SchemaAST"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { JobDefinitionError } from "../BatchError.js"
 import * as Sealed from "../internal/sealed.js"
 import * as ItemWriter from "../ItemWriter.js"
-import * as Sensitive from "../Sensitive.js"
 import { allAfresh } from "./internal/afresh.js"
 import { tableText } from "./internal/identifiers.js"
 import { pgCopy, unsupported } from "./internal/pgCopy.js"
 import { speaksProtocol } from "./internal/pgSealed.js"
 import { pgTable } from "./internal/pgTable.js"
+import { fieldsOf, rowEncoder } from "./internal/rowEncoder.js"
 import * as Session from "./internal/session.js"
 import { sqliteTable } from "./internal/sqliteTable.js"
 import type { Action, Item, Table, TableDialect, Write, Written } from "./internal/tableWrite.js"
@@ -386,30 +385,5 @@ const refuseRepeats = (table: string, columns: ReadonlyArray<string>): void => {
   const repeated = columns.find((column, index) => columns.indexOf(column) !== index)
   if (repeated !== undefined) {
     throw new JobDefinitionError({ defects: [`the writer of "${table}" names the column "${repeated}" twice`] })
-  }
-}
-
-const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> | undefined => {
-  const encoded = SchemaAST.encodedAST(ast)
-  if (!SchemaAST.isTypeLiteral(encoded) || encoded.indexSignatures.length > 0) {
-    return undefined
-  }
-  return encoded.propertySignatures.map(({ name }) => String(name))
-}
-
-const rowEncoder = <A extends object, I extends object>(table: string, schema: Schema.Schema<A, I>) => {
-  const encode = Schema.encodeEither(schema, { onExcessProperty: "error" })
-  const format = Sensitive.formatIssues(schema)
-  return (items: ReadonlyArray<A>): Either.Either<ReadonlyArray<Item>, SqlColumnError> => {
-    const rows: Array<Item> = []
-    for (let index = 0; index < items.length; index++) {
-      const row = encode(items[index]!)
-      if (Either.isLeft(row)) {
-        const [issue] = format(row.left.issue)
-        return Either.left(tableWrite.fieldError(table, issue?.path ?? "", index, issue?.message ?? "it does not fit"))
-      }
-      rows.push(row.right as Item)
-    }
-    return Either.right(rows)
   }
 }
