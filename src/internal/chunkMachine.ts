@@ -60,7 +60,11 @@ export const start = (size: number, order: ScanOrder): State => ({
 export const resume = (size: number, order: ScanOrder, done: number): State =>
   advance({ mode: "Scan", order, done, current: undefined, rest: [{ from: done, to: size, as: unsearched(order) }] })
 
-export const step = (state: State, event: Event): Next => {
+/**
+ * `at` is the output that the refusal names, if it names one: it is tried alone first. When it names a wrong one, that
+ * costs some transactions more and changes nothing else.
+ */
+export const step = (state: State, event: Event, at?: number): Next => {
   const range = state.current
   if (range === undefined) {
     return { state, skip: undefined }
@@ -71,14 +75,21 @@ export const step = (state: State, event: Event): Next => {
   const scanning: State = { ...state, mode: "Scan" }
   return range.to - range.from === 1
     ? { state: advance({ ...scanning, done: range.to, rest: unsuspect(state.rest) }), skip: range.from }
-    : { state: advance({ ...scanning, rest: [...search(state.order, range), ...state.rest] }), skip: undefined }
+    : { state: advance({ ...scanning, rest: [...search(state.order, range, at), ...state.rest] }), skip: undefined }
 }
 
 const unsearched = (order: ScanOrder): Pending["as"] => order === "bisect" ? "whole" : "each"
 
-const search = (order: ScanOrder, { from, to }: Range): ReadonlyArray<Pending> => {
+const search = (order: ScanOrder, { from, to }: Range, at?: number): ReadonlyArray<Pending> => {
   if (order === "one-by-one") {
     return [{ from, to, as: "each" }]
+  }
+  if (at !== undefined && at >= from && at < to) {
+    return [
+      { from, to: at, as: "whole" },
+      { from: at, to: at + 1, as: "whole" },
+      { from: at + 1, to, as: "whole" }
+    ]
   }
   const middle = from + Math.floor((to - from) / 2)
   return [{ from, to: middle, as: "whole" }, { from: middle, to, as: "suspect" }]

@@ -143,7 +143,7 @@ const writeRefused = (
     if (!skippable) {
       return yield* Effect.zipRight(told, Effect.fail(error))
     }
-    const next = ChunkMachine.step(machine, "refused")
+    const next = ChunkMachine.step(machine, "refused", namedBy(error, attempt))
     if (!scanning) {
       yield* told
     }
@@ -154,3 +154,11 @@ const writeRefused = (
     }
     return next.state
   })
+
+/** The output that an error is about, when it says so, as that of a COPY does with its line. */
+const namedBy = (error: unknown, { outputs, range }: Attempt): number | undefined => {
+  const item = typeof error === "object" && error !== null && "item" in error ? error.item : undefined
+  return Number.isInteger(item) && Number(item) >= 0 && Number(item) < outputs.length
+    ? range.from + Number(item)
+    : undefined
+}

@@ -15,8 +15,10 @@ interface Run {
 const items = ({ from, to }: ChunkMachine.Range): ReadonlyArray<number> =>
   Array.from({ length: to - from }, (_, i) => from + i)
 
-/** Feeds the machine until it is done: a range with a bad item is refused. */
-const run = (first: ChunkMachine.State, bad: ReadonlySet<number>): Run => {
+type Naming = (refusal: number, tried: ReadonlyArray<number>) => number | undefined
+
+/** Feeds the machine until it is done: a range with a bad item is refused, and the refusal may name an item. */
+const run = (first: ChunkMachine.State, bad: ReadonlySet<number>, naming: Naming = () => undefined): Run => {
   const committed: Array<ReadonlyArray<number>> = []
   const skipped: Array<number> = []
   const states = [first]
@@ -26,7 +28,9 @@ const run = (first: ChunkMachine.State, bad: ReadonlySet<number>): Run => {
     const tried = items(state.current)
     transactions++
     const refused = tried.some((item) => bad.has(item))
-    const next = ChunkMachine.step(state, refused ? "refused" : "committed")
+    const next = refused
+      ? ChunkMachine.step(state, "refused", naming(transactions, tried))
+      : ChunkMachine.step(state, "committed")
     if (!refused) {
       committed.push(tried)
     }
@@ -62,6 +66,26 @@ describe("chunkMachine", () => {
     },
     { fastCheck: { numRuns: 500 } }
   )
+
+  it.prop(
+    "what refusals name, right or wrong, changes nothing but the number of transactions",
+    [chunk, FastCheck.array(FastCheck.option(FastCheck.integer({ min: -1, max: 60 }), { nil: undefined }))],
+    ([{ bad, order, size }, named]) => {
+      const plain = run(ChunkMachine.start(size, order), bad)
+      const misled = run(ChunkMachine.start(size, order), bad, (refusal) => named[refusal])
+      assert.deepStrictEqual(misled.committed.flat(), plain.committed.flat())
+      assert.deepStrictEqual(misled.skipped, plain.skipped)
+    }
+  )
+
+  it.prop("a refusal that names the first bad item makes it cost three transactions", [chunk], ([{ bad, size }]) => {
+    const { transactions } = run(
+      ChunkMachine.start(size, "bisect"),
+      bad,
+      (_, tried) => tried.find((item) => bad.has(item))
+    )
+    assert.isAtMost(transactions, 1 + 3 * bad.size)
+  })
 
   it.prop("FT6-9: done only grows, and never passes an item that is neither written nor skipped", [chunk], ([
     { bad, order, size }

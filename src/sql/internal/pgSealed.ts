@@ -272,11 +272,20 @@ const transact = <A, E>(
   // A single statement is a transaction by itself.
   const commands = inner.length === 1 ? inner : [BEGIN, ...inner, COMMIT]
   const first = inner.length === 1 ? 0 : 1
-  return Effect.matchEffect(send(session, track, commands, restore), {
+  const sent = send(session, track, commands, restore)
+  return Effect.matchEffect(parts.length === 1 ? sent : traced(sent, inner), {
     onSuccess: (rows) => answerOf(parts, rows[first + inner.length - 1]),
     onFailure: (error) => Effect.fail(explained(parts, first, error))
   })
 }
+
+/** As the statements of a writer are traced that are sent one by one, and those of the repository are not. */
+const traced = <A, E>(sent: Effect.Effect<A, E>, [command]: ReadonlyArray<Command>): Effect.Effect<A, E> =>
+  Effect.withSpan(sent, "sql.execute", {
+    kind: "client",
+    captureStackTrace: false,
+    attributes: { "db.operation.name": command!.rows === undefined ? "execute" : "copy", "db.query.text": command!.text }
+  })
 
 /** A pooler may hand the connection to another server, which does not know the names: from then on there are none. */
 const send = (
