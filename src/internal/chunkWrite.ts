@@ -10,6 +10,7 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type { Attempt, Work } from "./chunkCommit.js"
 import { runTransaction } from "./chunkCommit.js"
 import type { Chunk, ChunkEnv, Retries } from "./chunkEnv.js"
@@ -18,7 +19,7 @@ import * as ChunkMachine from "./chunkMachine.js"
 import type { Outputs } from "./chunkProcess.js"
 import { originOf } from "./chunkProcess.js"
 import type { AnyEffect } from "./definition.js"
-import { Fatal } from "./failure.js"
+import { Fatal, refusedItem } from "./failure.js"
 
 /** The outputs of a chunk that was processed before: processed once, whatever happens to the write (D5). */
 export const buffered = (outputs: Outputs): Work => ({
@@ -155,10 +156,8 @@ const writeRefused = (
     return next.state
   })
 
-/** The output that an error is about, when it says so, as that of a COPY does with its line. */
+/** The output that an error is about, when it says so, as that of a COPY does, which knows its line. */
 const namedBy = (error: unknown, { outputs, range }: Attempt): number | undefined => {
-  const item = typeof error === "object" && error !== null && "item" in error ? error.item : undefined
-  return Number.isInteger(item) && Number(item) >= 0 && Number(item) < outputs.length
-    ? range.from + Number(item)
-    : undefined
+  const item = Predicate.hasProperty(error, refusedItem) ? Number(error[refusedItem]) : Number.NaN
+  return item >= 0 && item < outputs.length ? range.from + item : undefined
 }

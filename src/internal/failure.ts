@@ -16,6 +16,9 @@ export class Fatal {
   constructor(readonly error: unknown) {}
 }
 
+/** The member in which an error says at which of the outputs, counted from 0, a write was refused. */
+export const refusedItem: unique symbol = Symbol.for("effect-batch/refusedItem")
+
 export const unwrap = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
   Cause.map(cause, (error) => error instanceof Fatal ? error.error : error)
 

@@ -10,6 +10,7 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { refusedItem } from "../internal/failure.js"
 import * as sqlState from "./internal/sqlState.js"
 
 /**
@@ -67,6 +68,10 @@ export class SqlDataError extends Schema.TaggedError<SqlDataError>()("SqlDataErr
     const item = this.item === undefined ? "" : ` (item ${this.item} of the chunk)`
     return `${where(this)} failed: ${violations[this.kind] ?? "a row is refused"}${names(this)}${item}; ` +
       "correct the row or skip SqlDataError"
+  }
+  /** @internal */
+  get [refusedItem](): number | undefined {
+    return this.item
   }
 }
 
@@ -173,6 +178,10 @@ export class SqlColumnError extends Schema.TaggedError<SqlColumnError>()("SqlCol
   override get message(): string {
     const column = this.column === "" ? "" : `, field "${this.column}"`
     return `Item ${this.item} of the chunk cannot be written to "${this.table}"${column}: ${this.problem}`
+  }
+  /** @internal */
+  get [refusedItem](): number {
+    return this.item
   }
 }
 
