@@ -11,7 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { Work } from "./chunkCommit.js"
 import type { Chunk, ChunkEnv, Flight } from "./chunkEnv.js"
-import { beginning, Repairable, Superseded } from "./chunkEnv.js"
+import { beginning, canSeal, Repairable, Superseded } from "./chunkEnv.js"
 import { processChunk } from "./chunkProcess.js"
 import { readChunk } from "./chunkRead.js"
 import { buffered, writeChunk } from "./chunkWrite.js"
@@ -99,8 +99,7 @@ const makeWay = (env: ChunkEnv, next: Next): AnyEffect =>
   })
 
 const canFollow = (env: ChunkEnv, front: Flight, chunk: Chunk): boolean =>
-  env.sealing?.lane.isBusy() === true && front.branch.state.sent !== undefined && chunk.skips.length === 0 &&
-  env.state.jobChanges.length === 0
+  canSeal(env, chunk) && env.sealing?.lane.isBusy() === true && front.branch.state.sent !== undefined
 
 /** Begins to write, and gives the first commands the time to leave. */
 const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {

@@ -13,7 +13,7 @@ import { BatchEvent } from "../BatchEvent.js"
 import type { Checkpoint } from "./chunkCheckpoint.js"
 import { encodeCheckpoint } from "./chunkCheckpoint.js"
 import type { Chunk, ChunkEnv, ChunkSealing, Skip } from "./chunkEnv.js"
-import { describeCause, failureOf, heldCounts, isTolerated, Repairable, skip, Superseded } from "./chunkEnv.js"
+import { canSeal, describeCause, failureOf, heldCounts, isTolerated, Repairable, skip, Superseded } from "./chunkEnv.js"
 import type { Range } from "./chunkMachine.js"
 import { reportSkips } from "./chunkSkips.js"
 import type { AnyEffect } from "./definition.js"
@@ -79,13 +79,13 @@ export const runTransaction = (
       },
       rolledBack: (cause: Cause.Cause<unknown>) => isSuperseded(cause) ? Effect.void : rolledBack(env, cause)
     }
-    // Skips are reported by more than one statement, and the job's context is another row.
-    if (env.sealing !== undefined && chunk.skips.length === 0 && env.state.jobChanges.length === 0) {
+    const { sealing } = env
+    if (sealing !== undefined && canSeal(env, chunk)) {
       const sent = Effect.map(
-        sealRange(env, chunk, work, attempt, env.sealing),
+        sealRange(env, chunk, work, attempt, sealing),
         ({ range, write }) => ({ ...done(range), write })
       )
-      return commitSealed(env.state, env.sealing, sent, ends)
+      return commitSealed(env.state, sealing, sent, ends)
     }
     const transaction = commit(env.state, Effect.map(writeRange(env, chunk, work, attempt), done), ends)
     return env.state.session.faults === undefined

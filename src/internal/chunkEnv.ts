@@ -63,7 +63,13 @@ export class Superseded {}
 
 export interface ChunkSealing extends Sealing {
   readonly write: Sealed.Write
+  /** Whether skips are only counted: nobody is told of them and nothing is stored. */
+  readonly countsSkips: boolean
 }
+
+/** Whether nothing belongs to the transaction of the chunk but what can be sent with it. */
+export const canSeal = ({ sealing, state }: ChunkEnv, chunk: Chunk): boolean =>
+  sealing !== undefined && (sealing.countsSkips || chunk.skips.length === 0) && state.jobChanges.length === 0
 
 export type Beginning = Pick<StepState, "step" | "context" | "jobChanges"> & { readonly rollbacks: number }
 

@@ -81,17 +81,19 @@ const open = (
 
 /** Whether nothing has to happen inside the transactions of the step but what can be sent in one message. */
 const sealing = ({ definition, hooks, session }: StepState, sink: Sink<any, any, any>): ChunkSealing | undefined => {
-  const { noRollback, transaction, transactional } = definition.settings
+  const { noRollback, quarantine, transaction, transactional } = definition.settings
   const { afterWrite, beforeCommit, beforeWrite } = hooks
   const inside = [noRollback, afterWrite, beforeCommit, beforeWrite, sink.flush, session.faults]
   const isPlain = [...inside, ...Object.values(transaction)].every((part) => part === undefined) &&
     transactional.length === 0
+  const { onSkipInProcess, onSkipInRead, onSkipInWrite } = hooks
+  const countsSkips = [quarantine, onSkipInProcess, onSkipInRead, onSkipInWrite].every((part) => part === undefined)
   const port = Sealed.portOf(session.transactor.transact)
   const saveStep = Sealed.saveStepOf(session.repository.updateStepExecution)
   const write = Sealed.writeOf(sink.write)
   return isPlain && port !== undefined && saveStep?.database === port.database &&
       write !== undefined && (write.database ?? port.database) === port.database
-    ? { lane: port.lane(), saveStep, write }
+    ? { lane: port.lane(), saveStep, write, countsSkips }
     : undefined
 }
 
