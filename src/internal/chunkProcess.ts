@@ -54,11 +54,12 @@ export const processItems = (
 
 /** The effect of one item, listeners included. Values stay values. */
 export const attempt = (env: ChunkEnv, item: any): Effect.Effect<any, any, any> => {
-  const { afterProcess, beforeProcess } = env.state.hooks
-  const begun = beforeProcess?.(item)
-  const run = (): Effect.Effect<any, any, any> =>
-    afterProcess === undefined ? apply(env, item) : andAfter(apply(env, item), item, afterProcess)
-  return begun === undefined || isDone(begun) ? run() : Effect.flatMap(begun, run)
+  const { beforeProcess } = env.state.hooks
+  if (beforeProcess === undefined) {
+    return applied(env, item)
+  }
+  const begun = beforeProcess(item)
+  return isDone(begun) ? applied(env, item) : Effect.flatMap(begun, () => applied(env, item))
 }
 
 // -------------------------------------------------------------------------------------
@@ -104,6 +105,12 @@ const apply = ({ process }: ChunkEnv, item: any): Effect.Effect<any, any, any> =
     : process._tag === "Sync"
     ? Effect.succeed(process.apply(item))
     : process.apply(item)
+
+const applied = (env: ChunkEnv, item: any): Effect.Effect<any, any, any> => {
+  const { afterProcess } = env.state.hooks
+  const run = apply(env, item)
+  return afterProcess === undefined ? run : andAfter(run, item, afterProcess)
+}
 
 const andAfter = (
   run: Effect.Effect<any, any, any>,

@@ -12,7 +12,8 @@ import type { StepListener } from "../Listener.js"
 import type { AnyEffect } from "./definition.js"
 import { errorOf, Fatal, unwrap } from "./failure.js"
 
-type Callback = (...args: ReadonlyArray<any>) => AnyEffect
+/** No callback has more than two arguments. */
+type Callback = (first?: any, second?: any) => AnyEffect
 type Name = Exclude<keyof StepListener, "afterStep">
 
 /** `afterStep` is not here: each of its calls sees the result of the one before (STEP-14). */
@@ -74,20 +75,20 @@ const sequence = (listeners: Listeners, name: Name): Callback | undefined => {
     const callback = listener[name] as Callback | undefined
     return callback === undefined ? [] : [guarded(callback)]
   })
-  return callbacks.length < 2 ? callbacks[0] : (...args) => runFrom(callbacks, 0, args)
+  return callbacks.length < 2 ? callbacks[0] : (first, second) => runFrom(callbacks, 0, first, second)
 }
 
 /** Item callbacks run per item, so an effect that is a value already stays one. */
-const guarded = (callback: Callback): Callback => (...args) => {
-  const effect = callback(...args)
+const guarded = (callback: Callback): Callback => (first, second) => {
+  const effect = callback(first, second)
   return isDone(effect) ? effect : Effect.mapError(effect, (error) => new Fatal(error))
 }
 
-const runFrom = (callbacks: ReadonlyArray<Callback>, from: number, args: ReadonlyArray<any>): AnyEffect => {
+const runFrom = (callbacks: ReadonlyArray<Callback>, from: number, first: any, second: any): AnyEffect => {
   for (let i = from; i < callbacks.length; i++) {
-    const effect = callbacks[i]!(...args)
+    const effect = callbacks[i]!(first, second)
     if (!isDone(effect)) {
-      return Effect.flatMap(effect, () => runFrom(callbacks, i + 1, args))
+      return Effect.flatMap(effect, () => runFrom(callbacks, i + 1, first, second))
     }
   }
   return Effect.void
