@@ -48,7 +48,8 @@ export const compile = (listeners: Listeners): Hooks => {
 }
 
 /** Whether the effect is a value already, so that nothing needs to run. */
-export const isDone = (effect: AnyEffect): boolean => Exit.isExit(effect) && Exit.isSuccess(effect)
+export const isDone = (effect: AnyEffect): boolean =>
+  effect === Effect.void || (Exit.isExit(effect) && Exit.isSuccess(effect))
 
 /**
  * After the rollback that fails the step. An interruption is no failure; a listener that fails as well does not hide
@@ -73,23 +74,26 @@ export const chunkFailed = (hooks: Hooks, cause: Cause.Cause<unknown>): AnyEffec
 const sequence = (listeners: Listeners, name: Name): Callback | undefined => {
   const callbacks = listeners.flatMap((listener) => {
     const callback = listener[name] as Callback | undefined
-    return callback === undefined ? [] : [guarded(callback)]
+    return callback === undefined ? [] : [callback]
   })
-  return callbacks.length < 2 ? callbacks[0] : (first, second) => runFrom(callbacks, 0, first, second)
+  const [only] = callbacks
+  return callbacks.length < 2 ? only && guarded(only) : (first, second) => runFrom(callbacks, 0, first, second)
 }
 
 /** Item callbacks run per item, so an effect that is a value already stays one. */
 const guarded = (callback: Callback): Callback => (first, second) => {
   const effect = callback(first, second)
-  return isDone(effect) ? effect : Effect.mapError(effect, (error) => new Fatal(error))
+  return isDone(effect) ? effect : Effect.mapError(effect, fatal)
 }
 
 const runFrom = (callbacks: ReadonlyArray<Callback>, from: number, first: any, second: any): AnyEffect => {
   for (let i = from; i < callbacks.length; i++) {
     const effect = callbacks[i]!(first, second)
     if (!isDone(effect)) {
-      return Effect.flatMap(effect, () => runFrom(callbacks, i + 1, first, second))
+      return Effect.flatMap(Effect.mapError(effect, fatal), () => runFrom(callbacks, i + 1, first, second))
     }
   }
   return Effect.void
 }
+
+const fatal = (error: unknown): Fatal => new Fatal(error)
