@@ -2,7 +2,7 @@
  * What the engine itself costs: the chunk loop with a reader, a processor and a writer that do next to nothing, beside a
  * plain `for` loop over the same arrays.
  */
-import { Effect } from "effect"
+import { Context, Effect } from "effect"
 import type { Step } from "effect-batch"
 import { ItemProcessor, ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step as Steps } from "effect-batch"
 import { median, rounds, table } from "./measure.js"
@@ -40,9 +40,11 @@ const plainLoop = (items: ReadonlyArray<Input>, chunkSize: number): void => {
   written += outputs.length
 }
 
+class Convert extends Context.Tag("Convert")<Convert, (item: Input) => Output>() {}
+
 const listener = { afterProcess: () => Effect.void }
 
-type Load = Step.ChunkStep<Input, Output, "COMPLETED" | "FAILED", any>
+type Load = Step.ChunkStep<Input, Output, "COMPLETED" | "FAILED", any, Convert>
 
 const variants = (
   items: ReadonlyArray<Input>,
@@ -64,6 +66,12 @@ const variants = (
       processor: (item) => Effect.sync(() => toCents(item)),
       writer,
       chunkSize
+    }),
+    "a service from the context": Steps.chunk("load", {
+      reader,
+      processor: (item) => Effect.map(Convert, (convert) => convert(item)),
+      writer,
+      chunkSize
     })
   }
 }
@@ -71,6 +79,7 @@ const variants = (
 const runStep = (step: Load): Promise<void> =>
   JobOperator.runOrFail(Job.make("bench", { flow: step }), {}).pipe(
     Effect.asVoid,
+    Effect.provideService(Convert, toCents),
     Effect.provide(JobRepository.layerMemory),
     Effect.runPromise
   )
