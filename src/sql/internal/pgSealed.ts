@@ -284,7 +284,10 @@ const traced = <A, E>(sent: Effect.Effect<A, E>, [command]: ReadonlyArray<Comman
   Effect.withSpan(sent, "sql.execute", {
     kind: "client",
     captureStackTrace: false,
-    attributes: { "db.operation.name": command!.rows === undefined ? "execute" : "copy", "db.query.text": command!.text }
+    attributes: {
+      "db.operation.name": command!.rows === undefined ? "execute" : "copy",
+      "db.query.text": command!.text
+    }
   })
 
 /** A pooler may hand the connection to another server, which does not know the names: from then on there are none. */
