@@ -131,12 +131,14 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   ) => Effect.Effect<StepExecution, OwnerFailure>
   /**
    * Saves counts, context, checkpoint and status of a step in one statement that is also the fence: when another
-   * process took over, it fails with `OwnershipLost` and the transaction rolls back. Answers with the status of the
-   * job, so that a stop request is seen without another query. It is the last statement of every chunk.
+   * process took over, it fails with `OwnershipLost` and the transaction rolls back. So it does when the row has other
+   * numbers of commits and rollbacks than `before`: a commit whose answer was lost may come true late. Answers with the
+   * status of the job, so that a stop request is seen without another query. It is the last statement of every chunk.
    */
   readonly updateStepExecution: (
     execution: JobExecution,
-    step: StepExecution
+    step: StepExecution,
+    before?: StepExecution
   ) => Effect.Effect<BatchStatus, OwnerFailure>
   /** What happened to a step in earlier executions of the instance and in this one. */
   readonly stepHistory: (instance: JobInstance, stepName: string) => Effect.Effect<StepHistory, JobRepositoryError>
@@ -305,10 +307,14 @@ export interface Encoded {
     row: Omit<StepExecutionRow, "id">,
     epoch: number
   ) => Effect.Effect<Option.Option<number>, JobRepositoryError>
-  /** One statement, fenced by the epoch in the step row. Gives the status of the job. */
+  /**
+   * One statement, fenced by the epoch in the step row and, if they are given, by its numbers of commits and rollbacks.
+   * Gives the status of the job.
+   */
   readonly updateStepExecution: (
     row: StepExecutionRow,
-    epoch: number
+    epoch: number,
+    before?: Pick<Counts, "commit" | "rollback">
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
   /**
    * The same as a command that must be refused when it finds no row, or one with other numbers of commits or rollbacks. Then there is

@@ -141,12 +141,15 @@ const runningSteps = (
       const id = tables.nextId++
       return Effect.as(put(tables.steps, { ...row, id, epoch }), id)
     }),
-  updateStepExecution: (row, epoch) =>
+  updateStepExecution: (row, epoch, before) =>
     Effect.clockWith((clock) =>
       changing((open) => {
         const stored = tables.steps.get(row.id)
         const execution = tables.executions.get(row.jobExecutionId)
-        if (stored === undefined || execution === undefined || stored.epoch !== epoch) {
+        if (
+          stored === undefined || execution === undefined || stored.epoch !== epoch ||
+          (before !== undefined && (stored.commitCount !== before.commit || stored.rollbackCount !== before.rollback))
+        ) {
           return Option.none()
         }
         replace(open, tables.steps, { ...row, epoch })

@@ -53,11 +53,11 @@ const ownersSide = (
       const id = yield* driver.insertStepExecution(Rows.fromStepExecution(started, now), execution.epoch)
       return Option.isSome(id) ? { ...started, id: id.value } : yield* lost(execution)
     }),
-  updateStepExecution: sealable(driver, (execution, step) =>
+  updateStepExecution: sealable(driver, (execution, step, before) =>
     owned(
       execution,
       "updateStepExecution",
-      (now) => driver.updateStepExecution(Rows.fromStepExecution(step, now), execution.epoch)
+      (now) => driver.updateStepExecution(Rows.fromStepExecution(step, now), execution.epoch, before?.counts)
     )),
   stepHistory: (instance, stepName) =>
     Effect.flatMap(driver.stepHistory(instance.id, stepName), ({ last, starts }) =>

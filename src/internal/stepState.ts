@@ -160,7 +160,7 @@ export const unnoticed: Ends<void> = { committed: () => Effect.void, rolledBack:
 const save = (state: StepState, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
   const { session } = state
   const saveStep = Effect.map(
-    session.repository.updateStepExecution(session.execution, step),
+    session.repository.updateStepExecution(session.execution, step, state.step),
     (status) => noteStatus(session, status)
   )
   return state.jobChanges.length === 0
@@ -203,7 +203,7 @@ const unlockJobContext = (state: StepState): Effect.Effect<void> => {
 export const finish = (state: StepState, changes: Partial<StepExecution>): Effect.Effect<void, OwnerFailure> =>
   Effect.flatMap(Effect.suspend(() => decideDoubt(state)), () => {
     const step = { ...current(state), ...changes }
-    return Effect.map(save(state, step), () => {
+    return Effect.map(saveLast(state, step, changes), (step) => {
       state.session.context = jobContext(state)
       state.jobChanges = []
       state.step = step
@@ -352,13 +352,38 @@ const adopt = (state: StepState, { held, jobChanges, step }: Doubt): void => {
   state.held = held
 }
 
+/** A commit that was looked up too early may have come true since: then the stored row is what the step has become. */
+const saveLast = (
+  state: StepState,
+  step: StepExecution,
+  changes: Partial<StepExecution>
+): Effect.Effect<StepExecution, OwnerFailure> =>
+  Effect.catchAll(Effect.as(save(state, step), step), (error) =>
+    error._tag === "OwnershipLost"
+      ? Effect.flatMap(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
+        const stored = steps.find(({ id, status }) => id === step.id && status === state.step.status)
+        if (stored === undefined || stored.counts.commit <= state.step.counts.commit) {
+          return Effect.fail(error)
+        }
+        overtaken(state, stored)
+        const last = { ...current(state), ...changes }
+        return Effect.as(save(state, last), last)
+      })
+      : Effect.fail(error))
+
+const overtaken = (state: StepState, { checkpoint, context, counts }: StepExecution): void => {
+  state.step = { ...state.step, counts, checkpoint, context }
+  state.context = context
+  state.pending = Counts.empty
+  state.held = Counts.empty
+}
+
 const decideDoubt = (state: StepState): Effect.Effect<void, OwnerFailure> => {
   const { doubt } = state
   return doubt === undefined ? Effect.void : Effect.map(settle(state, doubt), (stored) => {
     if (stored !== undefined) {
       adopt(state, doubt)
-      state.step = { ...state.step, counts: stored.counts, checkpoint: stored.checkpoint, context: stored.context }
-      state.context = stored.context
+      overtaken(state, stored)
     }
   })
 }

@@ -131,3 +131,47 @@ describe("a step whose end could not be saved", () => {
       ])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 })
+
+describe("a commit that comes true only after somebody has looked whether it did", () => {
+  it.effect("D18: is counted, and its items are not written again", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const { transact } = yield* Transactor.Transactor
+      let late: Effect.Effect<unknown, unknown> | undefined
+      let commits = 0
+      const out: Array<number> = []
+      const job = Job.make("late", {
+        flow: Step.chunk("late", {
+          reader: ItemReader.fromIterable(numbers),
+          writer: ItemWriter.inMemory(out),
+          chunkSize: 2
+        })
+      })
+      const ended = yield* JobOperator.run(job, {}).pipe(
+        Effect.provideService(JobRepository.JobRepository, {
+          ...repository,
+          updateStepExecution: (execution, step, before) =>
+            Effect.suspend(() => {
+              const comesTrue = late === undefined ? Effect.void : Effect.orDie(late)
+              late = undefined
+              return Effect.zipRight(comesTrue, repository.updateStepExecution(execution, step, before))
+            })
+        }),
+        Effect.provideService(Transactor.Transactor, {
+          transact: (effect, options) =>
+            Effect.flatMap(Effect.context<never>(), (context) => {
+              if (++commits !== 2) {
+                return transact(effect, options)
+              }
+              late = Effect.provide(transact(effect, options), context) as Effect.Effect<unknown, unknown>
+              return new BatchError.TransactionError({ reason: "transient", phase: "commit", cause: "gone" })
+            })
+        })
+      )
+      assert.strictEqual(ended.status, "FAILED")
+      const [step] = yield* JobOperator.steps(ended.id)
+      assert.deepStrictEqual([step!.counts.write, step!.counts.commit], [4, 2])
+      yield* JobOperator.runOrFail(job, {})
+      assert.deepStrictEqual(out, numbers)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+})

@@ -122,6 +122,26 @@ describe("chunks in one message", () => {
         assert.isAtMost(more("roundTrips"), 100)
       }))
 
+    it.scoped("a step does not keep the only connection for itself", () =>
+      Effect.gen(function*() {
+        const url = yield* Postgres.freshUrl
+        const repository = Layer.fresh(SqlJobRepository.layerWith({ listen: false })).pipe(
+          Layer.provideMerge(Postgres.layerUrl(url, { maxConnections: 1 }))
+        )
+        const total = 40_000
+        const seen = yield* Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`create table numbers (n int primary key)`
+          const run = yield* Effect.fork(JobOperator.runOrFail(job("greedy", rows(total), writers.insertInto), {}))
+          const count = Effect.map(sql<{ n: number }>`select count(*)::int as n from numbers`, ([row]) => row!.n)
+          const seen = yield* Effect.repeat(count, { until: (n) => n > 0 })
+          yield* Fiber.join(run)
+          assert.strictEqual(yield* count, total)
+          return seen
+        }).pipe(Effect.provide(repository))
+        assert.isBelow(seen, total)
+      }))
+
     it.effect("LEASE-3: who was taken over writes nothing", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

@@ -215,11 +215,15 @@ const COMMIT: Command = { text: "commit", parameters: [] }
 interface Track {
   readonly connection: Connection
   readonly scope: Scope.CloseableScope
+  readonly since: number
   /** The driver wants to be asked for one thing after the other. */
   readonly turns: Effect.Semaphore
   users: number
   last: SealedQuery | undefined
 }
+
+/** How long transactions follow each other on a connection before others get it that wait for one, a heartbeat say. */
+const STAY_MILLIS = 1000
 
 const makeLane = (session: Session): Lane => {
   let open: Track | undefined
@@ -235,6 +239,7 @@ const makeLane = (session: Session): Lane => {
           open = {
             connection,
             scope,
+            since: performance.now(),
             turns: Effect.unsafeMakeSemaphore(1),
             users: 1,
             last: undefined
@@ -251,7 +256,7 @@ const makeLane = (session: Session): Lane => {
       return Scope.close(track.scope, Exit.void)
     })
   return {
-    isBusy: () => open?.last?.underWay !== undefined,
+    isBusy: () => open?.last?.underWay !== undefined && performance.now() - open.since < STAY_MILLIS,
     transact: (parts) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.matchEffect(Effect.suspend(() => enter(restore)), {

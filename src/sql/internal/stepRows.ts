@@ -6,6 +6,7 @@ import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type { Counts } from "../../Counts.js"
 import type { Encoded, SkippedItemRow, StepExecutionRow } from "../../JobRepository.js"
 import type { Env } from "./env.js"
 import { read, write } from "./env.js"
@@ -51,12 +52,13 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
  *
  * @internal
  */
-export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] => (row, epoch) => {
+export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] => (row, epoch, before) => {
   const { dialect, sql, tables } = env
+  const fence = followed(env, before)
   const statement = dialect.name === "pg"
-    ? sql<Raw>`with lease as (${renewal(env, row, epoch)}) ${update(env, row, epoch)}`
+    ? sql<Raw>`with lease as (${renewal(env, row, epoch)}) ${update(env, row, epoch, fence)}`
     : Effect.tap(
-      sql<Raw>`update ${tables.step} set ${assignments(env, row)} where id = ${row.id} and epoch = ${epoch}
+      sql<Raw>`update ${tables.step} set ${assignments(env, row)} where id = ${row.id} and epoch = ${epoch} ${fence}
         returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`,
       ([saved]) => saved === undefined ? Effect.void : renewal(env, row, epoch)
     )
@@ -79,9 +81,7 @@ export const sealedUpdate = (env: Env): NonNullable<Encoded["sealedUpdate"]> => 
   seal: (row, epoch, before) => {
     const { sql } = env
     const [text, parameters] = sql`with lease as (${renewal(env, row, epoch)}),
-      saved as (${
-      update(env, row, epoch, sql`and s.commit_count = ${before.commit} and s.rollback_count = ${before.rollback}`)
-    })
+      saved as (${update(env, row, epoch, followed(env, before))})
       select (select "status" from saved), 1 / (select count(*) from saved)`.compile()
     const command: PgSealed.Command = {
       text,
@@ -179,7 +179,12 @@ const renewal = ({ dialect, sql, tables }: Env, row: StepExecutionRow, epoch: nu
     : sql`${renew} where ${due}`
 }
 
-const update = (env: Env, row: StepExecutionRow, epoch: number, fence: Fragment = env.sql.literal("")) =>
+const followed = ({ sql }: Env, before: Pick<Counts, "commit" | "rollback"> | undefined): Fragment =>
+  before === undefined
+    ? sql.literal("")
+    : sql`and commit_count = ${before.commit} and rollback_count = ${before.rollback}`
+
+const update = (env: Env, row: StepExecutionRow, epoch: number, fence: Fragment) =>
   env.sql`update ${env.tables.step} s set ${assignments(env, row)} from ${env.tables.execution} j
     where s.id = ${row.id} and s.epoch = ${epoch} ${fence} and j.id = s.job_execution_id
     returning j.status as "status"`
