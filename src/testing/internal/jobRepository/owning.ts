@@ -87,6 +87,19 @@ export const owning: Cases = {
     yield* lost(dead.id, zombie)
     deepStrictEqual(yield* Kit.messages(dead.id), [])
   }),
+  "a save that follows other commits or rollbacks than those that are stored writes nothing": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const first = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(first, "load")
+    const committed = { ...step, counts: { ...step.counts, read: 5, commit: 1 } }
+    const rolledBack = { ...step, counts: { ...step.counts, rollback: 1 } }
+    yield* repository.updateStepExecution(first, committed, step)
+    yield* lost(first.id, repository.updateStepExecution(first, rolledBack, step))
+    yield* lost(first.id, repository.updateStepExecution(first, committed, rolledBack))
+    deepStrictEqual((yield* Kit.storedStep(step))?.counts, committed.counts)
+    yield* repository.updateStepExecution(first, rolledBack, committed)
+    deepStrictEqual((yield* Kit.storedStep(step))?.counts, rolledBack.counts)
+  }),
   "P2: a lease that is renewed keeps the execution": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
