@@ -94,7 +94,8 @@ describe("an interruption during a commit", () => {
             })
           })
           const run = yield* Effect.fork(JobOperator.run(job, {}))
-          const committing = sql`select 1 from pg_stat_activity where query = 'COMMIT' and state = 'active'`
+          const committing =
+            sql`select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`
           yield* Effect.repeat(committing, {
             until: (rows) => rows.length > 0
           })

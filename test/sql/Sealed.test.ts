@@ -189,7 +189,7 @@ describe("chunks in one message", () => {
         )
         yield* sql`create trigger slow before insert on numbers for each row when (new.n = 7) execute function dawdle()`
         const run = yield* Effect.fork(JobOperator.run(job("slow", rows(12), writers.insertInto), {}))
-        const busy = sql`select 1 from pg_stat_activity where wait_event = 'PgSleep'`
+        const busy = sql`select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`
         yield* Effect.repeat(busy, { until: (rows) => rows.length > 0 })
         yield* Fiber.interrupt(run)
         assert.deepStrictEqual(yield* loaded, numbersOf(rows(4)))
