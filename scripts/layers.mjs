@@ -101,6 +101,7 @@ const layers = [
       "ProgressMeter",
       "internal/chunk*",
       "internal/faultPoint",
+      "internal/doubt",
       "internal/explain",
       "internal/flowRunner",
       "internal/flowSplit",

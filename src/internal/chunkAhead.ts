@@ -16,8 +16,9 @@ import { processChunk } from "./chunkProcess.js"
 import { readChunk } from "./chunkRead.js"
 import { buffered, writeChunk } from "./chunkWrite.js"
 import type { AnyEffect } from "./definition.js"
+import { mayHaveCommitted } from "./doubt.js"
 import * as Branch from "./stepBranch.js"
-import { isStopping, mayHaveCommitted, services } from "./stepState.js"
+import { isStopping, services } from "./stepState.js"
 import { turn } from "./yielding.js"
 
 /**

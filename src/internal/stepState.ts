@@ -4,11 +4,11 @@
  * Whatever code inside the step changes (counts, step context, job context) is kept apart until the transaction of
  * the chunk or tasklet call commits, and is forgotten when it rolls back (CTX-9).
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import { TransactionError } from "../BatchError.js"
 import * as BatchStatus from "../BatchStatus.js"
 import * as Counts from "../Counts.js"
@@ -19,11 +19,11 @@ import { JobScope } from "../JobScope.js"
 import type { StepExecution } from "../StepExecution.js"
 import { StepScope } from "../StepScope.js"
 import type { StepDefinition } from "./definition.js"
+import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
 import { Fatal } from "./failure.js"
 import * as FaultPoint from "./faultPoint.js"
 import type { Hooks } from "./hooks.js"
 import type { Json } from "./json.js"
-import { canonical } from "./json.js"
 import { saving } from "./saving.js"
 import type * as Sealed from "./sealed.js"
 import type { Session } from "./session.js"
@@ -275,14 +275,6 @@ const bookkeeping = (error: OwnerFailure): Fatal | TransactionError =>
 
 const fatal = (error: unknown): Fatal => new Fatal(error)
 
-/** The answer to the commit was lost, or an interruption came while it was on its way. */
-export const mayHaveCommitted = (cause: Cause.Cause<unknown>): boolean =>
-  Cause.isInterruptedOnly(cause) || Option.exists(Cause.failureOption(cause), isCommitError)
-
-const isCommitError = (error: unknown): boolean =>
-  typeof error === "object" && error !== null && "_tag" in error && error._tag === "TransactionError" &&
-  "phase" in error && error.phase === "commit"
-
 /** What the step becomes if a transaction commits. */
 interface Doubt {
   readonly step: StepExecution
@@ -362,7 +354,7 @@ const saveLast = (
     error._tag === "OwnershipLost"
       ? Effect.flatMap(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
         const stored = steps.find(({ id, status }) => id === step.id && status === state.step.status)
-        if (stored === undefined || stored.counts.commit <= state.step.counts.commit) {
+        if (stored === undefined || !hasAdvanced(state.step, stored)) {
           return Effect.fail(error)
         }
         overtaken(state, stored)
@@ -398,10 +390,7 @@ const settle = (state: StepState, { step }: Doubt): Effect.Effect<StepExecution 
     const before = state.step
     state.doubt = undefined
     return stored !== undefined &&
-        (fingerprint(stored) === fingerprint(step) || stored.counts.commit > before.counts.commit)
+        hasHappened(before, step, stored)
       ? stored
       : undefined
   })
-
-const fingerprint = (step: StepExecution): string =>
-  canonical([{ ...step.counts }, Option.getOrNull(step.checkpoint), step.context.entries])

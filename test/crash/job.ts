@@ -36,7 +36,7 @@ const centsOf = (id: number): number => (id * 7919) % 10_007
 const inputRow = (id: number): string =>
   isUnreadable(id)
     ? `${id},many,EUR`
-    : `${id},${isRefused(id) ? -1 : centsOf(id)},${isUnknown(id) ? "XXX" : "EUR"}`
+    : `${id},${isRefused(id) ? -1 : centsOf(id)},${isUnknown(id) ? "ZZZ" : "EUR"}`
 
 export const input = (rows: number): string => ["id,cents,currency", ...idsTo(rows).map(inputRow), ""].join("\n")
 
