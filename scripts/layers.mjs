@@ -111,6 +111,8 @@ const layers = [
       "internal/hooks",
       "internal/jobRunner",
       "internal/jobStep",
+      "internal/launch",
+      "internal/launched",
       "internal/lease",
       "internal/nextParameters",
       "internal/operating",

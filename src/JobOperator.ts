@@ -3,17 +3,11 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
-import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
@@ -27,23 +21,16 @@ import type {
   NoSuchJobExecution,
   UnreadableContextKey
 } from "./BatchError.js"
-import { InvalidJobParameters, JobNotCompleted } from "./BatchError.js"
+import { JobNotCompleted } from "./BatchError.js"
 import type { BatchEvent } from "./BatchEvent.js"
-import * as BatchStatus from "./BatchStatus.js"
-import * as ExitStatus from "./ExitStatus.js"
+import type * as BatchStatus from "./BatchStatus.js"
 import * as Explain from "./internal/explain.js"
-import { FaultPoint } from "./internal/faultPoint.js"
-import { heartbeat } from "./internal/heartbeat.js"
-import { runJob } from "./internal/jobRunner.js"
+import * as Launch from "./internal/launch.js"
+import type * as Launched from "./internal/launched.js"
 import { nextParameters } from "./internal/nextParameters.js"
 import * as Operating from "./internal/operating.js"
-import * as Owner from "./internal/owner.js"
 import * as Purging from "./internal/purging.js"
-import * as Race from "./internal/race.js"
 import * as Running from "./internal/running.js"
-import { saving } from "./internal/saving.js"
-import type { Session } from "./internal/session.js"
-import { saveJob } from "./internal/session.js"
 import * as Stopping from "./internal/stopping.js"
 import * as Summary_ from "./internal/summary.js"
 import type { Job } from "./Job.js"
@@ -54,7 +41,7 @@ import type { ExecutionFilter, InstanceFilter, OwnerFailure } from "./JobReposit
 import { JobRepository } from "./JobRepository.js"
 import type { SkippedItem } from "./SkippedItem.js"
 import type { StepExecution } from "./StepExecution.js"
-import { Transactor } from "./Transactor.js"
+import type { Transactor } from "./Transactor.js"
 
 /**
  * An execution that has ended: its final record, and how it ended as a value. A job that FAILED holds the error of
@@ -63,9 +50,7 @@ import { Transactor } from "./Transactor.js"
  * @since 0.1.0
  * @category models
  */
-export interface EndedJobExecution<out Code extends string, out E> extends JobExecution.JobExecution {
-  readonly exit: Exit.Exit<Code, E | EngineError>
-}
+export type EndedJobExecution<Code extends string, E> = Launched.EndedJobExecution<Code, E>
 
 /**
  * An execution that runs in this process.
@@ -73,13 +58,7 @@ export interface EndedJobExecution<out Code extends string, out E> extends JobEx
  * @since 0.1.0
  * @category models
  */
-export interface RunningJobExecution<out Code extends string, out E> {
-  readonly execution: JobExecution.JobExecution
-  /** Waits for the end. */
-  readonly await: Effect.Effect<EndedJobExecution<Code, E>, OwnerFailure>
-  /** Asks it to stop, as `stop` does; changes nothing when it has ended. `await` tells when it has stopped. */
-  readonly stop: Effect.Effect<void, JobRepositoryError>
-}
+export type RunningJobExecution<Code extends string, E> = Launched.RunningJobExecution<Code, E>
 
 /**
  * How this process owns what it runs.
@@ -93,13 +72,7 @@ export interface RunningJobExecution<out Code extends string, out E> {
  * @since 0.1.0
  * @category services
  */
-export class Ownership extends Context.Reference<Ownership>()("effect-batch/JobOperator/Ownership", {
-  defaultValue: (): {
-    readonly lease: Duration.DurationInput
-    readonly owner: string
-    readonly isOwnerGone: (owner: string) => boolean
-  } => ({ lease: "30 seconds", owner: Owner.thisProcess, isOwnerGone: Owner.isGone })
-}) {}
+export const Ownership: typeof Launch.Ownership = Launch.Ownership
 
 /**
  * How long a step that was asked to stop may go on: a chunk, or a call of a tasklet, that has not committed by then is
@@ -117,9 +90,7 @@ export const StopGrace: typeof Stopping.StopGrace = Stopping.StopGrace
  * @since 0.1.0
  * @category services
  */
-export class Events extends Context.Reference<Events>()("effect-batch/JobOperator/Events", {
-  defaultValue: (): PubSub.PubSub<BatchEvent> => Effect.runSync(PubSub.sliding<BatchEvent>(4096))
-}) {}
+export const Events: typeof Launch.Events = Launch.Events
 
 /**
  * The events of all jobs that run in this process, from the moment of subscription on.
@@ -128,7 +99,7 @@ export class Events extends Context.Reference<Events>()("effect-batch/JobOperato
  * @category utils
  */
 export const events: Stream.Stream<BatchEvent> = Stream.unwrap(
-  Effect.map(Events, (hub) => Stream.fromPubSub(hub))
+  Effect.map(Launch.Events, (hub) => Stream.fromPubSub(hub))
 )
 
 /**
@@ -173,10 +144,7 @@ export const run = <P, Code extends string, E, R>(
   EndedJobExecution<Code, E>,
   LaunchError | OwnerFailure,
   R | JobRepository | Transactor
-> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(launch(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
-  ) as any
+> => Launch.run(job, parameters) as any
 
 /**
  * As `run`, but a job that does not complete fails: with the error of its step, or with `JobNotCompleted` when it was
@@ -223,21 +191,7 @@ export const start = <P, Code extends string, E, R>(
   RunningJobExecution<Code, E>,
   LaunchError | JobRepositoryError,
   R | JobRepository | Transactor | Scope.Scope
-> =>
-  Effect.uninterruptible(
-    Effect.gen(function*() {
-      const session = yield* launch(job, parameters)
-      const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)).pipe(endedFor(session)))
-      return {
-        execution: session.execution,
-        await: Fiber.join(fiber),
-        stop: stop(session.execution.id).pipe(
-          Effect.provideService(JobRepository, session.repository),
-          Effect.catchTags({ JobExecutionNotRunning: () => Effect.void, NoSuchJobExecution: () => Effect.void })
-        )
-      }
-    })
-  ) as any
+> => Launch.start(job, parameters) as any
 
 /**
  * Runs an execution again, with exactly its parameters (RESTART-1). The same rules as for `run` apply.
@@ -257,8 +211,8 @@ export const restart = <P, Code extends string, E, R>(
     const repository = yield* JobRepository
     const execution = yield* repository.jobExecution(executionId)
     const declaration = job.definition.parameters ?? JobParameters.none
-    yield* named(job, JobParameters.decode(declaration, execution.parameters))
-    return yield* runStored(job, execution.parameters)
+    yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
+    return yield* Launch.runStored(job, execution.parameters)
   }) as any
 
 /**
@@ -303,7 +257,10 @@ export const startNext = <P, Code extends string, E, R>(
       : yield* repository.jobExecutions({ instanceId: instance.id, limit: 1 })
     const declaration = job.definition.parameters ?? JobParameters.none
     const previous = Option.map(Option.fromNullable(last), ({ parameters }) => parameters)
-    return yield* runStored(job, yield* named(job, nextParameters(declaration, incrementer, previous, overrides)))
+    return yield* Launch.runStored(
+      job,
+      yield* Launch.named(job, nextParameters(declaration, incrementer, previous, overrides))
+    )
   }) as any
 
 /**
@@ -320,8 +277,7 @@ export const startNext = <P, Code extends string, E, R>(
  */
 export const stop: (
   executionId: number
-) => Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> =
-  Operating.stop
+) => Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> = Running.stop
 
 /**
  * Gives an execution that did not complete up for good: ABANDONED, so that its instance can't be restarted (ABANDON-1,
@@ -359,7 +315,7 @@ export const recover = (
   JobRepository
 > =>
   Effect.flatMap(
-    Ownership,
+    Launch.Ownership,
     ({ isOwnerGone }) =>
       Operating.recover(executionId, { isOwnerGone, force: options.force ?? false, reason: options.reason })
   )
@@ -374,7 +330,7 @@ export const recover = (
 export const recoverExpired = (
   options: { readonly jobName?: string | undefined } = {}
 ): Effect.Effect<ReadonlyArray<JobExecution.JobExecution>, JobRepositoryError, JobRepository> =>
-  Effect.flatMap(Ownership, ({ isOwnerGone }) => Operating.recoverExpired(isOwnerGone, options.jobName))
+  Effect.flatMap(Launch.Ownership, ({ isOwnerGone }) => Operating.recoverExpired(isOwnerGone, options.jobName))
 
 /**
  * What to forget.
@@ -471,7 +427,7 @@ export const explain = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
   parameters: P
 ): Effect.Effect<Explanation, JobRepositoryError | UnreadableContextKey, JobRepository> =>
-  Effect.flatMap(Ownership, ({ isOwnerGone }) => Explain.explain(job, parameters, isOwnerGone))
+  Effect.flatMap(Launch.Ownership, ({ isOwnerGone }) => Explain.explain(job, parameters, isOwnerGone))
 
 /**
  * What a launch would do now.
@@ -587,111 +543,3 @@ export const instances = (
   filter: InstanceFilter = {}
 ): Effect.Effect<ReadonlyArray<JobInstance>, JobRepositoryError, JobRepository> =>
   Effect.flatMap(JobRepository, (repository) => repository.jobInstances(filter))
-
-// -------------------------------------------------------------------------------------
-// internal
-// -------------------------------------------------------------------------------------
-
-/** Checks the parameters, then claims the execution. Nothing is written when the parameters are wrong (D11). */
-const launch = <P>(
-  job: Job<P, string, any, any>,
-  parameters: P
-): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
-  Effect.flatMap(
-    named(job, JobParameters.encode(job.definition.parameters ?? JobParameters.none, parameters)),
-    (encoded) => claim(job, encoded)
-  )
-
-/** As `run`, with parameters as they are stored. */
-const runStored = (
-  job: Job.Any,
-  parameters: ReadonlyArray<JobParameters.JobParameter>
-): Effect.Effect<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, any> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(claim(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
-  )
-
-const claim = (
-  job: Job.Any,
-  encoded: ReadonlyArray<JobParameters.JobParameter>
-): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
-  Effect.gen(function*() {
-    const repository = yield* JobRepository
-    const transactor = yield* Transactor
-    const hub = yield* Events
-    const { isOwnerGone, lease, owner } = yield* Ownership
-    const running = yield* Running.Running
-    const claimed = yield* Effect.mapError(
-      repository.launch({
-        jobName: job.name,
-        parameters: encoded,
-        restartable: job.definition.restartable,
-        owner,
-        leaseMillis: Duration.toMillis(lease),
-        isOwnerGone
-      }),
-      (error) => Running.located(running, repository, error)
-    )
-    return {
-      repository,
-      transactor,
-      faults: yield* FaultPoint,
-      publish: (event) => {
-        hub.unsafeOffer(event)
-      },
-      startJob: (child, parameters) =>
-        Effect.provide(
-          start(child, parameters),
-          Context.make(JobRepository, repository).pipe(Context.add(Transactor, transactor))
-        ),
-      execution: claimed,
-      context: claimed.context,
-      contextLock: Effect.unsafeMakeSemaphore(1),
-      stopRequested: false,
-      onStop: new Set()
-    }
-  })
-
-const named = <A>(job: Job.Any, encoded: Either.Either<A, InvalidJobParameters>) =>
-  Either.mapLeft(encoded, ({ problems }) => new InvalidJobParameters({ jobName: job.name, problems }))
-
-/** An interruption that comes before the job could begin still ends the claimed row (EFF-3). */
-const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.onInterrupt(effect, () =>
-    BatchStatus.isRunning(session.execution.status)
-      ? Effect.flatMap(DateTime.now, (now) =>
-        Effect.ignoreLogged(saving(saveJob(session, {
-          status: "STOPPED",
-          exitStatus: ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted before it began"),
-          endTime: Option.some(now),
-          lastUpdated: now
-        }))))
-      : Effect.void)
-
-/** Runs the job under the heartbeat; whichever ends first ends the other. */
-const execute = (
-  job: Job.Any,
-  session: Session
-): Effect.Effect<EndedJobExecution<string, unknown>, OwnerFailure, any> =>
-  Effect.gen(function*() {
-    const { lease } = yield* Ownership
-    const declaration = job.definition.parameters
-    const provided = declaration === undefined
-      ? Context.empty()
-      : Context.make(
-        declaration,
-        yield* Effect.orDie(JobParameters.decode(declaration, session.execution.parameters))
-      )
-    const running = Running.registered(
-      session,
-      Effect.provide(runJob(session, job.definition), provided as Context.Context<never>)
-    )
-    const { cause } = yield* Race.until(running, heartbeat(session, Duration.toMillis(lease)))
-    return {
-      ...session.execution,
-      exit: Option.match(cause as Option.Option<Cause.Cause<unknown>>, {
-        onNone: () => Exit.succeed(session.execution.exitStatus.code),
-        onSome: Exit.failCause
-      }) as Exit.Exit<string, any>
-    }
-  })

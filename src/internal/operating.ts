@@ -1,34 +1,19 @@
 /**
- * What an operator does to single executions: stop, abandon, recover. None of it touches a row while its owner may
- * write to it, except for the stop flag (D16).
+ * What an operator does to single executions besides stopping them: abandon, recover. None of it touches a row while its owner may
+ * write to it.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { JobRepositoryError, NoSuchJobExecution } from "../BatchError.js"
-import { JobExecutionAlreadyRunning, JobExecutionNotRunning, JobInstanceAlreadyComplete } from "../BatchError.js"
+import { JobExecutionAlreadyRunning, JobInstanceAlreadyComplete } from "../BatchError.js"
 import * as BatchStatus from "../BatchStatus.js"
 import * as ExitStatus from "../ExitStatus.js"
 import type { JobExecution } from "../JobExecution.js"
 import * as JobParameters from "../JobParameters.js"
 import { JobRepository } from "../JobRepository.js"
 import * as Running from "./running.js"
-import { requestStop } from "./session.js"
 
 type Unknown = NoSuchJobExecution | JobRepositoryError
-
-/** STOP-1, STOP-2, D16. */
-export const stop = (
-  executionId: number
-): Effect.Effect<void, JobExecutionNotRunning | Unknown, JobRepository> =>
-  Effect.gen(function*() {
-    const repository = yield* JobRepository
-    const running = yield* Running.Running
-    const before = yield* repository.requestStop(executionId)
-    if (before !== "STARTING" && before !== "STARTED") {
-      return yield* Effect.fail(new JobExecutionNotRunning({ executionId, status: before }))
-    }
-    Running.find(running, repository, executionId).forEach(requestStop)
-  })
 
 /** ABANDON-1. What the execution said about its end stays. */
 export const abandon = (

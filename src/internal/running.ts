@@ -4,7 +4,9 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { JobExecutionAlreadyRunning } from "../BatchError.js"
+import type { JobRepositoryError, NoSuchJobExecution } from "../BatchError.js"
+import { JobExecutionAlreadyRunning, JobExecutionNotRunning } from "../BatchError.js"
+import { JobRepository } from "../JobRepository.js"
 import type { Session } from "./session.js"
 import { requestStop } from "./session.js"
 
@@ -61,3 +63,17 @@ export const located = <E>(
   const { executionId, jobName, leaseLeftMillis, owner, since } = error
   return new JobExecutionAlreadyRunning({ jobName, executionId, owner, since, leaseLeftMillis, here: true })
 }
+
+/** Asks an execution to stop: the flag in the repository first, then the sessions of this process (STOP-1, STOP-2, D16). */
+export const stop = (
+  executionId: number
+): Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const running = yield* Running
+    const before = yield* repository.requestStop(executionId)
+    if (before !== "STARTING" && before !== "STARTED") {
+      return yield* Effect.fail(new JobExecutionNotRunning({ executionId, status: before }))
+    }
+    find(running, repository, executionId).forEach(requestStop)
+  })

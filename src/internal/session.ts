@@ -10,11 +10,11 @@ import type { BatchStatus } from "../BatchStatus.js"
 import * as ExecutionContext from "../ExecutionContext.js"
 import type { Job } from "../Job.js"
 import type { JobExecution } from "../JobExecution.js"
-import type { RunningJobExecution } from "../JobOperator.js"
 import type { JobRepository, OwnerFailure } from "../JobRepository.js"
 import { JobScope } from "../JobScope.js"
 import type { Transactor } from "../Transactor.js"
 import type { Handler } from "./faultPoint.js"
+import type { RunningJobExecution } from "./launched.js"
 
 export interface Session {
   readonly repository: Context.Tag.Service<JobRepository>
