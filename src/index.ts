@@ -1,176 +1,176 @@
 /**
  * @since 0.1.0
  */
-export * as BatchError from "./BatchError.js"
+export * as BatchError from "./vocabulary/BatchError.js"
 
 /**
  * @since 0.1.0
  */
-export * as BatchEvent from "./BatchEvent.js"
+export * as BatchEvent from "./vocabulary/BatchEvent.js"
 
 /**
  * @since 0.1.0
  */
-export * as BatchRuntime from "./BatchRuntime.js"
+export * as BatchRuntime from "./operator/BatchRuntime.js"
 
 /**
  * @since 0.1.0
  */
-export * as BatchStatus from "./BatchStatus.js"
+export * as BatchStatus from "./vocabulary/BatchStatus.js"
 
 /**
  * @since 0.1.0
  */
-export * as CompletionPolicy from "./CompletionPolicy.js"
+export * as CompletionPolicy from "./decisions/CompletionPolicy.js"
 
 /**
  * @since 0.1.0
  */
-export * as Counts from "./Counts.js"
+export * as Counts from "./vocabulary/Counts.js"
 
 /**
  * @since 0.1.0
  */
-export * as ExecutionContext from "./ExecutionContext.js"
+export * as ExecutionContext from "./vocabulary/ExecutionContext.js"
 
 /**
  * @since 0.1.0
  */
-export * as ExitStatus from "./ExitStatus.js"
+export * as ExitStatus from "./vocabulary/ExitStatus.js"
 
 /**
  * @since 0.1.0
  */
-export * as Flow from "./Flow.js"
+export * as Flow from "./definition/Flow.js"
 
 /**
  * @since 0.1.0
  */
-export * as ItemProcessor from "./ItemProcessor.js"
+export * as ItemProcessor from "./item/ItemProcessor.js"
 
 /**
  * @since 0.1.0
  */
-export * as ItemReader from "./ItemReader.js"
+export * as ItemReader from "./item/ItemReader.js"
 
 /**
  * @since 0.1.0
  */
-export * as ItemWriter from "./ItemWriter.js"
+export * as ItemWriter from "./item/ItemWriter.js"
 
 /**
  * @since 0.1.0
  */
-export * as Job from "./Job.js"
+export * as Job from "./definition/Job.js"
 
 /**
  * @since 0.1.0
  */
-export * as JobExecution from "./JobExecution.js"
+export * as JobExecution from "./vocabulary/JobExecution.js"
 
 /**
  * @since 0.1.0
  */
-export * as JobInstance from "./JobInstance.js"
+export * as JobInstance from "./vocabulary/JobInstance.js"
 
 /**
  * @since 0.1.0
  */
-export * as JobOperator from "./JobOperator.js"
+export * as JobOperator from "./operator/JobOperator.js"
 
 /**
  * @since 0.1.0
  */
-export * as JobParameters from "./JobParameters.js"
+export * as JobParameters from "./vocabulary/JobParameters.js"
 
 /**
  * @since 0.1.0
  */
-export * as JobRegistry from "./JobRegistry.js"
+export * as JobRegistry from "./operator/JobRegistry.js"
 
 /**
  * @since 0.1.0
  */
-export * as JobRepository from "./JobRepository.js"
+export * as JobRepository from "./ports/JobRepository.js"
 
 /**
  * @since 0.1.0
  */
-export * as JobScope from "./JobScope.js"
+export * as JobScope from "./ports/JobScope.js"
 
 /**
  * @since 0.1.0
  */
-export * as Listener from "./Listener.js"
+export * as Listener from "./definition/Listener.js"
 
 /**
  * Ready-made listeners: promoting data to later steps, exit codes, logging of bad records.
  *
  * @since 0.1.0
  */
-export * as Listeners from "./Listeners.js"
+export * as Listeners from "./definition/Listeners.js"
 
 /**
  * @since 0.1.0
  */
-export * as ProgressMeter from "./ProgressMeter.js"
+export * as ProgressMeter from "./operator/ProgressMeter.js"
 
 /**
  * @since 0.1.0
  */
-export * as RestartPolicy from "./RestartPolicy.js"
+export * as RestartPolicy from "./decisions/RestartPolicy.js"
 
 /**
  * @since 0.1.0
  */
-export * as RetryPolicy from "./RetryPolicy.js"
+export * as RetryPolicy from "./decisions/RetryPolicy.js"
 
 /**
  * @since 0.1.0
  */
-export * as Sensitive from "./Sensitive.js"
+export * as Sensitive from "./vocabulary/Sensitive.js"
 
 /**
  * @since 0.1.0
  */
-export * as SkipPolicy from "./SkipPolicy.js"
+export * as SkipPolicy from "./decisions/SkipPolicy.js"
 
 /**
  * @since 0.1.0
  */
-export * as SkippedItem from "./SkippedItem.js"
+export * as SkippedItem from "./vocabulary/SkippedItem.js"
 
 /**
  * @since 0.1.0
  */
-export * as Step from "./Step.js"
+export * as Step from "./definition/Step.js"
 
 /**
  * @since 0.1.0
  */
-export * as StepExecution from "./StepExecution.js"
+export * as StepExecution from "./vocabulary/StepExecution.js"
 
 /**
  * @since 0.1.0
  */
-export * as StepScope from "./StepScope.js"
+export * as StepScope from "./ports/StepScope.js"
 
 /**
  * @since 0.1.0
  */
-export * as SystemCommandTasklet from "./SystemCommandTasklet.js"
+export * as SystemCommandTasklet from "./definition/SystemCommandTasklet.js"
 
 /**
  * @since 0.1.0
  */
-export * as Tasklet from "./Tasklet.js"
+export * as Tasklet from "./definition/Tasklet.js"
 
 /**
  * @since 0.1.0
  */
-export * as Transactor from "./Transactor.js"
+export * as Transactor from "./ports/Transactor.js"
 
 /**
  * @since 0.1.0
  */
-export * as Transition from "./Transition.js"
+export * as Transition from "./decisions/Transition.js"

@@ -5,10 +5,10 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Schema from "effect/Schema"
-import type { UnreadablePosition } from "../BatchError.js"
-import * as ItemReader from "../ItemReader.js"
+import * as ItemReader from "../item/ItemReader.js"
+import type { UnreadablePosition } from "../vocabulary/BatchError.js"
+import * as csv from "./csvSource.js"
 import type { CsvError, CsvHeaderError, FileError } from "./FileError.js"
-import * as csv from "./internal/csvSource.js"
 
 /**
  * How the file is written down. Every option has a default.

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { quoted, visible } from "../internal/text.js"
+import { quoted, visible } from "../base/text.js"
 
 /**
  * A file that cannot be read or written. Says which file, what is wrong with it and what to do.

@@ -10,12 +10,12 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { UnreadablePosition } from "../BatchError.js"
-import { Json } from "../internal/json.js"
-import * as ItemReader from "../ItemReader.js"
+import { Json } from "../base/json.js"
+import * as ItemReader from "../item/ItemReader.js"
+import { UnreadablePosition } from "../vocabulary/BatchError.js"
+import { putBack } from "./byteWindow.js"
 import { FileError } from "./FileError.js"
-import { putBack } from "./internal/byteWindow.js"
-import { fromPlatformError } from "./internal/platformError.js"
+import { fromPlatformError } from "./platformError.js"
 
 /**
  * The paths of the files in a directory whose names match a pattern, sorted by name. In the pattern, `*` stands for any

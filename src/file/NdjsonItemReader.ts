@@ -6,10 +6,10 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { UnreadablePosition } from "../BatchError.js"
-import * as ItemReader from "../ItemReader.js"
+import * as ItemReader from "../item/ItemReader.js"
+import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import type { FileError, JsonError } from "./FileError.js"
-import * as json from "./internal/jsonSource.js"
+import * as json from "./jsonSource.js"
 
 /**
  * How the file is read. Every option has a default.

@@ -5,10 +5,10 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Schema from "effect/Schema"
-import * as ItemWriter from "../ItemWriter.js"
+import * as ItemWriter from "../item/ItemWriter.js"
 import type { FileError, ItemEncodeError } from "./FileError.js"
-import * as fileSink from "./internal/fileSink.js"
-import * as jsonFormat from "./internal/jsonFormat.js"
+import * as fileSink from "./fileSink.js"
+import * as jsonFormat from "./jsonFormat.js"
 
 /**
  * How the file is written. Every option has a default.

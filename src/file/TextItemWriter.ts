@@ -5,10 +5,10 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Either from "effect/Either"
-import * as ItemWriter from "../ItemWriter.js"
+import * as ItemWriter from "../item/ItemWriter.js"
 import { type FileError, ItemEncodeError } from "./FileError.js"
-import * as fileSink from "./internal/fileSink.js"
-import { wellFormed, withBreak } from "./internal/text.js"
+import * as fileSink from "./fileSink.js"
+import { wellFormed, withBreak } from "./text.js"
 
 /**
  * How the file is written. Every option has a default.

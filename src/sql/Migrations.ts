@@ -8,13 +8,13 @@
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { JobRepositoryError } from "../BatchError.js"
-import * as Contention from "./internal/contention.js"
-import * as Failure from "./internal/failure.js"
-import type { Migration, Names } from "./internal/schema.js"
-import * as Schema from "./internal/schema.js"
-import type { Session } from "./internal/session.js"
-import * as Session_ from "./internal/session.js"
+import { JobRepositoryError } from "../vocabulary/BatchError.js"
+import * as Contention from "./contention.js"
+import * as Failure from "./failure.js"
+import type { Migration, Names } from "./schema.js"
+import * as Schema from "./schema.js"
+import type { Session } from "./session.js"
+import * as Session_ from "./session.js"
 
 /**
  * - `prefix`: what the names of all tables and indexes begin with, `"batch_"` by default. On PostgreSQL it may begin

@@ -10,8 +10,8 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { refusedItem } from "../internal/failure.js"
-import * as sqlState from "./internal/sqlState.js"
+import { refusedItem } from "../vocabulary/failure.js"
+import * as sqlState from "./sqlState.js"
 
 /**
  * What a database error means.

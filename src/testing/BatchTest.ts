@@ -8,12 +8,12 @@ import { toStringUnknown } from "effect/Inspectable"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
-import type { Job } from "../Job.js"
-import type { JobRepository } from "../JobRepository.js"
-import type { Transactor } from "../Transactor.js"
-import { search } from "./internal/crash/search.js"
-import type { Flaws } from "./internal/crash/store.js"
-import * as world from "./internal/crash/world.js"
+import type { Job } from "../definition/Job.js"
+import type { JobRepository } from "../ports/JobRepository.js"
+import type { Transactor } from "../ports/Transactor.js"
+import { search } from "./crash/search.js"
+import type { Flaws } from "./crash/store.js"
+import * as world from "./crash/world.js"
 
 /**
  * A job, and everything that outlives the process which runs it.

@@ -7,10 +7,10 @@
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
-import type { BatchStatus } from "../BatchStatus.js"
-import type { Counts } from "../Counts.js"
-import type { JobExecution } from "../JobExecution.js"
-import type { StepExecution } from "../StepExecution.js"
+import type { BatchStatus } from "../vocabulary/BatchStatus.js"
+import type { Counts } from "../vocabulary/Counts.js"
+import type { JobExecution } from "../vocabulary/JobExecution.js"
+import type { StepExecution } from "../vocabulary/StepExecution.js"
 
 /**
  * Represents an execution that is not as the test expects.

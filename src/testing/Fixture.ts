@@ -5,10 +5,10 @@
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
-import * as JobExecution from "../JobExecution.js"
-import type { JobInstance } from "../JobInstance.js"
-import * as JobParameters from "../JobParameters.js"
-import * as StepExecution from "../StepExecution.js"
+import * as JobExecution from "../vocabulary/JobExecution.js"
+import type { JobInstance } from "../vocabulary/JobInstance.js"
+import * as JobParameters from "../vocabulary/JobParameters.js"
+import * as StepExecution from "../vocabulary/StepExecution.js"
 
 /**
  * When everything in these records was created: the first moment of the year 2020, in UTC.

@@ -9,10 +9,10 @@ import { toStringUnknown } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as json from "../internal/json.js"
-import { seeded } from "../internal/random.js"
-import { sameValue } from "../internal/sameValue.js"
-import type { ItemReader, Page, Position } from "../ItemReader.js"
+import * as json from "../base/json.js"
+import { seeded } from "../base/random.js"
+import { sameValue } from "../base/sameValue.js"
+import type { ItemReader, Page, Position } from "../item/ItemReader.js"
 
 /**
  * - `maxPerPull`: the largest number of items asked for at once. Default 7.

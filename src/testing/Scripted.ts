@@ -10,13 +10,13 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { UnreadablePosition } from "../BatchError.js"
-import * as position from "../internal/itemReader/position.js"
-import * as memory from "../internal/itemWriter/memory.js"
-import * as ItemProcessor from "../ItemProcessor.js"
-import * as ItemReader from "../ItemReader.js"
-import * as ItemWriter from "../ItemWriter.js"
-import { exitOf, read } from "./internal/script.js"
+import * as ItemProcessor from "../item/ItemProcessor.js"
+import * as ItemReader from "../item/ItemReader.js"
+import * as ItemWriter from "../item/ItemWriter.js"
+import * as memory from "../item/memory.js"
+import * as position from "../item/position.js"
+import type { UnreadablePosition } from "../vocabulary/BatchError.js"
+import { exitOf, read } from "./script.js"
 
 /**
  * It works. Read: this item; processed: to this output; written: the value says nothing.

@@ -15,12 +15,12 @@ import { toStringUnknown } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { TransactionError } from "../BatchError.js"
-import type { Json } from "../internal/json.js"
-import { seeded } from "../internal/random.js"
-import { sameValue } from "../internal/sameValue.js"
-import type { ItemWriter, Sink } from "../ItemWriter.js"
-import { Transactor } from "../Transactor.js"
+import type { Json } from "../base/json.js"
+import { seeded } from "../base/random.js"
+import { sameValue } from "../base/sameValue.js"
+import type { ItemWriter, Sink } from "../item/ItemWriter.js"
+import { Transactor } from "../ports/Transactor.js"
+import type { TransactionError } from "../vocabulary/BatchError.js"
 
 /**
  * - `items`: what is written; a dozen different ones make enough chunks for everything to happen.

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Running from "../../src/engine/session/running.js"
 import {
   BatchError,
   ExecutionContext,
@@ -25,7 +26,6 @@ import {
   StepScope,
   Tasklet
 } from "../../src/index.js"
-import * as Running from "../../src/internal/running.js"
 import { drivers } from "../support/drivers.js"
 
 const stepsOf = (executionId: number) =>

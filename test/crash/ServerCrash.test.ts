@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { seeded } from "../../src/internal/random.js"
+import { seeded } from "../../src/base/random.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Postgres from "../support/Postgres.js"
 import * as Processes from "./processes.js"

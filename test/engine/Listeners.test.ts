@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Hooks from "../../src/engine/step/hooks.js"
 import {
   ExecutionContext,
   ExitStatus,
@@ -18,7 +19,6 @@ import {
   StepScope,
   Tasklet
 } from "../../src/index.js"
-import * as Hooks from "../../src/internal/hooks.js"
 import { Bad, makeWorld, runStep } from "./faults/world.js"
 
 const inMemory = Effect.provide(JobRepository.layerMemory)

@@ -9,7 +9,7 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import * as Statement from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Transactor from "../../src/Transactor.js"
+import * as Transactor from "../../src/ports/Transactor.js"
 
 /** A new, empty database each time the layer is built. */
 export const layer: Layer.Layer<SqlClient.SqlClient> = Layer.scoped(

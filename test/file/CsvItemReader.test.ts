@@ -10,8 +10,8 @@ import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import * as CsvItemReader from "../../src/file/CsvItemReader.js"
 import type { CsvError } from "../../src/file/FileError.js"
-import * as Sensitive from "../../src/Sensitive.js"
 import * as ReaderLaws from "../../src/testing/ReaderLaws.js"
+import * as Sensitive from "../../src/vocabulary/Sensitive.js"
 import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
 
 const Payment = Schema.Struct({ id: Schema.String, cents: Schema.NumberFromString })

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as CsvItemReader from "../../src/file/CsvItemReader.js"
 import * as FileItemReader from "../../src/file/FileItemReader.js"
 import * as NdjsonItemReader from "../../src/file/NdjsonItemReader.js"
-import * as ItemReader from "../../src/ItemReader.js"
+import * as ItemReader from "../../src/item/ItemReader.js"
 import * as ReaderLaws from "../../src/testing/ReaderLaws.js"
 import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
 

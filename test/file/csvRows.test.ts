@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parse } from "csv-parse/sync"
 import * as FastCheck from "effect/FastCheck"
-import { type Dialect, RowScanner } from "../../src/file/internal/csvRows.js"
+import { type Dialect, RowScanner } from "../../src/file/csvRows.js"
 
 const dialect: Dialect = { delimiter: ",", quote: "\"", comment: "", skipEmptyLines: true, trim: false }
 

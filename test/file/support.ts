@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Buffer } from "node:buffer"
-import type * as ItemReader from "../../src/ItemReader.js"
+import type * as ItemReader from "../../src/item/ItemReader.js"
 
 /** Files as a map of bytes: enough of a file system for readers and writers, and easy to damage. */
 export class MemoryFiles {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Page } from "../../src/ItemReader.js"
-import * as ItemReader from "../../src/ItemReader.js"
+import type { Page } from "../../src/item/ItemReader.js"
+import * as ItemReader from "../../src/item/ItemReader.js"
 import * as ReaderLaws from "../../src/testing/ReaderLaws.js"
 
 const ITEMS = ["a", "b", "c", "d", "e", "f", "g", "h"]

@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Function from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { Sink } from "../../src/ItemWriter.js"
-import * as ItemWriter from "../../src/ItemWriter.js"
+import type { Sink } from "../../src/item/ItemWriter.js"
+import * as ItemWriter from "../../src/item/ItemWriter.js"
+import * as Transactor from "../../src/ports/Transactor.js"
 import * as WriterLaws from "../../src/testing/WriterLaws.js"
-import * as Transactor from "../../src/Transactor.js"
 
 const transactor = Layer.succeed(Transactor.Transactor, Transactor.make(Function.identity, Function.identity))
 

@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { TransactionError } from "../../src/BatchError.js"
+import type { TransactionError } from "../../src/vocabulary/BatchError.js"
 
 class Broken extends Data.TaggedError("Broken")<{}> {}
 class Calendar extends Context.Tag("Calendar")<Calendar, { readonly isMonthEnd: Effect.Effect<boolean, Broken> }>() {}

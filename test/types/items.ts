@@ -11,7 +11,7 @@ import type * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Transactor } from "../../src/Transactor.js"
+import type { Transactor } from "../../src/ports/Transactor.js"
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 

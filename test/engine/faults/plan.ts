@@ -7,7 +7,7 @@ import * as FastCheck from "effect/FastCheck"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import { ItemProcessor, ItemReader, ItemWriter, Step } from "../../../src/index.js"
-import type { Position } from "../../../src/ItemReader.js"
+import type { Position } from "../../../src/item/ItemReader.js"
 
 /** What the policies of every plan do about a fault. */
 export type Kind = "Skippable" | "Retryable" | "Both" | "Neither"

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { FaultPoint } from "../../../src/engine/session/faultPoint.js"
 import {
   ExecutionContext,
   Flow,
@@ -15,7 +16,6 @@ import {
   Step,
   StepScope
 } from "../../../src/index.js"
-import { FaultPoint } from "../../../src/internal/faultPoint.js"
 import { drivers } from "../../support/drivers.js"
 import { endOf, ok, scripted, stepsOf } from "./kit.js"
 

@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { seeded } from "../../../src/base/random.js"
 import {
   Flow,
   ItemReader,
@@ -20,7 +21,6 @@ import {
   StepScope,
   Tasklet
 } from "../../../src/index.js"
-import { seeded } from "../../../src/internal/random.js"
 import { drivers } from "../../support/drivers.js"
 
 const ends = (executionId: number) =>

@@ -1,0 +1,107 @@
+/**
+ * Rows as tables for people. Pure.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import { withoutAdvice } from "../base/text.js"
+import * as JobExecution from "../vocabulary/JobExecution.js"
+import * as JobParameters from "../vocabulary/JobParameters.js"
+import type { SkippedItem } from "../vocabulary/SkippedItem.js"
+import * as StepExecution from "../vocabulary/StepExecution.js"
+
+/**
+ * Columns as wide as they need to be; numbers on the right.
+ *
+ * @internal
+ */
+export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  const isNumeric = head.map((_, i) => rows.length > 0 && rows.every((row) => /^[\d,]*$/.test(row[i] ?? "")))
+  const line = (cells: ReadonlyArray<string>) =>
+    cells.map((cell, i) => isNumeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ").trimEnd()
+  return [line(head), ...rows.map(line)].join("\n")
+}
+
+/** @internal */
+export const executions = (rows: ReadonlyArray<JobExecution.JobExecution>): string =>
+  rows.length === 0 ? "No executions." : table(
+    ["ID", "JOB", "STATUS", "EXIT CODE", "STARTED", "TOOK", "PARAMETERS"],
+    rows.map((row) => [
+      String(row.id),
+      row.instance.jobName,
+      row.status,
+      row.exitStatus.code,
+      time(Option.getOrElse(row.startTime, () => row.createTime)),
+      took(JobExecution.duration(row)),
+      JobParameters.format(row.parameters)
+    ])
+  )
+
+/** @internal */
+export const steps = (rows: ReadonlyArray<StepExecution.StepExecution>): string =>
+  rows.length === 0 ? "No steps were run." : table(
+    ["STEP", "STATUS", "EXIT CODE", "READ", "WRITTEN", "FILTERED", "SKIPPED", "COMMITS", "ROLLBACKS", "TOOK"],
+    rows.map((row) => [
+      row.stepName,
+      row.status,
+      row.exitStatus.code,
+      ...[
+        row.counts.read,
+        row.counts.write,
+        row.counts.filter,
+        row.counts.readSkip + row.counts.processSkip + row.counts.writeSkip,
+        row.counts.commit,
+        row.counts.rollback
+      ].map(number),
+      took(StepExecution.duration(row))
+    ])
+  )
+
+/** What failed, in the words that were stored. @internal */
+export const failures = (
+  job: JobExecution.JobExecution,
+  steps: ReadonlyArray<StepExecution.StepExecution>
+): ReadonlyArray<string> => {
+  const told = steps.flatMap(({ exitStatus, stepName }) =>
+    exitStatus.messages.map((message) => `${stepName}: ${message}`)
+  )
+  const own = job.exitStatus.messages.filter((message) => !told.some((line) => line.endsWith(message)))
+  return [...told, ...own]
+}
+
+/** @internal */
+export const skipped = (rows: ReadonlyArray<SkippedItem>): string =>
+  rows.length === 0 ? "No items were skipped." : table(
+    ["STEP", "PHASE", "ERROR", "MESSAGE", "ITEM"],
+    rows.map(({ errorTag, item, message, phase, stepName }) => [
+      stepName,
+      phase,
+      errorTag,
+      withoutAdvice(message),
+      Option.match(item, { onNone: () => "", onSome: (value) => JSON.stringify(value) })
+    ])
+  )
+
+/** @internal */
+export const time = (at: DateTime.Utc): string => DateTime.formatIso(at).replace("T", " ").replace(/\.\d+Z$/, "Z")
+
+/** @internal */
+export const number = (n: number): string => n.toLocaleString("en-US")
+
+/** `0.4 s`, `2 min 5 s`, `3 h 1 min`. @internal */
+export const duration = (millis: number): string => {
+  const seconds = Math.round(millis / 1000)
+  return millis < 60_000
+    ? `${(millis / 1000).toFixed(1)} s`
+    : seconds < 3600
+    ? `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+    : `${Math.floor(seconds / 3600)} h ${Math.floor(seconds % 3600 / 60)} min`
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const took = (span: ReturnType<typeof JobExecution.duration>): string =>
+  Option.match(span, { onNone: () => "", onSome: (value) => duration(Duration.toMillis(value)) })

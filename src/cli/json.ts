@@ -1,0 +1,44 @@
+/**
+ * Records as JSON for machines. The values of secret parameters are not in it.
+ */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { messageOf, tagOf } from "../vocabulary/failure.js"
+import * as JobExecution from "../vocabulary/JobExecution.js"
+import type { SkippedItem } from "../vocabulary/SkippedItem.js"
+import * as StepExecution from "../vocabulary/StepExecution.js"
+
+/** @internal */
+export const execution = (row: JobExecution.JobExecution) => {
+  const encoded = encodeJob({
+    ...row,
+    parameters: row.parameters.map((parameter) =>
+      parameter.redacted === true ? { ...parameter, value: "<redacted>" } : parameter
+    )
+  })
+  const { instance, ...rest } = encoded
+  return { jobName: instance.jobName, instanceId: instance.id, ...rest }
+}
+
+/** @internal */
+export const step = (row: StepExecution.StepExecution) => encodeStep(row)
+
+/** @internal */
+export const skipped = ({ createTime, item, position, ...row }: SkippedItem) => ({
+  ...row,
+  createTime,
+  position: Option.getOrNull(position),
+  item: Option.getOrNull(item)
+})
+
+/** @internal */
+export const error = (failure: unknown) => ({
+  error: { tag: tagOf(failure), message: messageOf(failure) || String(failure) }
+})
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const encodeJob = Schema.encodeSync(JobExecution.JobExecution)
+const encodeStep = Schema.encodeSync(StepExecution.StepExecution)

@@ -1,0 +1,205 @@
+/**
+ * A job: a flow with a name and declared parameters. Building one performs nothing.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type { Pipeable } from "effect/Pipeable"
+import { pipeArguments } from "effect/Pipeable"
+import type * as Types from "effect/Types"
+import type { JobScope } from "../ports/JobScope.js"
+import type { StepScope } from "../ports/StepScope.js"
+import { JobDefinitionError } from "../vocabulary/BatchError.js"
+import type { Declaration, Incrementer } from "../vocabulary/JobParameters.js"
+import { defects } from "./defects.js"
+import * as Describe from "./describe.js"
+import type { Flow } from "./Flow.js"
+import { lower } from "./graph.js"
+import type { JobListener } from "./Listener.js"
+import * as Mermaid from "./mermaid.js"
+import type { JobDefinition } from "./tree.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-batch/Job")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * A job that takes the parameters `P`, ends with one of the exit codes `Code`, may fail with `E` and needs `R`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Job<in P, out Code extends string = string, out E = never, out R = never> extends Pipeable {
+  readonly [TypeId]: {
+    readonly _P: Types.Contravariant<P>
+    readonly _Code: Types.Covariant<Code>
+    readonly _E: Types.Covariant<E>
+    readonly _R: Types.Covariant<R>
+  }
+  readonly name: string
+  readonly definition: JobDefinition
+}
+
+/**
+ * @since 0.1.0
+ */
+export declare namespace Job {
+  /**
+   * Any job.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Any = Job<any, string, any, any>
+}
+
+/**
+ * Makes a job of a flow.
+ *
+ * - `parameters`: the class made with `JobParameters.Tag`. The job provides it, so it leaves `R`. Without it the job
+ *   takes no parameters.
+ * - `incrementer`: how `JobOperator.startNext` computes the parameters of the next instance unless it is given another
+ *   one (NEXT-1), such as `JobParameters.runId`. `run` does not ask it (LAUNCH-13). Default: none.
+ * - `restartable`: false when an instance may run only once, whatever its outcome (LAUNCH-5). Default true.
+ * - `listeners`: called around every execution, in this order before and in reverse order after it.
+ *
+ * A definition that can't work throws `JobDefinitionError`, which lists all of its defects.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Job, JobParameters, Step } from "effect-batch"
+ *
+ * class Params extends JobParameters.Tag<Params>()("Params", { name: Schema.String }) {}
+ *
+ * const greet = Step.tasklet("greet", Effect.flatMap(Params, ({ name }) => Effect.log(`Hello ${name}`)))
+ *
+ * assert.strictEqual(Job.make("greeting", { parameters: Params, flow: greet }).name, "greeting")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: {
+  <Self, P, C extends string, E, R, EL = never, RL = never>(name: string, options: {
+    readonly parameters: Context.Tag<Self, P> & Declaration<P>
+    readonly flow: Flow<C, E, R>
+    readonly incrementer?: Incrementer<Types.NoInfer<P>> | undefined
+    readonly restartable?: boolean | undefined
+    readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
+  }): Job<P, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, Self | StepScope | JobScope>>
+  <C extends string, E, R, EL = never, RL = never>(name: string, options: {
+    readonly flow: Flow<C, E, R>
+    readonly incrementer?: Incrementer<{}> | undefined
+    readonly restartable?: boolean | undefined
+    readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
+  }): Job<{}, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, StepScope | JobScope>>
+} = (name: string, options: {
+  readonly parameters?: (Context.Tag<any, any> & Declaration<any>) | undefined
+  readonly flow: Flow<string, any, any>
+  readonly incrementer?: Incrementer<any> | undefined
+  readonly restartable?: boolean | undefined
+  readonly listeners?: ReadonlyArray<JobListener<any, any>> | undefined
+}): any => {
+  const definition: JobDefinition = {
+    name,
+    parameters: options.parameters,
+    incrementer: options.incrementer,
+    graph: lower(options.flow.node),
+    restartable: options.restartable ?? true,
+    listeners: options.listeners ?? []
+  }
+  const found = defects(definition)
+  if (found.length > 0) {
+    throw new JobDefinitionError({ jobName: name, defects: found })
+  }
+  return Object.assign(Object.create(Proto), { name, definition })
+}
+
+/**
+ * The job as a Mermaid flowchart: steps, deciders, splits and ends with their exit codes, for a README or a dashboard.
+ * Names are escaped. That every step may fail the job is not drawn.
+ *
+ * With an execution and its steps it shows what came of it: each step is coloured by its status and says its counts. A
+ * step that was not run, because it was complete before or because the flow went another way, stays plain.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Flow, Job, Step } from "effect-batch"
+ *
+ * const job = Job.make("import", {
+ *   flow: Step.tasklet("load", Effect.log("loading")).pipe(Flow.match({ COMPLETED: Flow.end("DONE") }))
+ * })
+ *
+ * assert.strictEqual(
+ *   Job.toMermaid(job),
+ *   [
+ *     "flowchart TD",
+ *     "  job([\"import\"])",
+ *     "  s0[\"load\"]",
+ *     "  s1([\"COMPLETED DONE\"])",
+ *     "  s0 -->|\"COMPLETED\"| s1",
+ *     "  job --> s0"
+ *   ].join("\n")
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const toMermaid = (job: Job.Any, executed?: Executed): string => Mermaid.toMermaid(job.definition, executed)
+
+/**
+ * What `toMermaid` colours a picture with: an execution, ended or not, and its step executions, as `JobOperator.run`
+ * or `JobOperator.execution`, and `JobOperator.steps` give them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Executed extends Mermaid.Executed {}
+
+/**
+ * The job as plain data, fit for JSON: parameters, steps with their settings, exit codes, and where they lead.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, Step } from "effect-batch"
+ *
+ * const { flow } = Job.describe(Job.make("import", { flow: Step.tasklet("load", Effect.log("loading")) }))
+ *
+ * assert.deepStrictEqual(flow.codes, ["COMPLETED", "FAILED"])
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const describe = (job: Job.Any): JobDescription => Describe.describe(job.definition)
+
+/**
+ * What `describe` tells about a job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobDescription extends Describe.JobDescription {}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const Proto = {
+  [TypeId]: {},
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}

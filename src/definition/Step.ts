@@ -1,0 +1,649 @@
+/**
+ * The steps of a job: chunk steps, which read, process and write items, and tasklets, which run one effect.
+ *
+ * A step is a value and a `Flow`. What is inferred together goes into the constructor; what refines a step is a
+ * combinator.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { dual, identity } from "effect/Function"
+import * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
+import type * as Types from "effect/Types"
+import * as CompletionPolicy from "../decisions/CompletionPolicy.js"
+import * as ErrorKind from "../decisions/errorKind.js"
+import * as RetryPolicy from "../decisions/RetryPolicy.js"
+import * as SkipPolicy from "../decisions/SkipPolicy.js"
+import type { Filtered, ItemProcessor } from "../item/ItemProcessor.js"
+import type { ItemReader } from "../item/ItemReader.js"
+import type { ItemWriter } from "../item/ItemWriter.js"
+import { toProcessor } from "../item/openable.js"
+import type { TransactionOptions } from "../ports/Transactor.js"
+import type {
+  EngineError,
+  JobNotCompleted,
+  LaunchError,
+  SkipLimitExceeded,
+  TransactionError
+} from "../vocabulary/BatchError.js"
+import * as Sensitive from "../vocabulary/Sensitive.js"
+import type { StepExecution } from "../vocabulary/StepExecution.js"
+import type { Flow } from "./Flow.js"
+import { Proto as FlowProto } from "./Flow.js"
+import { lower } from "./graph.js"
+import type { Job } from "./Job.js"
+import type { StepListener } from "./Listener.js"
+import type { Finished } from "./Tasklet.js"
+import type { StepBody, StepDefinition, StepSettings } from "./tree.js"
+import { defaultSettings } from "./tree.js"
+
+/**
+ * A step that ends with one of the exit codes `Code`, may fail with `E` and needs `R`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Step<out Code extends string, out E = never, out R = never> extends Flow<Code, E, R> {
+  readonly name: string
+  readonly node: { readonly _tag: "Step"; readonly definition: StepDefinition }
+}
+
+/**
+ * A step that reads items `In` and writes items `Out`, chunk by chunk.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChunkStep<out In, out Out, out Code extends string, out E = never, out R = never>
+  extends Step<Code, E, R>
+{
+  readonly _In: Types.Covariant<In>
+  readonly _Out: Types.Covariant<Out>
+}
+
+/**
+ * When a chunk is complete, and how its items are processed.
+ *
+ * - `chunkSize`: a number of items (at least 1), or a completion policy by count, time or predicate (CP-1). A record
+ *   that is skipped in reading does not use up a place.
+ * - `concurrency`: how many items of a chunk are processed at once; their order is kept. Default 1.
+ * - `prefetch`: whether the next chunk is read and processed while one is written. Counts, restart, skips, failures and
+ *   stops are those of one after the other: what was read ahead of a chunk that fails the step is read again by the
+ *   restart. But reader and processor do not see yet what the chunk in front of them writes, and the processor may be
+ *   called for items whose step has failed. By default it is on where nobody can notice: the reader is one of files or of
+ *   an array, the processor is a plain function (`ItemProcessor.map`, `filter`, …) or none, and a chunk is one message to
+ *   PostgreSQL (table writers, with the repository in the same database); two of these are then on their way at a time.
+ *   Listeners of chunks and items, and transactional reading or processing, switch it off.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChunkOptions<in In> {
+  readonly chunkSize: number | CompletionPolicy.CompletionPolicy<In>
+  readonly concurrency?: number | undefined
+  readonly prefetch?: boolean | undefined
+}
+
+/**
+ * A step that reads, processes and writes chunk by chunk (CHUNK-1 to CHUNK-10). The items of a chunk are written in
+ * one transaction together with the position behind them, so a restart goes on after the last committed chunk.
+ *
+ * The processor is an `ItemProcessor`, a function from an item to an effect, or left out. Its items are processed
+ * before the transaction opens, each of them once, whatever happens to the write.
+ *
+ * Guarantee: exactly once for writers that join the transaction or truncate to the committed state
+ * (`ItemWriter.delivery`), at least once for all others.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ItemReader, ItemWriter, Step } from "effect-batch"
+ *
+ * const load = Step.chunk("load", {
+ *   reader: ItemReader.fromIterable([1, 2, 3]),
+ *   processor: (n) => Effect.succeed(n * 2),
+ *   writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) => Effect.log(items)),
+ *   chunkSize: 2
+ * })
+ *
+ * assert.strictEqual(load.name, "load")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const chunk: {
+  <In, ER, RR, Out, EP, RP, EW, RW>(
+    name: string,
+    options: ChunkOptions<In> & {
+      readonly reader: ItemReader<In, ER, RR>
+      readonly processor: ItemProcessor<In, Out, EP, RP>
+      readonly writer: ItemWriter<Out, EW, RW>
+    }
+  ): ChunkStep<In, Out, "COMPLETED" | "FAILED", ER | EP | EW | TransactionError, RR | RP | RW>
+  <In, ER, RR, Out, EP, RP, EW, RW>(
+    name: string,
+    options: ChunkOptions<In> & {
+      readonly reader: ItemReader<In, ER, RR>
+      readonly processor: (item: In) => Effect.Effect<Out | Filtered, EP, RP>
+      readonly writer: ItemWriter<Out, EW, RW>
+    }
+  ): ChunkStep<In, Out, "COMPLETED" | "FAILED", ER | EP | EW | TransactionError, RR | RP | RW>
+  <In, ER, RR, EW, RW>(
+    name: string,
+    options: ChunkOptions<In> & {
+      readonly reader: ItemReader<In, ER, RR>
+      readonly processor?: undefined
+      readonly writer: ItemWriter<In, EW, RW>
+    }
+  ): ChunkStep<In, In, "COMPLETED" | "FAILED", ER | EW | TransactionError, RR | RW>
+} = (
+  name: string,
+  options: ChunkOptions<any> & {
+    readonly reader: ItemReader<any, any, any>
+    readonly processor?: ItemProcessor<any, any, any, any> | ((item: any) => Effect.Effect<any, any, any>) | undefined
+    readonly writer: ItemWriter<any, any, any>
+  }
+): any =>
+  make(name, {
+    _tag: "Chunk",
+    reader: options.reader,
+    processor: options.processor === undefined ? undefined : toProcessor(options.processor),
+    writer: options.writer,
+    completion: typeof options.chunkSize === "number" ? CompletionPolicy.count(options.chunkSize) : options.chunkSize,
+    concurrency: options.concurrency ?? 1,
+    prefetch: options.prefetch
+  })
+
+/**
+ * A step that runs one effect. Each call is one transaction, in which the step's own state is saved too (TASK-3).
+ *
+ * The effect answers `Tasklet.continuable` to be called again, `Tasklet.finishedWith(code)` to choose the exit code;
+ * whatever else it gives means that it is finished.
+ *
+ * Guarantee: what the effect writes through the repository's database happens exactly once; anything else at least
+ * once.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Step } from "effect-batch"
+ *
+ * assert.strictEqual(Step.tasklet("archive", Effect.log("archiving")).name, "archive")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const tasklet = <A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>
+): Step<"COMPLETED" | "FAILED" | CodeOf<A>, E | TransactionError, R> => make(name, { _tag: "Tasklet", tasklet: effect })
+
+/**
+ * A step that runs a flow (FLOW-80). It has a step execution of its own, the steps in the flow have theirs beside it in
+ * the same job execution; those that start anew begin with a copy of its context.
+ *
+ * It ends as the flow does: an `end`, `fail` or `stop` inside ends the step, not the job. A restart runs it again
+ * unless it completed; completed steps inside are skipped.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Flow, Step } from "effect-batch"
+ *
+ * const post = Step.tasklet("post", Effect.log("posting"))
+ * const check = Step.tasklet("check", Effect.log("checking"))
+ *
+ * assert.strictEqual(Step.flow("ledger", post.pipe(Flow.andThen(check))).name, "ledger")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const flow = <C extends string, E, R>(
+  name: string,
+  flow: Flow<C, E, R>
+): Step<Flow.Inner<C> | "FAILED", E, R> => make(name, { _tag: "Flow", graph: lower(flow.node) })
+
+/**
+ * A step that runs another job and waits for its end (JOBSTEP-1 to JOBSTEP-7). The child has an instance and executions
+ * of its own.
+ *
+ * `parameters` makes the child's parameters: an effect, which may ask for the parameters of this job, for `JobScope`
+ * and for `StepScope`. They are stored with the step before the child starts; a restart uses them again, so it addresses
+ * the same child instance, and goes on with it where it failed. A child that had completed when the process died is not
+ * run again.
+ *
+ * The step ends with the exit code of the child. When the child fails, the step fails with its error; when the child is
+ * stopped, the step is, and the job with it. Stopping this job stops the child.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Job, JobParameters, Step } from "effect-batch"
+ *
+ * class Nightly extends JobParameters.Tag<Nightly>()("Nightly", { day: Schema.String }) {}
+ * class Import extends JobParameters.Tag<Import>()("Import", { file: Schema.String }) {}
+ *
+ * const imports = Job.make("import", {
+ *   parameters: Import,
+ *   flow: Step.tasklet("load", Effect.flatMap(Import, ({ file }) => Effect.log(`loading ${file}`)))
+ * })
+ *
+ * const nightly = Job.make("nightly", {
+ *   parameters: Nightly,
+ *   flow: Step.job("import", imports, {
+ *     parameters: Effect.map(Nightly, ({ day }) => ({ file: `payments-${day}.csv` }))
+ *   })
+ * })
+ * assert.strictEqual(nightly.name, "nightly")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const job: {
+  <P, C extends string, EJ, RJ, E, R>(
+    name: string,
+    job: Job<P, C, EJ, RJ>,
+    options: { readonly parameters: Effect.Effect<Types.NoInfer<P>, E, R> }
+  ): Step<C | "FAILED", EJ | E | ChildJobError, RJ | R>
+  <C extends string, EJ, RJ>(
+    name: string,
+    job: Job<{}, C, EJ, RJ>
+  ): Step<C | "FAILED", EJ | ChildJobError, RJ>
+} = (
+  name: string,
+  job: Job<any, string, any, any>,
+  options?: { readonly parameters: Effect.Effect<any, any, any> }
+): any => make(name, { _tag: "Job", job, parameters: options?.parameters ?? Effect.succeed({}) })
+
+/**
+ * What a step can fail with because it runs another job: the child can't be launched, or it ended without completing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ChildJobError = EngineError | LaunchError | JobNotCompleted
+
+/**
+ * How often the step may be started within a job instance, over all its executions. Default: without limit, which 0
+ * means too (HAND-6, BUILD-5). One start too many fails the job with `StepStartLimitExceeded`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const startLimit: {
+  (starts: number): <S extends Any>(self: S) => S
+  <S extends Any>(self: S, starts: number): S
+} = dual(2, <S extends Any>(self: S, starts: number): S => refine(self, { startLimit: starts }))
+
+/**
+ * Runs the step in every execution of an instance, also when it completed before (HAND-8). It then starts anew, with
+ * an empty context (HAND-10).
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const allowStartIfComplete = <S extends Any>(self: S): S => refine(self, { allowStartIfComplete: true })
+
+/**
+ * Chooses the exit code of a step that completed, from its counts and status. Takes the possible codes as a value, so
+ * that the compiler and the drawing of the job know them.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const exitCode: {
+  <const C2 extends string>(
+    codes: ReadonlyArray<C2>,
+    decide: (step: StepExecution) => Types.NoInfer<C2>
+  ): <S extends Any>(self: S) => WithCode<S, C2>
+} = (codes: ReadonlyArray<string>, decide: (step: StepExecution) => string) => (self: any): any =>
+  refine(self, { exitCode: { codes, decide } })
+
+/**
+ * Adds a listener, behind those that the step has already (LISTEN-1). Its errors become errors of the step; no policy
+ * skips or retries them (LISTEN-4), so give listeners behind the policies.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const listen: {
+  <In, Out, EL, RL>(
+    listener: StepListener<In, Out, EL, RL>
+  ): <S extends Any>(self: S & Listenable<S, In, Out>) => WithListener<S, EL, RL>
+} = (listener: StepListener<any, any, any, any>) => (self: any): any =>
+  refine(self, { listeners: [...settings(self).listeners, listener] })
+
+/**
+ * What a failing `afterStep` does: `fail` (the default) fails the step, `log` only logs it (STEP-15). With `log` a
+ * listener can still fail the step by `StepScope.upgradeStatus("FAILED")` (STEP-16).
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const onListenerFailure: {
+  (behaviour: "fail" | "log"): <S extends Any>(self: S) => S
+  <S extends Any>(self: S, behaviour: "fail" | "log"): S
+} = dual(2, <S extends Any>(self: S, behaviour: "fail" | "log"): S => refine(self, { onListenerFailure: behaviour }))
+
+/**
+ * The attributes of the step's transactions (TX-1), on top of those given before. They are those of the chunks and of
+ * the calls of a tasklet, not of what the repository does on its own.
+ *
+ * A transaction that takes longer than `timeout` fails with a `TransactionError` (TX-2). With `serializable` or
+ * `repeatable read`, PostgreSQL refuses transactions that lost against another one: let the step try them again with
+ * `Step.retry(["TransactionError", "SqlTransientError"])`. That includes the step's own heartbeat, which touches the same
+ * row as the checkpoint. With `notSupported` what was written before a failure stays (TX-4).
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Step } from "effect-batch"
+ *
+ * const close = Step.tasklet("close", Effect.log("closing the books")).pipe(
+ *   Step.transaction({ isolation: "serializable", timeout: "30 seconds" })
+ * )
+ *
+ * assert.strictEqual(close.name, "close")
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const transaction: {
+  (options: TransactionOptions): <S extends Any>(self: S) => S
+  <S extends Any>(self: S, options: TransactionOptions): S
+} = dual(
+  2,
+  <S extends Any>(self: S, options: TransactionOptions): S =>
+    refine(self, { transaction: { ...settings(self).transaction, ...options } })
+)
+
+/**
+ * Skips records that fail with one of the given tags, in reading, processing and writing (SKIP-1 to SKIP-12).
+ *
+ * `limit` is the number of skips that one step execution allows, over all three phases: with 10 the eleventh bad record
+ * fails the step with `SkipLimitExceeded` (SKIP-4). Several `skip` combinators have a limit each. A skipped tag leaves
+ * `E`; a tag that the step can't fail with does not compile.
+ *
+ * Skips are counted and reported in the transaction that makes them durable, exactly once each (D8).
+ *
+ * @example
+ * ```ts
+ * import { Data, Effect } from "effect"
+ * import { ItemReader, ItemWriter, Step } from "effect-batch"
+ *
+ * class BadNumber extends Data.TaggedError("BadNumber")<{ readonly value: number }> {}
+ *
+ * const load = Step.chunk("load", {
+ *   reader: ItemReader.fromIterable([1, 2, 3]),
+ *   processor: (value) => value === 2 ? Effect.fail(new BadNumber({ value })) : Effect.succeed(value),
+ *   writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) => Effect.log(items)),
+ *   chunkSize: 2
+ * }).pipe(Step.skip("BadNumber", { limit: 10 }))
+ *
+ * assert.strictEqual(load.name, "load")
+ * ```
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const skip: {
+  <E, const T extends TagsOf<E>>(
+    tag: T | ReadonlyArray<T>,
+    options: { readonly limit: number }
+  ): <In, Out, C extends string, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, ExcludeTag<E, T> | SkipLimitExceeded, R>
+} = (tag: string | ReadonlyArray<string>, { limit }: { readonly limit: number }) => (self: any): any =>
+  addSkip(self, SkipPolicy.tags(SkipPolicy.limit<any>(limit), ...toArray(tag)))
+
+/**
+ * Skips as a policy says: any `SkipPolicy`, driven by a `Schedule`, by classes, by predicates, composed with `and` and
+ * `or`. The errors that it skips stay in `E`, since a policy may let some of them through.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const skipWith = <E, RP>(
+  policy: SkipPolicy.SkipPolicy<E, RP>
+) =>
+<In, Out, C extends string, E1 extends E, R>(
+  self: ChunkStep<In, Out, C, E1, R>
+): ChunkStep<In, Out, C, E1 | SkipLimitExceeded, R | RP> => addSkip(self, policy) as any
+
+/**
+ * Tries again what failed with one of the given tags: a read in place, the processing of an item in place, a write by
+ * rolling back and writing the same outputs in a new transaction (D3). Retries come before skips.
+ *
+ * - `times`: how often to try again after the first attempt.
+ * - `schedule`: when to try again, and until when. It is stepped with the error. No transaction is open in the pause.
+ * - `while`: whether this very error is worth it.
+ *
+ * Without `times` and `schedule` it tries three times again, at once.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const retry: {
+  <E, const T extends TagsOf<E>, O = unknown, RS = never>(
+    tag: T | ReadonlyArray<T>,
+    options?: {
+      readonly times?: number | undefined
+      readonly while?: ((error: ExtractTag<Types.NoInfer<E>, T>) => boolean) | undefined
+      readonly schedule?: Schedule.Schedule<O, ExtractTag<Types.NoInfer<E>, T>, RS> | undefined
+    }
+  ): <In, Out, C extends string, R>(self: ChunkStep<In, Out, C, E, R>) => ChunkStep<In, Out, C, E, R | RS>
+} = (tag: string | ReadonlyArray<string>, options: {
+  readonly times?: number | undefined
+  readonly while?: ((error: any) => boolean) | undefined
+  readonly schedule?: Schedule.Schedule<any, any, any> | undefined
+} = {}) =>
+(self: any): any => addRetry(self, retryPolicyOf(toArray(tag), options))
+
+/**
+ * Retries as a policy says.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const retryWith = <E, RP>(
+  policy: RetryPolicy.RetryPolicy<E, RP>
+) =>
+<In, Out, C extends string, E1 extends E, R>(
+  self: ChunkStep<In, Out, C, E1, R>
+): ChunkStep<In, Out, C, E1, R | RP> => addRetry(self, policy) as any
+
+/**
+ * Failures with one of these tags leave the transaction open, if they are skipped, too (TXO-1): what the step has done in
+ * it until then stays.
+ *
+ * It concerns what fails inside a transaction: the write of a single item, be it the only one of its chunk or found by
+ * the search (FTC-13), and processing with `Step.transactional("process")` (FTC-8). A chunk of several items that is
+ * refused is rolled back anyway, to find out which of them is bad; and so is what is retried first.
+ *
+ * PostgreSQL gives up a transaction when one of its statements fails. If the failure was one of those, the rollback
+ * happens all the same, and the chunk is written again without the bad record: only the saving is lost.
+ *
+ * Give it before `Step.skip`, which takes the tag from the errors of the step.
+ *
+ * @example
+ * ```ts
+ * import { Data, Effect } from "effect"
+ * import { ItemReader, ItemWriter, Step } from "effect-batch"
+ *
+ * class Rejected extends Data.TaggedError("Rejected")<{}> {}
+ *
+ * const send = Step.chunk("send", {
+ *   reader: ItemReader.fromIterable([1, 2, 3]),
+ *   writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+ *     items.includes(2) ? Effect.fail(new Rejected()) : Effect.log(items)
+ *   ),
+ *   chunkSize: 2
+ * }).pipe(Step.noRollback("Rejected"), Step.skip("Rejected", { limit: 10 }))
+ *
+ * assert.strictEqual(send.name, "send")
+ * ```
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const noRollback: {
+  <E, const T extends TagsOf<E>>(
+    tag: T | ReadonlyArray<T>
+  ): <In, Out, C extends string, R>(self: ChunkStep<In, Out, C, E, R>) => ChunkStep<In, Out, C, E, R>
+} = (tag: string | ReadonlyArray<string>) => (self: any): any => {
+  const known = settings(self).noRollback
+  const matches = ErrorKind.classifier<any>({ include: toArray(tag) })
+  return refine(self, {
+    noRollback: known === undefined ? matches : (error: unknown) => known(error) || matches(error)
+  })
+}
+
+/**
+ * Moves a part of the work into the chunk's transaction:
+ *
+ * - `process`: for processors that write to the database. Every attempt processes its items anew, and a failure rolls
+ *   back what the others wrote (D5, FTC-5). Only what a committed attempt filtered is counted (FTC-17).
+ * - `read`: for readers that take what they read, as from a queue in the database (D18, FTC-20, TX-5). The items are not
+ *   kept: a rollback gives them back, the reader is opened again where the chunk begins, and is expected to give the same
+ *   items in the same order. It includes `process`, because the items are known only inside.
+ *
+ * Failures inside the transaction that are retried or skipped cost a rollback each, see also `Step.noRollback`.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const transactional: {
+  (part: "read" | "process"): <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, E, R>
+} = (part) => (self) => refine(self, { transactional: [...settings(self).transactional, part] })
+
+/**
+ * How the bad item of a refused chunk is found: by halves (`bisect`, the default), which costs at most 2 log₂ n + 2
+ * transactions for one bad item in n, or `one-by-one`, for writers that depend on getting single items. Either way the
+ * order is kept, each attempt is a transaction of its own, and the checkpoint never runs ahead of it. What may be skipped
+ * is not retried meanwhile (FT6-4).
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const scan: {
+  (order: "bisect" | "one-by-one"): <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, E, R>
+} = (order) => (self) => refine(self, { scan: order })
+
+/**
+ * Stores every skipped record with the transaction that makes the skip durable: step, phase, position, error and the item,
+ * to be read with `JobOperator.skipped`.
+ *
+ * - `input`: schema of the items that are read, for skips while processing.
+ * - `output`: schema of the items that are written, for skips while writing.
+ *
+ * Fields that the schema marks as sensitive are stored masked. Without a schema the item is stored as it is. An item that
+ * JSON cannot hold is left out.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { ItemReader, ItemWriter, Sensitive, Step } from "effect-batch"
+ *
+ * const Payment = Schema.Struct({ id: Schema.Number, iban: Sensitive.make(Schema.String) })
+ *
+ * const load = Step.chunk("load", {
+ *   reader: ItemReader.fromIterable([{ id: 1, iban: "DE02" }]),
+ *   writer: ItemWriter.discard,
+ *   chunkSize: 100
+ * }).pipe(Step.quarantine({ input: Payment, output: Payment }))
+ *
+ * assert.strictEqual(load.name, "load")
+ * ```
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const quarantine = <In0 = any, Out0 = any>(
+  options: {
+    readonly input?: Schema.Schema<In0, any, any> | undefined
+    readonly output?: Schema.Schema<Out0, any, any> | undefined
+  } = {}
+): <In extends In0, Out extends Out0, C extends string, E, R>(
+  self: ChunkStep<In, Out, C, E, R>
+) => ChunkStep<In, Out, C, E, R> => {
+  const input = options.input === undefined ? identity : Sensitive.mask(options.input)
+  const output = options.output === undefined ? identity : Sensitive.mask(options.output)
+  return (self) => refine(self, { quarantine: (item, phase) => phase === "process" ? input(item) : output(item) })
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+type Any = Step<string, any, any>
+
+type CodeOf<A> = A extends Finished<infer C> ? C : never
+
+type WithCode<S, C2 extends string> = S extends ChunkStep<infer In, infer Out, infer C, infer E, infer R>
+  ? ChunkStep<In, Out, Exclude<C, "COMPLETED"> | C2, E, R>
+  : S extends Step<infer C, infer E, infer R> ? Step<Exclude<C, "COMPLETED"> | C2, E, R>
+  : never
+
+type WithListener<S, EL, RL> = S extends ChunkStep<infer In, infer Out, infer C, infer E, infer R>
+  ? ChunkStep<In, Out, C, E | EL, R | RL>
+  : S extends Step<infer C, infer E, infer R> ? Step<C, E | EL, R | RL>
+  : never
+
+/** A listener must understand the items of the step. */
+type Listenable<S, In, Out> = S extends ChunkStep<infer I, infer O, any, any, any>
+  ? [I, O] extends [In, Out] ? unknown : { readonly "the listener expects other items": readonly [In, Out] }
+  : unknown
+
+type TagsOf<E> = E extends { readonly _tag: infer T extends string } ? T : never
+type ExtractTag<E, T> = Extract<E, { readonly _tag: T }>
+type ExcludeTag<E, T> = Exclude<E, { readonly _tag: T }>
+
+const toArray = (tag: string | ReadonlyArray<string>): ReadonlyArray<string> => typeof tag === "string" ? [tag] : tag
+
+const addSkip = (self: Any, policy: SkipPolicy.SkipPolicy<any, any>): Any => {
+  const known = settings(self).skip
+  return refine(self, { skip: known === undefined ? policy : SkipPolicy.or(known, policy) })
+}
+
+const addRetry = (self: Any, policy: RetryPolicy.RetryPolicy<any, any>): Any => {
+  const known = settings(self).retry
+  return refine(self, { retry: known === undefined ? policy : RetryPolicy.or(known, policy) })
+}
+
+const retryPolicyOf = (tags: ReadonlyArray<string>, options: {
+  readonly times?: number | undefined
+  readonly while?: ((error: any) => boolean) | undefined
+  readonly schedule?: Schedule.Schedule<any, any, any> | undefined
+}): RetryPolicy.RetryPolicy<any, any> => {
+  const { schedule, times, while: condition } = options
+  const bounded = schedule === undefined
+    ? Schedule.recurs(times ?? 3)
+    : times === undefined
+    ? schedule
+    : Schedule.intersect(schedule, Schedule.recurs(times))
+  const policy = RetryPolicy.tags(RetryPolicy.fromSchedule<any, any, any>(bounded), ...tags)
+  return condition === undefined ? policy : RetryPolicy.when(policy, condition)
+}
+
+const settings = (self: Any): StepSettings => self.node.definition.settings
+
+/** @internal */
+export const refine = <S extends Any>(self: S, changes: Partial<StepSettings>): S => {
+  const { definition } = self.node
+  return fromDefinition({ ...definition, settings: { ...definition.settings, ...changes } }) as S
+}
+
+const make = (name: string, body: StepBody): any => fromDefinition({ name, body, settings: defaultSettings })
+
+const fromDefinition = (definition: StepDefinition): any =>
+  Object.assign(Object.create(FlowProto), { name: definition.name, node: { _tag: "Step", definition } })

@@ -1,0 +1,108 @@
+/**
+ * The body of a step that runs another job and waits for it (JOBSTEP-1 to JOBSTEP-7).
+ *
+ * The child's parameters are stored with the step before the child starts, so a restart addresses the same instance.
+ * No transaction is open while the child runs.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { AnyEffect, JobBody } from "../../definition/tree.js"
+import { JobRepository } from "../../ports/JobRepository.js"
+import type { JobInstanceAlreadyComplete } from "../../vocabulary/BatchError.js"
+import { JobNotCompleted } from "../../vocabulary/BatchError.js"
+import * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import * as ExitStatus from "../../vocabulary/ExitStatus.js"
+import type { JobExecution } from "../../vocabulary/JobExecution.js"
+import * as JobParameters from "../../vocabulary/JobParameters.js"
+import type { EndedJobExecution } from "../session/launched.js"
+import { stop } from "../session/running.js"
+import { awaitStop } from "../session/stopping.js"
+import type { StepState } from "../step/state.js"
+import { finish } from "../step/state.js"
+
+/** Reserved in the context of every job step. */
+export const key: ExecutionContext.Key<ReadonlyArray<JobParameters.JobParameter>> = ExecutionContext.key(
+  "batch.job.parameters",
+  Schema.Array(JobParameters.JobParameter)
+)
+
+export const runJobStep = (state: StepState, body: JobBody): AnyEffect =>
+  Effect.gen(function*() {
+    const { job } = body
+    const declaration = job.definition.parameters ?? JobParameters.none
+    const stored = yield* ExecutionContext.get(state.context, key)
+    if (Option.isNone(stored)) {
+      const encoded = yield* JobParameters.encode(declaration, yield* body.parameters)
+      state.context = yield* ExecutionContext.setEither(state.context, key, encoded)
+      yield* finish(state, {})
+    }
+    const encoded = Option.getOrThrow(yield* ExecutionContext.get(state.context, key))
+    const parameters = yield* JobParameters.decode(declaration, encoded)
+    const run = runChild(state, body, parameters)
+    const ended: Ended = yield* Option.isSome(stored) ? adopting(state, run) : run
+    state.exitStatus = ExitStatus.and(state.exitStatus, resultOf(ended))
+    state.status = BatchStatus.upgradeTo(state.status, ended.status === "STOPPED" ? "STOPPED" : state.status)
+    if (ended.status !== "COMPLETED" && ended.status !== "STOPPED") {
+      yield* ended.failure
+    }
+  })
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+type Ended = Pick<JobExecution, "status" | "exitStatus"> & { readonly failure: AnyEffect }
+
+/** Stops the child when its scope closes early, and when the parent is asked to stop. */
+const runChild = (state: StepState, { job }: JobBody, parameters: unknown): Effect.Effect<Ended, any, any> =>
+  Effect.scoped(
+    Effect.gen(function*() {
+      const { session } = state
+      const child = yield* session.startJob(job as Parameters<typeof session.startJob>[0], parameters)
+      yield* Effect.forkScoped(passOnStop(state, child.execution.id))
+      const ended = yield* child.await
+      return { ...ended, failure: failureOf(ended) }
+    })
+  )
+
+/**
+ * The process may have died after the end of the child and before that of this step: then the child's result is
+ * there already. This is asked only for parameters that an earlier execution of this step has stored (JOBSTEP-5).
+ */
+const adopting = (state: StepState, run: Effect.Effect<Ended, any, any>): Effect.Effect<Ended, any, any> =>
+  Effect.catchIf(
+    run,
+    (error): error is JobInstanceAlreadyComplete => error._tag === "JobInstanceAlreadyComplete",
+    (error): Effect.Effect<Ended, any> =>
+      error.status === "COMPLETED"
+        ? Effect.map(
+          state.session.repository.jobExecution(error.executionId),
+          (execution): Ended => ({ ...execution, failure: Effect.void })
+        )
+        : Effect.fail(error)
+  )
+
+const passOnStop = (state: StepState, childId: number): Effect.Effect<void> =>
+  Effect.zipRight(awaitStop(state.session), stop(childId)).pipe(
+    Effect.provideService(JobRepository, state.session.repository),
+    Effect.ignoreLogged
+  )
+
+/** A child in which nothing was left to run has completed all the same; its codes are those of its type. */
+const resultOf = ({ exitStatus }: Ended): ExitStatus.ExitStatus =>
+  exitStatus.code === "NOOP" ? ExitStatus.make("COMPLETED", ...exitStatus.messages) : exitStatus
+
+const failureOf = (ended: EndedJobExecution<string, unknown>): AnyEffect =>
+  Exit.isFailure(ended.exit)
+    ? ended.exit
+    : Effect.fail(
+      new JobNotCompleted({
+        jobName: ended.instance.jobName,
+        executionId: ended.id,
+        status: ended.status,
+        exitCode: ended.exitStatus.code
+      })
+    )

@@ -1,0 +1,185 @@
+/**
+ * From a job and its parameters to a running execution: claims it, then runs it under the heartbeat.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Race from "../../base/race.js"
+import type { Job } from "../../definition/Job.js"
+import type { OwnerFailure } from "../../ports/JobRepository.js"
+import { JobRepository } from "../../ports/JobRepository.js"
+import { Transactor } from "../../ports/Transactor.js"
+import type { JobRepositoryError, LaunchError } from "../../vocabulary/BatchError.js"
+import { InvalidJobParameters } from "../../vocabulary/BatchError.js"
+import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
+import * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import * as ExitStatus from "../../vocabulary/ExitStatus.js"
+import * as JobParameters from "../../vocabulary/JobParameters.js"
+import { FaultPoint } from "../session/faultPoint.js"
+import { heartbeat } from "../session/heartbeat.js"
+import type { EndedJobExecution, RunningJobExecution } from "../session/launched.js"
+import * as Owner from "../session/owner.js"
+import * as Running from "../session/running.js"
+import { saving } from "../session/saving.js"
+import type { Session } from "../session/session.js"
+import { saveJob } from "../session/session.js"
+import { runJob } from "./runner.js"
+
+/** See `JobOperator.Ownership`. */
+export class Ownership extends Context.Reference<Ownership>()("effect-batch/JobOperator/Ownership", {
+  defaultValue: (): {
+    readonly lease: Duration.DurationInput
+    readonly owner: string
+    readonly isOwnerGone: (owner: string) => boolean
+  } => ({ lease: "30 seconds", owner: Owner.thisProcess, isOwnerGone: Owner.isGone })
+}) {}
+
+/** See `JobOperator.Events`. */
+export class Events extends Context.Reference<Events>()("effect-batch/JobOperator/Events", {
+  defaultValue: (): PubSub.PubSub<BatchEvent> => Effect.runSync(PubSub.sliding<BatchEvent>(4096))
+}) {}
+
+/** Claims an execution and runs it to its end. */
+export const run = <P>(
+  job: Job<P, string, any, any>,
+  parameters: P
+): Effect.Effect<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, any> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(launch(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
+  )
+
+/** Claims an execution and runs it in a fiber of the Scope: closing the Scope stops the job. */
+export const start = <P>(
+  job: Job<P, string, any, any>,
+  parameters: P
+): Effect.Effect<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, any> =>
+  Effect.uninterruptible(
+    Effect.gen(function*() {
+      const session = yield* launch(job, parameters)
+      const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)).pipe(endedFor(session)))
+      return {
+        execution: session.execution,
+        await: Fiber.join(fiber),
+        stop: Running.stop(session.execution.id).pipe(
+          Effect.provideService(JobRepository, session.repository),
+          Effect.catchTags({ JobExecutionNotRunning: () => Effect.void, NoSuchJobExecution: () => Effect.void })
+        )
+      }
+    })
+  )
+
+/** As `run`, with parameters as they are stored. */
+export const runStored = (
+  job: Job.Any,
+  parameters: ReadonlyArray<JobParameters.JobParameter>
+): Effect.Effect<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, any> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(claim(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
+  )
+
+/** Says of which job the parameters were wrong. */
+export const named = <A>(job: Job.Any, encoded: Either.Either<A, InvalidJobParameters>) =>
+  Either.mapLeft(encoded, ({ problems }) => new InvalidJobParameters({ jobName: job.name, problems }))
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** Checks the parameters, then claims the execution. Nothing is written when the parameters are wrong (D11). */
+const launch = <P>(
+  job: Job<P, string, any, any>,
+  parameters: P
+): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
+  Effect.flatMap(
+    named(job, JobParameters.encode(job.definition.parameters ?? JobParameters.none, parameters)),
+    (encoded) => claim(job, encoded)
+  )
+
+const claim = (
+  job: Job.Any,
+  encoded: ReadonlyArray<JobParameters.JobParameter>
+): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const transactor = yield* Transactor
+    const hub = yield* Events
+    const { isOwnerGone, lease, owner } = yield* Ownership
+    const running = yield* Running.Running
+    const claimed = yield* Effect.mapError(
+      repository.launch({
+        jobName: job.name,
+        parameters: encoded,
+        restartable: job.definition.restartable,
+        owner,
+        leaseMillis: Duration.toMillis(lease),
+        isOwnerGone
+      }),
+      (error) => Running.located(running, repository, error)
+    )
+    return {
+      repository,
+      transactor,
+      faults: yield* FaultPoint,
+      publish: (event) => {
+        hub.unsafeOffer(event)
+      },
+      startJob: (child, parameters) =>
+        Effect.provide(
+          start(child, parameters),
+          Context.make(JobRepository, repository).pipe(Context.add(Transactor, transactor))
+        ),
+      execution: claimed,
+      context: claimed.context,
+      contextLock: Effect.unsafeMakeSemaphore(1),
+      stopRequested: false,
+      onStop: new Set()
+    }
+  })
+
+/** An interruption that comes before the job could begin still ends the claimed row (EFF-3). */
+const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.onInterrupt(effect, () =>
+    BatchStatus.isRunning(session.execution.status)
+      ? Effect.flatMap(DateTime.now, (now) =>
+        Effect.ignoreLogged(saving(saveJob(session, {
+          status: "STOPPED",
+          exitStatus: ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted before it began"),
+          endTime: Option.some(now),
+          lastUpdated: now
+        }))))
+      : Effect.void)
+
+/** Runs the job under the heartbeat; whichever ends first ends the other. */
+const execute = (
+  job: Job.Any,
+  session: Session
+): Effect.Effect<EndedJobExecution<string, unknown>, OwnerFailure, any> =>
+  Effect.gen(function*() {
+    const { lease } = yield* Ownership
+    const declaration = job.definition.parameters
+    const provided = declaration === undefined
+      ? Context.empty()
+      : Context.make(
+        declaration,
+        yield* Effect.orDie(JobParameters.decode(declaration, session.execution.parameters))
+      )
+    const running = Running.registered(
+      session,
+      Effect.provide(runJob(session, job.definition), provided as Context.Context<never>)
+    )
+    const { cause } = yield* Race.until(running, heartbeat(session, Duration.toMillis(lease)))
+    return {
+      ...session.execution,
+      exit: Option.match(cause as Option.Option<Cause.Cause<unknown>>, {
+        onNone: () => Exit.succeed(session.execution.exitStatus.code),
+        onSome: Exit.failCause
+      }) as Exit.Exit<string, any>
+    }
+  })

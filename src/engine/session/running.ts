@@ -1,0 +1,79 @@
+/**
+ * The executions that run in this process: who stops the process, or one of them, reaches them without a detour over
+ * the repository.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { JobRepository } from "../../ports/JobRepository.js"
+import type { JobRepositoryError, NoSuchJobExecution } from "../../vocabulary/BatchError.js"
+import { JobExecutionAlreadyRunning, JobExecutionNotRunning } from "../../vocabulary/BatchError.js"
+import type { Session } from "./session.js"
+import { requestStop } from "./session.js"
+
+export interface RunningSessions {
+  readonly sessions: Set<Session>
+  /** Set when the process is about to end: what is launched from then on stops before its first step. */
+  closing: boolean
+  /** Called after each execution that has ended. */
+  readonly onEnd: Set<() => void>
+}
+
+export const make = (): RunningSessions => ({ sessions: new Set(), closing: false, onEnd: new Set() })
+
+/** By default one for the whole process. */
+export class Running extends Context.Reference<Running>()("effect-batch/JobOperator/Running", {
+  defaultValue: make
+}) {}
+
+/** Runs the effect with the session in the register. */
+export const registered = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Running, (running) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        running.sessions.add(session)
+        if (running.closing) {
+          requestStop(session)
+        }
+      }),
+      () => effect,
+      () =>
+        Effect.sync(() => {
+          running.sessions.delete(session)
+          running.onEnd.forEach((tell) => tell())
+        })
+    ))
+
+/** The sessions of an execution; ids are unique in one repository only. */
+export const find = (
+  running: RunningSessions,
+  repository: Session["repository"],
+  executionId: number
+): ReadonlyArray<Session> =>
+  [...running.sessions].filter((session) => session.repository === repository && session.execution.id === executionId)
+
+/** Says of an execution that keeps another one from running whether it runs in this very process. */
+export const located = <E>(
+  running: RunningSessions,
+  repository: Session["repository"],
+  error: E
+): E | JobExecutionAlreadyRunning => {
+  if (!(error instanceof JobExecutionAlreadyRunning) || find(running, repository, error.executionId).length === 0) {
+    return error
+  }
+  const { executionId, jobName, leaseLeftMillis, owner, since } = error
+  return new JobExecutionAlreadyRunning({ jobName, executionId, owner, since, leaseLeftMillis, here: true })
+}
+
+/** Asks an execution to stop: the flag in the repository first, then the sessions of this process (STOP-1, STOP-2, D16). */
+export const stop = (
+  executionId: number
+): Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const running = yield* Running
+    const before = yield* repository.requestStop(executionId)
+    if (before !== "STARTING" && before !== "STARTED") {
+      return yield* Effect.fail(new JobExecutionNotRunning({ executionId, status: before }))
+    }
+    find(running, repository, executionId).forEach(requestStop)
+  })

@@ -1,0 +1,80 @@
+/**
+ * One running job execution in this process: what the engine knows about it between two writes to the repository.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { Job } from "../../definition/Job.js"
+import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
+import { JobScope } from "../../ports/JobScope.js"
+import type { Transactor } from "../../ports/Transactor.js"
+import type { JobRepositoryError, LaunchError } from "../../vocabulary/BatchError.js"
+import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
+import type { BatchStatus } from "../../vocabulary/BatchStatus.js"
+import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import type { JobExecution } from "../../vocabulary/JobExecution.js"
+import type { Handler } from "./faultPoint.js"
+import type { RunningJobExecution } from "./launched.js"
+
+export interface Session {
+  readonly repository: Context.Tag.Service<JobRepository>
+  readonly transactor: Context.Tag.Service<Transactor>
+  readonly publish: (event: BatchEvent) => void
+  readonly faults: Handler | undefined
+  /** Starts another job in the same repository: closing the Scope stops it. */
+  readonly startJob: (
+    job: Job.Any,
+    parameters: unknown
+  ) => Effect.Effect<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, any>
+  /** As stored, but for the context. */
+  execution: JobExecution
+  /** The job's context as the steps that have committed left it. */
+  context: ExecutionContext.ExecutionContext
+  /** Held by a branch from the moment it writes the context until its transaction has ended. */
+  readonly contextLock: Effect.Semaphore
+  stopRequested: boolean
+  /** Called when the execution is asked to stop, each of them once. */
+  readonly onStop: Set<() => void>
+}
+
+/** The execution is to stop: what waits hears of it at once, everything else at the next commit. */
+export const requestStop = (session: Session): void => {
+  session.stopRequested = true
+  const waiting = [...session.onStop]
+  session.onStop.clear()
+  waiting.forEach((wake) => wake())
+}
+
+/** Remembers what the repository answered: somebody may have asked for a stop. */
+export const noteStatus = (session: Session, status: BatchStatus): void => {
+  if (status === "STOPPING" || status === "STOPPED") {
+    requestStop(session)
+  }
+}
+
+/** Saves the execution with these changes and the current context. */
+export const saveJob = (session: Session, changes: Partial<JobExecution>): Effect.Effect<void, OwnerFailure> =>
+  Effect.suspend(() => {
+    const next = { ...session.execution, ...changes, context: session.context }
+    return Effect.map(session.repository.updateJobExecution(next), (status) => {
+      session.execution = next
+      noteStatus(session, status)
+    })
+  })
+
+/** The scope of job listeners and deciders, which work on the job's context directly. */
+export const jobScope = (session: Session): Context.Context<JobScope> =>
+  Context.make(JobScope, {
+    execution: Effect.sync(() => ({ ...session.execution, context: session.context })),
+    get: (key) => Effect.suspend(() => ExecutionContext.get(session.context, key)),
+    set: (key, value) =>
+      Effect.suspend(() =>
+        Either.map(ExecutionContext.setEither(session.context, key, value), (context) => {
+          session.context = context
+        })
+      ),
+    remove: (key) =>
+      Effect.sync(() => {
+        session.context = ExecutionContext.remove(session.context, key)
+      })
+  })

@@ -1,0 +1,257 @@
+/**
+ * Opened JSON files: pages of values out of the bytes in memory, more bytes when these are used up.
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { type Buffer, isUtf8 } from "node:buffer"
+import type { Json } from "../base/json.js"
+import { oneLine } from "../base/text.js"
+import type * as ItemReader from "../item/ItemReader.js"
+import type { UnreadablePosition } from "../vocabulary/BatchError.js"
+import * as Sensitive from "../vocabulary/Sensitive.js"
+import * as byteWindow from "./byteWindow.js"
+import { type FileError, JsonError, JsonStructureError } from "./FileError.js"
+import { ElementScanner } from "./jsonElements.js"
+import * as position from "./position.js"
+import * as records from "./records.js"
+import { excerpt } from "./text.js"
+import { TextWindow } from "./textWindow.js"
+
+/** @internal */
+export interface Settings<A> {
+  readonly reader: string
+  readonly path: string
+  readonly codec: records.Codec<A>
+  readonly bufferSize?: number | undefined
+  readonly maxRecordSize?: number | undefined
+}
+
+/** @internal */
+export const settings = <A>(reader: string, path: string, options: {
+  readonly schema?: Schema.Schema<A, any> | undefined
+  readonly bufferSize?: number | undefined
+  readonly maxRecordSize?: number | undefined
+}): Settings<A> => ({
+  ...options,
+  reader,
+  path,
+  codec: options.schema ? records.codec(options.schema) : records.identity
+})
+
+/** @internal */
+export const openArray = <A>(
+  settings: Settings<A>,
+  from: Option.Option<Json>
+): Effect.Effect<
+  ItemReader.Source<A, JsonError | JsonStructureError | FileError>,
+  FileError | UnreadablePosition,
+  FileSystem.FileSystem | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const bytes = yield* byteWindow.open(settings)
+    const start = yield* position.decode(bytes, from)
+    const scanner = new ElementScanner(bytes.maxRecordSize)
+    if (Option.isSome(start)) {
+      const { behind, elements, expects, line, offset } = start.value
+      if (elements === undefined || expects === undefined) {
+        return yield* bytes.unreadable("it is not a position in a JSON array")
+      }
+      yield* bytes.moveTo(offset, behind)
+      Object.assign(scanner, { elements, expects, line })
+    }
+    return new ArraySource(settings, bytes, scanner)
+  })
+
+/** @internal */
+export const openLines = <A>(
+  settings: Settings<A>,
+  skipEmptyLines: boolean,
+  from: Option.Option<Json>
+): Effect.Effect<
+  ItemReader.Source<A, JsonError | FileError>,
+  FileError | UnreadablePosition,
+  FileSystem.FileSystem | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const bytes = yield* byteWindow.open(settings)
+    const start = yield* position.decode(bytes, from)
+    const window = new TextWindow(bytes, "utf-8")
+    if (Option.isSome(start)) {
+      yield* window.moveTo(start.value.offset, start.value.line, start.value.behind)
+    }
+    return new LineSource(settings, window, skipEmptyLines)
+  })
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+interface Problem {
+  readonly problem: string
+  readonly raw: string
+}
+
+/** Decodes one value; a text of `undefined` stands for bytes that are not valid UTF-8. */
+const decodeValue = <A>(
+  { codec }: Settings<A>,
+  text: string | undefined,
+  raw: () => string
+): Either.Either<A, Problem> => {
+  const fail = (problem: string) =>
+    Either.left({ problem, raw: codec.sensitive ? Sensitive.placeholder : excerpt(raw()) })
+  if (text === undefined) {
+    return fail("it holds bytes that are not valid UTF-8")
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    // The engine's message quotes the text.
+    return fail(`it is not valid JSON${codec.sensitive ? "" : ` (${oneLine(String((error as Error).message))})`}`)
+  }
+  const decoded = codec.decode(value)
+  return Either.isRight(decoded) ? Either.right(decoded.right) : fail(codec.explain(value).problem)
+}
+
+class ArraySource<A> implements ItemReader.Source<A, JsonError | JsonStructureError | FileError> {
+  readonly waits = false
+  readonly independent = true
+  private failure: Option.Option<JsonError> = Option.none()
+  private found: ReturnType<ElementScanner["next"]> = "more"
+
+  constructor(
+    private readonly settings: Settings<A>,
+    private readonly bytes: byteWindow.ByteWindow,
+    private readonly scanner: ElementScanner
+  ) {}
+
+  readonly pull = (max: number): Effect.Effect<ItemReader.Page<A, JsonError>, JsonStructureError | FileError> =>
+    Effect.suspend(() => {
+      const items = this.take(max)
+      if (items.length > 0 || Option.isSome(this.failure) || this.found === "end") {
+        return Effect.succeed(this.page(items))
+      }
+      return this.found === "malformed" ? this.malformed() : Effect.zipRight(this.more, this.pull(max))
+    })
+
+  readonly progress = (): ItemReader.Progress => ({
+    done: this.bytes.base,
+    total: Math.max(this.bytes.base, this.bytes.size)
+  })
+
+  private readonly more = Effect.suspend(() =>
+    this.bytes.read((block) => {
+      this.bytes.append(block)
+      if (this.bytes.base === 0 && this.scanner.expects === "array" && hasMark(this.bytes.bytes)) {
+        this.bytes.drop(3)
+      }
+    })
+  )
+
+  private take(max: number): Array<A> {
+    const items: Array<A> = []
+    const { bytes, scanner } = this
+    scanner.load(bytes.bytes, bytes.eof, 0)
+    this.failure = Option.none()
+    this.found = "element"
+    while (items.length < max) {
+      this.found = scanner.next()
+      if (this.found !== "element") {
+        break
+      }
+      const { element } = scanner
+      const text = () => element.toString("utf8")
+      const value = decodeValue(this.settings, isUtf8(element) ? text() : undefined, text)
+      if (Either.isLeft(value)) {
+        this.failure = Option.some(this.error(value.left))
+        break
+      }
+      items.push(value.right)
+    }
+    bytes.drop(scanner.index)
+    scanner.load(bytes.bytes, bytes.eof, 0)
+    return items
+  }
+
+  private page(items: ReadonlyArray<A>): ItemReader.Page<A, JsonError> {
+    const { elements, expects, line } = this.scanner
+    const position = { offset: this.bytes.base, line, behind: this.bytes.fingerprint(0), elements, expects }
+    return { items, position, failure: this.failure, done: this.found === "end" }
+  }
+
+  private error(problem: Problem): JsonError {
+    const { elements: element, start, startLine: line } = this.scanner
+    return new JsonError({ ...problem, path: this.settings.path, element, line, offset: this.bytes.base + start })
+  }
+
+  private malformed(): JsonStructureError {
+    const { index, line, problem } = this.scanner
+    return new JsonStructureError({ path: this.settings.path, line, offset: this.bytes.base + index, problem })
+  }
+}
+
+/** Not `trim`, which would also remove bytes of damaged text. */
+const blank = /^[ \t\r]*$/
+
+const hasMark = (bytes: Buffer): boolean => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+
+class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
+  readonly waits = false
+  readonly independent = true
+  private failure: Option.Option<JsonError> = Option.none()
+
+  constructor(
+    private readonly settings: Settings<A>,
+    private readonly window: TextWindow,
+    private readonly skipEmptyLines: boolean
+  ) {}
+
+  readonly pull = (max: number): Effect.Effect<ItemReader.Page<A, JsonError>, FileError> =>
+    Effect.suspend(() => {
+      const items = this.take(max)
+      return items.length > 0 || Option.isSome(this.failure) || this.window.final
+        ? Effect.succeed(this.page(items))
+        : Effect.zipRight(this.window.more, this.pull(max))
+    })
+
+  readonly progress = (): ItemReader.Progress => {
+    const { bytes, offset } = this.window
+    return { done: offset, total: Math.max(offset, bytes.size) }
+  }
+
+  private take(max: number): Array<A> {
+    const items: Array<A> = []
+    const { window } = this
+    this.failure = Option.none()
+    while (items.length < max && window.index < window.text.length) {
+      const stop = window.text.indexOf("\n", window.index)
+      const end = stop < 0 ? window.text.length : stop
+      const line = window.text.slice(window.index, end)
+      if (!this.skipEmptyLines || !blank.test(line)) {
+        const value = decodeValue(this.settings, window.decode(line), () => window.display(line))
+        if (Either.isLeft(value)) {
+          this.failure = Option.some(
+            new JsonError({ ...value.left, path: this.settings.path, line: window.line, offset: window.offset })
+          )
+        } else {
+          items.push(value.right)
+        }
+      }
+      window.index = Math.min(end + 1, window.text.length)
+      window.line += 1
+      if (Option.isSome(this.failure)) {
+        break
+      }
+    }
+    return items
+  }
+
+  private page(items: ReadonlyArray<A>): ItemReader.Page<A, JsonError> {
+    const { done, fingerprint: behind, line, offset } = this.window
+    return { items, position: { offset, line, behind }, failure: this.failure, done }
+  }
+}

@@ -1,0 +1,306 @@
+/**
+ * What happens to an item between reading and writing: it is transformed, validated or filtered out.
+ *
+ * Each item is processed once per chunk; the outputs are kept while a write is retried or scanned.
+ *
+ * A function that throws is a defect: it fails the step and is neither skipped nor retried. Give what may go wrong
+ * with an item as a typed failure, with {@link mapEffect} or {@link validate}.
+ *
+ * Plain functions cost next to nothing per item, and so does an effect that is already there (`Effect.succeed`,
+ * `Exit.fail`). Prefer them to `Effect.gen` and `Effect.fn` where millions of items pass.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import type { Pipeable } from "effect/Pipeable"
+import { pipeArguments } from "effect/Pipeable"
+import type * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Sensitive from "../vocabulary/Sensitive.js"
+import { inStepScope } from "./inStepScope.js"
+import * as process_ from "./process.js"
+import * as validate_ from "./validate.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-batch/ItemProcessor")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * The result that says: this item is not written. It counts as filtered (CHUNK-4).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Filtered: unique symbol = Symbol.for("effect-batch/ItemProcessor/Filtered")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Filtered = typeof Filtered
+
+/**
+ * An opened processor. `Sync` is a plain function that the engine calls in a tight loop; `Effect` gives an
+ * effect per item, and one that is already an `Exit` costs no fiber work either.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Process<In, Out, E = never, R = never> =
+  | { readonly _tag: "Sync"; readonly apply: (item: In) => Out | Filtered }
+  | { readonly _tag: "Effect"; readonly apply: (item: In) => Effect.Effect<Out | Filtered, E, R> }
+
+/**
+ * Turns `In` into `Out`, or filters it out.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ItemProcessor<in In, out Out, out E = never, out R = never> extends Pipeable {
+  readonly [TypeId]: TypeId
+  /** Opened once per step execution, in the Scope of the step. */
+  readonly open: Effect.Effect<Process<In, Out, E, R>, E, R | Scope.Scope>
+}
+
+/**
+ * Represents an item that does not fit its Schema: every place that is wrong. Sensitive values are not shown.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidItem extends Schema.TaggedError<InvalidItem>()("InvalidItem", {
+  issues: Schema.Array(Sensitive.Issue)
+}) {
+  override get message(): string {
+    const issues = this.issues.map(({ message, path }) => path === "" ? message : `${path}: ${message}`)
+    return `The item is not valid: ${
+      issues.join("; ")
+    }; mend it at its source, or skip it with Step.skip("InvalidItem")`
+  }
+}
+
+/**
+ * Makes a processor from an effect that opens it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <In, Out, E = never, R = never>(
+  open: Effect.Effect<Process<In, Out, E, Exclude<R, Scope.Scope>>, E, R>
+): ItemProcessor<In, Out, E, Exclude<R, Scope.Scope>> => proto(inStepScope(open))
+
+/**
+ * Gives every item on as it is. This is what a step without a processor does (CHUNK-1).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const identity = <A>(): ItemProcessor<A, A> => ofSync<A, A>((item) => item)
+
+/**
+ * Transforms every item by a plain function.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ *
+ * const toCents = ItemProcessor.map((row: { readonly amount: number }) => Math.round(row.amount * 100))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const map = <In, Out>(f: (item: In) => Out): ItemProcessor<In, Out> => ofSync(f)
+
+/**
+ * Transforms every item by an effect. Its failure is the failure of that item, which the step may skip or retry.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ * import { Context, Effect } from "effect"
+ *
+ * class Rates extends Context.Tag("Rates")<Rates, { readonly eur: (usd: number) => Effect.Effect<number, "NoRate"> }>() {}
+ *
+ * const toEur = ItemProcessor.mapEffect((row: { readonly usd: number }) =>
+ *   Effect.flatMap(Rates, (rates) => rates.eur(row.usd))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const mapEffect = <In, Out, E, R>(f: (item: In) => Effect.Effect<Out, E, R>): ItemProcessor<In, Out, E, R> =>
+  ofEffect(f)
+
+/**
+ * Turns a function of an item into a processor. The function filters an item out by giving {@link Filtered}. This is
+ * what a step does with a processor that is given as a plain function.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ * import { Effect } from "effect"
+ *
+ * const positive = ItemProcessor.fromFunction((amount: number) =>
+ *   Effect.succeed(amount > 0 ? amount : ItemProcessor.Filtered)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromFunction = <In, Out, E, R>(
+  f: (item: In) => Effect.Effect<Out | Filtered, E, R>
+): ItemProcessor<In, Out, E, R> => ofEffect<In, Out, E, R>(f)
+
+/**
+ * Keeps the items for which the predicate is true; the others count as filtered (CHUNK-4). Mind that Spring Batch's
+ * predicate filter does the opposite: it drops them.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ *
+ * const adults = ItemProcessor.filter((person: { readonly age: number }) => person.age >= 18)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const filter: {
+  <In, Out extends In>(refinement: Predicate.Refinement<In, Out>): ItemProcessor<In, Out>
+  <In>(predicate: Predicate.Predicate<In>): ItemProcessor<In, In>
+} = <In>(predicate: Predicate.Predicate<In>): ItemProcessor<In, In> =>
+  ofSync<In, In>((item) => predicate(item) ? item : Filtered)
+
+/**
+ * Transforms the items for which the function gives `Some`; the others count as filtered (CHUNK-4).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const filterMap = <In, Out>(f: (item: In) => Option.Option<Out>): ItemProcessor<In, Out> =>
+  ofSync<In, Out>((item) => orFiltered(f(item)))
+
+/**
+ * Transforms the items for which the effect gives `Some`; the others count as filtered (CHUNK-4).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const filterMapEffect = <In, Out, E, R>(
+  f: (item: In) => Effect.Effect<Option.Option<Out>, E, R>
+): ItemProcessor<In, Out, E, R> => ofEffect<In, Out, E, R>((item) => process_.mapNow(f(item), orFiltered<Out>))
+
+/**
+ * Decodes every item by a Schema. An item that does not fit fails with {@link InvalidItem}, which tells all that is
+ * wrong with it. To check items that have their type already, give `Schema.typeSchema(schema)`.
+ *
+ * The decoder is built once per step. A Schema without asynchronous parts costs no fiber work per item.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ * import { Schema } from "effect"
+ *
+ * const Payment = Schema.Struct({ id: Schema.NonEmptyString, cents: Schema.NumberFromString })
+ *
+ * const valid = ItemProcessor.validate(Payment)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const validate = <A, I, R>(schema: Schema.Schema<A, I, R>): ItemProcessor<I, A, InvalidItem, R> =>
+  proto<I, A, InvalidItem, R>(Effect.sync(() => ({
+    _tag: "Effect",
+    apply: validate_.decoder(schema, (issues) => new InvalidItem({ issues }))
+  })))
+
+/**
+ * Makes a processor from an effect that runs when the step opens: a processor that depends on parameters or services,
+ * or that acquires something for the time of the step.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ * import { Config, Effect } from "effect"
+ *
+ * const scaled = ItemProcessor.unwrap(
+ *   Effect.map(Config.number("FACTOR"), (factor) => ItemProcessor.map((n: number) => n * factor))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unwrap = <In, Out, E, R, E2, R2>(
+  processor: Effect.Effect<ItemProcessor<In, Out, E, R>, E2, R2>
+): ItemProcessor<In, Out, E | E2, R | Exclude<R2, Scope.Scope>> =>
+  proto(Effect.flatMap(inStepScope(processor), (processor) => processor.open))
+
+/**
+ * Lets the outputs of one processor pass through another one. What the first one filters out, the second one does not
+ * see. The combination is associative, and {@link identity} is neutral; two plain functions stay a plain function.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ *
+ * const evenSquares = ItemProcessor.filter((n: number) => n % 2 === 0).pipe(
+ *   ItemProcessor.andThen(ItemProcessor.map((n: number) => n * n))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const andThen: {
+  <Mid, Out, E2, R2>(
+    that: ItemProcessor<Mid, Out, E2, R2>
+  ): <In, E, R>(self: ItemProcessor<In, Mid, E, R>) => ItemProcessor<In, Out, E | E2, R | R2>
+  <In, Mid, E, R, Out, E2, R2>(
+    self: ItemProcessor<In, Mid, E, R>,
+    that: ItemProcessor<Mid, Out, E2, R2>
+  ): ItemProcessor<In, Out, E | E2, R | R2>
+} = dual(2, <In, Mid, E, R, Out, E2, R2>(
+  self: ItemProcessor<In, Mid, E, R>,
+  that: ItemProcessor<Mid, Out, E2, R2>
+): ItemProcessor<In, Out, E | E2, R | R2> =>
+  proto(Effect.zipWith(self.open, that.open, (first, second) => process_.compose(first, second, Filtered))))
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const Proto = {
+  [TypeId]: TypeId,
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const proto = <In, Out, E, R>(
+  open: Effect.Effect<Process<In, Out, E, R>, E, R | Scope.Scope>
+): ItemProcessor<In, Out, E, R> => Object.assign(Object.create(Proto), { open })
+
+const ofSync = <In, Out>(apply: (item: In) => Out | Filtered): ItemProcessor<In, Out> =>
+  proto<In, Out, never, never>(Effect.succeed({ _tag: "Sync", apply }))
+
+const ofEffect = <In, Out, E, R>(
+  apply: (item: In) => Effect.Effect<Out | Filtered, E, R>
+): ItemProcessor<In, Out, E, R> => proto<In, Out, E, R>(Effect.succeed({ _tag: "Effect", apply }))
+
+const orFiltered = <A>(option: Option.Option<A>): A | Filtered => Option.getOrElse(option, () => Filtered)

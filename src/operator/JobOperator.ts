@@ -1,0 +1,545 @@
+/**
+ * The only door to running and looking after jobs.
+ *
+ * @since 0.1.0
+ */
+import * as Chunk from "effect/Chunk"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Types from "effect/Types"
+import { nextParameters } from "../decisions/nextParameters.js"
+import type { Job } from "../definition/Job.js"
+import * as Launch from "../engine/job/launch.js"
+import type * as Launched from "../engine/session/launched.js"
+import * as Running from "../engine/session/running.js"
+import * as Stopping from "../engine/session/stopping.js"
+import type { ExecutionFilter, InstanceFilter, OwnerFailure } from "../ports/JobRepository.js"
+import { JobRepository } from "../ports/JobRepository.js"
+import type { Transactor } from "../ports/Transactor.js"
+import type {
+  EngineError,
+  JobExecutionAlreadyRunning,
+  JobExecutionNotRunning,
+  JobInstanceAlreadyComplete,
+  JobRepositoryError,
+  LaunchError,
+  NoSuchJobExecution,
+  UnreadableContextKey
+} from "../vocabulary/BatchError.js"
+import { JobNotCompleted } from "../vocabulary/BatchError.js"
+import type { BatchEvent } from "../vocabulary/BatchEvent.js"
+import type * as BatchStatus from "../vocabulary/BatchStatus.js"
+import type * as JobExecution from "../vocabulary/JobExecution.js"
+import type { JobInstance } from "../vocabulary/JobInstance.js"
+import * as JobParameters from "../vocabulary/JobParameters.js"
+import type { SkippedItem } from "../vocabulary/SkippedItem.js"
+import type { StepExecution } from "../vocabulary/StepExecution.js"
+import * as Explain from "./explain.js"
+import * as Operating from "./operating.js"
+import * as Purging from "./purging.js"
+import * as Summary_ from "./summary.js"
+
+/**
+ * An execution that has ended: its final record, and how it ended as a value. A job that FAILED holds the error of
+ * the step that failed it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EndedJobExecution<Code extends string, E> = Launched.EndedJobExecution<Code, E>
+
+/**
+ * An execution that runs in this process.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RunningJobExecution<Code extends string, E> = Launched.RunningJobExecution<Code, E>
+
+/**
+ * How this process owns what it runs.
+ *
+ * - `lease`: how long an execution stays owned without a sign of life; default 30 seconds. It is renewed four times as
+ *   often. After a crash on another machine, or of the machine, a restart has to wait for the rest of it.
+ * - `owner`: the name of this process, for people; default host, pid and what makes the pid unique.
+ * - `isOwnerGone`: whether the process that an owner names is certainly gone, so that a restart on the same machine
+ *   need not wait. A wrong answer is caught by the fencing token. Default: looks at the processes of this machine.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const Ownership: typeof Launch.Ownership = Launch.Ownership
+
+/**
+ * How long a step that was asked to stop may go on: a chunk, or a call of a tasklet, that has not committed by then is
+ * interrupted and rolled back, and the step ends as STOPPED. Default 30 seconds.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const StopGrace: typeof Stopping.StopGrace = Stopping.StopGrace
+
+/**
+ * Where the engine tells what happens. By default one hub for the whole process; it keeps the last 4,096 events for
+ * a subscriber that lags and drops older ones.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const Events: typeof Launch.Events = Launch.Events
+
+/**
+ * The events of all jobs that run in this process, from the moment of subscription on.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const events: Stream.Stream<BatchEvent> = Stream.unwrap(
+  Effect.map(Launch.Events, (hub) => Stream.fromPubSub(hub))
+)
+
+/**
+ * The events of one execution, up to its end.
+ *
+ * Only what happens after the subscription is seen: to miss nothing, subscribe to `events` before the start.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const eventsOf = (executionId: number): Stream.Stream<BatchEvent> =>
+  Stream.takeUntil(Stream.filter(events, ({ job }) => job.id === executionId), ({ _tag }) => _tag === "JobEnded")
+
+/**
+ * Runs a job to its end and succeeds with the ended execution, whatever its status.
+ *
+ * Running again with the same identifying parameters *is* the restart: steps that completed are skipped, the others go
+ * on from their last commit (RESTART-2). Fails only when the job cannot run at all, or when its end could not be
+ * recorded. Interrupting it stops the job: the current chunk is rolled back and the rows end as STOPPED, restartable.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobOperator, JobRepository, Step } from "effect-batch"
+ *
+ * const job = Job.make("hello", { flow: Step.tasklet("greet", Effect.log("Hello")) })
+ *
+ * const program = JobOperator.run(job, {}).pipe(
+ *   Effect.tap((execution) => Effect.log(execution.status)),
+ *   Effect.provide(JobRepository.layerMemory)
+ * )
+ * assert.ok(Effect.isEffect(program))
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const run = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  parameters: Types.NoInfer<P>
+): Effect.Effect<
+  EndedJobExecution<Code, E>,
+  LaunchError | OwnerFailure,
+  R | JobRepository | Transactor
+> => Launch.run(job, parameters) as any
+
+/**
+ * As `run`, but a job that does not complete fails: with the error of its step, or with `JobNotCompleted` when it was
+ * stopped, or failed without an error. For use inside a larger program.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const runOrFail = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  parameters: Types.NoInfer<P>
+): Effect.Effect<
+  EndedJobExecution<Code, E>,
+  E | EngineError | JobNotCompleted | LaunchError | OwnerFailure,
+  R | JobRepository | Transactor
+> =>
+  Effect.flatMap(run(job, parameters), (execution): Effect.Effect<
+    EndedJobExecution<Code, E>,
+    E | EngineError | JobNotCompleted
+  > => {
+    if (execution.status === "COMPLETED") {
+      return Effect.succeed(execution)
+    }
+    return Exit.isFailure(execution.exit) ? Effect.failCause(execution.exit.cause) : Effect.fail(
+      new JobNotCompleted({
+        jobName: job.name,
+        executionId: execution.id,
+        status: execution.status,
+        exitCode: execution.exitStatus.code
+      })
+    )
+  })
+
+/**
+ * Claims an execution and runs it in a fiber of the given Scope: closing the Scope stops the job.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const start = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  parameters: Types.NoInfer<P>
+): Effect.Effect<
+  RunningJobExecution<Code, E>,
+  LaunchError | JobRepositoryError,
+  R | JobRepository | Transactor | Scope.Scope
+> => Launch.start(job, parameters) as any
+
+/**
+ * Runs an execution again, with exactly its parameters (RESTART-1). The same rules as for `run` apply.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const restart = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  executionId: number
+): Effect.Effect<
+  EndedJobExecution<Code, E>,
+  LaunchError | OwnerFailure | NoSuchJobExecution,
+  R | JobRepository | Transactor
+> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* repository.jobExecution(executionId)
+    const declaration = job.definition.parameters ?? JobParameters.none
+    yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
+    return yield* Launch.runStored(job, execution.parameters)
+  }) as any
+
+/**
+ * Runs the next instance of a job: an incrementer computes its parameters from those of the last execution of the last
+ * instance, or from none (NEXT-1, INC-1).
+ *
+ * - `incrementer`: default that of the job, see `Job.make`. With neither it fails with `InvalidJobParameters`.
+ * - `overrides`: come in the place of computed parameters; a first instance needs all that the incrementer does not give.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobOperator, JobParameters, JobRepository, Step } from "effect-batch"
+ *
+ * const job = Job.make("hourly", { flow: Step.tasklet("tidy", Effect.void), incrementer: JobParameters.runId })
+ *
+ * const twice = JobOperator.startNext(job).pipe(
+ *   Effect.zipRight(JobOperator.startNext(job)),
+ *   Effect.map((execution) => JobParameters.format(execution.parameters)),
+ *   Effect.provide(JobRepository.layerMemory)
+ * )
+ * Effect.runPromise(twice).then((parameters) => assert.strictEqual(parameters, "run.id=2"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const startNext = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  incrementer: JobParameters.Incrementer<Types.NoInfer<P>> | undefined = job.definition.incrementer,
+  overrides: Partial<Types.NoInfer<P>> = {}
+): Effect.Effect<
+  EndedJobExecution<Code, E>,
+  LaunchError | OwnerFailure,
+  R | JobRepository | Transactor
+> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const [instance] = yield* repository.jobInstances({ jobName: job.name, limit: 1 })
+    const [last] = instance === undefined
+      ? []
+      : yield* repository.jobExecutions({ instanceId: instance.id, limit: 1 })
+    const declaration = job.definition.parameters ?? JobParameters.none
+    const previous = Option.map(Option.fromNullable(last), ({ parameters }) => parameters)
+    return yield* Launch.runStored(
+      job,
+      yield* Launch.named(job, nextParameters(declaration, incrementer, previous, overrides))
+    )
+  }) as any
+
+/**
+ * Asks a running execution to stop, from whatever process (STOP-1, STOP-2). It sets one flag and nothing else: only the
+ * owner writes the rows (D16), so a stop can't collide with the running job.
+ *
+ * The step that runs commits its chunk and ends as STOPPED; one that waits for its source ends at once. A tasklet sees
+ * `StepScope.stopRequested`; see `StopGrace` for one that does not look. The job can be restarted from its last commit
+ * (STOP-7). Another process learns of the request at its next commit, or by its next heartbeat at the latest; on
+ * PostgreSQL it is told at once.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const stop: (
+  executionId: number
+) => Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> = Running.stop
+
+/**
+ * Gives an execution that did not complete up for good: ABANDONED, so that its instance can't be restarted (ABANDON-1,
+ * ABANDON-2). Fails while it is running, and with `JobInstanceAlreadyComplete` when there is nothing to give up. An
+ * execution that was asked to stop and does not is taken from its owner, who can't commit any more.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const abandon: (
+  executionId: number
+) => Effect.Effect<
+  JobExecution.JobExecution,
+  JobExecutionAlreadyRunning | JobInstanceAlreadyComplete | NoSuchJobExecution | JobRepositoryError,
+  JobRepository
+> = Operating.abandon
+
+/**
+ * Closes an execution whose process died without a word, with its running steps, as FAILED (RECOVER-1): a restart goes
+ * on from its last commit. A launch of the same instance does that by itself; this is for people who look first.
+ *
+ * An execution that is not running is left as it is. One whose owner lives fails with `JobExecutionAlreadyRunning`,
+ * unless `force` is true: then it is taken from its owner, who can't commit any more. The exit code says which it was,
+ * `OWNER_DIED` or `RECOVERED`; `reason` is added to the exit message.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const recover = (
+  executionId: number,
+  options: { readonly force?: boolean | undefined; readonly reason?: string | undefined } = {}
+): Effect.Effect<
+  JobExecution.JobExecution,
+  JobExecutionAlreadyRunning | NoSuchJobExecution | JobRepositoryError,
+  JobRepository
+> =>
+  Effect.flatMap(
+    Launch.Ownership,
+    ({ isOwnerGone }) =>
+      Operating.recover(executionId, { isOwnerGone, force: options.force ?? false, reason: options.reason })
+  )
+
+/**
+ * Recovers every execution whose owner is dead: its lease has expired, or its process on this machine is gone. For the
+ * start of a program. Safe with any number of processes: who lives keeps its lease.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const recoverExpired = (
+  options: { readonly jobName?: string | undefined } = {}
+): Effect.Effect<ReadonlyArray<JobExecution.JobExecution>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(Launch.Ownership, ({ isOwnerGone }) => Operating.recoverExpired(isOwnerGone, options.jobName))
+
+/**
+ * What to forget.
+ *
+ * - `olderThan`: instances whose last execution ended longer ago than that. Default: of any age.
+ * - `keepLast`: so many of the newest instances of each job stay in any case. Default 0.
+ * - `statuses`: how the last execution ended. Default COMPLETED and ABANDONED: those that can't be restarted.
+ * - `jobName`: only this job. Default: all.
+ * - `dryRun`: only say what would go. Default false.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PurgeOptions {
+  readonly olderThan?: Duration.DurationInput | undefined
+  readonly keepLast?: number | undefined
+  readonly statuses?: ReadonlyArray<"COMPLETED" | "ABANDONED" | "FAILED" | "STOPPED" | "UNKNOWN"> | undefined
+  readonly jobName?: string | undefined
+  readonly dryRun?: boolean | undefined
+}
+
+/**
+ * - `instances`: the instances that go, or would go, with their executions.
+ * - `deleted`: the number of executions that were deleted; 0 for a dry run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PurgeReport {
+  readonly instances: ReadonlyArray<{
+    readonly jobName: string
+    readonly instanceId: number
+    readonly status: BatchStatus.BatchStatus
+    readonly executionIds: ReadonlyArray<number>
+  }>
+  readonly deleted: number
+}
+
+/**
+ * Deletes old job instances with all of their executions, in batches. An instance goes as a whole or not at all, and
+ * never while one of its executions is running. Afterwards the same parameters may run again.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const purge = (
+  options: PurgeOptions
+): Effect.Effect<PurgeReport, JobRepositoryError, JobRepository> =>
+  Effect.map(
+    Purging.purge({ ...options, statuses: options.statuses ?? ["COMPLETED", "ABANDONED"] }, options.dryRun ?? false),
+    ({ deleted, selected }) => ({
+      deleted,
+      instances: selected.map(({ executionIds, instanceId, jobName, status }) => ({
+        jobName,
+        instanceId,
+        status,
+        executionIds
+      }))
+    })
+  )
+
+/**
+ * What `run` with these parameters would do now, without doing or writing anything: begin a new instance, restart an
+ * earlier execution and skip, resume or run which steps, or refuse, and why. `lines` tells it in words.
+ *
+ * What depends on outcomes that are not known yet is marked as not certain.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Flow, Job, JobOperator, JobRepository, Step } from "effect-batch"
+ *
+ * const job = Job.make("import", {
+ *   flow: Step.tasklet("load", Effect.void).pipe(Flow.andThen(Step.tasklet("report", Effect.fail("no paper"))))
+ * })
+ *
+ * const program = JobOperator.run(job, {}).pipe(
+ *   Effect.zipRight(JobOperator.explain(job, {})),
+ *   Effect.map(({ lines }) => lines.slice(1)),
+ *   Effect.provide(JobRepository.layerMemory)
+ * )
+ * Effect.runPromise(program).then((lines) =>
+ *   assert.deepStrictEqual(lines, [
+ *     "load: skip, it ended before with COMPLETED",
+ *     "report: resume from the beginning, after 0 items read and 0 commits"
+ *   ])
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const explain = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  parameters: P
+): Effect.Effect<Explanation, JobRepositoryError | UnreadableContextKey, JobRepository> =>
+  Effect.flatMap(Launch.Ownership, ({ isOwnerGone }) => Explain.explain(job, parameters, isOwnerGone))
+
+/**
+ * What a launch would do now.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Explanation = Explain.Explanation
+
+/**
+ * What a launch would do with one step.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StepForecast = Explain.StepForecast
+
+/**
+ * The executions that the repository holds, newest first (EXPL-1).
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const executions = (
+  filter: ExecutionFilter = {}
+): Effect.Effect<ReadonlyArray<JobExecution.JobExecution>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(JobRepository, (repository) => repository.jobExecutions(filter))
+
+/**
+ * As `executions`, but all that match, page by page; `limit` is the size of a page (100 by default).
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const streamExecutions = (
+  filter: ExecutionFilter = {}
+): Stream.Stream<JobExecution.JobExecution, JobRepositoryError, JobRepository> =>
+  Stream.paginateChunkEffect(filter, (filter) =>
+    Effect.map(executions(filter), (page) => [
+      Chunk.unsafeFromArray(page),
+      page.length < (filter.limit ?? 100)
+        ? Option.none()
+        : Option.some({ ...filter, before: page[page.length - 1]!.id })
+    ]))
+
+/**
+ * One execution as the repository holds it.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const execution = (
+  executionId: number
+): Effect.Effect<JobExecution.JobExecution, NoSuchJobExecution | JobRepositoryError, JobRepository> =>
+  Effect.flatMap(JobRepository, (repository) => repository.jobExecution(executionId))
+
+/**
+ * The step executions of a job execution, in the order in which they started (EXEC-10).
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const steps = (
+  executionId: number
+): Effect.Effect<ReadonlyArray<StepExecution>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(JobRepository, (repository) => repository.stepExecutions(executionId))
+
+/**
+ * An execution with its steps, and each of them in one line for people. The values of secret parameters are not shown.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Summary {
+  readonly execution: JobExecution.JobExecution
+  readonly text: string
+  readonly steps: ReadonlyArray<{ readonly step: StepExecution; readonly text: string }>
+}
+
+/**
+ * What an execution did, as data and in words.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const summary = (
+  executionId: number
+): Effect.Effect<Summary, NoSuchJobExecution | JobRepositoryError, JobRepository> =>
+  Effect.zipWith(execution(executionId), steps(executionId), (execution, steps) => ({
+    execution,
+    text: Summary_.jobLine(execution),
+    steps: steps.map((step) => ({ step, text: Summary_.stepLine(step) }))
+  }))
+
+/**
+ * The records that steps with `Step.quarantine` skipped in a job execution, oldest first.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const skipped = (
+  executionId: number
+): Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(JobRepository, (repository) => repository.skippedItems(executionId))
+
+/**
+ * The job instances that the repository holds, newest first.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const instances = (
+  filter: InstanceFilter = {}
+): Effect.Effect<ReadonlyArray<JobInstance>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(JobRepository, (repository) => repository.jobInstances(filter))

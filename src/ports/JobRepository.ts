@@ -1,0 +1,399 @@
+/**
+ * The memory of batch processing: which job instances exist, what ran, how far each step came, and who owns a
+ * running execution.
+ *
+ * `JobRepository` is the port that the engine uses; `JobRepository.Encoded` is the smaller one, over plain
+ * rows, that a driver implements. `makeEncoded` adds decisions, typing and error handling once for all drivers,
+ * so that memory, SQLite and PostgreSQL cannot differ.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type { Json } from "../base/json.js"
+import type { JobRepositoryError, LaunchError, NoSuchJobExecution, OwnershipLost } from "../vocabulary/BatchError.js"
+import type { BatchStatus } from "../vocabulary/BatchStatus.js"
+import type { Counts } from "../vocabulary/Counts.js"
+import type { ExecutionContext } from "../vocabulary/ExecutionContext.js"
+import type { JobExecution } from "../vocabulary/JobExecution.js"
+import type { JobInstance } from "../vocabulary/JobInstance.js"
+import type { JobParameter } from "../vocabulary/JobParameters.js"
+import type { SkippedItem } from "../vocabulary/SkippedItem.js"
+import type { StepExecution } from "../vocabulary/StepExecution.js"
+import * as MemoryDriver from "./memoryDriver.js"
+import type { Sealed } from "./pipelining.js"
+import { makeRepository } from "./repository.js"
+import * as Transactor from "./Transactor.js"
+
+/**
+ * What a launch asks for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LaunchRequest {
+  readonly jobName: string
+  readonly parameters: ReadonlyArray<JobParameter>
+  /** False when an instance may run only once (LAUNCH-5). */
+  readonly restartable: boolean
+  /** Names the process that will run the execution. */
+  readonly owner: string
+  /** How long, in milliseconds, the ownership lasts without a heartbeat. */
+  readonly leaseMillis: number
+  /** Whether the process that an owner names is known to be gone; may answer false when it can't tell. */
+  readonly isOwnerGone: (owner: string) => boolean
+}
+
+/**
+ * A new step execution: where it starts, and what it inherits (HAND-9).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NewStepExecution {
+  readonly stepName: string
+  readonly context: ExecutionContext
+  readonly checkpoint: Option.Option<Json>
+}
+
+/**
+ * Which job executions to list, newest first.
+ *
+ * - `before`: only ids smaller than this one, for paging. `limit`: at most so many, 100 by default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecutionFilter {
+  readonly jobName?: string | undefined
+  readonly instanceId?: number | undefined
+  readonly statuses?: ReadonlyArray<BatchStatus> | undefined
+  readonly before?: number | undefined
+  readonly limit?: number | undefined
+}
+
+/**
+ * Which job instances to list, newest first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface InstanceFilter {
+  readonly jobName?: string | undefined
+  readonly jobKey?: string | undefined
+  readonly before?: number | undefined
+  readonly limit?: number | undefined
+}
+
+/**
+ * The last execution of a step within a job instance, and how often the step was started there (HAND-2, HAND-6).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StepHistory {
+  readonly last: Option.Option<StepExecution>
+  readonly starts: number
+}
+
+/**
+ * Why a write of the owner failed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OwnerFailure = OwnershipLost | JobRepositoryError
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class JobRepository extends Context.Tag("effect-batch/JobRepository")<JobRepository, {
+  /**
+   * Finds or creates the instance of these parameters and claims a new execution of it, all in one transaction
+   * (LAUNCH-4, LAUNCH-8, D12). Of many concurrent callers exactly one succeeds. An execution whose owner is dead
+   * is closed as FAILED with the code `OWNER_DIED` first.
+   */
+  readonly launch: (request: LaunchRequest) => Effect.Effect<JobExecution, LaunchError | JobRepositoryError>
+  /**
+   * Saves status, exit status, times and context of an execution that this process owns, and answers with the
+   * status that is stored now: `STOPPING` when somebody asked for a stop meanwhile.
+   */
+  readonly updateJobExecution: (execution: JobExecution) => Effect.Effect<BatchStatus, OwnerFailure>
+  /** Proves that the owner lives: extends the lease. Answers with the stored status. */
+  readonly renewLease: (execution: JobExecution, leaseMillis: number) => Effect.Effect<BatchStatus, OwnerFailure>
+  /** Inserts a step execution together with the context and checkpoint it starts from (HAND-15). */
+  readonly createStepExecution: (
+    execution: JobExecution,
+    step: NewStepExecution
+  ) => Effect.Effect<StepExecution, OwnerFailure>
+  /**
+   * Saves counts, context, checkpoint and status of a step in one statement that is also the fence: when another
+   * process took over, it fails with `OwnershipLost` and the transaction rolls back. So it does when the row has other
+   * numbers of commits and rollbacks than `before`: a commit whose answer was lost may come true late. Answers with the
+   * status of the job, so that a stop request is seen without another query. It is the last statement of every chunk.
+   */
+  readonly updateStepExecution: (
+    execution: JobExecution,
+    step: StepExecution,
+    before?: StepExecution
+  ) => Effect.Effect<BatchStatus, OwnerFailure>
+  /** What happened to a step in earlier executions of the instance and in this one. */
+  readonly stepHistory: (instance: JobInstance, stepName: string) => Effect.Effect<StepHistory, JobRepositoryError>
+  /** Stores skipped records; called in the transaction that makes the skip durable. */
+  readonly addSkippedItems: (
+    step: StepExecution,
+    items: ReadonlyArray<SkippedItem>
+  ) => Effect.Effect<void, JobRepositoryError>
+  /** Sets the stop flag of a running execution; answers with its status before (STOP-2, D16). */
+  readonly requestStop: (
+    executionId: number
+  ) => Effect.Effect<BatchStatus, NoSuchJobExecution | JobRepositoryError>
+  /**
+   * Completes when somebody may have asked the execution to stop. Only a hint, which shortens the wait until the next
+   * heartbeat: it may come for nothing, and with some repositories it never comes.
+   */
+  readonly stopHint: (executionId: number) => Effect.Effect<void>
+  /**
+   * Takes an execution from its owner and closes it and its running steps with the given status. The epoch grows, so
+   * the owner, should it live, can no longer commit.
+   */
+  readonly close: (
+    executionId: number,
+    end: { readonly status: BatchStatus; readonly exitCode: string; readonly message: string }
+  ) => Effect.Effect<void, NoSuchJobExecution | JobRepositoryError>
+  /** Running executions whose lease has expired or whose owner is known to be gone. */
+  readonly expiredExecutions: (
+    isOwnerGone: (owner: string) => boolean
+  ) => Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError>
+  readonly jobNames: Effect.Effect<ReadonlyArray<string>, JobRepositoryError>
+  readonly jobInstances: (filter: InstanceFilter) => Effect.Effect<ReadonlyArray<JobInstance>, JobRepositoryError>
+  readonly jobExecutions: (filter: ExecutionFilter) => Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError>
+  readonly jobExecution: (
+    executionId: number
+  ) => Effect.Effect<JobExecution, NoSuchJobExecution | JobRepositoryError>
+  /** The step executions of a job execution, oldest first (EXEC-10). */
+  readonly stepExecutions: (executionId: number) => Effect.Effect<ReadonlyArray<StepExecution>, JobRepositoryError>
+  /** The quarantined records of a job execution, oldest first. */
+  readonly skippedItems: (executionId: number) => Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError>
+  /**
+   * Deletes ended executions and the instances that are left without any. While an instance has a running execution, none
+   * of it is deleted: a restart goes on from what earlier executions left.
+   */
+  readonly deleteJobExecutions: (executionIds: ReadonlyArray<number>) => Effect.Effect<number, JobRepositoryError>
+}>() {}
+
+// -------------------------------------------------------------------------------------
+// the driver's side
+// -------------------------------------------------------------------------------------
+
+/**
+ * Times are milliseconds since the epoch, contexts and checkpoints JSON text, statuses their names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobInstanceRow {
+  readonly id: number
+  readonly jobName: string
+  readonly jobKey: string
+  readonly createTime: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobExecutionRow {
+  readonly id: number
+  readonly instance: JobInstanceRow
+  /** JSON text of the parameters. */
+  readonly parameters: string
+  readonly status: string
+  readonly exitCode: string
+  readonly exitMessage: string
+  readonly createTime: number
+  readonly startTime: number | null
+  readonly endTime: number | null
+  readonly lastUpdated: number
+  readonly context: string
+  readonly owner: string | null
+  readonly epoch: number
+  /** Computed by the clock that also writes leases. Null when the execution holds no lease. */
+  readonly leaseLeftMillis: number | null
+  readonly restartOf: number | null
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StepExecutionRow {
+  readonly id: number
+  readonly jobExecutionId: number
+  readonly stepName: string
+  readonly status: string
+  readonly exitCode: string
+  readonly exitMessage: string
+  readonly readCount: number
+  readonly writeCount: number
+  readonly filterCount: number
+  readonly readSkipCount: number
+  readonly processSkipCount: number
+  readonly writeSkipCount: number
+  readonly commitCount: number
+  readonly rollbackCount: number
+  readonly createTime: number
+  readonly startTime: number | null
+  readonly endTime: number | null
+  readonly lastUpdated: number
+  readonly context: string
+  readonly checkpoint: string | null
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SkippedItemRow {
+  readonly stepExecutionId: number
+  readonly stepName: string
+  readonly phase: string
+  readonly position: string | null
+  readonly errorTag: string
+  readonly message: string
+  readonly item: string | null
+  readonly createTime: number
+}
+
+/**
+ * What a driver implements: single statements over rows. Every operation joins the transaction that is open in its
+ * fiber, if there is one. Fenced operations answer `none` when the epoch does not match.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Encoded {
+  /** Runs the effect in a transaction of its own, or joins an open one. */
+  readonly transact: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | JobRepositoryError, R>
+  /** Inserts the instance unless it exists, locks it until the end of the transaction, and gives it. */
+  readonly lockInstance: (instance: Omit<JobInstanceRow, "id">) => Effect.Effect<JobInstanceRow, JobRepositoryError>
+  /**
+   * The newest execution of the instance and all that are running, unknown, completed or abandoned; newest first, at
+   * most 50 of them, and whether any of its steps has the status UNKNOWN.
+   */
+  readonly launchHistory: (
+    instanceId: number
+  ) => Effect.Effect<ReadonlyArray<JobExecutionRow & { readonly hasUnknownStep: boolean }>, JobRepositoryError>
+  readonly insertJobExecution: (
+    row: Omit<JobExecutionRow, "id" | "leaseLeftMillis">,
+    leaseMillis: number
+  ) => Effect.Effect<number, JobRepositoryError>
+  /** Fenced by epoch. A stored STOPPING stays when STARTED is written. Gives the stored status. */
+  readonly updateJobExecution: (
+    row: JobExecutionRow,
+    releaseLease: boolean
+  ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+  /** Fenced. Gives the stored status. */
+  readonly renewLease: (
+    executionId: number,
+    epoch: number,
+    leaseMillis: number
+  ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+  /** Fenced by the epoch of the job execution. Gives the id. The step row keeps the epoch. */
+  readonly insertStepExecution: (
+    row: Omit<StepExecutionRow, "id">,
+    epoch: number
+  ) => Effect.Effect<Option.Option<number>, JobRepositoryError>
+  /**
+   * One statement, fenced by the epoch in the step row and, if they are given, by its numbers of commits and rollbacks.
+   * Gives the status of the job.
+   */
+  readonly updateStepExecution: (
+    row: StepExecutionRow,
+    epoch: number,
+    before?: Pick<Counts, "commit" | "rollback">
+  ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+  /**
+   * The same as a command that must be refused when it finds no row, or one with other numbers of commits or rollbacks. Then there is
+   * no error. A driver that cannot leaves it out.
+   *
+   * @internal
+   */
+  readonly sealedUpdate?: {
+    readonly database: object
+    readonly seal: (
+      row: StepExecutionRow,
+      epoch: number,
+      before: Pick<Counts, "commit" | "rollback">
+    ) => Sealed<string, Option.Option<JobRepositoryError>>
+  } | undefined
+  readonly stepHistory: (
+    instanceId: number,
+    stepName: string
+  ) => Effect.Effect<{ readonly last: StepExecutionRow | null; readonly starts: number }, JobRepositoryError>
+  readonly insertSkippedItems: (rows: ReadonlyArray<SkippedItemRow>) => Effect.Effect<void, JobRepositoryError>
+  /** STARTING or STARTED becomes STOPPING. Gives the status before. */
+  readonly requestStop: (executionId: number) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+  /** See `JobRepository.stopHint`. A driver that cannot tell leaves it out. */
+  readonly stopHint?: ((executionId: number) => Effect.Effect<void>) | undefined
+  /**
+   * Sets status, exit and end time of the executions, raises their epoch and drops their lease. Raises the epoch of
+   * all their steps too, and closes those that are running in the same way.
+   */
+  readonly close: (
+    executionIds: ReadonlyArray<number>,
+    end: {
+      readonly status: string
+      readonly exitCode: string
+      readonly exitMessage: string
+      readonly endTime: number
+    }
+  ) => Effect.Effect<void, JobRepositoryError>
+  readonly findJobExecutions: (
+    filter: ExecutionFilter & { readonly ids?: ReadonlyArray<number> | undefined }
+  ) => Effect.Effect<ReadonlyArray<JobExecutionRow>, JobRepositoryError>
+  readonly findJobInstances: (
+    filter: InstanceFilter
+  ) => Effect.Effect<ReadonlyArray<JobInstanceRow>, JobRepositoryError>
+  /** Distinct and sorted. */
+  readonly findJobNames: Effect.Effect<ReadonlyArray<string>, JobRepositoryError>
+  /** In id order. */
+  readonly findStepExecutions: (
+    executionId: number
+  ) => Effect.Effect<ReadonlyArray<StepExecutionRow>, JobRepositoryError>
+  /** In the order of insertion. */
+  readonly findSkippedItems: (
+    executionId: number
+  ) => Effect.Effect<ReadonlyArray<SkippedItemRow>, JobRepositoryError>
+  /**
+   * Deletes the executions of instances of which none is running, with all that belongs to them, then empty instances.
+   * Gives the number of executions.
+   */
+  readonly deleteJobExecutions: (executionIds: ReadonlyArray<number>) => Effect.Effect<number, JobRepositoryError>
+}
+
+/**
+ * Makes the repository of a driver.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeEncoded: (driver: Encoded) => Context.Tag.Service<JobRepository> = makeRepository
+
+/**
+ * A repository in memory, complete and as strict as the SQL ones: everything but surviving the process. Its
+ * transactions undo what the repository wrote; writers take part with `Transactor.onRollback`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<JobRepository | Transactor.Transactor> = Layer.effectContext(
+  Effect.map(
+    MemoryDriver.make,
+    ({ driver, transactor }) =>
+      Context.make(JobRepository, makeEncoded(driver)).pipe(Context.add(Transactor.Transactor, transactor))
+  )
+)

@@ -1,0 +1,67 @@
+/**
+ * The ambient job: what a step, a decider or a listener may ask about the job execution that it runs in, and the
+ * job's execution context, through which steps hand data to later steps.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { UnreadableContextKey } from "../vocabulary/BatchError.js"
+import type { Key } from "../vocabulary/ExecutionContext.js"
+import type { JobExecution } from "../vocabulary/JobExecution.js"
+
+/**
+ * Provided by the engine while a job runs; a job discharges it (SCOPE-1, F154).
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class JobScope extends Context.Tag("effect-batch/JobScope")<JobScope, {
+  /** The execution as it is now. */
+  readonly execution: Effect.Effect<JobExecution>
+  readonly get: <A>(key: Key<A>) => Effect.Effect<Option.Option<A>, UnreadableContextKey>
+  /** Inside a step the change becomes visible to others, and durable, with the step's next commit. */
+  readonly set: <A>(key: Key<A>, value: A) => Effect.Effect<void, UnreadableContextKey>
+  readonly remove: <A>(key: Key<A>) => Effect.Effect<void>
+}>() {}
+
+/**
+ * The job execution as it is now.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const execution: Effect.Effect<JobExecution, never, JobScope> = Effect.flatMap(
+  JobScope,
+  (scope) => scope.execution
+)
+
+/**
+ * Reads a value of the job's execution context. Fails with `UnreadableContextKey` when the stored value does not
+ * fit the key's schema.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const get = <A>(key: Key<A>): Effect.Effect<Option.Option<A>, UnreadableContextKey, JobScope> =>
+  Effect.flatMap(JobScope, (scope) => scope.get(key))
+
+/**
+ * Writes a value of the job's execution context. Inside a step it is stored with the step's next commit, and
+ * forgotten when that transaction rolls back (CTX-9).
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const set = <A>(key: Key<A>, value: A): Effect.Effect<void, UnreadableContextKey, JobScope> =>
+  Effect.flatMap(JobScope, (scope) => scope.set(key, value))
+
+/**
+ * Removes a key from the job's execution context.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const remove = <A>(key: Key<A>): Effect.Effect<void, never, JobScope> =>
+  Effect.flatMap(JobScope, (scope) => scope.remove(key))

@@ -1,0 +1,146 @@
+/**
+ * Runs an effect atomically with the job repository: what it writes and what the engine records about it
+ * commit together or not at all.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import { globalValue } from "effect/GlobalValue"
+import { TransactionError } from "../vocabulary/BatchError.js"
+
+/**
+ * The attributes of a transaction (TX-1). Absent ones are those of the database.
+ *
+ * - `isolation`: the isolation level.
+ * - `timeout`: the longest time the transaction may be open (TX-2).
+ * - `propagation`: `required` joins an open transaction, `requiresNew` always opens its own,
+ *   `notSupported` runs without one. Default `required`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransactionOptions {
+  readonly isolation?: "read uncommitted" | "read committed" | "repeatable read" | "serializable" | undefined
+  readonly timeout?: Duration.DurationInput | undefined
+  readonly propagation?: "required" | "requiresNew" | "notSupported" | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Transactor extends Context.Tag("effect-batch/Transactor")<Transactor, {
+  /**
+   * Runs the effect in a transaction. It commits when the effect succeeds and rolls back when it fails, dies or
+   * is interrupted. A failing begin or commit is a `TransactionError`; a failure of the effect itself is kept.
+   */
+  readonly transact: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TransactionOptions
+  ) => Effect.Effect<A, E | TransactionError, R>
+}>() {}
+
+/**
+ * Runs `undo` if the transaction that is open now rolls back. Outside a transaction nothing happens. This is how
+ * a writer that keeps its data in memory takes part in a rollback.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const onRollback = (undo: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.map(FiberRef.get(CurrentTransaction), (transaction) => {
+    transaction?.undos.push(undo)
+  })
+
+/**
+ * Makes a transactor from what a driver does around the effect of a *new* transaction. Joining an open one and
+ * the undos of `onRollback` are added here, so that every driver has them alike.
+ *
+ * `newTransaction` cannot be interrupted, so that nobody takes a transaction that has committed for one that has not.
+ * Only the effect itself can, and what the driver restores: waiting for a connection, say.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  newTransaction: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: TransactionOptions,
+    restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | TransactionError, R>,
+  outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TransactionError, R>
+): Context.Tag.Service<Transactor> => ({
+  transact: (effect, options = {}) =>
+    Effect.flatMap(FiberRef.get(CurrentTransaction), (current) => {
+      const propagation = options.propagation ?? "required"
+      if (propagation === "notSupported") {
+        return outside(Effect.locally(effect, CurrentTransaction, undefined))
+      }
+      if (current !== undefined && propagation === "required") {
+        return effect
+      }
+      return opened(current, (restore) => {
+        const run = newTransaction(restore(inTime(effect, options)), options, restore)
+        return current === undefined ? run : outside(run)
+      })
+    })
+})
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Makes a transaction the open one while it runs, and undoes what took part in it unless it commits. */
+const opened = <A, E, R>(
+  outer: Open | undefined,
+  transaction: (restore: Restore) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) => {
+    const undos: Array<Effect.Effect<unknown>> = []
+    const close = FiberRef.set(CurrentTransaction, outer)
+    return Effect.zipRight(
+      FiberRef.set(CurrentTransaction, { undos }),
+      Effect.matchCauseEffect(transaction(restore), {
+        onSuccess: (value) => Effect.as(close, value),
+        onFailure: (cause) =>
+          Effect.zipRight(
+            close,
+            Effect.zipRight(Effect.forEach(undos.reverse(), (undo) => undo, { discard: true }), Effect.failCause(cause))
+          )
+      })
+    )
+  })
+
+const inTime = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { timeout }: TransactionOptions
+): Effect.Effect<A, E | TransactionError, R> =>
+  timeout === undefined ? effect : Effect.timeoutFail(effect, {
+    duration: timeout,
+    onTimeout: () =>
+      new TransactionError({
+        reason: "transient",
+        phase: "body",
+        cause: new Error(`it was open for longer than its timeout of ${Duration.format(timeout)}`)
+      })
+  })
+
+/** @internal */
+export interface Open {
+  readonly undos: Array<Effect.Effect<unknown>>
+}
+
+/**
+ * A FiberRef and no service, as setting one costs a chunk one operation instead of twenty.
+ *
+ * @internal
+ */
+export const CurrentTransaction: FiberRef.FiberRef<Open | undefined> = globalValue(
+  "effect-batch/Transactor/Current",
+  () => FiberRef.unsafeMake<Open | undefined>(undefined)
+)

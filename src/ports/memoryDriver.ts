@@ -1,0 +1,320 @@
+/**
+ * The driver that keeps the rows in memory. It is as strict as the SQL drivers: rows hold JSON text, leases follow
+ * the clock, one execution of an instance can run, and a rolled back transaction leaves nothing behind.
+ */
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
+import type { JobRepositoryError } from "../vocabulary/BatchError.js"
+import type {
+  Encoded,
+  ExecutionFilter,
+  JobExecutionRow,
+  JobInstanceRow,
+  SkippedItemRow,
+  StepExecutionRow
+} from "./JobRepository.js"
+import * as Transactor from "./Transactor.js"
+import { onRollback } from "./Transactor.js"
+
+interface StoredExecution extends Omit<JobExecutionRow, "leaseLeftMillis"> {
+  readonly leaseMillis: number
+  readonly leaseUntil: number | null
+}
+
+interface StoredStep extends StepExecutionRow {
+  readonly epoch: number
+}
+
+interface Tables {
+  nextId: number
+  readonly instances: Map<number, JobInstanceRow>
+  readonly executions: Map<number, StoredExecution>
+  readonly steps: Map<number, StoredStep>
+  skipped: ReadonlyArray<SkippedItemRow>
+}
+
+/** A driver with tables of its own, and the transactor that can undo what it does. */
+export const make: Effect.Effect<{
+  readonly driver: Encoded
+  readonly transactor: Context.Tag.Service<Transactor.Transactor>
+}> = Effect.map(Effect.makeSemaphore(1), (mutex) => {
+  const transactor = Transactor.make((effect) => effect, (effect) => effect)
+  const tables: Tables = {
+    nextId: 1,
+    instances: new Map(),
+    executions: new Map(),
+    steps: new Map(),
+    skipped: []
+  }
+  return {
+    transactor,
+    driver: {
+      ...launching(tables, transactor, mutex),
+      ...runningJobs(tables),
+      ...runningSteps(tables),
+      ...operating(tables),
+      ...querying(tables)
+    }
+  }
+})
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const RUNNING: ReadonlyArray<string> = ["STARTING", "STARTED", "STOPPING"]
+const BLOCKING: ReadonlyArray<string> = [...RUNNING, "UNKNOWN", "COMPLETED", "ABANDONED"]
+
+const launching = (
+  tables: Tables,
+  transactor: Context.Tag.Service<Transactor.Transactor>,
+  mutex: Effect.Semaphore
+): Pick<Encoded, "transact" | "lockInstance" | "launchHistory" | "insertJobExecution"> => ({
+  transact: (effect) =>
+    mutex.withPermits(1)(transactor.transact(effect)).pipe(
+      Effect.catchAll((error) => Effect.fail(error as Exclude<typeof error, { readonly _tag: "TransactionError" }>))
+    ),
+  lockInstance: ({ createTime, jobKey, jobName }) =>
+    Effect.suspend(() => {
+      for (const instance of tables.instances.values()) {
+        if (instance.jobName === jobName && instance.jobKey === jobKey) {
+          return Effect.succeed(instance)
+        }
+      }
+      const instance: JobInstanceRow = { id: tables.nextId++, jobName, jobKey, createTime }
+      return Effect.as(put(tables.instances, instance), instance)
+    }),
+  launchHistory: (instanceId) =>
+    withNow((now) => {
+      const rows = newestFirst(tables.executions).filter((row) => row.instance.id === instanceId)
+      return rows
+        .filter((row, index) => index === 0 || BLOCKING.includes(row.status))
+        .slice(0, 50)
+        .map((row) => ({
+          ...toRow(row, now),
+          hasUnknownStep: stepsOf(tables, row.id).some((step) => step.status === "UNKNOWN")
+        }))
+    }),
+  insertJobExecution: (row, leaseMillis) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const id = tables.nextId++
+      return Effect.as(put(tables.executions, { ...row, id, leaseMillis, leaseUntil: now + leaseMillis }), id)
+    })
+})
+
+const runningJobs = (tables: Tables): Pick<Encoded, "updateJobExecution" | "renewLease"> => ({
+  updateJobExecution: (row, releaseLease) =>
+    fenced(tables, row.id, row.epoch, (stored) => {
+      const status = stored.status === "STOPPING" && row.status === "STARTED" ? "STOPPING" : row.status
+      const { leaseLeftMillis: _, ...fields } = row
+      return Effect.as(
+        put(tables.executions, {
+          ...fields,
+          status,
+          leaseMillis: stored.leaseMillis,
+          leaseUntil: releaseLease ? null : stored.leaseUntil
+        }),
+        status
+      )
+    }),
+  renewLease: (executionId, epoch, leaseMillis) =>
+    fenced(
+      tables,
+      executionId,
+      epoch,
+      (stored) =>
+        Effect.flatMap(
+          Clock.currentTimeMillis,
+          (now) => Effect.as(put(tables.executions, { ...stored, leaseUntil: now + leaseMillis }), stored.status)
+        )
+    )
+})
+
+const runningSteps = (
+  tables: Tables
+): Pick<Encoded, "insertStepExecution" | "updateStepExecution" | "insertSkippedItems"> => ({
+  insertStepExecution: (row, epoch) =>
+    fenced(tables, row.jobExecutionId, epoch, () => {
+      const id = tables.nextId++
+      return Effect.as(put(tables.steps, { ...row, id, epoch }), id)
+    }),
+  updateStepExecution: (row, epoch, before) =>
+    Effect.clockWith((clock) =>
+      changing((open) => {
+        const stored = tables.steps.get(row.id)
+        const execution = tables.executions.get(row.jobExecutionId)
+        if (
+          stored === undefined || execution === undefined || stored.epoch !== epoch ||
+          (before !== undefined && (stored.commitCount !== before.commit || stored.rollbackCount !== before.rollback))
+        ) {
+          return Option.none()
+        }
+        replace(open, tables.steps, { ...row, epoch })
+        if (execution.leaseUntil !== null) {
+          const leaseUntil = clock.unsafeCurrentTimeMillis() + execution.leaseMillis
+          replace(open, tables.executions, { ...execution, leaseUntil })
+        }
+        return Option.some(execution.status)
+      })
+    ),
+  insertSkippedItems: (rows) =>
+    Effect.suspend(() => {
+      const before = tables.skipped
+      tables.skipped = [...before, ...rows]
+      return onRollback(Effect.sync(() => {
+        tables.skipped = tables.skipped.filter((row) => !rows.includes(row))
+      }))
+    })
+})
+
+const operating = (
+  tables: Tables
+): Pick<Encoded, "requestStop" | "close" | "deleteJobExecutions"> => ({
+  requestStop: (executionId) =>
+    Effect.suspend(() => {
+      const stored = tables.executions.get(executionId)
+      if (stored === undefined) {
+        return Effect.succeed(Option.none())
+      }
+      return stored.status === "STARTING" || stored.status === "STARTED"
+        ? Effect.as(put(tables.executions, { ...stored, status: "STOPPING" }), Option.some(stored.status))
+        : Effect.succeed(Option.some(stored.status))
+    }),
+  close: (executionIds, end) =>
+    Effect.forEach(executionIds, (id) =>
+      Effect.suspend(() => {
+        const stored = tables.executions.get(id)
+        return stored === undefined ? Effect.void : Effect.zipRight(
+          put(tables.executions, {
+            ...stored,
+            ...end,
+            epoch: stored.epoch + 1,
+            leaseUntil: null,
+            lastUpdated: end.endTime
+          }),
+          Effect.forEach(stepsOf(tables, id), (step) =>
+            put(tables.steps, {
+              ...step,
+              ...(RUNNING.includes(step.status) ? { ...end, lastUpdated: end.endTime } : {}),
+              epoch: step.epoch + 1
+            }), { discard: true })
+        )
+      }), { discard: true }),
+  deleteJobExecutions: (executionIds) =>
+    Effect.sync(() => {
+      const busy = new Set(
+        [...tables.executions.values()].filter((row) => RUNNING.includes(row.status)).map((row) => row.instance.id)
+      )
+      const doomed = executionIds.filter((id) => {
+        const stored = tables.executions.get(id)
+        return stored !== undefined && !busy.has(stored.instance.id)
+      })
+      for (const id of doomed) {
+        const steps = stepsOf(tables, id).map((step) => step.id)
+        tables.skipped = tables.skipped.filter((row) => !steps.includes(row.stepExecutionId))
+        steps.forEach((step) => tables.steps.delete(step))
+        tables.executions.delete(id)
+      }
+      const used = new Set([...tables.executions.values()].map((row) => row.instance.id))
+      for (const id of [...tables.instances.keys()]) {
+        if (!used.has(id)) {
+          tables.instances.delete(id)
+        }
+      }
+      return doomed.length
+    })
+})
+
+const querying = (
+  tables: Tables
+): Pick<
+  Encoded,
+  | "stepHistory"
+  | "findJobExecutions"
+  | "findJobInstances"
+  | "findJobNames"
+  | "findStepExecutions"
+  | "findSkippedItems"
+> => ({
+  stepHistory: (instanceId, stepName) =>
+    Effect.sync(() => {
+      const steps = newestFirst(tables.steps).filter((step) =>
+        step.stepName === stepName && tables.executions.get(step.jobExecutionId)?.instance.id === instanceId
+      )
+      return { last: steps[0] ?? null, starts: steps.length }
+    }),
+  findJobExecutions: (filter) =>
+    withNow((now) =>
+      newestFirst(tables.executions)
+        .filter((row) => matches(filter, row) && (filter.ids === undefined || filter.ids.includes(row.id)))
+        .slice(0, filter.limit ?? 100)
+        .map((row) => toRow(row, now))
+    ),
+  findJobInstances: ({ before, jobKey, jobName, limit }) =>
+    Effect.sync(() =>
+      newestFirst(tables.instances)
+        .filter((row) =>
+          (jobName === undefined || row.jobName === jobName) && (jobKey === undefined || row.jobKey === jobKey) &&
+          (before === undefined || row.id < before)
+        )
+        .slice(0, limit ?? 100)
+    ),
+  findJobNames: Effect.sync(() => [...new Set([...tables.instances.values()].map((row) => row.jobName))].sort()),
+  findStepExecutions: (executionId) => Effect.sync(() => stepsOf(tables, executionId)),
+  findSkippedItems: (executionId) =>
+    Effect.sync(() => {
+      const steps = stepsOf(tables, executionId).map((step) => step.id)
+      return tables.skipped.filter((row) => steps.includes(row.stepExecutionId))
+    })
+})
+
+const matches = ({ before, instanceId, jobName, statuses }: ExecutionFilter, row: StoredExecution): boolean =>
+  (jobName === undefined || row.instance.jobName === jobName) &&
+  (instanceId === undefined || row.instance.id === instanceId) &&
+  (statuses === undefined || (statuses as ReadonlyArray<string>).includes(row.status)) &&
+  (before === undefined || row.id < before)
+
+const put = <Row extends { readonly id: number }>(table: Map<number, Row>, row: Row): Effect.Effect<void> =>
+  changing((open) => replace(open, table, row))
+
+const changing = <A>(change: (open: Transactor.Open | undefined) => A): Effect.Effect<A> =>
+  Effect.map(FiberRef.get(Transactor.CurrentTransaction), change)
+
+const replace = <Row extends { readonly id: number }>(
+  open: Transactor.Open | undefined,
+  table: Map<number, Row>,
+  row: Row
+): void => {
+  const before = table.get(row.id)
+  table.set(row.id, row)
+  open?.undos.push(Effect.sync(() => before === undefined ? table.delete(row.id) : table.set(row.id, before)))
+}
+
+const fenced = <A>(
+  tables: Tables,
+  executionId: number,
+  epoch: number,
+  write: (stored: StoredExecution) => Effect.Effect<A, JobRepositoryError>
+): Effect.Effect<Option.Option<A>, JobRepositoryError> =>
+  Effect.suspend(() => {
+    const stored = tables.executions.get(executionId)
+    return stored === undefined || stored.epoch !== epoch
+      ? Effect.succeed(Option.none())
+      : Effect.map(write(stored), Option.some)
+  })
+
+const toRow = ({ leaseMillis: _, leaseUntil, ...row }: StoredExecution, now: number): JobExecutionRow => ({
+  ...row,
+  leaseLeftMillis: leaseUntil === null ? null : leaseUntil - now
+})
+
+const withNow = <A>(f: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, f)
+
+const newestFirst = <Row extends { readonly id: number }>(table: ReadonlyMap<number, Row>): ReadonlyArray<Row> =>
+  [...table.values()].sort((a, b) => b.id - a.id)
+
+const stepsOf = (tables: Tables, executionId: number): ReadonlyArray<StoredStep> =>
+  [...tables.steps.values()].filter((step) => step.jobExecutionId === executionId).sort((a, b) => a.id - b.id)

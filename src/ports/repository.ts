@@ -1,0 +1,266 @@
+/**
+ * The domain side of the job repository: decisions, typing and error handling around an encoded driver.
+ */
+import type * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as RestartPolicy from "../decisions/RestartPolicy.js"
+import { JobRepositoryError, NoSuchJobExecution, OwnershipLost } from "../vocabulary/BatchError.js"
+import * as BatchStatus from "../vocabulary/BatchStatus.js"
+import type { JobExecution } from "../vocabulary/JobExecution.js"
+import * as JobParameters from "../vocabulary/JobParameters.js"
+import type { Encoded, JobExecutionRow, JobRepository, LaunchRequest, OwnerFailure } from "./JobRepository.js"
+import * as Sealed from "./pipelining.js"
+import * as Rows from "./repositoryRows.js"
+
+export const makeRepository = (driver: Encoded): Context.Tag.Service<JobRepository> => ({
+  ...ownersSide(driver),
+  ...operatorsSide(driver),
+  ...queries(driver)
+})
+
+type Service = Context.Tag.Service<JobRepository>
+
+/** What the process that runs an execution does. */
+const ownersSide = (
+  driver: Encoded
+): Pick<
+  Service,
+  | "launch"
+  | "updateJobExecution"
+  | "renewLease"
+  | "createStepExecution"
+  | "updateStepExecution"
+  | "stepHistory"
+  | "addSkippedItems"
+> => ({
+  launch: (request) => Effect.flatten(transact(driver, "launch", launch(driver, request))),
+  updateJobExecution: (execution) =>
+    owned(
+      execution,
+      "updateJobExecution",
+      (now) =>
+        driver.updateJobExecution(Rows.fromJobExecution(execution, now), !BatchStatus.isRunning(execution.status))
+    ),
+  renewLease: (execution, leaseMillis) =>
+    owned(execution, "renewLease", () => driver.renewLease(execution.id, execution.epoch, leaseMillis)),
+  createStepExecution: (execution, step) =>
+    Effect.gen(function*() {
+      const now = yield* DateTime.now
+      const started = Rows.newStepExecution(execution.id, step, now)
+      const id = yield* driver.insertStepExecution(Rows.fromStepExecution(started, now), execution.epoch)
+      return Option.isSome(id) ? { ...started, id: id.value } : yield* lost(execution)
+    }),
+  updateStepExecution: sealable(driver, (execution, step, before) =>
+    owned(
+      execution,
+      "updateStepExecution",
+      (now) => driver.updateStepExecution(Rows.fromStepExecution(step, now), execution.epoch, before?.counts)
+    )),
+  stepHistory: (instance, stepName) =>
+    Effect.flatMap(driver.stepHistory(instance.id, stepName), ({ last, starts }) =>
+      last === null
+        ? Effect.succeed({ last: Option.none(), starts })
+        : Effect.map(readable("stepHistory", Rows.toStepExecution(last)), (step) => ({
+          last: Option.some(step),
+          starts
+        }))),
+  addSkippedItems: (step, items) =>
+    items.length === 0
+      ? Effect.void
+      : driver.insertSkippedItems(items.map((item) => Rows.fromSkippedItem(step.id, item)))
+})
+
+/** Not `Effect.never`, which keeps a timer, and with it the process, for as long as anybody waits. */
+const noHint: Effect.Effect<never> = Effect.async<never>(() => {})
+
+/** What anybody may do to an execution from outside. */
+const operatorsSide = (
+  driver: Encoded
+): Pick<Service, "requestStop" | "stopHint" | "close" | "expiredExecutions" | "deleteJobExecutions"> => ({
+  requestStop: (executionId) =>
+    Effect.flatMap(
+      driver.requestStop(executionId),
+      (status): Effect.Effect<BatchStatus.BatchStatus, NoSuchJobExecution | JobRepositoryError> =>
+        Option.isSome(status) ? readStatus("requestStop", status.value) : unknownExecution(executionId)
+    ),
+  stopHint: driver.stopHint ?? (() => noHint),
+  close: (executionId, end) =>
+    Effect.gen(function*() {
+      yield* findOne(driver, executionId)
+      const now = yield* DateTime.now
+      yield* transact(
+        driver,
+        "close",
+        driver.close([executionId], {
+          status: end.status,
+          exitCode: end.exitCode,
+          exitMessage: end.message,
+          endTime: DateTime.toEpochMillis(now)
+        })
+      )
+    }),
+  expiredExecutions: (isOwnerGone) =>
+    Effect.flatMap(
+      driver.findJobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: Number.MAX_SAFE_INTEGER }),
+      (rows) =>
+        Effect.forEach(
+          rows.filter((row) => isExpired(row, isOwnerGone)),
+          (row) => readable("expiredExecutions", Rows.toJobExecution(row))
+        )
+    ),
+  deleteJobExecutions: (executionIds) =>
+    executionIds.length === 0
+      ? Effect.succeed(0)
+      : transact(driver, "deleteJobExecutions", driver.deleteJobExecutions(executionIds))
+})
+
+const queries = (
+  driver: Encoded
+): Pick<
+  Service,
+  "jobNames" | "jobInstances" | "jobExecutions" | "jobExecution" | "stepExecutions" | "skippedItems"
+> => ({
+  jobNames: driver.findJobNames,
+  jobInstances: (filter) => Effect.map(driver.findJobInstances(filter), (rows) => rows.map(Rows.toJobInstance)),
+  jobExecutions: (filter) =>
+    Effect.flatMap(
+      driver.findJobExecutions(filter),
+      Effect.forEach((row) => readable("jobExecutions", Rows.toJobExecution(row)))
+    ),
+  jobExecution: (executionId) => findOne(driver, executionId),
+  stepExecutions: (executionId) =>
+    Effect.flatMap(
+      driver.findStepExecutions(executionId),
+      Effect.forEach((row) => readable("stepExecutions", Rows.toStepExecution(row)))
+    ),
+  skippedItems: (executionId) =>
+    Effect.flatMap(
+      driver.findSkippedItems(executionId),
+      Effect.forEach((row) => readable("skippedItems", Rows.toSkippedItem(row)))
+    )
+})
+
+/**
+ * Answers with an effect instead of failing, so that the burial of a dead execution commits even when the launch is
+ * then refused.
+ */
+const launch = (driver: Encoded, request: LaunchRequest) =>
+  Effect.gen(function*() {
+    const now = yield* DateTime.now
+    const millis = DateTime.toEpochMillis(now)
+    const instance = yield* driver.lockInstance({
+      jobName: request.jobName,
+      jobKey: JobParameters.jobKey(request.parameters),
+      createTime: millis
+    })
+    const history = yield* driver.launchHistory(instance.id)
+    const plan = RestartPolicy.planLaunch({
+      jobName: request.jobName,
+      parameters: JobParameters.format(request.parameters.filter((parameter) => parameter.identifying)),
+      restartable: request.restartable,
+      executions: history.map((row) => ({
+        id: row.id,
+        status: row.status as BatchStatus.BatchStatus,
+        owner: row.owner ?? undefined,
+        since: DateTime.unsafeMake(row.startTime ?? row.createTime),
+        leaseLeftMillis: row.leaseLeftMillis ?? undefined,
+        leaseExpired: isExpired(row, request.isOwnerGone),
+        hasUnknownStep: row.hasUnknownStep
+      }))
+    })
+    if (plan.expired.length > 0) {
+      yield* driver.close(plan.expired, { ...OWNER_DIED, endTime: millis })
+    }
+    if (plan._tag === "Refuse") {
+      return Effect.fail(plan.error)
+    }
+    const previous = history[0]
+    const row = {
+      ...Rows.newJobExecution(instance, request, millis),
+      context: previous?.context ?? "{}",
+      restartOf: previous?.id ?? null
+    }
+    const id = yield* driver.insertJobExecution(row, request.leaseMillis)
+    return Effect.succeed(
+      yield* readable("launch", Rows.toJobExecution({ ...row, id, leaseLeftMillis: request.leaseMillis }))
+    )
+  })
+
+/** What the rows of a dead owner say (D16, RECOVER-1). */
+const OWNER_DIED = {
+  status: "FAILED",
+  exitCode: "OWNER_DIED",
+  exitMessage: "The process that ran it died without a word; a restart goes on from the last commit"
+}
+
+/** A driver cannot know what its transaction is for, and people look for what they asked for. */
+const transact = <A, R>(driver: Encoded, operation: string, effect: Effect.Effect<A, JobRepositoryError, R>) =>
+  Effect.mapError(
+    driver.transact(effect),
+    ({ cause, detail, reason }) => new JobRepositoryError({ operation, reason, detail, cause })
+  )
+
+const isExpired = (row: JobExecutionRow, isOwnerGone: (owner: string) => boolean): boolean =>
+  BatchStatus.isRunning(row.status as BatchStatus.BatchStatus) &&
+  (row.leaseLeftMillis === null || row.leaseLeftMillis < 0 || (row.owner !== null && isOwnerGone(row.owner)))
+
+const owned = (
+  execution: JobExecution,
+  operation: string,
+  write: (now: DateTime.Utc) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+) =>
+  Effect.flatMap(
+    Effect.clockWith((clock) => write(DateTime.unsafeMake(clock.unsafeCurrentTimeMillis()))),
+    (status): Effect.Effect<BatchStatus.BatchStatus, OwnershipLost | JobRepositoryError> =>
+      Option.isSome(status) ? readStatus(operation, status.value) : lost(execution)
+  )
+
+const sealable = (
+  { sealedUpdate }: Encoded,
+  update: Service["updateStepExecution"]
+): Service["updateStepExecution"] =>
+  sealedUpdate === undefined ? update : Sealed.savesStep(update, {
+    database: sealedUpdate.database,
+    seal: (execution, step, before) =>
+      Effect.clockWith((clock) => {
+        const now = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
+        const save = sealedUpdate.seal(Rows.fromStepExecution(step, now), execution.epoch, before.counts)
+        const failure = Option.getOrElse(() => ownershipLost(execution))
+        return Effect.succeed({
+          ...save,
+          answer: (row) =>
+            Either.flatMap(
+              Either.mapLeft(save.answer(row), failure),
+              (status) => Either.mapLeft(Rows.toStatus(status), unreadable("updateStepExecution"))
+            ),
+          refused: (error) => failure(save.refused(error))
+        })
+      })
+  })
+
+const ownershipLost = ({ epoch, id }: JobExecution): OwnerFailure => new OwnershipLost({ executionId: id, epoch })
+
+const lost = (execution: JobExecution) => Effect.fail(ownershipLost(execution))
+
+const unknownExecution = (executionId: number) => Effect.fail(new NoSuchJobExecution({ executionId }))
+
+const findOne = (driver: Encoded, executionId: number) =>
+  Effect.flatMap(
+    driver.findJobExecutions({ ids: [executionId], limit: 1 }),
+    ([row]): Effect.Effect<JobExecution, NoSuchJobExecution | JobRepositoryError> =>
+      row === undefined ? unknownExecution(executionId) : readable("jobExecution", Rows.toJobExecution(row))
+  )
+
+const readable = <A>(operation: string, decoded: Either.Either<A, string>): Effect.Effect<A, JobRepositoryError> =>
+  Either.isRight(decoded)
+    ? Effect.succeed(decoded.right)
+    : Effect.fail(unreadable(operation)(decoded.left))
+
+const unreadable = (operation: string) => (detail: string) =>
+  new JobRepositoryError({ operation, reason: "data", detail })
+
+const readStatus = (operation: string, status: string): Effect.Effect<BatchStatus.BatchStatus, JobRepositoryError> =>
+  readable(operation, Rows.toStatus(status))

@@ -1,0 +1,165 @@
+/**
+ * What every operation of the SQL driver needs: the session, the names of the tables and the lists of columns.
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import type { JobRepositoryError } from "../vocabulary/BatchError.js"
+import { TransactionError } from "../vocabulary/BatchError.js"
+import type { Dialect } from "./dialect.js"
+import * as Failure from "./failure.js"
+import * as Schema from "./schema.js"
+import type { Session } from "./session.js"
+import * as Session_ from "./session.js"
+
+/** @internal */
+export interface Env {
+  readonly session: Session
+  readonly sql: SqlClient
+  readonly dialect: Dialect
+  readonly prefix: string
+  readonly tables: Tables
+  readonly columns: Columns
+}
+
+/** @internal */
+export interface Tables {
+  readonly instance: Fragment
+  readonly execution: Fragment
+  readonly params: Fragment
+  readonly step: Fragment
+  readonly skipped: Fragment
+}
+
+/**
+ * Columns as they are selected, named as in the rows of the port. `i`, `e`, `s` and `k` stand for the tables of
+ * instances, executions, steps and skipped items.
+ *
+ * @internal
+ */
+export interface Columns {
+  readonly instance: Fragment
+  readonly execution: Fragment
+  readonly step: Fragment
+  readonly skipped: Fragment
+}
+
+/** @internal */
+export const make = (session: Session, prefix: string): Env => {
+  const { dialect, sql } = session
+  const names = Schema.names(dialect.name, prefix)
+  const table = (name: string) => sql.literal(names.table(name))
+  const tables = {
+    instance: table("job_instance"),
+    execution: table("job_execution"),
+    params: table("job_execution_params"),
+    step: table("step_execution"),
+    skipped: table("skipped_item")
+  }
+  return { session, sql, dialect, prefix, tables, columns: columns(sql, dialect, tables) }
+}
+
+/**
+ * Runs statements that read: in the transaction that is open, if that belongs to this client.
+ *
+ * @internal
+ */
+export const read = <A>(env: Env, operation: string, effect: Effect.Effect<A, SqlError>) =>
+  Session_.attached(env.session, quiet(operation, effect))
+
+/**
+ * Runs statements that write: in the transaction that is open, if that belongs to this client. Else a single statement
+ * of PostgreSQL is a transaction by itself, while SQLite needs one that waits for the lock without blocking the process.
+ *
+ * @internal
+ */
+export const write = <A>(
+  env: Env,
+  operation: string,
+  effect: Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobRepositoryError> =>
+  env.dialect.name === "pg" ?
+    read(env, operation, effect) :
+    Effect.flatMap(Session_.ambient, (connection) =>
+      connection !== undefined && Session_.isOwn(env.session, connection)
+        ? quiet(operation, effect)
+        : Effect.mapError(
+          Session_.transact(env.session, "BEGIN IMMEDIATE", quiet(operation, effect)),
+          (error) => error instanceof TransactionError ? Failure.fromTransactionError(operation, error) : error
+        ))
+
+/** @internal */
+export const runningStatuses = "('STARTING', 'STARTED', 'STOPPING')"
+
+// internal
+
+// Without spans: a repository that is polled would drown the traces of the job.
+const quiet = <A>(operation: string, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, JobRepositoryError> =>
+  Effect.withTracerEnabled(Failure.refail(operation)(effect), false)
+
+const columns = (sql: SqlClient, dialect: Dialect, tables: Tables): Columns => {
+  const named = (kind: (column: string) => string, ...pairs: ReadonlyArray<readonly [string, string]>) =>
+    pairs.map(([column, name]) => `${kind(column)} as "${name}"`)
+  const same = (column: string) => column
+  const list = (...columns: ReadonlyArray<ReadonlyArray<string>>) => sql.literal(columns.flat().join(", "))
+  const instance = [
+    ...named(dialect.number, ["i.id", "instanceId"]),
+    ...named(same, ["i.job_name", "jobName"], ["i.job_key", "jobKey"]),
+    ...named(dialect.millis, ["i.create_time", "instanceCreateTime"])
+  ]
+  const ended = (table: string): ReadonlyArray<string> => [
+    ...named(same, [`${table}.status`, "status"], [`${table}.exit_code`, "exitCode"], [
+      `${table}.exit_message`,
+      "exitMessage"
+    ]),
+    ...named(
+      dialect.millis,
+      [`${table}.create_time`, "createTime"],
+      [`${table}.start_time`, "startTime"],
+      [`${table}.end_time`, "endTime"],
+      [`${table}.last_updated`, "lastUpdated"]
+    ),
+    ...named(dialect.text, [`${table}.context`, "context"])
+  ]
+  const execution = list(
+    named(dialect.number, ["e.id", "id"], ["e.epoch", "epoch"], ["e.restart_of", "restartOf"]),
+    instance,
+    ended("e"),
+    named(same, ["e.owner", "owner"]),
+    named(dialect.millisUntil, ["e.lease_until", "leaseLeftMillis"])
+  )
+  const counts = ["read", "write", "filter", "readSkip", "processSkip", "writeSkip", "commit", "rollback"]
+  return {
+    instance: list(instance),
+    execution: sql`${execution}, ${parameters(sql, dialect, tables)} as "parameters"`,
+    step: list(
+      named(dialect.number, ["s.id", "id"], ["s.job_execution_id", "jobExecutionId"]),
+      named(same, ["s.step_name", "stepName"]),
+      ended("s"),
+      named(dialect.text, ["s.checkpoint", "checkpoint"]),
+      named(dialect.number, ...counts.map((name) => [`s.${snake(name)}_count`, `${name}Count`] as const))
+    ),
+    skipped: list(
+      named(dialect.number, ["k.step_execution_id", "stepExecutionId"]),
+      named(same, ["s.step_name", "stepName"], ["k.phase", "phase"], ["k.error_tag", "errorTag"], [
+        "k.message",
+        "message"
+      ]),
+      named(dialect.text, ["k.position", "position"], ["k.item", "item"]),
+      named(dialect.millis, ["k.create_time", "createTime"])
+    )
+  }
+}
+
+const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+// The parameters of an execution as one JSON array, in the order in which they were given.
+const parameters = (sql: SqlClient, dialect: Dialect, tables: Tables): Fragment =>
+  dialect.name === "pg"
+    ? sql`(select cast(coalesce(json_agg(
+        json_build_object('name', p.name, 'value', p.value, 'identifying', p.identifying, 'redacted', p.redacted)
+        order by p.ordinal), '[]') as text) from ${tables.params} p where p.job_execution_id = e.id)`
+    : sql`(select json_group_array(
+        json_object('name', p.name, 'value', json(p.value), 'identifying', p.identifying, 'redacted', p.redacted))
+        from (select * from ${tables.params} where job_execution_id = e.id order by ordinal) p)`

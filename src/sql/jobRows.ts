@@ -1,0 +1,320 @@
+/**
+ * What the driver does to job instances and job executions.
+ */
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type {
+  Encoded,
+  ExecutionFilter,
+  InstanceFilter,
+  JobExecutionRow,
+  JobInstanceRow
+} from "../ports/JobRepository.js"
+import type { JobRepositoryError } from "../vocabulary/BatchError.js"
+import type { Env } from "./env.js"
+import { read, runningStatuses, write } from "./env.js"
+import type { Raw } from "./rows.js"
+import * as Rows from "./rows.js"
+
+/**
+ * One statement that inserts or locks, so that no deletion can come between two.
+ *
+ * @internal
+ */
+export const lockInstance = (env: Env): Encoded["lockInstance"] => ({ createTime, jobKey, jobName }) => {
+  const { dialect, sql, tables } = env
+  const returning = sql.literal(
+    `${dialect.number("id")} as "instanceId", ${dialect.millis("create_time")} as "created"`
+  )
+  return write(
+    env,
+    "launch",
+    Effect.map(
+      sql<Raw>`insert into ${tables.instance} (job_name, job_key, create_time)
+        values (${jobName}, ${jobKey}, ${dialect.instant(createTime)})
+        on conflict (job_name, job_key) do update set job_name = excluded.job_name
+        returning ${returning}`,
+      ([row]): JobInstanceRow => ({
+        id: Rows.number(row?.instanceId),
+        jobName,
+        jobKey,
+        createTime: Rows.number(row?.created)
+      })
+    )
+  )
+}
+
+/** @internal */
+export const launchHistory = (env: Env): Encoded["launchHistory"] => (instanceId) => {
+  const { columns, sql, tables } = env
+  return read(
+    env,
+    "launch",
+    Effect.map(
+      sql<Raw>`select ${columns.execution}, exists (
+          select 1 from ${tables.step} s where s.job_execution_id = e.id and s.status = 'UNKNOWN'
+        ) as "hasUnknownStep"
+        from ${tables.execution} e join ${tables.instance} i on i.id = e.job_instance_id
+        where e.job_instance_id = ${instanceId} and (
+          e.status in ('STARTING', 'STARTED', 'STOPPING', 'UNKNOWN', 'COMPLETED', 'ABANDONED')
+          or e.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = ${instanceId})
+        )
+        order by e.id desc limit 50`,
+      (rows) => rows.map((raw) => ({ ...Rows.execution(raw), hasUnknownStep: Boolean(raw.hasUnknownStep) }))
+    )
+  )
+}
+
+/** @internal */
+export const insertJobExecution = (env: Env): Encoded["insertJobExecution"] => (row, leaseMillis) => {
+  const { dialect, sql, tables } = env
+  const insert = sql<Raw>`insert into ${tables.execution} (
+      job_instance_id, status, exit_code, exit_message, create_time, start_time, end_time, last_updated, context, owner,
+      epoch, lease_millis, lease_until, restart_of
+    ) values (
+      ${row.instance.id}, ${row.status}, ${Rows.printable(row.exitCode)}, ${Rows.message(row.exitMessage)},
+      ${dialect.instant(row.createTime)}, ${dialect.instant(row.startTime)}, ${dialect.instant(row.endTime)},
+      ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${row.owner}, ${row.epoch}, ${
+    Math.round(leaseMillis)
+  },
+      ${dialect.after(leaseMillis)}, ${row.restartOf}
+    ) returning ${sql.literal(dialect.number("id"))} as "id"`
+  return write(
+    env,
+    "launch",
+    Effect.gen(function*() {
+      const [inserted] = yield* insert
+      const id = Rows.number(inserted?.id)
+      yield* insertParameters(env, id, JSON.parse(row.parameters))
+      return id
+    })
+  )
+}
+
+/** @internal */
+export const updateJobExecution = (env: Env): Encoded["updateJobExecution"] => (row, releaseLease) => {
+  const { dialect, sql, tables } = env
+  const going = row.status === "STARTING" || row.status === "STARTED"
+  const status = going ? sql`case when status = 'STOPPING' then status else ${row.status} end` : sql`${row.status}`
+  return write(
+    env,
+    "updateJobExecution",
+    stored(sql<Raw>`update ${tables.execution} set
+        status = ${status},
+        exit_code = ${Rows.printable(row.exitCode)},
+        exit_message = ${Rows.message(row.exitMessage)},
+        start_time = ${dialect.instant(row.startTime)},
+        end_time = ${dialect.instant(row.endTime)},
+        last_updated = ${dialect.instant(row.lastUpdated)},
+        context = ${dialect.json(row.context)}
+        ${sql.literal(releaseLease ? ", lease_until = null" : "")}
+      where id = ${row.id} and epoch = ${row.epoch}
+      returning status as "status"`)
+  )
+}
+
+/**
+ * An execution that is over takes no lease: the last heartbeat may come after the end.
+ *
+ * @internal
+ */
+export const renewLease = (env: Env): Encoded["renewLease"] => (executionId, epoch, leaseMillis) => {
+  const { dialect, sql, tables } = env
+  return write(
+    env,
+    "renewLease",
+    stored(sql<Raw>`update ${tables.execution} set
+        lease_until = case when status in ${sql.literal(runningStatuses)} then ${dialect.after(leaseMillis)} end
+      where id = ${executionId} and epoch = ${epoch}
+      returning status as "status"`)
+  )
+}
+
+/**
+ * Raises the stop flag and, on PostgreSQL, wakes who listens to the channel `<prefix>stop`: a hint that carries the id.
+ *
+ * @internal
+ */
+export const requestStop = (env: Env): Encoded["requestStop"] => (executionId) => {
+  const { dialect, prefix, sql, tables } = env
+  const flag = sql`update ${tables.execution} set status = 'STOPPING'
+    where id = ${executionId} and status in ('STARTING', 'STARTED')`
+  const statement = dialect.name === "pg"
+    ? sql<Raw>`with before as (select id, status from ${tables.execution} where id = ${executionId} for update),
+        flagged as (
+          update ${tables.execution} e set status = 'STOPPING' from before
+          where e.id = before.id and before.status in ('STARTING', 'STARTED')
+          returning pg_notify(${`${prefix}stop`}, cast(e.id as text))
+        )
+        select status as "status", (select count(*) from flagged) as "flagged" from before`
+    : Effect.tap(
+      sql<Raw>`select status as "status" from ${tables.execution} where id = ${executionId}`,
+      () => flag
+    )
+  return write(env, "requestStop", stored(statement))
+}
+
+/**
+ * The executions before their steps: the lock on an execution keeps its owner from inserting another step meanwhile.
+ *
+ * @internal
+ */
+export const close = (env: Env): Encoded["close"] => (executionIds, end) => {
+  const { dialect, sql, tables } = env
+  const outcome = sql`exit_code = ${Rows.printable(end.exitCode)}, exit_message = ${Rows.message(end.exitMessage)},
+    end_time = ${dialect.instant(end.endTime)}, last_updated = ${dialect.instant(end.endTime)}`
+  const running = sql.literal(runningStatuses)
+  const closeSome = (ids: ReadonlyArray<number>) =>
+    Effect.gen(function*() {
+      yield* sql`select id from ${tables.execution} where ${sql.in("id", ids)} order by id
+        ${sql.literal(dialect.forUpdate)}`
+      yield* sql`update ${tables.execution} set status = ${end.status}, ${outcome}, lease_until = null, epoch = epoch + 1
+        where ${sql.in("id", ids)}`
+      const steps = sql.in("job_execution_id", ids)
+      yield* sql`update ${tables.step} set status = ${end.status}, ${outcome}
+        where ${steps} and status in ${running}`
+      yield* sql`update ${tables.step} set epoch = epoch + 1 where ${steps}`
+    })
+  return write(env, "close", inBatches(executionIds, closeSome))
+}
+
+/** @internal */
+export const findJobExecutions = (env: Env): Encoded["findJobExecutions"] => (filter) => {
+  const { columns, sql, tables } = env
+  return read(
+    env,
+    "findJobExecutions",
+    Effect.map(
+      sql<Raw>`select ${columns.execution}
+        from ${tables.execution} e join ${tables.instance} i on i.id = e.job_instance_id
+        where ${sql.and(executionConditions(env, filter))}
+        order by e.id desc limit ${filter.limit ?? 100}`,
+      (rows): ReadonlyArray<JobExecutionRow> => rows.map(Rows.execution)
+    )
+  )
+}
+
+/** @internal */
+export const findJobInstances = (env: Env): Encoded["findJobInstances"] => (filter: InstanceFilter) => {
+  const { columns, sql, tables } = env
+  return read(
+    env,
+    "findJobInstances",
+    Effect.map(
+      sql<Raw>`select ${columns.instance} from ${tables.instance} i
+        where ${
+        sql.and([
+          sql`1 = 1`,
+          ...given(filter.jobName, (name) => sql`i.job_name = ${name}`),
+          ...given(filter.jobKey, (key) => sql`i.job_key = ${key}`),
+          ...given(filter.before, (id) => sql`i.id < ${id}`)
+        ])
+      }
+        order by i.id desc limit ${filter.limit ?? 100}`,
+      (rows) => rows.map(Rows.instance)
+    )
+  )
+}
+
+/**
+ * Sorted by code unit, whatever the collation of the database is.
+ *
+ * @internal
+ */
+export const findJobNames = (env: Env): Encoded["findJobNames"] =>
+  read(
+    env,
+    "findJobNames",
+    Effect.map(
+      env.sql<Raw>`select distinct job_name as "jobName" from ${env.tables.instance}`,
+      (rows) => rows.map((row) => row.jobName as string).sort()
+    )
+  )
+
+/** @internal */
+export const deleteJobExecutions = (
+  env: Env
+): Encoded["deleteJobExecutions"] =>
+(executionIds): Effect.Effect<number, JobRepositoryError> => {
+  const deleted = Effect.map(
+    Effect.forEach(batches(executionIds), (ids) => deleteSome(env, ids)),
+    (counts) => counts.reduce((sum, count) => sum + count, 0)
+  )
+  return write(env, "deleteJobExecutions", deleted)
+}
+
+// internal
+
+// PostgreSQL takes 65 535 parameters in a statement, SQLite 32 766.
+const batchSize = 1000
+
+const batches = <A>(values: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from(
+    { length: Math.ceil(values.length / batchSize) },
+    (_, index) => values.slice(index * batchSize, (index + 1) * batchSize)
+  )
+
+const inBatches = (
+  ids: ReadonlyArray<number>,
+  run: (ids: ReadonlyArray<number>) => Effect.Effect<unknown, SqlError>
+) => Effect.forEach(batches(ids), run, { discard: true })
+
+const stored = (rows: Effect.Effect<ReadonlyArray<Raw>, SqlError>): Effect.Effect<Option.Option<string>, SqlError> =>
+  Effect.map(rows, ([row]) => row === undefined ? Option.none() : Option.some(row.status as string))
+
+const given = <A>(value: A | undefined, condition: (value: A) => Fragment): ReadonlyArray<Fragment> =>
+  value === undefined ? [] : [condition(value)]
+
+const executionConditions = (
+  { sql }: Env,
+  filter: ExecutionFilter & { readonly ids?: ReadonlyArray<number> | undefined }
+): ReadonlyArray<Fragment> => [
+  sql`1 = 1`,
+  ...given(filter.jobName, (name) => sql`i.job_name = ${name}`),
+  ...given(filter.instanceId, (id) => sql`e.job_instance_id = ${id}`),
+  ...given(filter.statuses, (statuses) => sql.in("e.status", statuses)),
+  ...given(filter.before, (id) => sql`e.id < ${id}`),
+  ...given(filter.ids, (ids) => sql.in("e.id", ids))
+]
+
+const insertParameters = (env: Env, executionId: number, parameters: ReadonlyArray<Rows.Parameter>) => {
+  const { dialect, sql, tables } = env
+  const values = parameters.map((parameter, ordinal) =>
+    sql`(${executionId}, ${ordinal}, ${parameter.name}, ${dialect.json(JSON.stringify(parameter.value))},
+      ${dialect.flag(parameter.identifying)}, ${dialect.flag(parameter.redacted === true)})`
+  )
+  return Effect.forEach(
+    batches(values),
+    (values) =>
+      sql`insert into ${tables.params} (job_execution_id, ordinal, name, value, identifying, redacted)
+        values ${sql.csv(values)}`,
+    { discard: true }
+  )
+}
+
+// The instances are locked first, as a launch locks them, so that none gets an execution while it is deleted.
+const deleteSome = (env: Env, executionIds: ReadonlyArray<number>): Effect.Effect<number, SqlError> =>
+  Effect.gen(function*() {
+    const { dialect, sql, tables } = env
+    const forUpdate = sql.literal(dialect.forUpdate)
+    const id = sql.literal(`${dialect.number("id")} as "id"`)
+    const instances = yield* sql<Raw>`select ${id} from ${tables.instance} where id in (
+        select job_instance_id from ${tables.execution} where ${sql.in("id", executionIds)}
+      ) order by id ${forUpdate}`
+    const found = yield* sql<Raw>`select ${id} from ${tables.execution} e
+      where ${sql.in("id", executionIds)} and not exists (
+        select 1 from ${tables.execution} r
+        where r.job_instance_id = e.job_instance_id and r.status in ${sql.literal(runningStatuses)}
+      ) order by id ${forUpdate}`
+    const ids = found.map((row) => Rows.number(row.id))
+    const steps = sql`select id from ${tables.step} where ${sql.in("job_execution_id", ids)}`
+    yield* sql`delete from ${tables.skipped} where step_execution_id in (${steps})`
+    yield* sql`delete from ${tables.step} where ${sql.in("job_execution_id", ids)}`
+    yield* sql`delete from ${tables.params} where ${sql.in("job_execution_id", ids)}`
+    yield* sql`delete from ${tables.execution} where ${sql.in("id", ids)}`
+    yield* sql`delete from ${tables.instance} where ${sql.in("id", instances.map((row) => Rows.number(row.id)))}
+      and not exists (select 1 from ${tables.execution} e where e.job_instance_id = ${tables.instance}.id)`
+    return ids.length
+  })

@@ -1,0 +1,208 @@
+/**
+ * Keyset paging: the statement for the rows behind a key, and what a key looks like in a checkpoint.
+ *
+ * A key is a list of texts, one per column, that the database itself writes and reads back. JavaScript never sees the
+ * values as numbers or dates, so 64-bit integers and microseconds survive.
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { Fragment, Statement } from "@effect/sql/Statement"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { quoted } from "../base/text.js"
+import { columnOf } from "./identifiers.js"
+
+/** @internal */
+export interface KeyColumn {
+  readonly column: string
+  readonly direction: "asc" | "desc"
+}
+
+/** @internal */
+export type Key = ReadonlyArray<string>
+
+/**
+ * How one database writes the columns of a key as text and reads them back.
+ *
+ * @internal
+ */
+export interface KeyCodec {
+  /** The expression that is selected for a key column. */
+  readonly select: (index: number) => Fragment
+  /** What that expression gave, as text; null when the column is NULL. */
+  readonly encode: (value: unknown) => string | null
+  /** The value of a key column, as a bound parameter. */
+  readonly bind: (index: number, text: string) => Fragment
+  /** The text as a person knows the value. */
+  readonly show: (text: string) => string
+}
+
+/** @internal */
+export interface KeyQuery {
+  readonly sql: SqlClient
+  readonly rows: Fragment
+  readonly keys: ReadonlyArray<KeyColumn>
+}
+
+/** @internal */
+export type Row = { readonly [column: string]: unknown }
+
+/** @internal */
+export const keyAlias = (index: number): string => `__key_${index}`
+
+/**
+ * The statement for the rows behind `after`, at most `limit`, each with its key as texts.
+ *
+ * @internal
+ */
+export const pageOf = (
+  { keys, rows, sql }: KeyQuery,
+  codec: KeyCodec,
+  after: Key | undefined,
+  limit: number
+): Statement<Row> => {
+  const texts = keys.map((_, index) => sql`${codec.select(index)} as ${sql(keyAlias(index))}`)
+  const order = keys.map(({ column, direction }) => sql`${columnOf(sql, "q", column)} ${sql.literal(direction)}`)
+  const where = after === undefined
+    ? sql.literal("")
+    : sql`where ${behind(sql, keys, after.map((text, index) => codec.bind(index, text)))}`
+  return sql`select q.*, ${sql.csv(texts)} from (${rows}) as q ${where} order by ${sql.csv(order)} limit ${limit}`
+}
+
+/**
+ * The key columns in which a NULL may hide from `column > value`. Only a leading column that sorts its NULLs first
+ * shows them in the first page.
+ *
+ * @internal
+ */
+export const nullsMayHide = (keys: ReadonlyArray<KeyColumn>, last: KeyColumn["direction"]): ReadonlyArray<string> =>
+  keys.filter(({ direction }, index) => index > 0 || direction === last).map(({ column }) => column)
+
+/**
+ * Where a reader is: behind the row with the key `after`, having read `read` rows since the beginning.
+ *
+ * @internal
+ */
+export interface Place {
+  readonly after: Key | undefined
+  readonly read: number
+}
+
+/** @internal */
+export const encodePlace = (keys: ReadonlyArray<KeyColumn>, { after, read }: Place) => ({
+  after: after === undefined ? null : Object.fromEntries(keys.map(({ column }, index) => [column, after[index]!])),
+  read
+})
+
+/**
+ * Reads a stored position back, or says why it is not one of this key.
+ *
+ * @internal
+ */
+export const decodePlace = (keys: ReadonlyArray<KeyColumn>, position: unknown): Either.Either<Place, string> => {
+  const stored = decodeStored(position)
+  if (Either.isLeft(stored)) {
+    return Either.left("the stored position is not one of a keyset reader")
+  }
+  const { after, read } = stored.right
+  if (after === null) {
+    return Either.right({ after: undefined, read })
+  }
+  const names = Object.keys(after)
+  return names.length === keys.length && keys.every(({ column }) => names.includes(column))
+    ? Either.right({ after: keys.map(({ column }) => after[column]!), read })
+    : Either.left(`the stored position belongs to the key (${quoted(names)})`)
+}
+
+/**
+ * The rows of a page without the added key columns, and what is known about them.
+ *
+ * @internal
+ */
+export interface Fetched {
+  readonly rows: ReadonlyArray<Row>
+  readonly keys: ReadonlyArray<Key>
+  /** Nothing follows these rows. */
+  readonly last: boolean
+}
+
+/** @internal */
+export const nothing: Fetched = { rows: [], keys: [], last: false }
+
+/**
+ * Takes apart what the statement for `limit + 1` rows gave. The row too many tells whether more follows and whether
+ * its key differs, so that of all neighbouring rows each pair is seen together in one page.
+ *
+ * @internal
+ */
+export const fetched = (
+  found: ReadonlyArray<Row>,
+  codec: KeyCodec,
+  columns: ReadonlyArray<KeyColumn>,
+  after: Key | undefined,
+  limit: number
+): Either.Either<Fetched, string> => {
+  const aliases = columns.map((_, index) => keyAlias(index))
+  const keys: Array<Key> = []
+  let previous = after
+  for (const row of found) {
+    const key = aliases.map((alias) => codec.encode(row[alias]))
+    const missing = key.indexOf(null)
+    if (missing >= 0) {
+      return Either.left(hasNull(columns[missing]!.column))
+    }
+    if (previous !== undefined && key.every((text, index) => text === previous![index])) {
+      return Either.left(
+        `${key.length === 1 ? "a value occurs" : "values occur"} twice; add a column that makes it unique`
+      )
+    }
+    previous = key as Key
+    keys.push(previous)
+  }
+  const more = found.length > limit
+  return Either.right({ rows: strip(more ? found.slice(0, limit) : found, aliases), keys, last: !more })
+}
+
+/** @internal */
+export const hasNull = (column: string): string =>
+  `"${column}" is NULL in a row; exclude such rows or use a column that is never NULL`
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const decodeStored = Schema.decodeUnknownEither(Schema.Struct({
+  after: Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.String })),
+  read: Schema.NonNegativeInt
+}))
+
+// A row comparison is what an index on the columns answers best; with mixed directions there is none, and the first
+// column bounds the scan.
+const behind = (sql: SqlClient, keys: ReadonlyArray<KeyColumn>, values: ReadonlyArray<Fragment>): Fragment => {
+  const columns = keys.map(({ column }) => columnOf(sql, "q", column))
+  const signs = keys.map(({ direction }) => direction === "asc" ? ">" : "<")
+  if (signs.every((sign) => sign === signs[0])) {
+    const sign = sql.literal(signs[0]!)
+    return keys.length === 1
+      ? sql`${columns[0]} ${sign} ${values[0]}`
+      : sql`(${sql.csv(columns)}) ${sign} (${sql.csv(values)})`
+  }
+  const from = (index: number): Fragment => {
+    const beyond = sql`${columns[index]} ${sql.literal(signs[index]!)} ${values[index]}`
+    return index === keys.length - 1
+      ? beyond
+      : sql`(${beyond} or (${columns[index]} = ${values[index]} and ${from(index + 1)}))`
+  }
+  return sql`${columns[0]} ${sql.literal(`${signs[0]}=`)} ${values[0]} and ${from(0)}`
+}
+
+// Rows of one result have the same columns, so a copy in a fixed order keeps one hidden class for all of them.
+const strip = (rows: ReadonlyArray<Row>, aliases: ReadonlyArray<string>): ReadonlyArray<Row> => {
+  const columns = Object.keys(rows[0] ?? {}).filter((column) => !aliases.includes(column))
+  return rows.map((row) => {
+    const copy: Record<string, unknown> = {}
+    for (let i = 0; i < columns.length; i++) {
+      copy[columns[i]!] = row[columns[i]!]
+    }
+    return copy
+  })
+}

@@ -1,0 +1,377 @@
+/**
+ * A whole transaction of PostgreSQL in one message: `BEGIN`, the statements with their parameters, the rows of a COPY, and
+ * `COMMIT`, one behind the other without waiting for answers.
+ *
+ * When a statement is refused, the server passes over everything behind it, the commit included.
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import { createHash } from "node:crypto"
+import type { Lane, Port, Sealed } from "../ports/pipelining.js"
+import type { TransactionError } from "../vocabulary/BatchError.js"
+import * as Failure from "./failure.js"
+import type { Session } from "./session.js"
+import * as Session_ from "./session.js"
+import { classify } from "./sqlState.js"
+
+/** @internal */
+export interface Command {
+  readonly text: string
+  readonly parameters: ReadonlyArray<string | null>
+  /** The rows, when the text is `COPY … FROM STDIN`. */
+  readonly rows?: ReadonlyArray<Buffer> | undefined
+}
+
+/**
+ * Whether the client is that of `@effect/sql-pg`, whose driver takes queries that speak the protocol themselves.
+ *
+ * @internal
+ */
+export const speaksProtocol = (sql: SqlClient): boolean => pgClient in sql
+
+/** @internal */
+export const port = (session: Session): Port | undefined =>
+  session.dialect.name === "pg" && speaksProtocol(session.sql)
+    ? { database: session, lane: () => makeLane(session) }
+    : undefined
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+// The type id of PgClient, whose package is not needed for anything else here.
+const pgClient = "~@effect/sql-pg/PgClient"
+
+/** The part of the driver's connection that speaks the protocol. */
+interface Wire {
+  readonly stream: { readonly cork: () => void; readonly uncork: () => void }
+  readonly close: (statement: { readonly type: "S"; readonly name: string }) => void
+  readonly parse: (
+    query: { readonly text: string; readonly name: string; readonly types: ReadonlyArray<never> }
+  ) => void
+  readonly bind: (config: { readonly statement: string; readonly values: ReadonlyArray<string | null> }) => void
+  readonly execute: (config: object) => void
+  readonly sendCopyFromChunk: (chunk: Buffer) => void
+  readonly endCopyFrom: () => void
+  readonly sync: () => void
+}
+
+type Row = ReadonlyArray<string | null>
+
+/** Where the server gave up. */
+class Refused {
+  constructor(readonly error: unknown, readonly index: number) {}
+}
+
+type Callback = (error: unknown, result?: unknown) => void
+
+/**
+ * A query of the driver `pg`, as pg-cursor and pg-copy-streams are queries.
+ *
+ * The driver sends a query when it has the answer to the one in front. This one leaves as soon as it stands in the
+ * driver's queue, if the one in front is of its kind and on its way.
+ */
+class SealedQuery {
+  private answer: Callback | undefined
+  private wire: Wire | undefined
+  private answered = 0
+  private readonly rows: Array<Row | undefined> = []
+  private readonly named: Array<string> = []
+  private readonly waiting: Array<() => void> = []
+  private isOver = false
+  private isRefused = false
+  /** Whether the one in front was refused, so that this one could not succeed. */
+  isFutile = false
+
+  constructor(
+    readonly commands: ReadonlyArray<Command>,
+    readonly prepares: boolean,
+    private front: SealedQuery | undefined
+  ) {}
+
+  get callback(): Callback | undefined {
+    return this.answer
+  }
+
+  /** Called by the driver when it takes the query. */
+  set callback(callback: Callback | undefined) {
+    this.answer = callback
+    const wire = this.front?.underWay
+    if (wire !== undefined) {
+      this.submit(wire)
+    }
+  }
+
+  get underWay(): Wire | undefined {
+    return this.isOver ? undefined : this.wire
+  }
+
+  /** Calls back when the server is through with it, or the connection is lost, or the driver never took it. */
+  whenOver(ended: () => void): void {
+    if (this.isOver || this.answer === undefined) {
+      ended()
+    } else {
+      this.waiting.push(ended)
+    }
+  }
+
+  submit(wire: Wire): void {
+    if (this.wire !== undefined) {
+      return
+    }
+    this.wire = wire
+    wire.stream.cork()
+    try {
+      this.commands.forEach((command) => this.send(wire, command))
+      wire.sync()
+    } finally {
+      wire.stream.uncork()
+    }
+  }
+
+  handleCopyInResponse(): void {}
+
+  handleDataRow({ fields }: { readonly fields: Row }): void {
+    this.rows[this.answered] = fields
+  }
+
+  handleCommandComplete(): void {
+    this.answered++
+  }
+
+  handleError(error: unknown): void {
+    if (this.wire !== undefined) {
+      const known = preparedOn(this.wire)
+      this.named.forEach((text) => known.delete(text))
+    }
+    this.isRefused = true
+    this.over()
+    this.answer?.(new Refused(error, this.answered))
+  }
+
+  handleReadyForQuery(): void {
+    this.over()
+    this.answer?.(null, { rows: this.rows })
+  }
+
+  private send(wire: Wire, { parameters, rows, text }: Command): void {
+    const statement = this.prepares ? nameOf(text) : ""
+    const known = preparedOn(wire)
+    if (!this.prepares || !known.has(text)) {
+      // One that was refused may have been prepared nevertheless. Closing one that is not there is no error.
+      if (this.prepares) {
+        wire.close({ type: "S", name: statement })
+        known.add(text)
+        this.named.push(text)
+      }
+      wire.parse({ text, name: statement, types: [] })
+    }
+    wire.bind({ statement, values: parameters })
+    wire.execute({})
+    if (rows !== undefined) {
+      rows.forEach((row) => wire.sendCopyFromChunk(row))
+      wire.endCopyFrom()
+    }
+  }
+
+  private over(): void {
+    this.isOver = true
+    this.isFutile = this.front?.isRefused === true
+    this.front = undefined
+    this.waiting.forEach((ended) => ended())
+  }
+}
+
+/** The texts that a connection knows under a name: planning a statement costs the server more than running a small one. */
+const preparedOn = (wire: Wire): Set<string> => {
+  const known = prepared.get(wire) ?? new Set()
+  prepared.set(wire, known)
+  return known
+}
+
+const prepared = new WeakMap<Wire, Set<string>>()
+
+const names = new Map<string, string>()
+
+const nameOf = (text: string): string => {
+  const known = names.get(text)
+  if (known !== undefined) {
+    return known
+  }
+  const name = `effect_batch_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`
+  names.set(text, name)
+  return name
+}
+
+const BEGIN: Command = { text: "begin", parameters: [] }
+const COMMIT: Command = { text: "commit", parameters: [] }
+
+/** A connection that is kept for as long as transactions are on their way. */
+interface Track {
+  readonly connection: Connection
+  readonly scope: Scope.CloseableScope
+  readonly since: number
+  /** The driver wants to be asked for one thing after the other. */
+  readonly turns: Effect.Semaphore
+  users: number
+  last: SealedQuery | undefined
+}
+
+/** How long transactions follow each other on a connection before others get it that wait for one, a heartbeat say. */
+const STAY_MILLIS = 1000
+
+const makeLane = (session: Session): Lane => {
+  let open: Track | undefined
+  const enter = (restore: Session_.Restore): Effect.Effect<Track, SqlError> => {
+    if (open !== undefined) {
+      open.users++
+      return Effect.succeed(open)
+    }
+    return Effect.flatMap(Scope.make(), (scope) =>
+      Session_.acquire(session, scope, restore).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+        Effect.map((connection) =>
+          open = {
+            connection,
+            scope,
+            since: performance.now(),
+            turns: Effect.unsafeMakeSemaphore(1),
+            users: 1,
+            last: undefined
+          }
+        )
+      ))
+  }
+  const leave = (track: Track): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (--track.users > 0) {
+        return Effect.void
+      }
+      open = open === track ? undefined : open
+      return Scope.close(track.scope, Exit.void)
+    })
+  return {
+    isBusy: () => open?.last?.underWay !== undefined && performance.now() - open.since < STAY_MILLIS,
+    transact: (parts) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.matchEffect(Effect.suspend(() => enter(restore)), {
+          onFailure: (error) => Effect.fail(Failure.transactionError("begin", error)),
+          onSuccess: (track) => Effect.ensuring(transact(session, track, parts, restore), leave(track))
+        })
+      )
+  }
+}
+
+const transact = <A, E>(
+  session: Session,
+  track: Track,
+  parts: ReadonlyArray<Sealed<A, E>>,
+  restore: Session_.Restore
+): Effect.Effect<A, E | TransactionError> => {
+  const inner = parts.flatMap(({ commands }) => commands as ReadonlyArray<Command>)
+  // A single statement is a transaction by itself.
+  const commands = inner.length === 1 ? inner : [BEGIN, ...inner, COMMIT]
+  const first = inner.length === 1 ? 0 : 1
+  const sent = send(session, track, commands, restore)
+  return Effect.matchEffect(parts.length === 1 ? sent : traced(sent, inner), {
+    onSuccess: (rows) => answerOf(parts, rows[first + inner.length - 1]),
+    onFailure: (error) => Effect.fail(explained(parts, first, error))
+  })
+}
+
+/** As the statements of a writer are traced that are sent one by one, and those of the repository are not. */
+const traced = <A, E>(sent: Effect.Effect<A, E>, [command]: ReadonlyArray<Command>): Effect.Effect<A, E> =>
+  Effect.withSpan(sent, "sql.execute", {
+    kind: "client",
+    captureStackTrace: false,
+    attributes: {
+      "db.operation.name": command!.rows === undefined ? "execute" : "copy",
+      "db.query.text": command!.text
+    }
+  })
+
+/** A pooler may hand the connection to another server, which does not know the names: from then on there are none. */
+const send = (
+  session: Session,
+  track: Track,
+  commands: ReadonlyArray<Command>,
+  restore: Session_.Restore
+): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
+  Effect.suspend(() => {
+    const { prepares } = session
+    const query = new SealedQuery(commands, prepares, track.last)
+    track.last = query
+    const rollback = track.turns.withPermits(1)(
+      Effect.suspend(() => Effect.zipRight(whenOver(track.last!), Session_.rollback(track.connection)))
+    )
+    return Effect.onError(run(track.connection, query, restore), () => rollback).pipe(
+      Effect.catchAll((error) => {
+        if (prepares && !query.isFutile && error.cause instanceof Refused && isUnknownName(error.cause.error)) {
+          session.prepares = false
+          return send(session, track, commands, restore)
+        }
+        return Effect.fail(error)
+      })
+    )
+  })
+
+const isUnknownName = (error: unknown): boolean => {
+  const { sqlState } = classify(error)
+  return sqlState === "26000" || sqlState === "42P05"
+}
+
+/** Who gives up waiting has the server cancel what it does, and still waits for its last word. */
+const run = (
+  connection: Connection,
+  query: SealedQuery,
+  restore: Session_.Restore
+): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
+  restore(connection.executeRaw(query as unknown as string, [])).pipe(
+    Effect.map((result) => (result as { readonly rows: ReadonlyArray<Row | undefined> }).rows),
+    Effect.onInterrupt(() => whenOver(query))
+  )
+
+const whenOver = (query: SealedQuery): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    query.whenOver(() => resume(Effect.void))
+  })
+
+const answerOf = <A, E>(
+  parts: ReadonlyArray<Sealed<A, E>>,
+  row: Row | undefined
+): Effect.Effect<A, E | TransactionError> => {
+  const answer = parts[parts.length - 1]!.answer(row)
+  return Either.isRight(answer) ? Effect.succeed(answer.right) : Effect.fail(answer.left)
+}
+
+const explained = <A, E>(
+  parts: ReadonlyArray<Sealed<A, E>>,
+  first: number,
+  error: SqlError
+): E | TransactionError => {
+  const refused = error.cause
+  if (!(refused instanceof Refused)) {
+    return Failure.transactionError("commit", error)
+  }
+  const said = new SqlError({ cause: refused.error, message: "Failed to execute statement" })
+  // Everything else was said by a server that has rolled back.
+  if (classify(said).kind === "connection") {
+    return Failure.transactionError("commit", said)
+  }
+  if (refused.index < first) {
+    return Failure.transactionError("begin", said)
+  }
+  let end = first
+  for (const part of parts) {
+    end += part.commands.length
+    if (refused.index < end) {
+      return part.refused(said)
+    }
+  }
+  return Failure.transactionError("commit", said)
+}

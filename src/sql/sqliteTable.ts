@@ -1,0 +1,217 @@
+/**
+ * Writing chunks to an SQLite table: prepared statements of many rows.
+ *
+ * A chunk is cut into groups whose sizes are powers of two, so that few statements are prepared whatever the chunk
+ * sizes are.
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { quoteName } from "./identifiers.js"
+import type { SqlFailure } from "./SqlFailure.js"
+import { refail } from "./SqlFailure.js"
+import type { Action, Table, TableDialect } from "./tableWrite.js"
+import { conflictClause, encodeColumns, json, keyIndexes, missingRow, rounds, Unfit } from "./tableWrite.js"
+
+/** @internal */
+export interface SqliteColumn {
+  readonly name: string
+  /** The declared type. */
+  readonly type: string
+}
+
+/** @internal */
+export const sqliteTable: TableDialect<SqliteColumn> = {
+  describe: (sql, table) => describe(sql, table),
+  prepare: (sql, table, action, columns) => {
+    const encoders = columns.map(encoder)
+    const key = action._tag === "insert" || action._tag === "upsert" ? [] : keyIndexes(action, columns)
+    const run = runner(sql, table, action, columns, key)
+    return (items) =>
+      Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
+        run: Effect.suspend(() =>
+          Effect.forEach(groupsOf(encoded, key, items.length), (group) => run(encoded, group), { discard: true })
+        )
+      }))
+  }
+}
+
+/**
+ * Splits a number into powers of two, the largest first, none above `max` rounded down to one.
+ *
+ * @internal
+ */
+export const powers = (count: number, max: number): ReadonlyArray<number> => {
+  const sizes: Array<number> = []
+  let size = 2 ** Math.floor(Math.log2(max))
+  let left = count
+  while (left > 0) {
+    while (size > left) {
+      size /= 2
+    }
+    sizes.push(size)
+    left -= size
+  }
+  return sizes
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const describe = (sql: SqlClient, table: string): Effect.Effect<ReadonlyArray<SqliteColumn>, SqlError> => {
+  const dot = table.indexOf(".")
+  const [schema, name] = dot < 0 ? [null, table] : [table.slice(0, dot), table.slice(dot + 1)]
+  return sql<
+    SqliteColumn
+  >`select name, upper(type) as type from pragma_table_xinfo(${name}, ${schema}) where hidden <> 1`
+}
+
+// The driver binds every number as REAL. Columns that keep what they get would hold 5.0, or the text "5.0".
+const encoder = ({ type }: SqliteColumn): (value: unknown) => unknown =>
+  !type.includes("INT") && (type === "" || /CHAR|CLOB|TEXT|BLOB|ANY/.test(type))
+    ? (value) => typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : toValue(value)
+    : toValue
+
+const toValue = (value: unknown): unknown => {
+  switch (typeof value) {
+    case "string":
+    case "bigint":
+      return value
+    case "number":
+      if (Number.isNaN(value)) {
+        throw new Unfit("SQLite stores NaN as NULL")
+      }
+      return value
+    case "boolean":
+      return value ? 1 : 0
+    case "undefined":
+      return null
+    case "object":
+      return value === null ? null : objectValue(value)
+    default:
+      throw new Unfit(`a ${typeof value} is not a value of a column`)
+  }
+}
+
+const objectValue = (value: object): unknown => {
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) {
+      throw new Unfit("the date is not valid")
+    }
+    return value.toISOString()
+  }
+  return ArrayBuffer.isView(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : json(value)
+}
+
+// SQLite takes 32766 parameters; beyond some hundred rows a larger statement gains nothing.
+const maxRows = (columns: number): number => Math.max(1, Math.min(256, Math.floor(32_766 / (columns + 1))))
+
+const groupsOf = (
+  columns: ReadonlyArray<ReadonlyArray<unknown>>,
+  key: ReadonlyArray<number>,
+  count: number
+): ReadonlyArray<ReadonlyArray<number>> => {
+  const all = Array.from({ length: count }, (_, item) => item)
+  const found = key.length === 0 ? [all] : rounds(all.map((item) => keyText(columns, key, item)))
+  const max = maxRows(columns.length)
+  return found.flatMap((items) => {
+    let from = 0
+    return powers(items.length, max).map((size) => items.slice(from, from += size))
+  })
+}
+
+const keyText = (columns: ReadonlyArray<ReadonlyArray<unknown>>, key: ReadonlyArray<number>, item: number): string =>
+  key.map((i) => JSON.stringify(String(columns[i]![item]))).join(",")
+
+/** The values of some items, row by row. */
+const parameters = (columns: ReadonlyArray<ReadonlyArray<unknown>>, items: ReadonlyArray<number>): Array<unknown> => {
+  const values: Array<unknown> = []
+  for (let i = 0; i < items.length; i++) {
+    for (let j = 0; j < columns.length; j++) {
+      values.push(columns[j]![items[i]!])
+    }
+  }
+  return values
+}
+
+/** Writes the items with these indexes. */
+type Run = (
+  columns: ReadonlyArray<ReadonlyArray<unknown>>,
+  items: ReadonlyArray<number>
+) => Effect.Effect<void, SqlFailure>
+
+const runner = (
+  sql: SqlClient,
+  table: Table<SqliteColumn>,
+  action: Action,
+  columns: ReadonlyArray<SqliteColumn>,
+  key: ReadonlyArray<number>
+): Run => {
+  const texts = statementTexts(table.text, action, columns)
+  const fail = refail(action._tag, table.name)
+  const write: Run = (columns, items) =>
+    Effect.asVoid(fail(sql.unsafe(texts.write(items.length), parameters(columns, items))))
+  if (!("assert" in action && action.assert)) {
+    return write
+  }
+  return (columns, items) => {
+    const indexes = items.map((item) => BigInt(item))
+    const keys = key.map((i) => items.map((item) => columns[i]![item]))
+    const found = sql.unsafe<{ readonly item: number }>(
+      texts.missing(items.length),
+      parameters([indexes, ...keys], items.map((_, index) => index))
+    )
+    return Effect.flatMap(fail(found), ([row]) =>
+      row === undefined
+        ? write(columns, items)
+        : Effect.fail(missingRow(table.name, action, Number(row.item))))
+  }
+}
+
+interface Texts {
+  readonly write: (rows: number) => string
+  /** Finds the first row of the group that has no counterpart in the table. */
+  readonly missing: (rows: number) => string
+}
+
+const statementTexts = (table: string, action: Action, columns: ReadonlyArray<SqliteColumn>): Texts => {
+  const names = columns.map(({ name }) => quoteName(name)).join(", ")
+  const missing = (_: number) => ""
+  if (action._tag === "insert" || action._tag === "upsert") {
+    const suffix = conflictClause(action, columns)
+    return {
+      write: (rows) => `insert into ${table} (${names}) values ${tuples(rows, columns.length)}${suffix}`,
+      missing
+    }
+  }
+  const isKey = ({ name }: SqliteColumn) => action.key.includes(name)
+  const keys = columns.filter(isKey).map(({ name }) => quoteName(name))
+  return {
+    write: action._tag === "delete"
+      ? (rows) => `delete from ${table} where (${keys.join(", ")}) in (values ${tuples(rows, keys.length)})`
+      : (rows) => updateText(table, columns, isKey, rows),
+    missing: (rows) =>
+      `with v(n, ${keys.map((_, i) => `k${i}`).join(", ")}) as (values ${tuples(rows, keys.length + 1)}) ` +
+      `select v.n as item from v where not exists (select 1 from ${table} as t where ` +
+      `${keys.map((name, i) => `t.${name} = v.k${i}`).join(" and ")}) order by v.n limit 1`
+  }
+}
+
+const updateText = (
+  table: string,
+  columns: ReadonlyArray<SqliteColumn>,
+  isKey: (column: SqliteColumn) => boolean,
+  rows: number
+): string => {
+  const sets = columns.flatMap((column, i) => isKey(column) ? [] : [`${quoteName(column.name)} = v.c${i}`])
+  const matches = columns.flatMap((column, i) => isKey(column) ? [`t.${quoteName(column.name)} = v.c${i}`] : [])
+  return `with v(${columns.map((_, i) => `c${i}`).join(", ")}) as (values ${tuples(rows, columns.length)}) ` +
+    `update ${table} as t set ${sets.join(", ")} from v where ${matches.join(" and ")}`
+}
+
+const tuples = (rows: number, columns: number): string => {
+  const tuple = `(${Array(columns).fill("?").join(", ")})`
+  return Array(rows).fill(tuple).join(", ")
+}

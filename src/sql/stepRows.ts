@@ -1,0 +1,200 @@
+/**
+ * What the driver does to step executions and skipped items.
+ */
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { Encoded, SkippedItemRow, StepExecutionRow } from "../ports/JobRepository.js"
+import type { Counts } from "../vocabulary/Counts.js"
+import type { Env } from "./env.js"
+import { read, write } from "./env.js"
+import { repositoryError } from "./failure.js"
+import type * as PgSealed from "./pgSealed.js"
+import type { Raw } from "./rows.js"
+import * as Rows from "./rows.js"
+import { classify } from "./sqlState.js"
+
+/**
+ * The lock on the execution, shared with other steps, makes a take-over wait that would otherwise miss this step.
+ *
+ * @internal
+ */
+export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] => (row, epoch) => {
+  const { dialect, sql, tables } = env
+  const insert = sql<Raw>`insert into ${tables.step} (
+      job_execution_id, step_name, status, exit_code, exit_message, read_count, write_count, filter_count,
+      read_skip_count, process_skip_count, write_skip_count, commit_count, rollback_count, create_time, start_time,
+      end_time, last_updated, context, checkpoint, epoch
+    ) select j.id, cast(${row.stepName} as text), cast(${row.status} as text),
+      cast(${Rows.printable(row.exitCode)} as text), cast(${Rows.message(row.exitMessage)} as text),
+      cast(${row.readCount} as bigint), cast(${row.writeCount} as bigint), cast(${row.filterCount} as bigint),
+      cast(${row.readSkipCount} as bigint), cast(${row.processSkipCount} as bigint),
+      cast(${row.writeSkipCount} as bigint), cast(${row.commitCount} as bigint), cast(${row.rollbackCount} as bigint),
+      ${dialect.instant(row.createTime)}, ${dialect.instant(row.startTime)}, ${dialect.instant(row.endTime)},
+      ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${dialect.json(row.checkpoint)}, j.epoch
+    from ${tables.execution} j
+    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} ${sql.literal(dialect.forShare)}
+    returning ${sql.literal(dialect.number("id"))} as "id"`
+  return write(
+    env,
+    "createStepExecution",
+    Effect.map(insert, ([inserted]) => inserted === undefined ? Option.none() : Option.some(Rows.number(inserted.id)))
+  )
+}
+
+/**
+ * Saves the step, checks the epoch, renews the lease and polls the stop flag, on PostgreSQL in one round trip.
+ *
+ * The lease is renewed when a quarter of it is gone, and not while another step holds the row of the execution: steps
+ * that run in parallel must not wait for each other's chunks.
+ *
+ * @internal
+ */
+export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] => (row, epoch, before) => {
+  const { dialect, sql, tables } = env
+  const fence = followed(env, before)
+  const statement = dialect.name === "pg"
+    ? sql<Raw>`with lease as (${renewal(env, row, epoch)}) ${update(env, row, epoch, fence)}`
+    : Effect.tap(
+      sql<Raw>`update ${tables.step} set ${assignments(env, row)} where id = ${row.id} and epoch = ${epoch} ${fence}
+        returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`,
+      ([saved]) => saved === undefined ? Effect.void : renewal(env, row, epoch)
+    )
+  return write(
+    env,
+    "updateStepExecution",
+    Effect.map(statement, ([saved]) => saved === undefined ? Option.none() : Option.some(saved.status as string))
+  )
+}
+
+/**
+ * The same for a transaction in one message, which can't be asked how many rows there were before it commits: a row that
+ * is missing is an error there, a division by zero. The row must hold the numbers of commits and rollbacks that this one
+ * follows, so that no transaction passes one that failed.
+ *
+ * @internal
+ */
+export const sealedUpdate = (env: Env): NonNullable<Encoded["sealedUpdate"]> => ({
+  database: env.session,
+  seal: (row, epoch, before) => {
+    const { sql } = env
+    const [text, parameters] = sql`with lease as (${renewal(env, row, epoch)}),
+      saved as (${update(env, row, epoch, followed(env, before))})
+      select (select "status" from saved), 1 / (select count(*) from saved)`.compile()
+    const command: PgSealed.Command = {
+      text,
+      parameters: parameters.map((value) => value === null ? null : String(value))
+    }
+    return {
+      commands: [command],
+      answer: (answer) => Either.fromNullable(answer?.[0], () => Option.none()),
+      refused: (error) =>
+        classify(error).sqlState === "22012"
+          ? Option.none()
+          : Option.some(repositoryError("updateStepExecution", error))
+    }
+  }
+})
+
+/** @internal */
+export const stepHistory = (env: Env): Encoded["stepHistory"] => (instanceId, stepName) => {
+  const { columns, dialect, sql, tables } = env
+  return read(
+    env,
+    "stepHistory",
+    Effect.map(
+      sql<Raw>`select ${columns.step}, ${sql.literal(dialect.number("count(*) over ()"))} as "starts"
+        from ${tables.step} s join ${tables.execution} e on e.id = s.job_execution_id
+        where e.job_instance_id = ${instanceId} and s.step_name = ${stepName}
+        order by s.id desc limit 1`,
+      ([raw]) =>
+        raw === undefined ? { last: null, starts: 0 } : { last: Rows.step(raw), starts: Rows.number(raw.starts) }
+    )
+  )
+}
+
+/** @internal */
+export const findStepExecutions = (env: Env): Encoded["findStepExecutions"] => (executionId) => {
+  const { columns, sql, tables } = env
+  return read(
+    env,
+    "findStepExecutions",
+    Effect.map(
+      sql<Raw>`select ${columns.step} from ${tables.step} s where s.job_execution_id = ${executionId} order by s.id`,
+      (rows) => rows.map(Rows.step)
+    )
+  )
+}
+
+/** @internal */
+export const insertSkippedItems = (env: Env): Encoded["insertSkippedItems"] => (rows) =>
+  write(
+    env,
+    "insertSkippedItems",
+    Effect.forEach(
+      Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, index) => index * batchSize),
+      (start) => insertSome(env, rows.slice(start, start + batchSize)),
+      { discard: true }
+    )
+  )
+
+/** @internal */
+export const findSkippedItems = (env: Env): Encoded["findSkippedItems"] => (executionId) => {
+  const { columns, sql, tables } = env
+  return read(
+    env,
+    "findSkippedItems",
+    Effect.map(
+      sql<Raw>`select ${columns.skipped}
+        from ${tables.skipped} k join ${tables.step} s on s.id = k.step_execution_id
+        where s.job_execution_id = ${executionId} order by k.id`,
+      (rows) => rows.map(Rows.skippedItem)
+    )
+  )
+}
+
+// internal
+
+const batchSize = 500
+
+const insertSome = (env: Env, rows: ReadonlyArray<SkippedItemRow>): Effect.Effect<unknown, SqlError> => {
+  const { dialect, sql, tables } = env
+  const values = rows.map((row) =>
+    sql`(${row.stepExecutionId}, ${row.phase}, ${dialect.json(row.position)}, ${Rows.printable(row.errorTag)},
+      ${Rows.message(row.message)}, ${dialect.json(row.item)}, ${dialect.instant(row.createTime)})`
+  )
+  return sql`insert into ${tables.skipped} (
+      step_execution_id, phase, position, error_tag, message, item, create_time
+    ) values ${sql.csv(values)}`
+}
+
+const renewal = ({ dialect, sql, tables }: Env, row: StepExecutionRow, epoch: number) => {
+  const due = sql`id = ${row.jobExecutionId} and epoch = ${epoch}
+    and lease_until < ${sql.literal(dialect.ahead("lease_millis * 3 / 4"))}`
+  const renew = sql`update ${tables.execution} set lease_until = ${sql.literal(dialect.ahead("lease_millis"))}`
+  return dialect.name === "pg"
+    ? sql`${renew} where id = (select id from ${tables.execution} where ${due} for update skip locked)`
+    : sql`${renew} where ${due}`
+}
+
+const followed = ({ sql }: Env, before: Pick<Counts, "commit" | "rollback"> | undefined): Fragment =>
+  before === undefined
+    ? sql.literal("")
+    : sql`and commit_count = ${before.commit} and rollback_count = ${before.rollback}`
+
+const update = (env: Env, row: StepExecutionRow, epoch: number, fence: Fragment) =>
+  env.sql`update ${env.tables.step} s set ${assignments(env, row)} from ${env.tables.execution} j
+    where s.id = ${row.id} and s.epoch = ${epoch} ${fence} and j.id = s.job_execution_id
+    returning j.status as "status"`
+
+const assignments = ({ dialect, sql }: Env, row: StepExecutionRow) =>
+  sql`status = ${row.status}, exit_code = ${Rows.printable(row.exitCode)},
+    exit_message = ${Rows.message(row.exitMessage)},
+    read_count = ${row.readCount}, write_count = ${row.writeCount}, filter_count = ${row.filterCount},
+    read_skip_count = ${row.readSkipCount}, process_skip_count = ${row.processSkipCount},
+    write_skip_count = ${row.writeSkipCount}, commit_count = ${row.commitCount},
+    rollback_count = ${row.rollbackCount}, start_time = ${dialect.instant(row.startTime)},
+    end_time = ${dialect.instant(row.endTime)}, last_updated = ${dialect.instant(row.lastUpdated)},
+    context = ${dialect.json(row.context)}, checkpoint = ${dialect.json(row.checkpoint)}`

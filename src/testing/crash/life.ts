@@ -1,0 +1,177 @@
+/**
+ * A run of a job that can be killed as a process can: from that moment none of its fibers goes on, none of its finalizers
+ * runs, and what it had open in the database is rolled back by the database.
+ *
+ * It works because a fiber needs a scheduler to go on. The one of a life drops everything once the life is over.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Scheduler from "effect/Scheduler"
+import * as FaultPoint from "../../engine/session/faultPoint.js"
+import * as JobOperator from "../../operator/JobOperator.js"
+import { JobRepository } from "../../ports/JobRepository.js"
+import * as Transactor from "../../ports/Transactor.js"
+import type { Store } from "./store.js"
+
+/** How a life came to its end. */
+export type End<A, E> =
+  | { readonly _tag: "Killed"; readonly points: ReadonlyArray<string> }
+  | { readonly _tag: "Ended"; readonly points: ReadonlyArray<string>; readonly exit: Exit.Exit<A, E> }
+
+/**
+ * Lives until the effect ends, or until it comes to the point of this number, counted from 1. Points are the fault points
+ * of the engine, both sides of each write to the repository, and each commit.
+ */
+export const live = <A, E, R>(
+  store: Store,
+  killAt: number,
+  effect: Effect.Effect<A, E, R | JobRepository | Transactor.Transactor>
+): Effect.Effect<End<A, E>, never, Exclude<R, JobRepository | Transactor.Transactor>> =>
+  Effect.withFiberRuntime<End<A, E>, never, Exclude<R, JobRepository | Transactor.Transactor>>((outside) => {
+    const life: Life = {
+      store,
+      killAt,
+      owner: `life ${store.dead.size + 1}`,
+      scheduler: outside.currentScheduler,
+      open: new Set(),
+      points: [],
+      killed: undefined
+    }
+    const running = effect.pipe(
+      Effect.provide(services(life)),
+      Effect.withClock(store.clock),
+      Effect.withScheduler(mortal(life))
+    ) as Effect.Effect<A, E, Exclude<R, JobRepository | Transactor.Transactor>>
+    return Effect.flatMap(Effect.forkDaemon(running), (fiber) => endOf(life, fiber))
+  })
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+interface Life {
+  readonly store: Store
+  readonly killAt: number
+  readonly owner: string
+  /** The scheduler of those who live on. */
+  readonly scheduler: Scheduler.Scheduler
+  /** The transactions that the database would have to roll back. */
+  readonly open: Set<Transactor.Open>
+  readonly points: Array<string>
+  /** Called when the life is over. */
+  killed: (() => void) | undefined
+}
+
+const isDead = ({ owner, store }: Life): boolean => store.dead.has(owner)
+
+const mortal = (life: Life): Scheduler.Scheduler => ({
+  shouldYield: (fiber) => life.scheduler.shouldYield(fiber),
+  scheduleTask: (task, priority, fiber) => {
+    if (!isDead(life)) {
+      life.store.activity++
+      life.scheduler.scheduleTask(() => isDead(life) ? undefined : task(), priority, fiber)
+    }
+  }
+})
+
+/** Not `Effect.never`, which keeps a timer for ever. */
+const frozen: Effect.Effect<never> = Effect.async<never>(() => {})
+
+/** A place at which the life may end. */
+const point = (life: Life, name: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (isDead(life)) {
+      return frozen
+    }
+    life.points.push(name)
+    if (life.points.length !== life.killAt) {
+      return Effect.void
+    }
+    life.store.dead.add(life.owner)
+    life.killed?.()
+    return frozen
+  })
+
+const endOf = <A, E>(life: Life, fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<End<A, E>> =>
+  Effect.flatMap(
+    Effect.async<Exit.Exit<A, E> | undefined>((resume) => {
+      life.killed = () => resume(Effect.succeed(undefined))
+      fiber.addObserver((exit) => resume(Effect.succeed(exit)))
+      return Effect.suspend(() => isDead(life) ? Effect.void : Fiber.interrupt(fiber))
+    }),
+    (exit): Effect.Effect<End<A, E>> =>
+      exit === undefined
+        ? Effect.as(rollback(life), { _tag: "Killed", points: life.points })
+        : Effect.succeed({ _tag: "Ended", points: life.points, exit })
+  )
+
+/** What a database does when a connection is gone. */
+const rollback = (life: Life): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    life.store.clock.clear()
+    return Effect.forEach(
+      [...life.open].reverse(),
+      ({ undos }) => Effect.forEach(undos.reverse(), (undo) => undo, { discard: true }),
+      { discard: true }
+    )
+  })
+
+const services = (life: Life): Context.Context<JobRepository | Transactor.Transactor> =>
+  Context.make(JobRepository, repository(life)).pipe(
+    Context.add(Transactor.Transactor, transactor(life)),
+    Context.add(FaultPoint.FaultPoint, (name) => point(life, name)),
+    Context.add(JobOperator.Ownership, {
+      // Nobody has to wait for a lease, and no heartbeat has to be waited for.
+      lease: 8 * life.store.horizon,
+      owner: life.owner,
+      isOwnerGone: (owner) => life.store.dead.has(owner)
+    }),
+    Context.add(JobOperator.Events, life.store.events)
+  )
+
+/** The writes of the engine to the repository; the crash before or after a read is that before or after a write. */
+const WRITES: ReadonlyArray<string> = [
+  "launch",
+  "updateJobExecution",
+  "createStepExecution",
+  "updateStepExecution",
+  "addSkippedItems"
+]
+
+/** Statements that the database has got are carried out, whether the process lives or not. */
+const repository = (life: Life): Context.Tag.Service<JobRepository> => {
+  const guard = (name: string, operation: Effect.Effect<unknown, any>): Effect.Effect<unknown, any> => {
+    const carriedOut = Effect.withScheduler(operation, life.scheduler)
+    const passed = Effect.suspend(() => isDead(life) ? frozen : carriedOut)
+    return WRITES.includes(name)
+      ? Effect.zipLeft(Effect.zipRight(point(life, `before ${name}`), carriedOut), point(life, `after ${name}`))
+      : Effect.tap(passed, () => isDead(life) ? frozen : Effect.void)
+  }
+  const guarded = Object.entries(life.store.repository).map(([name, member]) => [
+    name,
+    typeof member === "function"
+      ? (...args: ReadonlyArray<any>) => guard(name, (member as (...args: ReadonlyArray<any>) => any)(...args))
+      : guard(name, member)
+  ])
+  return Object.fromEntries(guarded)
+}
+
+const transactor = (life: Life): Context.Tag.Service<Transactor.Transactor> => ({
+  transact: (effect, options) =>
+    Effect.flatMap(Transactor.CurrentTransaction, (outer) => {
+      let opened: Transactor.Open | undefined
+      const body = Effect.flatMap(Transactor.CurrentTransaction, (inner) => {
+        if (inner !== undefined && inner !== outer) {
+          opened = inner
+          life.open.add(inner)
+        }
+        return effect
+      })
+      return life.store.transactor.transact(body, options).pipe(
+        Effect.onExit(() => Effect.sync(() => opened !== undefined && life.open.delete(opened))),
+        Effect.zipLeft(Effect.suspend(() => opened === undefined ? Effect.void : point(life, "after commit")))
+      )
+    })
+})

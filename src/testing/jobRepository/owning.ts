@@ -1,0 +1,134 @@
+/**
+ * Leases, take-over and the fence.
+ */
+import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { JobRepository } from "../../ports/JobRepository.js"
+import { Transactor } from "../../ports/Transactor.js"
+import type { Cases } from "./kit.js"
+import * as Kit from "./kit.js"
+
+/** An execution with a running step whose owner is dead, and the one that took over. */
+const takeover = Effect.gen(function*() {
+  const dead = yield* Effect.flatMap(Kit.launchFresh({ owner: "dead" }), (first) => Kit.setStatus(first, "STARTED"))
+  const ended = yield* Kit.createStep(dead, "first")
+  yield* Effect.flatMap(
+    JobRepository,
+    (repository) => repository.updateStepExecution(dead, { ...ended, status: "COMPLETED" })
+  )
+  const step = yield* Kit.createStep(dead, "second")
+  yield* Kit.expireLease(dead)
+  const live = yield* Kit.launch(dead.instance.jobName, { owner: "live" })
+  return { dead, ended, step, live }
+})
+
+const lost = <A, R>(executionId: number, effect: Effect.Effect<A, { readonly _tag: string }, R>) =>
+  Effect.map(Effect.flip(effect), (error) => {
+    assert.strictEqual(error._tag, "OwnershipLost")
+    assert.strictEqual((error as { readonly executionId?: number }).executionId, executionId)
+  })
+
+/** @internal */
+export const owning: Cases = {
+  "P2, D16: a launch takes over from an owner whose lease has expired and buries what it left": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const { dead, ended, live, step } = yield* takeover
+    const now = yield* DateTime.now
+    const buried = yield* repository.jobExecution(dead.id)
+    assert.strictEqual(buried.status, "FAILED")
+    assert.strictEqual(buried.exitStatus.code, "OWNER_DIED")
+    deepStrictEqual(buried.endTime, Option.some(now))
+    assert.isAbove(buried.epoch, dead.epoch)
+    assert.strictEqual((yield* Kit.storedStep(ended))?.status, "COMPLETED")
+    const buriedStep = yield* Kit.storedStep(step)
+    assert.strictEqual(buriedStep?.status, "FAILED")
+    assert.strictEqual(buriedStep?.exitStatus.code, "OWNER_DIED")
+    deepStrictEqual(buriedStep?.endTime, Option.some(now))
+    deepStrictEqual(live.restartOf, Option.some(dead.id))
+    deepStrictEqual(live.owner, Option.some("live"))
+  }),
+  "P2: an owner that is known to be gone is taken over before its lease expires": Effect.gen(function*() {
+    const first = yield* Kit.launchFresh({ owner: "gone" })
+    const second = yield* Kit.launch(first.instance.jobName, { isOwnerGone: (owner) => owner === "gone" })
+    deepStrictEqual(second.restartOf, Option.some(first.id))
+  }),
+  "P2, LAUNCH-5: the burial of a dead owner's execution stays although the launch is refused": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const first = yield* Kit.launchFresh()
+    yield* Kit.expireLease(first)
+    const error = yield* Effect.flip(Kit.launch(first.instance.jobName, { restartable: false }))
+    assert.strictEqual(error._tag, "JobRestartRefused")
+    assert.strictEqual((yield* repository.jobExecution(first.id)).exitStatus.code, "OWNER_DIED")
+  }),
+  "P2: after a take-over the old owner can write nothing": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const { dead, ended, live, step } = yield* takeover
+    const before = yield* repository.stepExecutions(dead.id)
+    yield* lost(dead.id, repository.updateJobExecution({ ...dead, status: "COMPLETED" }))
+    yield* lost(dead.id, repository.updateStepExecution(dead, { ...step, status: "COMPLETED" }))
+    yield* lost(dead.id, repository.updateStepExecution(dead, { ...ended, status: "STARTED" }))
+    yield* lost(dead.id, repository.renewLease(dead, 60_000))
+    yield* lost(dead.id, Kit.createStep(dead, "third"))
+    assert.strictEqual((yield* repository.jobExecution(dead.id)).exitStatus.code, "OWNER_DIED")
+    deepStrictEqual(yield* repository.stepExecutions(dead.id), before)
+    assert.strictEqual(yield* repository.renewLease(live, 60_000), "STARTING")
+  }),
+  "P1, P2: a zombie in an open transaction rolls back": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const { transact } = yield* Transactor
+    const { dead, step } = yield* takeover
+    const item = yield* Kit.skipped(step, "from the dead")
+    const zombie = transact(
+      Effect.zipRight(repository.addSkippedItems(step, [item]), repository.updateStepExecution(dead, step))
+    )
+    yield* lost(dead.id, zombie)
+    deepStrictEqual(yield* Kit.messages(dead.id), [])
+  }),
+  "a save that follows other commits or rollbacks than those that are stored writes nothing": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const first = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(first, "load")
+    const committed = { ...step, counts: { ...step.counts, read: 5, commit: 1 } }
+    const rolledBack = { ...step, counts: { ...step.counts, rollback: 1 } }
+    yield* repository.updateStepExecution(first, committed, step)
+    yield* lost(first.id, repository.updateStepExecution(first, rolledBack, step))
+    yield* lost(first.id, repository.updateStepExecution(first, committed, rolledBack))
+    deepStrictEqual((yield* Kit.storedStep(step))?.counts, committed.counts)
+    yield* repository.updateStepExecution(first, rolledBack, committed)
+    deepStrictEqual((yield* Kit.storedStep(step))?.counts, rolledBack.counts)
+  }),
+  "P2: a lease that is renewed keeps the execution": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const first = yield* Kit.launchFresh()
+    yield* Kit.expireLease(first)
+    assert.strictEqual(yield* repository.renewLease(first, 60_000), "STARTING")
+    const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
+    assert.strictEqual(error._tag, "JobExecutionAlreadyRunning")
+  }),
+  "P2: saving a step renews a lease that is running out": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const first = yield* Kit.launchFresh({ leaseMillis: 3_600_000 })
+    const step = yield* Kit.createStep(first, "load")
+    yield* Kit.expireLease(first)
+    yield* repository.updateStepExecution(first, step)
+    const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
+    assert.isAbove(error._tag === "JobExecutionAlreadyRunning" ? error.leaseLeftMillis ?? 0 : 0, 2_700_000)
+  }),
+  "P2: dead executions are found, live and ended ones are not": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const [live, expired, gone, ended] = yield* Effect.all([
+      Kit.launchFresh({ owner: "live" }),
+      Kit.launchFresh({ owner: "expired" }),
+      Kit.launchFresh({ owner: "gone" }),
+      Kit.launchFresh({ owner: "gone" })
+    ])
+    yield* Kit.expireLease(expired)
+    yield* Kit.setStatus(ended, "COMPLETED")
+    const found = yield* repository.expiredExecutions((owner) => owner === "gone")
+    const ids = found.map(({ id }) => id)
+    deepStrictEqual([live, expired, gone, ended].map(({ id }) => ids.includes(id)), [false, true, true, false])
+  })
+}

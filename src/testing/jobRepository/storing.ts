@@ -1,0 +1,129 @@
+/**
+ * What is written is what is read.
+ */
+import { assert } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import type { Json } from "../../base/json.js"
+import { JobRepository } from "../../ports/JobRepository.js"
+import * as Counts from "../../vocabulary/Counts.js"
+import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import * as ExitStatus from "../../vocabulary/ExitStatus.js"
+import type { JobExecution } from "../../vocabulary/JobExecution.js"
+import type { StepExecution } from "../../vocabulary/StepExecution.js"
+import type { Cases } from "./kit.js"
+import * as Kit from "./kit.js"
+
+/** Values that stores are known to change: JSON types of databases, text columns, doubles. */
+const difficult: ReadonlyArray<Json> = [
+  "Grüße, 世界, 👩‍👩‍👧, \u202E, ' \" \\ \n $1 ?",
+  "before\u0000after",
+  "unpaired \uD800 surrogate",
+  { "": 0, "__proto__x": 1, "a.b": [], "ключ\u0000": {} },
+  { z: 1, a: 2 },
+  [1e21, 5e-324, 1.7976931348623157e308, 9007199254740991, 0.1, -1],
+  [null, true, false, [[[]]]],
+  "x".repeat(100_000)
+]
+
+const contextOf = (value: Json) => ExecutionContext.fromEntries({ value })
+
+/** @internal */
+export const storing: Cases = {
+  "CTX-1, REPO-17: contexts and checkpoints come back exactly": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(execution, "load")
+    for (const value of difficult) {
+      const saved = { ...step, context: contextOf(value), checkpoint: Option.some(value) }
+      yield* repository.updateStepExecution(execution, saved)
+      const read = yield* Kit.storedStep(step)
+      deepStrictEqual(read?.context.entries, saved.context.entries)
+      deepStrictEqual(read?.checkpoint, saved.checkpoint)
+      yield* repository.updateJobExecution({ ...execution, context: contextOf(value) })
+      deepStrictEqual((yield* repository.jobExecution(execution.id)).context.entries, { value })
+    }
+  }),
+  "HAND-15: a new step execution is stored with the context and checkpoint it starts from": Effect.gen(function*() {
+    const execution = yield* Kit.launchFresh()
+    for (const value of difficult) {
+      const step = yield* Kit.createStep(execution, "load", { context: contextOf(value), checkpoint: value })
+      deepStrictEqual(step.checkpoint, Option.some(value))
+      deepStrictEqual(yield* Kit.storedStep(step), step)
+    }
+  }),
+  "PARAM-1: parameter values come back exactly": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const parameters = difficult.map((value, index) => Kit.parameter(`parameter ${index}`, value, index % 2 === 0))
+    const execution = yield* Kit.launchFresh({ parameters })
+    deepStrictEqual((yield* repository.jobExecution(execution.id)).parameters, parameters)
+  }),
+  "EXEC-2: every field of a job execution that its owner saves is kept, times to the millisecond": Effect.gen(
+    function*() {
+      const repository = yield* JobRepository
+      const launched = yield* Kit.launchFresh()
+      const saved: JobExecution = {
+        ...launched,
+        status: "FAILED",
+        exitStatus: ExitStatus.make("FAILED EARLY", "the disk is full"),
+        startTime: Option.some(DateTime.unsafeMake(1_700_000_000_123)),
+        endTime: Option.some(DateTime.unsafeMake(4_102_444_799_999)),
+        context: contextOf(1)
+      }
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* repository.updateJobExecution(saved), "FAILED")
+      deepStrictEqual(yield* repository.jobExecution(launched.id), {
+        ...saved,
+        lastUpdated: yield* DateTime.now
+      })
+    }
+  ),
+  "EXEC-5: every field of a step execution that its owner saves is kept": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(execution, "load", { checkpoint: 7 })
+    const saved: StepExecution = {
+      ...step,
+      status: "STOPPED",
+      exitStatus: ExitStatus.make("STOPPED", "by request"),
+      counts: Counts.make({
+        read: 1,
+        write: 2,
+        filter: 3,
+        readSkip: 4,
+        processSkip: 5,
+        writeSkip: 6,
+        commit: 7,
+        rollback: 5_000_000_000
+      }),
+      endTime: Option.some(DateTime.unsafeMake(1_700_000_000_001)),
+      checkpoint: Option.none()
+    }
+    yield* TestClock.adjust("1 millis")
+    assert.strictEqual(yield* repository.updateStepExecution(execution, saved), "STARTING")
+    deepStrictEqual(yield* Kit.storedStep(step), { ...saved, lastUpdated: yield* DateTime.now })
+  }),
+  "SKIP-12: skipped items come back exactly, in the order of insertion": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(execution, "load", { checkpoint: { line: 12 } })
+    const other = yield* Kit.createStep(execution, "other")
+    const items = yield* Effect.forEach(difficult, (value, index) => Kit.skipped(step, `bad ${index}`, value))
+    const late = yield* Kit.skipped(other, "without an item")
+    yield* repository.addSkippedItems(step, items)
+    yield* repository.addSkippedItems(other, [late])
+    yield* repository.addSkippedItems(step, [])
+    deepStrictEqual(yield* repository.skippedItems(execution.id), [...items, late])
+  }),
+  "SKIP-12: more skipped items than fit one statement are stored": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(execution, "load")
+    const items = yield* Effect.forEach(Array.from({ length: 1_201 }), (_, index) => Kit.skipped(step, `${index}`))
+    yield* repository.addSkippedItems(step, items)
+    deepStrictEqual(yield* Kit.messages(execution.id), items.map(({ message }) => message))
+  })
+}

@@ -1,0 +1,439 @@
+/**
+ * Every error the library itself can fail with.
+ *
+ * Each one carries what happened as data and says in one line what happened,
+ * where, and what to do about it. Errors of your own readers, processors and
+ * writers are never wrapped in one of these.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+import * as Schema from "effect/Schema"
+import { didYouMean, ownerInWords, plural, quoted, rootMessage, withoutAdvice } from "../base/text.js"
+import { BatchStatus } from "./BatchStatus.js"
+
+/**
+ * Why a storage operation failed, in terms of what helps: `transient` – trying
+ * again may work; `conflict` – somebody else was faster; `data` – the data is
+ * refused; `fatal` – the store is unusable as it is.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const FailureReason: Schema.Literal<["transient", "conflict", "data", "fatal"]> = Schema.Literal(
+  "transient",
+  "conflict",
+  "data",
+  "fatal"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type FailureReason = typeof FailureReason.Type
+
+/**
+ * Represents parameters that a job cannot be started with: all problems at once
+ * (VALID-1, D13). Nothing has been written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidJobParameters extends Schema.TaggedError<InvalidJobParameters>()("InvalidJobParameters", {
+  jobName: Schema.optional(Schema.String),
+  problems: Schema.Array(Schema.Struct({ parameter: Schema.String, message: Schema.String }))
+}) {
+  override get message(): string {
+    const problems = this.problems.map(({ message, parameter }) =>
+      `${parameter === "" ? "the parameters" : parameter} ${message}`
+    )
+    return `${ofJob(this.jobName, "The parameters")} are not valid: ${problems.join("; ")}`
+  }
+}
+
+/**
+ * Represents the launch of an instance that has nothing left to do: it completed,
+ * or was abandoned (LAUNCH-4, D9). With `abandoning` it is about the attempt to
+ * abandon an execution that completed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobInstanceAlreadyComplete
+  extends Schema.TaggedError<JobInstanceAlreadyComplete>()("JobInstanceAlreadyComplete", {
+    jobName: Schema.String,
+    parameters: Schema.String,
+    executionId: Schema.Number,
+    status: BatchStatus,
+    abandoning: Schema.optional(Schema.Boolean)
+  })
+{
+  override get message(): string {
+    const parameters = this.parameters === "" ? "without parameters" : `with parameters ${this.parameters}`
+    return `Job "${this.jobName}" ${parameters} is ${this.status} already (execution ${this.executionId}): ` +
+      (this.abandoning === true ? "there is nothing to abandon" : "change an identifying parameter to run it again")
+  }
+}
+
+/**
+ * Represents the launch of an instance that another execution is working on
+ * (LAUNCH-4, JOB-6). `leaseLeftMillis` is the time until that execution counts as
+ * dead unless its owner gives a sign of life; `here` says that its owner is the
+ * process that asks.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobExecutionAlreadyRunning
+  extends Schema.TaggedError<JobExecutionAlreadyRunning>()("JobExecutionAlreadyRunning", {
+    jobName: Schema.String,
+    executionId: Schema.Number,
+    owner: Schema.optional(Schema.String),
+    here: Schema.optional(Schema.Boolean),
+    since: Schema.optional(Schema.DateTimeUtc),
+    leaseLeftMillis: Schema.optional(Schema.Number)
+  })
+{
+  override get message(): string {
+    const here = this.here === true
+    const owner = here ? " in this very process" : this.owner === undefined ? "" : ` in ${ownerInWords(this.owner)}`
+    const since = this.since === undefined ? "" : ` since ${DateTime.formatIso(this.since)}`
+    const lease = here || this.leaseLeftMillis === undefined
+      ? ""
+      : `; if its process is dead, it can be taken over in ${Math.ceil(this.leaseLeftMillis / 1000)} s`
+    return `Job "${this.jobName}" is already running as execution ${this.executionId}${owner}${since}: ` +
+      `wait for it or stop it${lease}`
+  }
+}
+
+/**
+ * Represents a restart that the rules do not allow (LAUNCH-4, LAUNCH-5, HAND-4).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobRestartRefused extends Schema.TaggedError<JobRestartRefused>()("JobRestartRefused", {
+  jobName: Schema.String,
+  executionId: Schema.optional(Schema.Number),
+  reason: Schema.Literal("notRestartable", "unknownStatus", "stepUnknown", "stepAbandoned"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    const execution = this.executionId === undefined ? "" : ` after execution ${this.executionId}`
+    return `Job "${this.jobName}" cannot be restarted${execution}: ${this.detail}`
+  }
+}
+
+/**
+ * Represents a step that has been started as often as it may be (HAND-6). The job
+ * fails.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StepStartLimitExceeded extends Schema.TaggedError<StepStartLimitExceeded>()("StepStartLimitExceeded", {
+  step: Schema.String,
+  startLimit: Schema.Number,
+  starts: Schema.Number
+}) {
+  override get message(): string {
+    return `Step "${this.step}" has been started ${plural(this.starts, "time")} and its start limit is ` +
+      `${this.startLimit}: raise the limit or run the job with another identifying parameter`
+  }
+}
+
+/**
+ * Represents one bad item more than the step may skip. `cause` is the error of
+ * that item; `limit` is text where the policy is more than a number.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SkipLimitExceeded extends Schema.TaggedError<SkipLimitExceeded>()("SkipLimitExceeded", {
+  step: Schema.String,
+  limit: Schema.Union(Schema.Number, Schema.String),
+  skips: Schema.Number,
+  cause: Schema.Defect
+}) {
+  override get message(): string {
+    return `Step "${this.step}" met a bad item after ${plural(this.skips, "skip")} and its skip limit is ` +
+      `${this.limit}${withoutAdvice(because(this.cause))}; mend the input or raise the limit, then restart`
+  }
+}
+
+/**
+ * Represents an execution that another process has taken over, or may take over at
+ * any moment: this process could not renew its lease. What it had not committed is
+ * discarded; if nobody had taken over by then, its rows end as STOPPED.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OwnershipLost extends Schema.TaggedError<OwnershipLost>()("OwnershipLost", {
+  executionId: Schema.Number,
+  epoch: Schema.Number
+}) {
+  override get message(): string {
+    return `Execution ${this.executionId} was taken over by another process, or may be, because this one could not ` +
+      `renew its lease (epoch ${this.epoch}): look at the newest execution of the job; ` +
+      "if this happens to healthy processes, lengthen the lease"
+  }
+}
+
+/**
+ * Represents a failure of the store that holds the executions.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobRepositoryError extends Schema.TaggedError<JobRepositoryError>()("JobRepositoryError", {
+  operation: Schema.String,
+  reason: FailureReason,
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `The job repository failed in ${this.operation}: ${this.detail} (${this.reason}: ${ADVICE[this.reason]})`
+  }
+}
+
+/**
+ * Represents a transaction that could not be begun, committed or rolled back, or
+ * whose connection broke in the middle. After a failed commit the outcome is not
+ * known.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransactionError extends Schema.TaggedError<TransactionError>()("TransactionError", {
+  reason: FailureReason,
+  phase: Schema.Literal("begin", "body", "commit", "rollback"),
+  sqlState: Schema.optional(Schema.String),
+  cause: Schema.Defect
+}) {
+  override get message(): string {
+    const state = this.sqlState === undefined ? "" : `, SQLSTATE ${this.sqlState}`
+    return `A transaction failed in its ${this.phase}${state}${because(this.cause)} ` +
+      `(${this.reason}: ${ADVICE[this.reason]})`
+  }
+}
+
+/**
+ * Represents an execution id that the repository does not have.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoSuchJobExecution extends Schema.TaggedError<NoSuchJobExecution>()("NoSuchJobExecution", {
+  executionId: Schema.Number
+}) {
+  override get message(): string {
+    return `There is no job execution ${this.executionId}: list the executions of the job to find its id`
+  }
+}
+
+/**
+ * Represents an instance id that the repository does not have.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoSuchJobInstance extends Schema.TaggedError<NoSuchJobInstance>()("NoSuchJobInstance", {
+  instanceId: Schema.Number
+}) {
+  override get message(): string {
+    return `There is no job instance ${this.instanceId}: list the instances of the job to find its id`
+  }
+}
+
+/**
+ * Represents a job name that nobody has registered.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoSuchJob extends Schema.TaggedError<NoSuchJob>()("NoSuchJob", {
+  name: Schema.String,
+  known: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    const known = this.known.length === 0 ? "no job is registered" : `the jobs are ${quoted(this.known)}`
+    return `There is no job "${this.name}"${didYouMean(this.name, this.known)}: ${known}`
+  }
+}
+
+/**
+ * Represents the attempt to stop an execution that is over.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobExecutionNotRunning extends Schema.TaggedError<JobExecutionNotRunning>()("JobExecutionNotRunning", {
+  executionId: Schema.Number,
+  status: BatchStatus
+}) {
+  override get message(): string {
+    return `Execution ${this.executionId} is not running, it is ${this.status}: there is nothing to stop`
+  }
+}
+
+/**
+ * Represents a job that ended, but not as COMPLETED, and without an error of its
+ * own: it was stopped, or its flow ended it as failed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobNotCompleted extends Schema.TaggedError<JobNotCompleted>()("JobNotCompleted", {
+  jobName: Schema.String,
+  executionId: Schema.Number,
+  status: BatchStatus,
+  exitCode: Schema.String
+}) {
+  override get message(): string {
+    return `Job "${this.jobName}" ended as ${this.status} with exit code "${this.exitCode}" ` +
+      `(execution ${this.executionId}): run it again with the same parameters to go on`
+  }
+}
+
+/**
+ * Represents an entry of an execution context that does not fit its key's schema.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnreadableContextKey extends Schema.TaggedError<UnreadableContextKey>()("UnreadableContextKey", {
+  key: Schema.String,
+  scope: Schema.optional(Schema.String),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    const scope = this.scope === undefined ? "" : ` of ${this.scope}`
+    return `The entry "${this.key}"${scope} does not fit its schema: ${this.detail}; ` +
+      "accept the stored form in the schema, or use another key"
+  }
+}
+
+/**
+ * Represents a stored position from which a reader cannot go on. `advice` is what
+ * helps, where the reader knows more about that than this error.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnreadablePosition extends Schema.TaggedError<UnreadablePosition>()("UnreadablePosition", {
+  reader: Schema.String,
+  detail: Schema.String,
+  advice: Schema.optional(Schema.String)
+}) {
+  override get message(): string {
+    const advice = this.advice ??
+      "restart with the component that stored it, or run the job with another identifying parameter"
+    return `"${this.reader}" cannot go on from its stored state: ${this.detail}; ${advice}`
+  }
+}
+
+/**
+ * Represents a step that was stopped before it was done. A restart goes on from
+ * its last commit.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StepInterrupted extends Schema.TaggedError<StepInterrupted>()("StepInterrupted", {
+  step: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `Step "${this.step}" was interrupted: ${this.detail}; a restart goes on from its last commit`
+  }
+}
+
+/**
+ * Represents a job or a part of one that cannot work as defined: all defects at
+ * once. Thrown where the definition is made, never during a run.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobDefinitionError extends Schema.TaggedError<JobDefinitionError>()("JobDefinitionError", {
+  jobName: Schema.optional(Schema.String),
+  defects: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `${ofJob(this.jobName, "The definition")} cannot work: ${this.defects.join("; ")}`
+  }
+}
+
+/**
+ * Represents an exit code for which the flow has no way on (FLOW-6). The job
+ * fails; the step keeps its status.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnroutedExitCode extends Schema.TaggedError<UnroutedExitCode>()("UnroutedExitCode", {
+  state: Schema.String,
+  code: Schema.String
+}) {
+  override get message(): string {
+    return `"${this.state}" ended with exit code "${this.code}", for which there is no transition: ` +
+      `add a case for "${this.code}" or "*"`
+  }
+}
+
+/**
+ * Why the earlier executions of an instance forbid another one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type LaunchRefused = JobInstanceAlreadyComplete | JobExecutionAlreadyRunning | JobRestartRefused
+
+/**
+ * What can keep a run from beginning: its parameters, earlier executions, or the
+ * store.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type LaunchError = InvalidJobParameters | LaunchRefused | JobRepositoryError
+
+/**
+ * What the engine itself can fail with while a job runs.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type EngineError =
+  | JobRestartRefused
+  | StepStartLimitExceeded
+  | SkipLimitExceeded
+  | StepInterrupted
+  | OwnershipLost
+  | JobRepositoryError
+  | TransactionError
+  | UnreadableContextKey
+  | UnreadablePosition
+  | UnroutedExitCode
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const ADVICE: Readonly<Record<FailureReason, string>> = {
+  transient: "trying again may help",
+  conflict: "somebody else was faster; look at the current state and try again",
+  data: "the data was refused; trying again will not help",
+  fatal: "check that the store is reachable and its schema is up to date"
+}
+
+/** What the cause says, when it says anything. */
+const because = (cause: unknown): string => {
+  const message = rootMessage(cause)
+  return message === "" ? "" : `: ${message}`
+}
+
+const ofJob = (jobName: string | undefined, what: string): string =>
+  jobName === undefined ? what : `${what} of job "${jobName}"`

@@ -1,4 +1,0 @@
-import * as JobRepository from "../src/JobRepository.js"
-import * as JobRepositorySuite from "../src/testing/JobRepositorySuite.js"
-
-JobRepositorySuite.suite("memory", JobRepository.layerMemory)

@@ -1,0 +1,51 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as FastCheck from "effect/FastCheck"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import { hasHappened, mayHaveCommitted } from "../../../src/engine/step/doubt.js"
+import { TransactionError } from "../../../src/vocabulary/BatchError.js"
+import * as StepExecution from "../../../src/vocabulary/StepExecution.js"
+
+const made = StepExecution.make({ id: 1, jobExecutionId: 1, stepName: "load", createTime: DateTime.unsafeMake(0) })
+
+const row = FastCheck.record({ read: FastCheck.nat(3), commit: FastCheck.nat(3), checkpoint: FastCheck.nat(3) }).map(
+  ({ checkpoint, commit, read }): StepExecution.StepExecution => ({
+    ...made,
+    counts: { ...made.counts, read, commit },
+    checkpoint: Option.some(checkpoint)
+  })
+)
+
+const error = (phase: "begin" | "body" | "commit") =>
+  Cause.fail(new TransactionError({ phase, reason: "transient", cause: "gone" }))
+
+describe("a commit without an answer", () => {
+  it.prop("has happened if the row is what it made of it, or what followed it", [
+    row,
+    row,
+    FastCheck.integer({ min: 1 })
+  ], ([
+    before,
+    attempted,
+    more
+  ]) => {
+    const follower = { ...before, counts: { ...before.counts, commit: before.counts.commit + more } }
+    assert.isTrue(hasHappened(before, attempted, attempted))
+    assert.isTrue(hasHappened(before, attempted, follower))
+  })
+
+  it.prop("has not happened if the row is still that from before", [row, row], ([before, attempted]) => {
+    const other = { ...attempted, counts: { ...attempted.counts, commit: before.counts.commit + 1 } }
+    assert.isFalse(hasHappened(before, other, before))
+  })
+
+  it("is one that was lost or interrupted, and none that was refused before", () => {
+    assert.isTrue(mayHaveCommitted(error("commit")))
+    assert.isTrue(mayHaveCommitted(Cause.interrupt(FiberId.none)))
+    assert.isFalse(mayHaveCommitted(error("body")))
+    assert.isFalse(mayHaveCommitted(error("begin")))
+    assert.isFalse(mayHaveCommitted(Cause.die("broken")))
+  })
+})

@@ -1,0 +1,70 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
+import { endingOf } from "../../../src/engine/step/outcome.js"
+import { type BatchStatus, ExitStatus } from "../../../src/index.js"
+
+/** A step whose code has left its status and exit status alone, but for these. */
+const step = (changes: Partial<Parameters<typeof endingOf>[1]> = {}): Parameters<typeof endingOf>[1] => ({
+  stopping: false,
+  status: "STARTED",
+  exitStatus: ExitStatus.EXECUTING,
+  ...changes
+})
+
+const completed = () => "COMPLETED"
+
+const ends = (
+  ending: ReturnType<typeof endingOf>,
+  status: BatchStatus.BatchStatus,
+  ...exit: readonly [code: string, ...messages: ReadonlyArray<string>]
+) => assert.deepStrictEqual(ending, { status, exitStatus: ExitStatus.make(...exit) })
+
+const interrupted = Cause.interrupt(FiberId.none)
+
+describe("how a step ended", () => {
+  it("STEP-5, STEP-21: without trouble it is COMPLETED, without a message", () => {
+    ends(endingOf(Exit.void, step(), completed), "COMPLETED", "COMPLETED")
+  })
+
+  it("STEP-5, EXIT-5: an exit status that its code has chosen goes before the one of its definition", () => {
+    const chosen = step({ exitStatus: ExitStatus.make("ODD", "seen") })
+    ends(endingOf(Exit.void, chosen, completed), "COMPLETED", "ODD", "seen")
+    ends(endingOf(Exit.void, chosen, () => "COMPLETED WITH SKIPS"), "COMPLETED", "ODD", "seen")
+    ends(endingOf(Exit.void, step(), () => "COMPLETED WITH SKIPS"), "COMPLETED", "COMPLETED WITH SKIPS")
+  })
+
+  it("STEP-10: a status that its code has raised stays", () => {
+    ends(endingOf(Exit.void, step({ status: "FAILED" }), completed), "FAILED", "COMPLETED")
+    ends(endingOf(Exit.fail("no"), step({ status: "UNKNOWN" }), completed), "UNKNOWN", "FAILED", "no")
+  })
+
+  it("STEP-9, STEP-11: a request to stop is STOPPED when the body ended well, and does not hide a failure", () => {
+    const stopping = step({ stopping: true })
+    ends(endingOf(Exit.void, stopping, completed), "STOPPED", "STOPPED", "stopped on request")
+    ends(endingOf(Exit.fail("no"), stopping, completed), "FAILED", "FAILED", "no")
+  })
+
+  it("STEP-11, LIFE-14: a failure and a defect are FAILED, one that came with an interruption too", () => {
+    ends(endingOf(Exit.fail("no"), step(), completed), "FAILED", "FAILED", "no")
+    assert.strictEqual(endingOf(Exit.die(new Error("broken")), step(), completed).status, "FAILED")
+    ends(
+      endingOf(Exit.failCause(Cause.sequential(interrupted, Cause.fail("no"))), step(), completed),
+      "FAILED",
+      "FAILED",
+      "no"
+    )
+  })
+
+  it("STEP-11: what its code made of the exit status stays beside the failure", () => {
+    const odd = step({ exitStatus: ExitStatus.make("ODD", "seen") })
+    ends(endingOf(Exit.fail("no"), odd, completed), "FAILED", "ODD", "seen", "no")
+    const noop = step({ exitStatus: ExitStatus.make("NOOP", "seen") })
+    ends(endingOf(Exit.fail("no"), noop, completed), "FAILED", "FAILED", "seen", "no")
+  })
+
+  it("STEP-24, HAND-12: an interruption alone is STOPPED", () => {
+    ends(endingOf(Exit.failCause(interrupted), step(), completed), "STOPPED", "STOPPED", "interrupted")
+  })
+})

@@ -1,0 +1,4 @@
+import * as JobRepository from "../../src/ports/JobRepository.js"
+import * as JobRepositorySuite from "../../src/testing/JobRepositorySuite.js"
+
+JobRepositorySuite.suite("memory", JobRepository.layerMemory)

@@ -1,0 +1,146 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as FastCheck from "effect/FastCheck"
+import { pipe } from "effect/Function"
+import * as Hash from "effect/Hash"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { UnreadableContextKey } from "../../src/vocabulary/BatchError.js"
+import * as ExecutionContext from "../../src/vocabulary/ExecutionContext.js"
+
+const { ExecutionContext: Context, get, key, remove, set } = ExecutionContext
+
+const Value = Schema.Struct({
+  id: Schema.Int,
+  when: Schema.DateTimeUtc,
+  tags: Schema.Array(Schema.String),
+  note: Schema.optional(Schema.NullOr(Schema.String)),
+  big: Schema.BigInt
+})
+type Contexts = ExecutionContext.ExecutionContext
+const value = key("value", Value)
+const number = key("n", Schema.Int)
+const valueOf = <A>(context: ExecutionContext.ExecutionContext, name: ExecutionContext.Key<A>) =>
+  Option.getOrThrow(Either.getOrThrow(get(context, name)))
+
+describe("ExecutionContext", () => {
+  it.prop("CTX-1: set then get gives the value back, also after storage", [Context, Value], ([context, a]) => {
+    const written = set(context, value, a)
+    const stored = Either.getOrThrow(ExecutionContext.fromJson(ExecutionContext.toJson(written)))
+    // an optional member that is undefined is stored as absent
+    const expected = Schema.decodeSync(Schema.parseJson(Value))(Schema.encodeSync(Schema.parseJson(Value))(a))
+    assert.deepStrictEqual(valueOf(written, value), expected)
+    assert.deepStrictEqual(valueOf(stored, value), expected)
+    assert.isTrue(Equal.equals(stored, written))
+  })
+
+  it.prop("CTX-2: set leaves the other entries and the original alone", [Context, Schema.Int], ([context, n]) => {
+    const before = ExecutionContext.toJson(context)
+    const others = (self: ExecutionContext.ExecutionContext) => ExecutionContext.toJson(remove(self, number))
+    assert.strictEqual(others(set(context, number, n)), others(context))
+    assert.strictEqual(ExecutionContext.toJson(context), before)
+  })
+
+  it.prop("CTX-2: a context changes only when a value does", [Context, Schema.Int, Schema.Int], ([context, a, b]) => {
+    const once = set(context, number, a)
+    assert.strictEqual(set(once, number, a), once)
+    assert.strictEqual(Equal.equals(set(once, number, b), once), a === b)
+  })
+
+  it.prop("CTX-3: remove after set is the original", [Context, Schema.Int], ([context, n]) => {
+    const without = remove(context, number)
+    assert.strictEqual(remove(without, number), without)
+    const again = pipe(without, set(number, n), remove(number))
+    assert.isTrue(Equal.equals(again, without))
+    assert.isFalse(ExecutionContext.has(again, number))
+    assert.isTrue(ExecutionContext.has(set(again, number, n), number))
+  })
+
+  it("CTX-4: absent is None, unreadable is a typed error that names the key", () => {
+    const context = ExecutionContext.fromEntries({ n: "one" })
+    assert.deepStrictEqual(get(ExecutionContext.empty, number), Either.right(Option.none()))
+    const error = Either.getOrThrow(Either.flip(get(context, number)))
+    assert.instanceOf(error, UnreadableContextKey)
+    assert.strictEqual(error.key, "n")
+    assert.include(error.message, `The entry "n" does not fit its schema: Expected`)
+  })
+
+  it("CTX-4: a null that was stored is a value", () => {
+    const nullable = key("n", Schema.NullOr(Schema.Int))
+    assert.deepStrictEqual(
+      pipe(ExecutionContext.empty, set(nullable, null), get(nullable)),
+      Either.right(Option.some(null))
+    )
+  })
+
+  it("refuses a value that the schema or JSON cannot hold", () => {
+    const loose = key("n", Schema.Number)
+    assert.throws(() => set(ExecutionContext.empty, number, 1.5), UnreadableContextKey)
+    assert.throws(() => set(ExecutionContext.empty, loose, NaN), /JSON cannot hold the number NaN/)
+    assert.isTrue(Either.isLeft(ExecutionContext.setEither(ExecutionContext.empty, loose, Infinity)))
+    assert.deepStrictEqual(
+      Either.map(ExecutionContext.setEither(ExecutionContext.empty, loose, 1), ExecutionContext.toJson),
+      Either.right(`{"n":1}`)
+    )
+  })
+
+  it.prop("CTX-6: equality is that of the entries, whatever their order", [Context], ([context]) => {
+    const same = ExecutionContext.fromEntries(Object.fromEntries(Object.entries(context.entries).reverse()))
+    assert.isTrue(Equal.equals(context, same))
+    assert.strictEqual(Hash.hash(context), Hash.hash(same))
+  })
+
+  it.prop("merge prefers the second and has empty as neutral", [Context, Context], ([a, b]) => {
+    const both = ExecutionContext.merge(a, b)
+    assert.deepStrictEqual({ ...both.entries }, { ...a.entries, ...b.entries })
+    assert.isTrue(Equal.equals(ExecutionContext.merge(a, ExecutionContext.empty), a))
+    assert.isTrue(Equal.equals(pipe(ExecutionContext.empty, ExecutionContext.merge(a)), a))
+  })
+
+  it.prop("rebase gives the changes of both, and where both changed the same, those of the second", [
+    FastCheck.array(
+      FastCheck.tuple(FastCheck.constantFrom("a", "b", "__proto__", "d"), FastCheck.integer({ min: 0, max: 2 })),
+      {
+        minLength: 3,
+        maxLength: 3
+      }
+    ),
+    Context,
+    Context
+  ], ([pairs, a, b]) => {
+    const only = (name: string, n: number) => ExecutionContext.fromEntries(Object.fromEntries([[name, n]]))
+    const [base, mine, theirs] = pairs.map(([name, n]) => only(name, n)) as [Contexts, Contexts, Contexts]
+    const entries = new Map(Object.entries(theirs.entries))
+    for (const name of ["a", "b", "__proto__", "d"]) {
+      const [before, now] = [base, mine].map(({ entries }) => new Map(Object.entries(entries)).get(name))
+      if (before !== now) {
+        now === undefined ? entries.delete(name) : entries.set(name, now)
+      }
+    }
+    const rebased = ExecutionContext.rebase(base, mine, theirs)
+    assert.deepStrictEqual(new Map(Object.entries(rebased.entries)), entries)
+    assert.isTrue(Equal.equals(ExecutionContext.rebase(a, a, b), b))
+    assert.isTrue(Equal.equals(ExecutionContext.rebase(a, b, a), b))
+  })
+
+  it.prop("fromJson is total", [FastCheck.oneof(FastCheck.string(), FastCheck.json())], ([text]) => {
+    Either.match(ExecutionContext.fromJson(text), {
+      onLeft: (detail) => assert.isAbove(detail.length, 0),
+      onRight: (context) => assert.deepStrictEqual(context.entries, JSON.parse(text))
+    })
+  })
+
+  it.prop("the schema stores a plain JSON object", [Context], ([context]) => {
+    const encoded = Schema.encodeSync(Context)(context)
+    assert.deepStrictEqual(encoded, context.entries)
+    assert.isTrue(Equal.equals(Schema.decodeSync(Context)(encoded), context))
+  })
+
+  it("prints its entries", () => {
+    const context = ExecutionContext.fromEntries({ n: 1 })
+    assert.deepStrictEqual(JSON.parse(String(context)), { _id: "ExecutionContext", entries: { n: 1 } })
+    assert.isTrue(ExecutionContext.isExecutionContext(context))
+    assert.isFalse(ExecutionContext.isExecutionContext({ entries: {} }))
+  })
+})

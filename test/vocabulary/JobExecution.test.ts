@@ -1,0 +1,76 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Equal from "effect/Equal"
+import { pipe } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as BatchStatus from "../../src/vocabulary/BatchStatus.js"
+import * as ExecutionContext from "../../src/vocabulary/ExecutionContext.js"
+import * as ExitStatus from "../../src/vocabulary/ExitStatus.js"
+import * as JobExecution from "../../src/vocabulary/JobExecution.js"
+
+const at = (millis: number) => DateTime.unsafeMake(millis)
+const instance = { id: 1, jobName: "import", jobKey: "ab", createTime: at(0) }
+const fresh = JobExecution.make({ id: 7, instance, createTime: at(0) })
+const { BatchStatus: Status } = BatchStatus
+
+describe("JobExecution", () => {
+  it("EXEC-2, LAUNCH-10: a new execution is STARTING, UNKNOWN and without times", () => {
+    assert.strictEqual(fresh.status, "STARTING")
+    assert.strictEqual(fresh.exitStatus, ExitStatus.UNKNOWN)
+    assert.deepStrictEqual([fresh.startTime, fresh.endTime, fresh.owner], [Option.none(), Option.none(), Option.none()])
+    assert.strictEqual(fresh.context, ExecutionContext.empty)
+    assert.deepStrictEqual([fresh.parameters, fresh.epoch, fresh.restartOf], [[], 0, Option.none()])
+    const restarted = JobExecution.make({ id: 8, instance, createTime: at(1), owner: "me", epoch: 3, restartOf: 7 })
+    assert.deepStrictEqual([restarted.owner, restarted.epoch, restarted.restartOf], [
+      Option.some("me"),
+      3,
+      Option.some(7)
+    ])
+  })
+
+  it("EXEC-2: start and end set times, and start keeps a requested stop", () => {
+    const run = pipe(fresh, JobExecution.start(at(10)), JobExecution.end(at(250)))
+    assert.strictEqual(run.status, "STARTED")
+    assert.deepStrictEqual(run.lastUpdated, at(250))
+    assert.deepStrictEqual(JobExecution.duration(run), Option.some(Duration.millis(240)))
+    assert.deepStrictEqual(JobExecution.duration(fresh), Option.none())
+    assert.strictEqual(JobExecution.start(JobExecution.setStatus(fresh, "STOPPING"), at(1)).status, "STOPPING")
+  })
+
+  it.prop("EXEC-4: running, stopping and stopped follow the status", [Status], ([status]) => {
+    const execution = JobExecution.setStatus(fresh, status)
+    assert.strictEqual(JobExecution.isRunning(execution), BatchStatus.isRunning(status))
+    assert.strictEqual(JobExecution.isStopping(execution), status === "STOPPING")
+    assert.strictEqual(JobExecution.isStopped(execution), status === "STOPPED")
+  })
+
+  it.prop("ENUM-7: setStatus overwrites, upgradeStatus upgrades", [Status, Status], ([a, b]) => {
+    const execution = JobExecution.setStatus(fresh, a)
+    assert.strictEqual(pipe(execution, JobExecution.setStatus(b)).status, b)
+    assert.strictEqual(JobExecution.upgradeStatus(execution, b).status, BatchStatus.upgradeTo(a, b))
+  })
+
+  it("sets exit status and context", () => {
+    const context = ExecutionContext.fromEntries({ n: 1 })
+    const changed = pipe(fresh, JobExecution.setExitStatus(ExitStatus.FAILED), JobExecution.setContext(context))
+    assert.deepStrictEqual({ ...changed, exitStatus: fresh.exitStatus, context: fresh.context }, fresh)
+    assert.deepStrictEqual([changed.exitStatus, changed.context], [ExitStatus.FAILED, context])
+  })
+
+  it("EXEC-9: the last execution has the greatest create time, then the greatest id", () => {
+    const make = (id: number, time: number) => JobExecution.make({ id, instance, createTime: at(time) })
+    const sorted = [make(3, 5), make(9, 1), make(2, 5)].sort(JobExecution.Order)
+    assert.deepStrictEqual(sorted.map(({ id }) => id), [9, 2, 3])
+  })
+
+  it.prop("EXEC-2: survives storage as JSON text", [JobExecution.JobExecution], ([execution]) => {
+    const schema = Schema.parseJson(JobExecution.JobExecution)
+    const text = Schema.encodeSync(schema)(execution)
+    const back = Schema.decodeSync(schema)(text)
+    assert.strictEqual(Schema.encodeSync(schema)(back), text)
+    assert.isTrue(Equal.equals(back.context, execution.context))
+    assert.deepStrictEqual(back.exitStatus, execution.exitStatus)
+  })
+})
