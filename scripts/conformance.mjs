@@ -75,7 +75,7 @@ const idsIn = (text) => [...text.matchAll(/\b[A-Z][A-Z0-9]*-\d+[a-z]?\b/g)].map(
 
 /** Every title in the tests, in the exported suite too: what a test or a group is called, directly or in a table. */
 const readTitles = () =>
-  [...filesBelow("test"), ...filesBelow("src/testing/internal")].flatMap((file) => {
+  [...filesBelow("test"), ...filesBelow("src/testing/jobRepository")].flatMap((file) => {
     const text = Fs.readFileSync(Path.join(root, file), "utf8")
     const titles = []
     const visit = (node) => {

@@ -1,244 +1,124 @@
 /**
- * Enforces the layers: a module imports from its own layer or from one below, modules never form a cycle at run time, and
- * each place uses only the packages it may ask its users to install.
+ * Holds the house to its floors: a file imports from its own room or from a room below, types included; files never import
+ * each other in a circle at run time; files of decisions stay pure; and each room uses only the packages that it may ask its
+ * users to install.
  *
- * A new file in src/ needs a place in `layers` below; a file that fits no layer usually does two things.
+ * A room is a folder of src/; the rooms of `engine` are its folders. `--draw` prints the drawing that CONTRIBUTING shows,
+ * `--check FILE` fails when the drawing in FILE is not today's.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
 
-/** From the lowest layer up. Names are paths below src/ without `.ts`; a `*` at the end stands for any rest. */
-const layers = [
-  {
-    name: "L0 vocabulary",
-    modules: [
-      "BatchStatus",
-      "ExitStatus",
-      "ExecutionContext",
-      "JobParameters",
-      "JobInstance",
-      "JobExecution",
-      "StepExecution",
-      "SkippedItem",
-      "BatchError",
-      "BatchEvent",
-      "Counts",
-      "Json",
-      "Sensitive",
-      "internal/failure",
-      "internal/fastDecode",
-      "internal/json",
-      "internal/jobKey",
-      "internal/monoid",
-      "internal/parameterFields",
-      "internal/random",
-      "internal/sameValue",
-      "internal/sealed",
-      "internal/sensitive/*",
-      "internal/text"
-    ]
-  },
-  {
-    name: "L1 decisions",
-    modules: [
-      "Transition",
-      "SkipPolicy",
-      "RetryPolicy",
-      "RestartPolicy",
-      "CompletionPolicy",
-      "internal/errorKind",
-      "internal/pattern",
-      "internal/policyRun"
-    ]
-  },
-  {
-    name: "L2 descriptions",
-    modules: [
-      "ItemReader",
-      "ItemProcessor",
-      "ItemWriter",
-      "Tasklet",
-      "Listener",
-      "Step",
-      "Flow",
-      "Job",
-      "internal/definition",
-      "internal/describe",
-      "internal/flowDefects",
-      "internal/flowGraph",
-      "internal/flowRoutes",
-      "internal/inStepScope",
-      "internal/itemProcessor/*",
-      "internal/itemReader/*",
-      "internal/itemWriter/*",
-      "internal/mermaid",
-      "internal/processor"
-    ]
-  },
-  {
-    name: "L3 ports",
-    modules: [
-      "JobRepository",
-      "Transactor",
-      "StepScope",
-      "JobScope",
-      "Listeners",
-      "SystemCommandTasklet",
-      "internal/memoryDriver",
-      "internal/repository",
-      "internal/repositoryRows"
-    ]
-  },
-  {
-    name: "L4 engine",
-    modules: [
-      "JobOperator",
-      "JobRegistry",
-      "BatchMetrics",
-      "BatchRuntime",
-      "ProgressMeter",
-      "internal/chunk*",
-      "internal/faultPoint",
-      "internal/doubt",
-      "internal/explain",
-      "internal/flowRunner",
-      "internal/flowSplit",
-      "internal/flowStep",
-      "internal/flowStops",
-      "internal/heartbeat",
-      "internal/hooks",
-      "internal/jobRunner",
-      "internal/jobStep",
-      "internal/launch",
-      "internal/launched",
-      "internal/lease",
-      "internal/nextParameters",
-      "internal/operating",
-      "internal/owner",
-      "internal/purging",
-      "internal/race",
-      "internal/running",
-      "internal/saving",
-      "internal/session",
-      "internal/stepBranch",
-      "internal/stepOutcome",
-      "internal/stepRunner",
-      "internal/stepState",
-      "internal/stopping",
-      "internal/summary",
-      "internal/taskletStep",
-      "internal/yielding"
-    ]
-  },
-  { name: "L5 adapters", modules: ["sql/*", "file/*", "cli/*", "testing/*"] },
-  { name: "entry point", modules: ["index"] }
+/** From the ground up; rooms on one floor do not import from each other. */
+export const floors = [
+  ["base"],
+  ["vocabulary"],
+  ["decisions"],
+  ["ports"],
+  ["item"],
+  ["definition", "sql", "file"],
+  ["engine/session"],
+  ["engine/step"],
+  ["engine/chunk"],
+  ["engine/flow"],
+  ["engine/job"],
+  ["operator"],
+  ["cli", "testing"]
 ]
 
-/** Layers that may name each other's types: a description says in its type which port it needs. */
-const typesBothWays = [["L2 descriptions", "L3 ports"]]
-
-/** Single imports that break the rule, each with its reason. */
-const exceptions = [
-  { from: "internal/itemWriter/memory", to: "Transactor", because: "a writer in memory takes part in rollbacks" }
+/** Whole decisions: values in, values out. */
+export const pure = [
+  "decisions/",
+  "definition/defects",
+  "definition/graph",
+  "definition/routes",
+  "engine/chunk/checkpoint",
+  "engine/chunk/machine",
+  "engine/step/doubt",
+  "engine/step/outcome"
 ]
 
-/** What each place may import besides src/ itself. The first entry that matches a file decides. */
-const packages = [
-  { modules: ["sql/*"], allowed: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "node:crypto"] },
-  { modules: ["file/*"], allowed: ["effect", "@effect/platform", "node:"] },
-  {
-    modules: ["cli/*"],
-    allowed: ["effect", "@effect/platform", "@effect/cli", "@effect/printer", "@effect/printer-ansi"]
-  },
-  {
-    modules: ["testing/*"],
-    allowed: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"]
-  },
-  { modules: ["SystemCommandTasklet"], allowed: ["effect", "@effect/platform"] },
-  { modules: ["*"], allowed: ["effect", "node:crypto", "node:fs", "node:os"] }
-]
+/** Decisions that are `Schedule`s, and so need effects to be stepped. */
+export const stepped = ["decisions/policyRun", "decisions/RetryPolicy", "decisions/SkipPolicy"]
+
+/** What each room may import besides src/ itself; a `:` at the end stands for any module of that scheme. */
+const packages = {
+  sql: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "node:crypto"],
+  file: ["effect", "@effect/platform", "node:"],
+  cli: ["effect", "@effect/platform", "@effect/cli", "@effect/printer", "@effect/printer-ansi"],
+  testing: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"],
+  definition: ["effect", "@effect/platform"]
+}
+const everywhere = ["effect", "node:crypto", "node:fs", "node:os"]
+
+/** The entry point of the package, and what it must not pull in: these rooms have entry points of their own. */
+const ENTRY = "index"
+const apart = ["sql", "file", "cli", "testing"]
 
 // -- the import graph ---------------------------------------------------------------------------------------------------
 
-const source = fileURLToPath(new URL("../src", import.meta.url))
-
-const files = Fs.readdirSync(source, { recursive: true })
-  .map((file) => file.split(Path.sep).join("/"))
-  .filter((file) => file.endsWith(".ts"))
-  .map((file) => file.slice(0, -".ts".length))
-  .sort()
-
-const isTypeOnly = (statement) => {
-  if (ts.isExportDeclaration(statement)) return statement.isTypeOnly
-  const clause = statement.importClause
-  return clause !== undefined && clause.isTypeOnly
+/** `definition` of `definition/Step`, `engine/chunk` of `engine/chunk/machine`, nothing for the entry point. */
+export const roomOf = (file) => {
+  const folders = file.split("/").slice(0, -1)
+  return folders[0] === "engine" ? folders.slice(0, 2).join("/") : folders[0]
 }
 
-const importsOf = (file) => {
-  const text = Fs.readFileSync(Path.join(source, `${file}.ts`), "utf8")
-  return ts.createSourceFile(file, text, ts.ScriptTarget.Latest).statements
-    .filter((statement) => ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement))
-    .filter((statement) => statement.moduleSpecifier !== undefined)
-    .map((statement) => ({ target: statement.moduleSpecifier.text, typesOnly: isTypeOnly(statement) }))
-}
+const isTypeOnly = (statement) =>
+  ts.isExportDeclaration(statement) ? statement.isTypeOnly : statement.importClause?.isTypeOnly === true
 
 const resolve = (file, target) => Path.posix.join(Path.posix.dirname(file), target).replace(/\.js$/, "")
 
-const graph = new Map(files.map((file) => {
-  const imports = importsOf(file)
-  return [file, {
-    local: imports.filter(({ target }) => target.startsWith("."))
-      .map(({ target, typesOnly }) => ({ to: resolve(file, target), typesOnly })),
-    external: imports.map(({ target }) => target).filter((target) => !target.startsWith("."))
-  }]
-}))
+/** The imports of each file, from its text; the names of files are paths below src/ without `.ts`. */
+export const graphOf = (texts) =>
+  new Map(
+    Object.entries(texts).map(([file, text]) => {
+      const imports = ts.createSourceFile(file, text, ts.ScriptTarget.Latest).statements
+        .filter((statement) => ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement))
+        .filter((statement) => statement.moduleSpecifier !== undefined)
+        .map((statement) => ({ target: statement.moduleSpecifier.text, typesOnly: isTypeOnly(statement) }))
+      return [file, {
+        local: imports.filter(({ target }) => target.startsWith("."))
+          .map(({ target, typesOnly }) => ({ to: resolve(file, target), typesOnly })),
+        external: imports.map(({ target }) => target).filter((target) => !target.startsWith("."))
+      }]
+    })
+  )
 
 // -- the rules ----------------------------------------------------------------------------------------------------------
 
-const matches = (file) => (pattern) => pattern.endsWith("*") ? file.startsWith(pattern.slice(0, -1)) : file === pattern
+const floorOf = (room) => floors.findIndex((rooms) => rooms.includes(room))
 
-const layerOf = (file) => layers.findIndex(({ modules }) => modules.some(matches(file)))
+const homeless = (file) =>
+  file === ENTRY || floorOf(roomOf(file)) >= 0
+    ? []
+    : [`src/${file}.ts stands in no room: give its folder a floor in scripts/layers.mjs, or move the file`]
 
-const folderOf = (file) => file.split("/")[0]
-
-const isAllowed = (file, to, typesOnly) => {
-  const [from, target] = [layerOf(file), layerOf(to)]
-  const names = [layers[from]?.name, layers[target]?.name]
-  if (exceptions.some((e) => e.from === file && e.to === to && (typesOnly || !e.typesOnly))) return true
-  if (typesOnly && typesBothWays.some((pair) => names.every((name) => pair.includes(name)))) return true
-  if (names.every((name) => name === "L5 adapters")) return folderOf(file) === folderOf(to)
-  if (names[0] === "entry point") return names[1] !== "L5 adapters"
-  return target <= from
-}
-
-const unknownFiles = () =>
-  files.filter((file) => layerOf(file) < 0).map((file) =>
-    `src/${file}.ts has no layer: give it one in the table of scripts/layers.mjs`
-  )
-
-const upwardImports = () =>
-  files.filter((file) => layerOf(file) >= 0).flatMap((file) =>
-    graph.get(file).local.filter(({ to }) => layerOf(to) >= 0)
-      .filter(({ to, typesOnly }) => !isAllowed(file, to, typesOnly))
-      .map(({ to, typesOnly }) =>
-        `src/${file}.ts (${layers[layerOf(file)].name}) imports ${typesOnly ? "types " : ""}from ${to} (${
-          layers[layerOf(to)].name
-        })`
-      )
-  )
-
-const foreignPackages = () =>
-  files.flatMap((file) => {
-    const { allowed } = packages.find(({ modules }) => modules.some(matches(file)))
-    const fits = (name) => allowed.some((p) => name === p || name.startsWith(p.endsWith(":") ? p : `${p}/`))
-    return graph.get(file).external.filter((name) => !fits(name)).map((name) =>
-      `src/${file}.ts imports the package ${name}, which its entry point does not ask for`
-    )
+const upward = (file, { local }) =>
+  local.flatMap(({ to, typesOnly }) => {
+    const [from, target] = [roomOf(file), roomOf(to)]
+    const isFine = file === ENTRY
+      ? !apart.includes(target)
+      : from === target || floorOf(target) < floorOf(from)
+    return isFine ? [] : [`src/${file}.ts imports ${typesOnly ? "types " : ""}from ${to}, which is not below it`]
   })
 
-const runTimeCycles = () => {
+const impure = (file, { external }) =>
+  pure.some((name) => name.endsWith("/") ? file.startsWith(name) : file === name) && !stepped.includes(file) &&
+    external.includes("effect/Effect")
+    ? [`src/${file}.ts decides and has to stay pure, but imports effect/Effect`]
+    : []
+
+const foreign = (file, { external }) => {
+  const allowed = packages[roomOf(file)] ?? everywhere
+  const fits = (name) => allowed.some((p) => name === p || name.startsWith(p.endsWith(":") ? p : `${p}/`))
+  return external.filter((name) => !fits(name)).map((name) =>
+    `src/${file}.ts imports the package ${name}, which its room does not ask for`
+  )
+}
+
+const circles = (graph) => {
   const [found, finished] = [[], new Set()]
   const visit = (file, path) => {
     if (path.includes(file)) return found.push([...path.slice(path.indexOf(file)), file])
@@ -246,11 +126,63 @@ const runTimeCycles = () => {
     for (const { to, typesOnly } of graph.get(file)?.local ?? []) if (!typesOnly) visit(to, [...path, file])
     finished.add(file)
   }
-  for (const file of files) visit(file, [])
-  return found.map((cycle) => `modules import each other at run time: ${cycle.join(" -> ")}`)
+  for (const file of graph.keys()) visit(file, [])
+  return found.map((circle) => `files import each other in a circle: ${circle.join(" -> ")}`)
 }
 
-const problems = [...unknownFiles(), ...upwardImports(), ...foreignPackages(), ...runTimeCycles()]
-for (const problem of problems) console.error(problem)
-console.log(problems.length === 0 ? `layers: ${files.length} modules in order` : `layers: ${problems.length} problems`)
-process.exitCode = problems.length === 0 ? 0 : 1
+/** Everything that breaks a rule, in words. */
+export const problemsOf = (graph) => [
+  ...[...graph].flatMap(([file, imports]) => [
+    ...homeless(file),
+    ...upward(file, imports),
+    ...impure(file, imports),
+    ...foreign(file, imports)
+  ]),
+  ...circles(graph)
+]
+
+// -- the drawing --------------------------------------------------------------------------------------------------------
+
+/** One line a room, the highest first: its floor, and the rooms it imports from. */
+export const drawingOf = (graph) => {
+  const below = (room) =>
+    new Set(
+      [...graph].filter(([file]) => file !== ENTRY && roomOf(file) === room)
+        .flatMap(([, { local }]) => local.map(({ to }) => roomOf(to)))
+        .filter((target) => target !== room)
+    )
+  const rows = floors.flatMap((rooms, floor) =>
+    rooms.map((room) => {
+      const targets = floors.flat().filter((target) => below(room).has(target))
+      return `${String(floor).padStart(2)}  ${room.padEnd(16)}${targets.join(", ")}`.trimEnd()
+    })
+  )
+  return rows.reverse().join("\n")
+}
+
+// -- the command --------------------------------------------------------------------------------------------------------
+
+const sources = () => {
+  const root = fileURLToPath(new URL("../src", import.meta.url))
+  return Object.fromEntries(
+    Fs.readdirSync(root, { recursive: true })
+      .map((file) => file.split(Path.sep).join("/"))
+      .filter((file) => file.endsWith(".ts"))
+      .sort()
+      .map((file) => [file.slice(0, -".ts".length), Fs.readFileSync(Path.join(root, file), "utf8")])
+  )
+}
+
+const main = (args) => {
+  const graph = graphOf(sources())
+  if (args[0] === "--draw") return console.log(drawingOf(graph))
+  const problems = problemsOf(graph)
+  if (args[0] === "--check" && !Fs.readFileSync(args[1], "utf8").includes(drawingOf(graph))) {
+    problems.push(`the drawing in ${args[1]} is not today's: put in what \`node scripts/layers.mjs --draw\` prints`)
+  }
+  for (const problem of problems) console.error(problem)
+  console.log(problems.length === 0 ? `layers: ${graph.size} files in order` : `layers: ${problems.length} problems`)
+  process.exitCode = problems.length === 0 ? 0 : 1
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main(process.argv.slice(2))
