@@ -44,7 +44,7 @@ export const next = (context: CliContext): AnyCommand =>
         job.name,
         { parameters: Flags.options(flags, false), json: jsonFlag },
         ({ json, parameters }) =>
-          answering(context, json, watched(json, JobRegistry.startNext(job.name, { overrides: parameters })))
+          answering(context, json, watched(json, JobRegistry.runNext(job.name, { overrides: parameters })))
       )
   )
 

@@ -30,6 +30,6 @@ export const nextParameters = (
 const noIncrementer = new InvalidJobParameters({
   problems: [{
     parameter: "",
-    message: "of the next instance cannot be computed without an incrementer: give one to Job.make or to startNext"
+    message: "of the next instance cannot be computed without an incrementer: give one to Job.make or to runNext"
   }]
 })

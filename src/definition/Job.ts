@@ -66,7 +66,7 @@ export declare namespace Job {
  *
  * - `parameters`: the class made with `JobParameters.Tag`. The job provides it, so it leaves `R`. Without it the job
  *   takes no parameters.
- * - `incrementer`: how `JobOperator.startNext` computes the parameters of the next instance unless it is given another
+ * - `incrementer`: how `JobOperator.runNext` computes the parameters of the next instance unless it is given another
  *   one (NEXT-1), such as `JobParameters.runId`. `run` does not ask it (LAUNCH-13). Default: none.
  * - `restartable`: false when an instance may run only once, whatever its outcome (LAUNCH-5). Default true.
  * - `listeners`: called around every execution, in this order before and in reverse order after it.

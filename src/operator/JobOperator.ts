@@ -229,8 +229,8 @@ export const restart = <P, Code extends string, E, R>(
  *
  * const job = Job.make("hourly", { flow: Step.tasklet("tidy", Effect.void), incrementer: JobParameters.runId })
  *
- * const twice = JobOperator.startNext(job).pipe(
- *   Effect.zipRight(JobOperator.startNext(job)),
+ * const twice = JobOperator.runNext(job).pipe(
+ *   Effect.zipRight(JobOperator.runNext(job)),
  *   Effect.map((execution) => JobParameters.format(execution.parameters)),
  *   Effect.provide(JobRepository.layerMemory)
  * )
@@ -240,7 +240,7 @@ export const restart = <P, Code extends string, E, R>(
  * @since 0.1.0
  * @category utils
  */
-export const startNext = <P, Code extends string, E, R>(
+export const runNext = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
   incrementer: JobParameters.Incrementer<Types.NoInfer<P>> | undefined = job.definition.incrementer,
   overrides: Partial<Types.NoInfer<P>> = {}

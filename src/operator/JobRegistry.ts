@@ -152,13 +152,13 @@ export const restart = (
   )
 
 /**
- * Runs the next instance of a job by name, as `JobOperator.startNext` does, by default with the incrementer of the job,
+ * Runs the next instance of a job by name, as `JobOperator.runNext` does, by default with the incrementer of the job,
  * or with the next `run.id` if it has none; the overrides are in their encoded form.
  *
  * @since 0.1.0
  * @category utils
  */
-export const startNext = (
+export const runNext = (
   name: string,
   options: {
     readonly incrementer?: JobParameters.Incrementer | undefined
@@ -169,7 +169,7 @@ export const startNext = (
     Effect.flatMap(
       decodeSome(job, options.overrides ?? {}),
       (overrides) =>
-        JobOperator.startNext(
+        JobOperator.runNext(
           job,
           options.incrementer ?? job.definition.incrementer ?? JobParameters.runId,
           overrides

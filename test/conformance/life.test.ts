@@ -102,11 +102,11 @@ for (const driver of drivers) {
           assert.include(error.message, `Job "launch-4" with parameters day=mon is COMPLETED already`)
         }))
 
-      it.effect("LAUNCH-13: run uses the given parameters, also between runs of startNext", () =>
+      it.effect("LAUNCH-13: run uses the given parameters, also between runs of runNext", () =>
         Effect.gen(function*() {
           class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.String }) {}
           const job = Job.make("launch-13", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
-          yield* JobOperator.startNext(job, JobParameters.runId, { day: "mon" })
+          yield* JobOperator.runNext(job, JobParameters.runId, { day: "mon" })
           const given = yield* JobOperator.run(job, { day: "tue" })
           assert.strictEqual(JobParameters.format(given.parameters), "day=tue")
         }))
@@ -122,13 +122,13 @@ for (const driver of drivers) {
           assert.deepStrictEqual((yield* JobOperator.executions({ jobName: "life-2" })).map((row) => row.id), [id])
         }))
 
-      it.effect("NEXT-2: startNext fails with the errors of a launch", () =>
+      it.effect("NEXT-2: runNext fails with the errors of a launch", () =>
         Effect.gen(function*() {
           class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.String }) {}
           const go = yield* Deferred.make<void>()
           const job = Job.make("next-2", { parameters: Params, flow: Step.tasklet("waits", Deferred.await(go)) })
           const same: JobParameters.Incrementer = (last) => Either.right(Option.getOrElse(last, () => []))
-          const next = Effect.flip(JobOperator.startNext(job, same, { day: "mon" }))
+          const next = Effect.flip(JobOperator.runNext(job, same, { day: "mon" }))
           yield* Effect.scoped(Effect.gen(function*() {
             const running = yield* JobOperator.start(job, { day: "mon" })
             assert.strictEqual((yield* next)._tag, "JobExecutionAlreadyRunning")

@@ -53,7 +53,7 @@ describe("JobRegistry", () => {
       assert.deepStrictEqual([first.status, said.at(-1)], ["COMPLETED", "Hello Ada 2"])
       const complete = yield* Effect.flip(JobRegistry.restart(first.id))
       assert.strictEqual(complete._tag, "JobInstanceAlreadyComplete")
-      const next = yield* JobRegistry.startNext("greet", { overrides: { times: "3" } })
+      const next = yield* JobRegistry.runNext("greet", { overrides: { times: "3" } })
       assert.strictEqual(JobParameters.format(next.parameters), "name=Ada times=3 run.id=1")
       assert.strictEqual(said.at(-1), "Hello Ada 3")
       const invalid = yield* Effect.flip(JobRegistry.run("greet", { name: "Ada", times: "many", tmies: 1 }))

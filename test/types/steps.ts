@@ -123,14 +123,14 @@ JobOperator.run(job, { file: "payments.csv", day: new Date(), dya: 1 })
 class Dated extends JobParameters.Tag<Dated>()("Dated", { day: Schema.DateFromString }) {}
 class Numbered extends JobParameters.Tag<Numbered>()("Numbered", { day: Schema.Number }) {}
 const today = JobParameters.incrementer(Dated, () => ({ day: new Date() }))
-JobOperator.startNext(Job.make("next", { parameters: Params, flow: refined, incrementer: today }))
-JobOperator.startNext(Job.make("next", { parameters: Params, flow: refined, incrementer: JobParameters.runId }))
-JobOperator.startNext(job, today, { file: "payments.csv" })
+JobOperator.runNext(Job.make("next", { parameters: Params, flow: refined, incrementer: today }))
+JobOperator.runNext(Job.make("next", { parameters: Params, flow: refined, incrementer: JobParameters.runId }))
+JobOperator.runNext(job, today, { file: "payments.csv" })
 const other = JobParameters.incrementer(Numbered, () => ({ day: 1 }))
 // @ts-expect-error the incrementer is one of other parameters
 Job.make("next", { parameters: Params, flow: refined, incrementer: other })
 // @ts-expect-error so it is here
-JobOperator.startNext(job, other)
+JobOperator.runNext(job, other)
 // @ts-expect-error a job without parameters has no day
 Job.make("next", { flow: Step.tasklet("t", Effect.void), incrementer: today })
 // @ts-expect-error a parameter has the wrong type

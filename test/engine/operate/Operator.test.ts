@@ -176,12 +176,12 @@ for (const driver of drivers) {
       it.effect("NEXT-1, INC-2, C13: each next instance counts up, keeps the other parameters and takes overrides", () =>
         Effect.gen(function*() {
           const job = Job.make("next", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
-          const missing = yield* Effect.flip(JobOperator.startNext(job, JobParameters.runId))
+          const missing = yield* Effect.flip(JobOperator.runNext(job, JobParameters.runId))
           assert.strictEqual(missing._tag, "InvalidJobParameters")
           const runs = [
-            yield* JobOperator.startNext(job, JobParameters.runId, { day: 7, note: "first" }),
-            yield* JobOperator.startNext(job, JobParameters.runId),
-            yield* JobOperator.startNext(job, JobParameters.runId, { day: 8 })
+            yield* JobOperator.runNext(job, JobParameters.runId, { day: 7, note: "first" }),
+            yield* JobOperator.runNext(job, JobParameters.runId),
+            yield* JobOperator.runNext(job, JobParameters.runId, { day: 8 })
           ]
           assert.deepStrictEqual(runs.map(({ parameters }) => JobParameters.format(parameters)), [
             "run.id=1 day=7 note=first",
@@ -191,12 +191,12 @@ for (const driver of drivers) {
           assert.strictEqual(new Set(runs.map(({ instance }) => instance.id)).size, 3)
           const unknown = { dya: 1 } as object
           assert.include(
-            (yield* Effect.flip(JobOperator.startNext(job, JobParameters.runId, unknown))).message,
+            (yield* Effect.flip(JobOperator.runNext(job, JobParameters.runId, unknown))).message,
             "dya is not a parameter"
           )
         }))
 
-      it.effect("NEXT-1, INC-1: the incrementer of the job computes what startNext is not told, and run does not ask it", () =>
+      it.effect("NEXT-1, INC-1: the incrementer of the job computes what runNext is not told, and run does not ask it", () =>
         Effect.gen(function*() {
           const job = Job.make("daily", {
             parameters: Params,
@@ -207,11 +207,11 @@ for (const driver of drivers) {
             )
           })
           const runs = [
-            yield* JobOperator.startNext(job, undefined, { note: "first" }),
-            yield* JobOperator.startNext(job),
+            yield* JobOperator.runNext(job, undefined, { note: "first" }),
+            yield* JobOperator.runNext(job),
             yield* JobOperator.run(job, { day: 10, note: "given" }),
-            yield* JobOperator.startNext(job),
-            yield* JobOperator.startNext(job, JobParameters.runId)
+            yield* JobOperator.runNext(job),
+            yield* JobOperator.runNext(job, JobParameters.runId)
           ]
           assert.deepStrictEqual(runs.map(({ parameters }) => JobParameters.format(parameters)), [
             "day=1 note=first",
@@ -224,12 +224,12 @@ for (const driver of drivers) {
 
       it.effect("NEXT-1, C13: without an incrementer there is no next instance, and nothing is written", () =>
         Effect.gen(function*() {
-          const error = yield* Effect.flip(JobOperator.startNext(done("no-incrementer")))
+          const error = yield* Effect.flip(JobOperator.runNext(done("no-incrementer")))
           assert.strictEqual(error._tag, "InvalidJobParameters")
           assert.strictEqual(
             error.message,
             "The parameters of job \"no-incrementer\" are not valid: the parameters of the next instance cannot be " +
-              "computed without an incrementer: give one to Job.make or to startNext"
+              "computed without an incrementer: give one to Job.make or to runNext"
           )
           assert.deepStrictEqual(yield* JobOperator.instances({ jobName: "no-incrementer" }), [])
         }))
@@ -238,7 +238,7 @@ for (const driver of drivers) {
         Effect.gen(function*() {
           const never: JobParameters.Incrementer = () =>
             Either.flatMap(JobParameters.runId(Option.none()), () => Either.left(refusal))
-          const error = yield* Effect.flip(JobOperator.startNext(done("no-next"), never))
+          const error = yield* Effect.flip(JobOperator.runNext(done("no-next"), never))
           assert.strictEqual(error._tag, "InvalidJobParameters")
           assert.deepStrictEqual(yield* JobOperator.executions({ jobName: "no-next" }), [])
         }))
@@ -249,7 +249,7 @@ for (const driver of drivers) {
           const job = Job.make("restarted", {
             flow: Step.tasklet("once", Effect.suspend(() => broken ? Effect.fail("broken") : Effect.void))
           })
-          const failed = yield* JobOperator.startNext(job, JobParameters.runId)
+          const failed = yield* JobOperator.runNext(job, JobParameters.runId)
           broken = false
           const restarted = yield* JobOperator.restart(job, failed.id)
           assert.strictEqual(restarted.status, "COMPLETED")
