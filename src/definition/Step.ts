@@ -345,7 +345,7 @@ export const onListenerFailure: {
  * import { Step } from "effect-batch"
  *
  * const close = Step.tasklet("close", Effect.log("closing the books")).pipe(
- *   Step.transaction({ isolation: "serializable", timeout: "30 seconds" })
+ *   Step.withTransaction({ isolation: "serializable", timeout: "30 seconds" })
  * )
  *
  * assert.strictEqual(close.name, "close")
@@ -354,7 +354,7 @@ export const onListenerFailure: {
  * @since 0.1.0
  * @category combinators
  */
-export const transaction: {
+export const withTransaction: {
   (options: TransactionOptions): <S extends Any>(self: S) => S
   <S extends Any>(self: S, options: TransactionOptions): S
 } = dual(
@@ -463,7 +463,7 @@ export const retryWith = <E, RP>(
  * it until then stays.
  *
  * It concerns what fails inside a transaction: the write of a single item, be it the only one of its chunk or found by
- * the search (FTC-13), and processing with `Step.transactional("process")` (FTC-8). A chunk of several items that is
+ * the search (FTC-13), and processing with `Step.processInTransaction` (FTC-8). A chunk of several items that is
  * refused is rolled back anyway, to find out which of them is bad; and so is what is retried first.
  *
  * PostgreSQL gives up a transaction when one of its statements fails. If the failure was one of those, the rollback
@@ -505,24 +505,46 @@ export const noRollback: {
 }
 
 /**
- * Moves a part of the work into the chunk's transaction:
- *
- * - `process`: for processors that write to the database. Every attempt processes its items anew, and a failure rolls
- *   back what the others wrote (D5, FTC-5). Only what a committed attempt filtered is counted (FTC-17).
- * - `read`: for readers that take what they read, as from a queue in the database (D18, FTC-20, TX-5). The items are not
- *   kept: a rollback gives them back, the reader is opened again where the chunk begins, and is expected to give the same
- *   items in the same order. It includes `process`, because the items are known only inside.
+ * Processes the items inside the chunk's transaction: for processors that write to the database. Every attempt
+ * processes its items anew, and a failure rolls back what the others wrote (D5, FTC-5). Only what a committed attempt
+ * filtered is counted (FTC-17).
  *
  * Failures inside the transaction that are retried or skipped cost a rollback each, see also `Step.noRollback`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ItemReader, ItemWriter, Step } from "effect-batch"
+ *
+ * const post = Step.chunk("post", {
+ *   reader: ItemReader.fromIterable([1, 2, 3]),
+ *   processor: (id) => Effect.as(Effect.log(`booking ${id}`), id),
+ *   writer: ItemWriter.discard,
+ *   chunkSize: 100
+ * }).pipe(Step.processInTransaction)
+ *
+ * assert.strictEqual(post.name, "post")
+ * ```
  *
  * @since 0.1.0
  * @category fault tolerance
  */
-export const transactional: {
-  (part: "read" | "process"): <In, Out, C extends string, E, R>(
-    self: ChunkStep<In, Out, C, E, R>
-  ) => ChunkStep<In, Out, C, E, R>
-} = (part) => (self) => refine(self, { transactional: [...settings(self).transactional, part] })
+export const processInTransaction = <In, Out, C extends string, E, R>(
+  self: ChunkStep<In, Out, C, E, R>
+): ChunkStep<In, Out, C, E, R> => transactional(self, "process")
+
+/**
+ * Reads the items inside the chunk's transaction: for readers that take what they read, as from a queue in the database
+ * (D18, FTC-20, TX-5). The items are not kept: a rollback gives them back, the reader is opened again where the chunk
+ * begins, and is expected to give the same items in the same order. The items are known only inside, so they are
+ * processed there too, as with `Step.processInTransaction`.
+ *
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const readInTransaction = <In, Out, C extends string, E, R>(
+  self: ChunkStep<In, Out, C, E, R>
+): ChunkStep<In, Out, C, E, R> => transactional(self, "read")
 
 /**
  * How the bad item of a refused chunk is found: by halves (`bisect`, the default), which costs at most 2 log₂ n + 2
@@ -607,6 +629,9 @@ type Listenable<S, In, Out> = S extends ChunkStep<infer I, infer O, any, any, an
 type TagsOf<E> = E extends { readonly _tag: infer T extends string } ? T : never
 type ExtractTag<E, T> = Extract<E, { readonly _tag: T }>
 type ExcludeTag<E, T> = Exclude<E, { readonly _tag: T }>
+
+const transactional = <S extends Any>(self: S, part: "read" | "process"): S =>
+  refine(self, { transactional: [...settings(self).transactional, part] })
 
 const toArray = (tag: string | ReadonlyArray<string>): ReadonlyArray<string> => typeof tag === "string" ? [tag] : tag
 

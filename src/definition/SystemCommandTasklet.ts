@@ -107,7 +107,7 @@ export interface Options<out Code extends string = never> {
  *     environment: { PGPASSWORD: Redacted.make("s3cret") },
  *     exitCode: (code) => code === 2 ? "DUMPED WITH WARNINGS" : undefined
  *   })
- * ).pipe(Step.transaction({ propagation: "notSupported" }))
+ * ).pipe(Step.withTransaction({ propagation: "notSupported" }))
  *
  * assert.strictEqual(dump.name, "dump")
  * ```

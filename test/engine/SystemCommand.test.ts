@@ -39,7 +39,7 @@ const command = <const Code extends string = never>(
   options: Partial<SystemCommandTasklet.Options<Code>> = {}
 ) =>
   Step.tasklet(name, SystemCommandTasklet.make(node(script), { timeout: "1 minute", ...options })).pipe(
-    Step.transaction({ propagation: "notSupported" })
+    Step.withTransaction({ propagation: "notSupported" })
   )
 
 const directory = Effect.acquireRelease(

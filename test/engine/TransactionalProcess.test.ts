@@ -5,12 +5,12 @@ import { counts, makeWorld, runStep } from "./faults/world.js"
 
 const inMemory = Effect.provide(JobRepository.layerMemory)
 
-describe("Step.transactional(\"process\")", () => {
+describe("Step.processInTransaction", () => {
   it.effect("C63, FTC-5: every attempt processes anew", () =>
     Effect.gen(function*() {
       const world = makeWorld(4, { write: [4] })
       const step = Step.chunk("anew", { ...world, chunkSize: 2 }).pipe(
-        Step.transactional("process"),
+        Step.processInTransaction,
         Step.skip("Bad", { limit: 1 })
       )
       const { counts: counted } = yield* runStep(step)
@@ -23,7 +23,7 @@ describe("Step.transactional(\"process\")", () => {
     Effect.gen(function*() {
       const world = makeWorld(5, { process: [4] })
       const step = Step.chunk("left out", { ...world, chunkSize: 30 }).pipe(
-        Step.transactional("process"),
+        Step.processInTransaction,
         Step.skip("Bad", { limit: 1 })
       )
       const { counts: counted } = yield* runStep(step)
@@ -35,7 +35,7 @@ describe("Step.transactional(\"process\")", () => {
     Effect.gen(function*() {
       const world = makeWorld(5, { process: [4] })
       const step = Step.chunk("in place", { ...world, chunkSize: 30 }).pipe(
-        Step.transactional("process"),
+        Step.processInTransaction,
         Step.noRollback("Bad"),
         Step.skip("Bad", { limit: 1 })
       )
@@ -48,7 +48,7 @@ describe("Step.transactional(\"process\")", () => {
     Effect.gen(function*() {
       const world = makeWorld(4, { filter: [1, 3], write: [4], times: 2 })
       const step = Step.chunk("filtered", { ...world, chunkSize: 4 }).pipe(
-        Step.transactional("process"),
+        Step.processInTransaction,
         Step.retry("Bad", { times: 2 })
       )
       const { counts: counted } = yield* runStep(step)
@@ -61,7 +61,7 @@ describe("Step.transactional(\"process\")", () => {
       const world = makeWorld(3, { process: [2, 3], times: 2 })
       const retried = (times: number) =>
         Step.chunk(`retried ${times}`, { ...world, chunkSize: 3 }).pipe(
-          Step.transactional("process"),
+          Step.processInTransaction,
           Step.retry("Bad", { times })
         )
       const first = yield* runStep(retried(1))

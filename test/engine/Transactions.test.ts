@@ -74,7 +74,7 @@ describe("transactions of a step", () => {
               Effect.zipRight(Deferred.succeed(begun, undefined), Effect.sleep("1 hour"))
             ),
             chunkSize: 2
-          }).pipe(Step.transaction({ timeout: "5 seconds" }))
+          }).pipe(Step.withTransaction({ timeout: "5 seconds" }))
           const fiber = yield* Effect.fork(runStep(step))
           yield* Deferred.await(begun)
           yield* TestClock.adjust("5 seconds")
@@ -91,7 +91,7 @@ describe("transactions of a step", () => {
           const step = Step.tasklet(
             "slow tasklet",
             Effect.zipRight(Deferred.succeed(begun, undefined), Effect.sleep("1 hour"))
-          ).pipe(Step.transaction({ timeout: "5 seconds" }))
+          ).pipe(Step.withTransaction({ timeout: "5 seconds" }))
           const fiber = yield* Effect.fork(runStep(step))
           yield* Deferred.await(begun)
           yield* TestClock.adjust("5 seconds")
@@ -127,7 +127,7 @@ describe("transactions of a step", () => {
                 }))
             }),
             chunkSize: 2
-          }).pipe(Step.transaction({ timeout: "5 seconds" }), Step.retry("TransactionError", { times: 1 }))
+          }).pipe(Step.withTransaction({ timeout: "5 seconds" }), Step.retry("TransactionError", { times: 1 }))
           const fiber = yield* Effect.fork(runStep(step))
           yield* Deferred.await(begun)
           yield* TestClock.adjust("5 seconds")
@@ -152,7 +152,7 @@ describe("transactions of a step", () => {
               Effect.flatMap(insert("audit", item), () =>
                 item === 2 ? Effect.fail(new Bad({ item })) : Effect.succeed(item)),
             chunkSize: 3
-          }).pipe(Step.transactional("process"), Step.skip("Bad", { limit: 2 }))
+          }).pipe(Step.processInTransaction, Step.skip("Bad", { limit: 2 }))
           yield* runStep(step)
           assert.deepStrictEqual(world.written, [1, 3, 4, 6])
           assert.deepStrictEqual(yield* idsOf("audit"), [1, 3, 4, 6])
@@ -186,7 +186,7 @@ describe("transactions of a step", () => {
             processor: (item: number) => Effect.as(insert("target", item === 2 ? 200 : item), item),
             chunkSize: 3
           }).pipe(
-            Step.transactional("process"),
+            Step.processInTransaction,
             Step.noRollback("SqlDataError"),
             Step.skip("SqlDataError", { limit: 1 })
           )
@@ -212,7 +212,7 @@ describe("transactions of a step", () => {
             processor: (item: number) => item === 2 ? Effect.fail(new Bad({ item })) : Effect.succeed(item),
             chunkSize: 3
           }).pipe(
-            Step.transactional("read"),
+            Step.readInTransaction,
             Step.skip("Bad", { limit: 3 }),
             Step.quarantine(),
             Step.listen(Listener.step({
@@ -243,7 +243,7 @@ describe("transactions of a step", () => {
           yield* sql`insert into queue values (1), (2), (3), (4), (5)`
           const world = makeWorld(0, { write: [4], times: 1 })
           const step = Step.chunk("consume", { ...world, reader: queue("queue", []), chunkSize: 2 }).pipe(
-            Step.transactional("read")
+            Step.readInTransaction
           )
           const first = yield* runStep(step)
           assert.deepStrictEqual(first.counts, counts({ read: 4, write: 2, commit: 1, rollback: 1 }))
@@ -262,7 +262,7 @@ describe("transactions of a step", () => {
               Effect.zipRight(insert("target", items[0]!), Effect.fail("refused" as const))
             ),
             chunkSize: 2
-          }).pipe(Step.transaction({ propagation: "notSupported" }))
+          }).pipe(Step.withTransaction({ propagation: "notSupported" }))
           assert.strictEqual((yield* runStep(step)).status, "FAILED")
           assert.deepStrictEqual(yield* idsOf("target"), [1])
         }).pipe(onDatabase))
@@ -298,10 +298,10 @@ describe("transactions on PostgreSQL", () => {
       const look = Effect.map(Effect.orDie(sql`show transaction_isolation`), ([row]) => void seen.push(row))
       yield* runStep(
         Step.chunk("chunk", { ...makeWorld(1), writer: ItemWriter.fromFunction(() => look), chunkSize: 1 }).pipe(
-          Step.transaction({ isolation: "serializable" })
+          Step.withTransaction({ isolation: "serializable" })
         )
       )
-      yield* runStep(Step.tasklet("tasklet", look).pipe(Step.transaction({ isolation: "repeatable read" })))
+      yield* runStep(Step.tasklet("tasklet", look).pipe(Step.withTransaction({ isolation: "repeatable read" })))
       yield* runStep(Step.tasklet("default", look))
       assert.deepStrictEqual(
         seen,
@@ -339,7 +339,7 @@ describe("transactions on PostgreSQL", () => {
         }))
       )
       const step = Step.chunk("withdraw", { reader: ItemReader.fromIterable([1]), writer, chunkSize: 1 }).pipe(
-        Step.transaction({ isolation: "serializable" }),
+        Step.withTransaction({ isolation: "serializable" }),
         Step.retry("TransactionError", { times: retry ? 2 : 0 }),
         Step.listen(Listener.step({ beforeCommit: () => when === "inside" ? Effect.orDie(rival) : Effect.void }))
       )

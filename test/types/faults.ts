@@ -57,8 +57,6 @@ load.pipe(Step.retry("BadRow", { while: (error) => error.transient }))
 load.pipe(Step.noRollback("Refusd"))
 // @ts-expect-error noRollback comes before skip, which takes the tag
 load.pipe(Step.skip("Refused", { limit: 1 }), Step.noRollback("Refused"))
-// @ts-expect-error there is no such part
-load.pipe(Step.transactional("write"))
 // @ts-expect-error there is no such order
 load.pipe(Step.scan("random"))
 // @ts-expect-error a tasklet has no items to skip
@@ -66,15 +64,15 @@ Step.tasklet("once", Effect.fail(new Refused())).pipe(Step.skip("Refused", { lim
 // @ts-expect-error nor does it roll back less
 Step.tasklet("once", Effect.fail(new Refused())).pipe(Step.noRollback("Refused"))
 // @ts-expect-error there is no such isolation level
-load.pipe(Step.transaction({ isolation: "snapshot" }))
+load.pipe(Step.withTransaction({ isolation: "snapshot" }))
 
 // Refinements keep the type of the step.
 
 const refined = load.pipe(
   Step.noRollback(["Refused", "RateError"]),
-  Step.transactional("process"),
+  Step.processInTransaction,
   Step.scan("one-by-one"),
-  Step.transaction({ isolation: "serializable", timeout: "1 minute", propagation: "requiresNew" })
+  Step.withTransaction({ isolation: "serializable", timeout: "1 minute", propagation: "requiresNew" })
 )
 same<typeof refined, typeof load>()
 

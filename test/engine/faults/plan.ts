@@ -128,7 +128,7 @@ export const makeStep = ({ chunkSize, inside, prefetch, records, retries, scan, 
     Step.retry(["Retryable", "Both"], { times: retries }),
     Step.skip(["Skippable", "Both"], { limit: skipLimit }),
     Step.scan(scan),
-    inside === "nothing" ? identity : Step.transactional(inside),
+    inside === "nothing" ? identity : inside === "read" ? Step.readInTransaction : Step.processInTransaction,
     Step.listen({
       onSkipInRead: (error: unknown) => report("read")(undefined, error),
       onSkipInProcess: report("process"),

@@ -199,7 +199,7 @@ for (const driver of drivers) {
           const begun = yield* Deferred.make<void>()
           const child = Job.make("interrupted-child", {
             flow: Step.tasklet("waits", Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)).pipe(
-              Step.transaction({ propagation: "notSupported" })
+              Step.withTransaction({ propagation: "notSupported" })
             )
           })
           const fiber = yield* Effect.fork(
@@ -219,7 +219,7 @@ for (const driver of drivers) {
           const go = yield* Deferred.make<void>()
           const child = Job.make("stopped-child", {
             flow: Step.tasklet("waits", Effect.zipRight(Deferred.succeed(begun, undefined), Deferred.await(go))).pipe(
-              Step.transaction({ propagation: "notSupported" }),
+              Step.withTransaction({ propagation: "notSupported" }),
               Flow.andThen(ok("never"))
             )
           })

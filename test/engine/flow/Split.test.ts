@@ -32,7 +32,7 @@ for (const driver of drivers) {
           const [one, two] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
           const meet = (name: string, mine: Deferred.Deferred<void>, other: Deferred.Deferred<void>) =>
             Step.tasklet(name, Effect.zipRight(Deferred.succeed(mine, undefined), Deferred.await(other))).pipe(
-              Step.transaction({ propagation: "notSupported" })
+              Step.withTransaction({ propagation: "notSupported" })
             )
           const job = Job.make("side-by-side", {
             flow: Flow.split([meet("one", one, two), meet("two", two, one)], { concurrency: "unbounded" })
@@ -83,8 +83,8 @@ for (const driver of drivers) {
           const bad = Step.tasklet(
             "bad",
             Effect.suspend(() => broken ? Effect.zipRight(Deferred.await(begun), Effect.fail("broken")) : Effect.void)
-          ).pipe(Step.transaction({ propagation: "notSupported" }))
-          const outside = slow.pipe(Step.transaction({ propagation: "notSupported" }))
+          ).pipe(Step.withTransaction({ propagation: "notSupported" }))
+          const outside = slow.pipe(Step.withTransaction({ propagation: "notSupported" }))
           const job = Job.make("split-interrupts", {
             flow: Flow.split([outside.pipe(Flow.andThen(ok("never"))), bad], {
               concurrency: 2,
@@ -159,7 +159,7 @@ for (const driver of drivers) {
                 Effect.flatMap(StepScope.execution, (step) => Deferred.succeed(begun, step.jobExecutionId)),
                 Effect.never
               )
-            ).pipe(Step.transaction({ propagation: "notSupported" }))
+            ).pipe(Step.withTransaction({ propagation: "notSupported" }))
           const job = Job.make("split-interrupted", {
             flow: Flow.split([waiting("one", one), waiting("two", two)], { concurrency: 2 })
           })
