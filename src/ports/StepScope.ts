@@ -29,7 +29,7 @@ export class StepScope extends Context.Tag("effect-batch/StepScope")<StepScope, 
   /** Adds to the counts of the step; they are kept even when the transaction rolls back (TASK-4). */
   readonly contribute: (counts: Partial<Counts>) => Effect.Effect<void>
   /** Combines the given exit status with the one of the step (EXIT-4). */
-  readonly exitStatus: (status: ExitStatus) => Effect.Effect<void>
+  readonly addExitStatus: (status: ExitStatus) => Effect.Effect<void>
   /** Raises the batch status of the step by ENUM-5; FAILED or STOPPED in `afterStep` ends the job there (STEP-16). */
   readonly upgradeStatus: (status: BatchStatus) => Effect.Effect<void>
   /** Whether the step was asked to stop, by an operator or by `terminateOnly`. */
@@ -92,8 +92,8 @@ export const contribute = (counts: Partial<Counts>): Effect.Effect<void, never, 
  * @since 0.1.0
  * @category utils
  */
-export const exitStatus = (status: ExitStatus): Effect.Effect<void, never, StepScope> =>
-  Effect.flatMap(StepScope, (scope) => scope.exitStatus(status))
+export const addExitStatus = (status: ExitStatus): Effect.Effect<void, never, StepScope> =>
+  Effect.flatMap(StepScope, (scope) => scope.addExitStatus(status))
 
 /**
  * Raises the batch status of the step.

@@ -172,7 +172,7 @@ for (const driver of drivers) {
       it.effect("SIMPLE-1, SIMPLE-2, LIFE-20: andThen follows the status; the job ends with the exit status of its last step", () =>
         Effect.gen(function*() {
           const first = Step.tasklet("first", Effect.succeed(Tasklet.finishedWith("FAILED")))
-          const last = Step.tasklet("last", StepScope.exitStatus(ExitStatus.make("ODD", "who knows")))
+          const last = Step.tasklet("last", StepScope.addExitStatus(ExitStatus.make("ODD", "who knows")))
           const execution = yield* JobOperator.run(Job.make("simple-1", { flow: first.pipe(Flow.andThen(last)) }), {})
           assert.deepStrictEqual(yield* stepsOf(execution.id), ["first COMPLETED", "last COMPLETED"])
           assert.strictEqual(execution.status, "COMPLETED")

@@ -80,7 +80,7 @@ describe("a tasklet that keeps no books", () => {
   const answers = {
     "that just ends": Effect.void,
     "that chooses the exit code": Effect.succeed(Tasklet.finishedWith("LATE")),
-    "that raises the status": Effect.asVoid(StepScope.exitStatus(ExitStatus.make("LATE")))
+    "that raises the status": Effect.asVoid(StepScope.addExitStatus(ExitStatus.make("LATE")))
   }
 
   it.effect.each(Object.entries(answers))(

@@ -65,7 +65,7 @@ const world = (options: {
         ...step,
         execution: Effect.succeed(ended("COMPLETED")),
         contribute: () => Effect.void,
-        exitStatus: () => Effect.void,
+        addExitStatus: () => Effect.void,
         upgradeStatus: () => Effect.void,
         stopRequested: Effect.succeed(false),
         terminateOnly: Effect.void

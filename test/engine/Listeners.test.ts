@@ -183,7 +183,7 @@ describe("afterStep", () => {
 
   it.effect("STEP-17: an exit status that it sets in the scope counts as one that it answers with", () =>
     Effect.gen(function*() {
-      const odd = Listener.step({ afterStep: () => StepScope.exitStatus(ExitStatus.make("ODD", "seen")) })
+      const odd = Listener.step({ afterStep: () => StepScope.addExitStatus(ExitStatus.make("ODD", "seen")) })
       const heard: Array<string> = []
       const first = Listener.step({
         afterStep: ({ exitStatus }) => Effect.sync(() => void heard.push(exitStatus.code))

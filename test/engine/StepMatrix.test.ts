@@ -161,12 +161,12 @@ for (const driver of drivers) {
 
       it.effect("STEP-16: an exit status set in afterStep raises the severity, and never lowers it", () =>
         Effect.gen(function*() {
-          const raise = makeJob("raise", "afterStep", StepScope.exitStatus(ExitStatus.make("ODD")))
+          const raise = makeJob("raise", "afterStep", StepScope.addExitStatus(ExitStatus.make("ODD")))
           const raised = yield* JobOperator.run(raise.job, {})
           assert.deepStrictEqual((yield* rowsOf(raised.id))[0], "first COMPLETED ODD")
           const lower = Step.tasklet("only", Effect.fail("oops")).pipe(
             Step.listen(Listener.step({
-              afterStep: () => Effect.as(StepScope.exitStatus(ExitStatus.COMPLETED), ExitStatus.COMPLETED)
+              afterStep: () => Effect.as(StepScope.addExitStatus(ExitStatus.COMPLETED), ExitStatus.COMPLETED)
             }))
           )
           const lowered = yield* JobOperator.run(Job.make("lower", { flow: lower }), {})

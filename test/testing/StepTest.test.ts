@@ -78,7 +78,7 @@ describe("StepTest.stepScope (TEST-4)", () => {
         yield* StepScope.set(total, 5)
         yield* JobScope.remove(total)
         yield* StepScope.contribute({ write: 2 })
-        yield* StepScope.exitStatus(ExitStatus.FAILED)
+        yield* StepScope.addExitStatus(ExitStatus.FAILED)
         const after = yield* Effect.all([StepScope.get(total), JobScope.get(total)])
         return { before, after, execution: yield* StepScope.execution }
       })

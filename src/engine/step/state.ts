@@ -227,7 +227,7 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
         state.context = ExecutionContext.remove(state.context, key)
       }),
     contribute: (counts) => Effect.sync(() => count(state, counts)),
-    exitStatus: (status) =>
+    addExitStatus: (status) =>
       Effect.sync(() => {
         state.exitStatus = ExitStatus.and(state.exitStatus, status)
       }),

@@ -198,7 +198,7 @@ for (const driver of drivers) {
 
       it.effect("FLOW-6: a code that nobody expected fails the job, not the step", () =>
         Effect.gen(function*() {
-          const late = Step.tasklet("late", StepScope.exitStatus(ExitStatus.make("LATE")))
+          const late = Step.tasklet("late", StepScope.addExitStatus(ExitStatus.make("LATE")))
           const job = Job.make("unrouted", { flow: late.pipe(Flow.match({ COMPLETED: ok("next") })) })
           const execution = yield* JobOperator.run(job, {})
           assert.strictEqual(endOf(execution), "FAILED FAILED")
@@ -219,7 +219,7 @@ for (const driver of drivers) {
 
       it.effect("FLOW-8, SIMPLE-4: a completed step with the exit code FAILED fails a flow without a key for it", () =>
         Effect.gen(function*() {
-          const empty = Step.tasklet("empty", StepScope.exitStatus(ExitStatus.FAILED))
+          const empty = Step.tasklet("empty", StepScope.addExitStatus(ExitStatus.FAILED))
           const alone = yield* JobOperator.run(Job.make("failed-code-alone", { flow: empty }), {})
           assert.strictEqual(endOf(alone), "COMPLETED FAILED")
           const matched = yield* JobOperator.run(
