@@ -32,10 +32,10 @@ export class StepScope extends Context.Tag("effect-batch/StepScope")<StepScope, 
   readonly addExitStatus: (status: ExitStatus) => Effect.Effect<void>
   /** Raises the batch status of the step by ENUM-5; FAILED or STOPPED in `afterStep` ends the job there (STEP-16). */
   readonly upgradeStatus: (status: BatchStatus) => Effect.Effect<void>
-  /** Whether the step was asked to stop, by an operator or by `terminateOnly`. */
+  /** Whether the step was asked to stop, by an operator or by `requestStop`. */
   readonly stopRequested: Effect.Effect<boolean>
   /** Ends the step as STOPPED after the chunk or tasklet call that is running (STEP-9). */
-  readonly terminateOnly: Effect.Effect<void>
+  readonly requestStop: Effect.Effect<void>
 }>() {}
 
 /**
@@ -122,7 +122,7 @@ export const stopRequested: Effect.Effect<boolean, never, StepScope> = Effect.fl
  * @since 0.1.0
  * @category utils
  */
-export const terminateOnly: Effect.Effect<void, never, StepScope> = Effect.flatMap(
+export const requestStop: Effect.Effect<void, never, StepScope> = Effect.flatMap(
   StepScope,
-  (scope) => scope.terminateOnly
+  (scope) => scope.requestStop
 )

@@ -68,7 +68,7 @@ const world = (options: {
         addExitStatus: () => Effect.void,
         upgradeStatus: () => Effect.void,
         stopRequested: Effect.succeed(false),
-        terminateOnly: Effect.void
+        requestStop: Effect.void
       })
     )
   return { step, job, provide }

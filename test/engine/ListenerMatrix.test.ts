@@ -139,7 +139,7 @@ describe("STEP-20, C33: a stop that is asked for in a callback", () => {
             const world = makeWorld(7, { read: [2], filter: [3], process: [4] })
             const step = Step.chunk(`stops in ${hook}`, { ...world, chunkSize: 2 }).pipe(
               Step.skip("Bad", { limit: 10 }),
-              Step.listen(only(hook, StepScope.terminateOnly))
+              Step.listen(only(hook, StepScope.requestStop))
             )
             const result = yield* runStep(step)
             assert.strictEqual(result.status, "STOPPED")
@@ -158,7 +158,7 @@ describe("STEP-20, C33: a stop that is asked for in a callback", () => {
 
   it.effect("in a tasklet: its transaction commits, then the step stops (TASK-6)", () =>
     Effect.gen(function*() {
-      const step = Step.tasklet("endless", Effect.as(StepScope.terminateOnly, Tasklet.continuable))
+      const step = Step.tasklet("endless", Effect.as(StepScope.requestStop, Tasklet.continuable))
       const { counts: counted, status } = yield* runStep(step)
       assert.deepStrictEqual([status, counted], ["STOPPED", counts({ commit: 1 })])
     }).pipe(inMemory))

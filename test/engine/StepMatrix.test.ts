@@ -121,10 +121,10 @@ for (const driver of drivers) {
       )
 
       it.effect.each(stopping)(
-        "C33: terminateOnly in $place stops the step and the job; a restart goes on",
+        "C33: requestStop in $place stops the step and the job; a restart goes on",
         (row) =>
           Effect.gen(function*() {
-            const { job, ran } = makeJob(`stop in ${row.place}`, row.place, StepScope.terminateOnly)
+            const { job, ran } = makeJob(`stop in ${row.place}`, row.place, StepScope.requestStop)
             const stopped = yield* JobOperator.run(job, {})
             assert.strictEqual(stopped.status, "STOPPED")
             assert.deepStrictEqual(yield* rowsOf(stopped.id), ["first STOPPED STOPPED"])
@@ -135,9 +135,9 @@ for (const driver of drivers) {
           })
       )
 
-      it.effect("C33, STEP-16, FLOW-34: terminateOnly in afterStep leaves its step COMPLETED, and stops the job behind it", () =>
+      it.effect("C33, STEP-16, FLOW-34: requestStop in afterStep leaves its step COMPLETED, and stops the job behind it", () =>
         Effect.gen(function*() {
-          const { job, ran } = makeJob("stop in afterStep", "afterStep", StepScope.terminateOnly)
+          const { job, ran } = makeJob("stop in afterStep", "afterStep", StepScope.requestStop)
           const stopped = yield* JobOperator.run(job, {})
           assert.strictEqual(stopped.status, "STOPPED")
           assert.deepStrictEqual(yield* rowsOf(stopped.id), ["first COMPLETED COMPLETED"])

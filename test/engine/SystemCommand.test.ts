@@ -173,10 +173,10 @@ describe("TASK-14, C41: a system command", () => {
     )
   }
 
-  it.scoped("STEP-20: terminateOnly ends it as a request to stop does", () =>
+  it.scoped("STEP-20: requestStop ends it as a request to stop does", () =>
     Effect.gen(function*() {
       const step = command("terminated", "setInterval(() => {}, 1000)").pipe(
-        Step.listen(Listener.step({ beforeChunk: () => StepScope.terminateOnly }))
+        Step.listen(Listener.step({ beforeChunk: () => StepScope.requestStop }))
       )
       const fiber = yield* Effect.fork(runStep(step))
       yield* Effect.iterate(false, {

@@ -95,6 +95,6 @@ describe("StepTest.stepScope (TEST-4)", () => {
     Effect.gen(function*() {
       assert.isFalse(yield* StepTest.stepScope(StepScope.stopRequested))
       assert.isTrue(yield* StepTest.stepScope(StepScope.stopRequested, { stopRequested: true }))
-      assert.isTrue(yield* StepTest.stepScope(Effect.zipRight(StepScope.terminateOnly, StepScope.stopRequested)))
+      assert.isTrue(yield* StepTest.stepScope(Effect.zipRight(StepScope.requestStop, StepScope.stopRequested)))
     }))
 })

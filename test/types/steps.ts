@@ -100,7 +100,7 @@ Step.chunk("mismatch", {
 })
 
 const job = Job.make("import", { parameters: Params, flow: refined })
-const scoped = Job.make("scoped", { flow: Step.tasklet("t", StepScope.terminateOnly) })
+const scoped = Job.make("scoped", { flow: Step.tasklet("t", StepScope.requestStop) })
 
 // A job discharges its parameters and the scopes.
 const needsNothing: Job.Job<{}, "COMPLETED" | "FAILED", any, never> = scoped

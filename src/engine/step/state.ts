@@ -236,7 +236,7 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
         state.status = BatchStatus.upgradeTo(state.status, status)
       }),
     stopRequested: Effect.sync(() => isStopping(state)),
-    terminateOnly: Effect.sync(() => {
+    requestStop: Effect.sync(() => {
       state.terminateOnly = true
     })
   }).pipe(Context.add(JobScope, {

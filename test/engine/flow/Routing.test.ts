@@ -230,10 +230,10 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(matched), ["empty COMPLETED FAILED"])
         }))
 
-      it.effect("FLOW-34: terminateOnly in afterStep stops the job behind that step", () =>
+      it.effect("FLOW-34: requestStop in afterStep stops the job behind that step", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
-          const last = ok("s1", log).pipe(Step.listen({ afterStep: () => StepScope.terminateOnly }))
+          const last = ok("s1", log).pipe(Step.listen({ afterStep: () => StepScope.requestStop }))
           const job = Job.make("terminate-after", { flow: last.pipe(Flow.andThen(ok("s2", log))) })
           const first = yield* JobOperator.run(job, {})
           assert.strictEqual(endOf(first), "STOPPED STOPPED")
@@ -245,7 +245,7 @@ for (const driver of drivers) {
       it.effect("HAND-13: a step that was stopped stops the flow, whatever the keys", () =>
         Effect.gen(function*() {
           const job = Job.make("stopped-step", {
-            flow: Step.tasklet("s1", StepScope.terminateOnly).pipe(Flow.match({ "*": ok("s2") }))
+            flow: Step.tasklet("s1", StepScope.requestStop).pipe(Flow.match({ "*": ok("s2") }))
           })
           const execution = yield* JobOperator.run(job, {})
           assert.strictEqual(endOf(execution), "STOPPED STOPPED")

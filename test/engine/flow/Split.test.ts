@@ -118,7 +118,7 @@ for (const driver of drivers) {
       it.effect("FLOW-66: a step that was stopped keeps the other branches from their next step", () =>
         Effect.gen(function*() {
           const job = Job.make("split-stops", {
-            flow: Flow.split([Step.tasklet("stops", StepScope.terminateOnly), ok("a").pipe(Flow.andThen(ok("b")))])
+            flow: Flow.split([Step.tasklet("stops", StepScope.requestStop), ok("a").pipe(Flow.andThen(ok("b")))])
           })
           const execution = yield* JobOperator.run(job, {})
           assert.strictEqual(endOf(execution), "STOPPED STOPPED")

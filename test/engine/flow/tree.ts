@@ -72,7 +72,7 @@ const outcome = (code: string): Effect.Effect<unknown, unknown, StepScope.StepSc
   code === "FAILED"
     ? Effect.fail("failed")
     : code === "STOPPED"
-    ? StepScope.terminateOnly
+    ? StepScope.requestStop
     : Effect.succeed(Tasklet.finishedWith(code))
 
 const often = fc.integer({ min: 0, max: 4 }).map((n) => n === 0)
