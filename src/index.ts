@@ -104,13 +104,6 @@ export * as JobScope from "./ports/JobScope.js"
 export * as Listener from "./definition/Listener.js"
 
 /**
- * Ready-made listeners: promoting data to later steps, exit codes, logging of bad records.
- *
- * @since 0.1.0
- */
-export * as Listeners from "./definition/Listeners.js"
-
-/**
  * @since 0.1.0
  */
 export * as ProgressMeter from "./operator/ProgressMeter.js"
@@ -139,6 +132,13 @@ export * as SkipPolicy from "./decisions/SkipPolicy.js"
  * @since 0.1.0
  */
 export * as SkippedItem from "./vocabulary/SkippedItem.js"
+
+/**
+ * Ready-made listeners: promoting data to later steps, exit codes, logging of bad records.
+ *
+ * @since 0.1.0
+ */
+export * as StandardListeners from "./definition/StandardListeners.js"
 
 /**
  * @since 0.1.0

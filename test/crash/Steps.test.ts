@@ -17,7 +17,7 @@ import {
   JobRepository,
   JobScope,
   Listener,
-  Listeners,
+  StandardListeners,
   Step,
   StepScope,
   Tasklet,
@@ -88,7 +88,7 @@ describe("a tasklet that keeps no books", () => {
     ([, answer]) =>
       survives(() => {
         const out: Array<string> = []
-        const step = Step.tasklet("once", writing(out, answer)).pipe(Step.listen(Listeners.promoteToJob([])))
+        const step = Step.tasklet("once", writing(out, answer)).pipe(Step.listen(StandardListeners.promoteToJob([])))
         const codes = Effect.gen(function*() {
           const executions = yield* JobOperator.executions({})
           const steps = yield* Effect.forEach(executions, ({ id }) => JobOperator.steps(id))
@@ -145,7 +145,9 @@ describe("a job of several steps survives", () => {
 
   it.effect("what a listener promotes when a step ends (LISTEN-40)", () =>
     survives(() => {
-      const first = Step.tasklet("first", StepScope.set(Total, 42)).pipe(Step.listen(Listeners.promoteToJob([Total])))
+      const first = Step.tasklet("first", StepScope.set(Total, 42)).pipe(
+        Step.listen(StandardListeners.promoteToJob([Total]))
+      )
       const out: Array<number> = []
       const second = Step.tasklet(
         "second",

@@ -14,7 +14,7 @@ import {
   JobRepository,
   JobScope,
   Listener,
-  Listeners,
+  StandardListeners,
   Step,
   StepScope,
   Tasklet
@@ -235,7 +235,9 @@ describe("ready-made listeners in a job", () => {
     Effect.gen(function*() {
       const total = ExecutionContext.key("total", Schema.Number)
       const seen: Array<unknown> = []
-      const first = Step.tasklet("sum", StepScope.set(total, 42)).pipe(Step.listen(Listeners.promoteToJob([total])))
+      const first = Step.tasklet("sum", StepScope.set(total, 42)).pipe(
+        Step.listen(StandardListeners.promoteToJob([total]))
+      )
       const second = Step.tasklet(
         "report",
         Effect.map(JobScope.get(total), (value) => void seen.push(Option.getOrNull(value)))
@@ -248,11 +250,13 @@ describe("ready-made listeners in a job", () => {
     Effect.gen(function*() {
       const skipping = Step.chunk("skipping", { ...makeWorld(3, { process: [2] }), chunkSize: 2 }).pipe(
         Step.skip("Bad", { limit: 1 }),
-        Step.listen(Listeners.completedWithSkips)
+        Step.listen(StandardListeners.completedWithSkips)
       )
       const first = yield* runStep(skipping)
       assert.deepStrictEqual([first.status, first.step.exitStatus.code], ["COMPLETED", "COMPLETED WITH SKIPS"])
-      const idle = Step.chunk("idle", { ...makeWorld(0), chunkSize: 2 }).pipe(Step.listen(Listeners.noWorkFound))
+      const idle = Step.chunk("idle", { ...makeWorld(0), chunkSize: 2 }).pipe(
+        Step.listen(StandardListeners.noWorkFound)
+      )
       const second = yield* runStep(idle)
       assert.deepStrictEqual([second.status, second.step.exitStatus.code], ["COMPLETED", "FAILED"])
     }).pipe(inMemory))

@@ -10,8 +10,8 @@ import {
   JobOperator,
   JobRepository,
   Listener,
-  Listeners,
   Sensitive,
+  StandardListeners,
   Step
 } from "../../src/index.js"
 import { drivers } from "../support/drivers.js"
@@ -153,7 +153,7 @@ describe("quarantine", () => {
     Effect.gen(function*() {
       const lines: Array<unknown> = []
       const step = booking("logged", {}).pipe(
-        Step.listen(Listeners.logSkips({ input: Payment, output: Booking }))
+        Step.listen(StandardListeners.logSkips({ input: Payment, output: Booking }))
       )
       yield* runStep(step).pipe(Effect.provide(collecting(lines)))
       assert.deepStrictEqual(lines, [

@@ -2,7 +2,7 @@
  * What the compiler promises about policies and listeners. Every `@ts-expect-error` is a mistake that must not compile.
  */
 import type { BatchError, JobScope, StepScope } from "effect-batch"
-import { ExitStatus, Listener, Listeners, RetryPolicy, SkipPolicy } from "effect-batch"
+import { ExitStatus, Listener, RetryPolicy, SkipPolicy, StandardListeners } from "effect-batch"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
@@ -123,7 +123,7 @@ void forIds
 
 // Promotion can miss a key only when it is strict.
 
-const lenient = Listeners.promoteToJob([])
+const lenient = StandardListeners.promoteToJob([])
 same<
   typeof lenient,
   Listener.StepListener<
@@ -133,13 +133,13 @@ same<
     StepScope.StepScope | JobScope.JobScope
   >
 >()
-const strict = Listeners.promoteToJob([], { strict: true })
+const strict = StandardListeners.promoteToJob([], { strict: true })
 same<
   typeof strict,
   Listener.StepListener<
     unknown,
     unknown,
-    BatchError.UnreadableContextKey | Listeners.ContextKeyMissing,
+    BatchError.UnreadableContextKey | StandardListeners.ContextKeyMissing,
     StepScope.StepScope | JobScope.JobScope
   >
 >()

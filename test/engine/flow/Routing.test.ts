@@ -12,7 +12,7 @@ import {
   Job,
   JobOperator,
   JobParameters,
-  Listeners,
+  StandardListeners,
   Step,
   StepScope
 } from "../../../src/index.js"
@@ -74,7 +74,7 @@ for (const driver of drivers) {
             processor: (n: number) => n === 2 ? Effect.fail({ _tag: "Bad" as const }) : Effect.succeed(n),
             writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.void),
             chunkSize: 3
-          }).pipe(Step.skip("Bad", { limit: 1 }), Step.listen(Listeners.completedWithSkips))
+          }).pipe(Step.skip("Bad", { limit: 1 }), Step.listen(StandardListeners.completedWithSkips))
           const job = Job.make("skips", {
             flow: step1.pipe(
               Flow.withCodes(["COMPLETED WITH SKIPS"]),

@@ -50,10 +50,10 @@ export class ContextKeyMissing extends Schema.TaggedError<ContextKeyMissing>()("
  * @example
  * ```ts
  * import { Schema } from "effect"
- * import { ExecutionContext, Listeners } from "effect-batch"
+ * import { ExecutionContext, StandardListeners } from "effect-batch"
  *
  * const total = ExecutionContext.key("total", Schema.Number)
- * const promote = Listeners.promoteToJob([total], { statuses: ["COMPLETED*"], strict: true })
+ * const promote = StandardListeners.promoteToJob([total], { statuses: ["COMPLETED*"], strict: true })
  *
  * assert.deepStrictEqual(Object.keys(promote), ["afterStep"])
  * ```
@@ -121,9 +121,9 @@ export const noWorkFound: StepListener = {
  *
  * @example
  * ```ts
- * import { Listeners } from "effect-batch"
+ * import { StandardListeners } from "effect-batch"
  *
- * const copy = Listeners.copyParameters(["businessDate"])
+ * const copy = StandardListeners.copyParameters(["businessDate"])
  *
  * assert.deepStrictEqual(Object.keys(copy), ["beforeStep"])
  * ```
@@ -156,10 +156,10 @@ export const copyParameters = (
  * @example
  * ```ts
  * import { Schema } from "effect"
- * import { Listeners, Sensitive } from "effect-batch"
+ * import { StandardListeners, Sensitive } from "effect-batch"
  *
  * const Payment = Schema.Struct({ id: Schema.Number, iban: Sensitive.make(Schema.String) })
- * const listener = Listeners.logSkips({ input: Payment })
+ * const listener = StandardListeners.logSkips({ input: Payment })
  *
  * assert.deepStrictEqual(Object.keys(listener), ["onSkipInRead", "onSkipInProcess", "onSkipInWrite"])
  * ```

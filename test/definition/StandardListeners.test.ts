@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { pipe } from "effect/Function"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
-import * as Listeners from "../../src/definition/Listeners.js"
+import * as StandardListeners from "../../src/definition/StandardListeners.js"
 import { JobScope } from "../../src/ports/JobScope.js"
 import { StepScope } from "../../src/ports/StepScope.js"
 import { UnreadableContextKey } from "../../src/vocabulary/BatchError.js"
@@ -91,12 +91,12 @@ class BadLine extends Schema.TaggedError<BadLine>()("BadLine", { line: Schema.Nu
   }
 }
 
-describe("Listeners", () => {
+describe("StandardListeners", () => {
   describe("promoteToJob", () => {
     it.effect("LISTEN-40, CTX-10: copies the keys when the step completed", () =>
       Effect.gen(function*() {
         const { job, provide } = world({ step: { total: 5, other: 1 }, job: { total: 1, mine: true } })
-        yield* provide(Listeners.promoteToJob([total, file]).afterStep!(ended("COMPLETED")))
+        yield* provide(StandardListeners.promoteToJob([total, file]).afterStep!(ended("COMPLETED")))
         assert.deepStrictEqual(job.entries(), { total: 5, mine: true })
       }))
 
@@ -105,7 +105,7 @@ describe("Listeners", () => {
         const promoted = (code: string, statuses?: ReadonlyArray<string>) => {
           const { job, provide } = world({ step: { total: 5 } })
           return Effect.map(
-            provide(Listeners.promoteToJob([total], { statuses }).afterStep!(ended(code))),
+            provide(StandardListeners.promoteToJob([total], { statuses }).afterStep!(ended(code))),
             () => "total" in job.entries()
           )
         }
@@ -120,9 +120,12 @@ describe("Listeners", () => {
       Effect.gen(function*() {
         const { job, provide } = world({ step: { total: 5 } })
         const other = ExecutionContext.key("other", Schema.String)
-        const { afterStep } = Listeners.promoteToJob([total, file, other], { strict: true })
+        const { afterStep } = StandardListeners.promoteToJob([total, file, other], { strict: true })
         const error = yield* Effect.flip(provide(afterStep!(ended("COMPLETED"))))
-        assert.deepStrictEqual(error, new Listeners.ContextKeyMissing({ step: "load", keys: ["file", "other"] }))
+        assert.deepStrictEqual(
+          error,
+          new StandardListeners.ContextKeyMissing({ step: "load", keys: ["file", "other"] })
+        )
         assert.include(error.message, `"load" was to hand on "file", "other"`)
         assert.deepStrictEqual(job.entries(), {})
       }))
@@ -130,7 +133,9 @@ describe("Listeners", () => {
     it.effect("a value that does not fit its key fails", () =>
       Effect.gen(function*() {
         const { provide } = world({ step: { total: "many" } })
-        const error = yield* Effect.flip(provide(Listeners.promoteToJob([total]).afterStep!(ended("COMPLETED"))))
+        const error = yield* Effect.flip(
+          provide(StandardListeners.promoteToJob([total]).afterStep!(ended("COMPLETED")))
+        )
         assert.instanceOf(error, UnreadableContextKey)
       }))
   })
@@ -139,7 +144,8 @@ describe("Listeners", () => {
     it.effect("STEP-23: COMPLETED WITH SKIPS when anything was skipped", () =>
       Effect.gen(function*() {
         const code = (counts: Partial<Counts.Counts>) =>
-          Effect.map(Listeners.completedWithSkips.afterStep!(ended("COMPLETED", counts)), (status) => status?.code)
+          Effect.map(StandardListeners.completedWithSkips.afterStep!(ended("COMPLETED", counts)), (status) =>
+            status?.code)
         assert.isUndefined(yield* code({ read: 5 }))
         for (const phase of ["readSkip", "processSkip", "writeSkip"] as const) {
           assert.strictEqual(yield* code({ [phase]: 1 }), "COMPLETED WITH SKIPS")
@@ -149,13 +155,13 @@ describe("Listeners", () => {
     it.effect("STEP-23, EXIT-5: it does not make a failed step look better", () =>
       Effect.gen(function*() {
         const step = ended("FAILED", { readSkip: 1 })
-        const given = yield* Listeners.completedWithSkips.afterStep!(step)
+        const given = yield* StandardListeners.completedWithSkips.afterStep!(step)
         assert.strictEqual(given && ExitStatus.and(step.exitStatus, given).code, "FAILED")
       }))
 
     it.effect("STEP-22: FAILED when a completed step read nothing", () =>
       Effect.gen(function*() {
-        const given = (step: StepExecution.StepExecution) => Listeners.noWorkFound.afterStep!(step)
+        const given = (step: StepExecution.StepExecution) => StandardListeners.noWorkFound.afterStep!(step)
         assert.deepStrictEqual(
           yield* given(ended("COMPLETED")),
           ExitStatus.make("FAILED", "no work found: nothing was read")
@@ -173,7 +179,10 @@ describe("Listeners", () => {
     ]
     const copied = (names?: ReadonlyArray<string>) => {
       const { provide, step } = world({ parameters, step: { file: "b.csv" } })
-      return Effect.map(provide(Listeners.copyParameters(names).beforeStep!(ended("COMPLETED"))), () => step.entries())
+      return Effect.map(
+        provide(StandardListeners.copyParameters(names).beforeStep!(ended("COMPLETED"))),
+        () => step.entries()
+      )
     }
 
     it.effect("LISTEN-41: copies what is not there yet, and never what is redacted", () =>
@@ -193,7 +202,10 @@ describe("Listeners", () => {
   describe("logging", () => {
     it.effect("logSkips: one line per skip, sensitive parts masked", () =>
       Effect.gen(function*() {
-        const { onSkipInProcess, onSkipInRead, onSkipInWrite } = Listeners.logSkips({ input: Payment, output: Payment })
+        const { onSkipInProcess, onSkipInRead, onSkipInWrite } = StandardListeners.logSkips({
+          input: Payment,
+          output: Payment
+        })
         const error = new BadLine({ line: 7 })
         const lines = yield* logged(
           Effect.all([onSkipInRead!(error), onSkipInProcess!(payment, error), onSkipInWrite!(payment, error)])
@@ -207,7 +219,7 @@ describe("Listeners", () => {
 
     it.effect("logSkips: without a schema the item is not shown", () =>
       Effect.gen(function*() {
-        const { onSkipInProcess, onSkipInWrite } = Listeners.logSkips()
+        const { onSkipInProcess, onSkipInWrite } = StandardListeners.logSkips()
         const lines = yield* logged(
           Effect.all([onSkipInProcess!(payment, new TypeError("no rate")), onSkipInWrite!(payment, "full")])
         )
@@ -219,7 +231,7 @@ describe("Listeners", () => {
 
     it.effect("LISTEN-42: logItemErrors logs every failed operation", () =>
       Effect.gen(function*() {
-        const { onProcessError, onReadError, onWriteError } = Listeners.logItemErrors
+        const { onProcessError, onReadError, onWriteError } = StandardListeners.logItemErrors
         const error = new BadLine({ line: 7 })
         const lines = yield* logged(
           Effect.all([onReadError!(error), onProcessError!(payment, error), onWriteError!(error, [payment, payment])])
