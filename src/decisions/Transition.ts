@@ -11,6 +11,8 @@ import * as Arr from "effect/Array"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Order_ from "effect/Order"
+import * as Pattern from "../base/pattern.js"
+import { quoted } from "../base/text.js"
 
 /**
  * Where to go when the exit code matches the pattern (FLOW-3).
@@ -31,24 +33,17 @@ export interface Transition<out To> {
  */
 export const make = <To>(pattern: string, to: To): Transition<To> => ({ pattern, to })
 
-const count = (char: string) => (transition: Transition<unknown>): number => transition.pattern.split(char).length - 1
-
-const hasAsterisk = (transition: Transition<unknown>): boolean => transition.pattern.includes("*")
-
 /**
- * Most specific first (FLOW-4): patterns without `*`; then more `*` first, since
- * more of them usually stand around more text; fewer `?`; longer; alphabetical.
+ * Most specific first (OWN-26): more literal characters, then fewer `*`, then fewer `?`; alphabetical among patterns of
+ * which neither says more, which `defects` refuses when they can match the same code.
  *
  * @since 0.1.0
  * @category instances
  */
-export const Order: Order_.Order<Transition<unknown>> = Order_.combineAll([
-  Order_.mapInput(Order_.boolean, hasAsterisk),
-  Order_.mapInput(Order_.reverse(Order_.number), count("*")),
-  Order_.mapInput(Order_.number, count("?")),
-  Order_.mapInput(Order_.reverse(Order_.number), (transition) => transition.pattern.length),
-  Order_.mapInput(Order_.string, (transition) => transition.pattern)
-])
+export const Order: Order_.Order<Transition<unknown>> = Order_.combine(
+  Order_.mapInput(Pattern.compare, (transition: Transition<unknown>) => transition.pattern),
+  Order_.mapInput(Order_.string, (transition: Transition<unknown>) => transition.pattern)
+)
 
 /**
  * Whether the pattern matches the whole exit code, case-sensitively (FLOW-3).
@@ -67,7 +62,7 @@ export const Order: Order_.Order<Transition<unknown>> = Order_.combineAll([
 export const matches: {
   (exitCode: string): (pattern: string) => boolean
   (pattern: string, exitCode: string): boolean
-} = dual(2, (pattern: string, exitCode: string): boolean => toRegExp(pattern).test(exitCode))
+} = dual(2, (pattern: string, exitCode: string): boolean => Pattern.matches(pattern, exitCode))
 
 /**
  * Selects the transition for an exit code: the first that matches, in the order
@@ -102,8 +97,9 @@ export const select: {
 )
 
 /**
- * What is wrong with the transitions of one state, in words: a pattern that
- * occurs twice, of which one could never be taken (FLOW-5), or an empty one.
+ * What is wrong with the transitions of one state, in words: a pattern that occurs twice, of which one could never be
+ * taken (FLOW-5), an empty one, two of which neither says more although both can match the same code, and one that can
+ * never be taken because a more specific one matches whatever it matches (OWN-26).
  *
  * @example
  * ```ts
@@ -118,18 +114,32 @@ export const select: {
  * @since 0.1.0
  * @category utils
  */
-export const defects = (transitions: ReadonlyArray<Transition<unknown>>): ReadonlyArray<string> =>
-  Arr.dedupe(transitions.map((transition) => transition.pattern)).flatMap((pattern) => {
+export const defects = (transitions: ReadonlyArray<Transition<unknown>>): ReadonlyArray<string> => {
+  const patterns = Arr.dedupe(transitions.map((transition) => transition.pattern))
+  return patterns.flatMap((pattern, at) => {
     const times = transitions.filter((transition) => transition.pattern === pattern).length
+    const others = patterns.filter((other) => other !== pattern)
+    const equal = patterns.slice(at + 1).find((other) =>
+      Pattern.compare(pattern, other) === 0 && Pattern.overlaps(pattern, other)
+    )
+    const hiding = others.find((other) => Pattern.compare(other, pattern) < 0 && Pattern.contains(other, pattern))
     return [
       ...(pattern === "" ? ["a pattern is empty"] : []),
-      ...(times > 1 ? [`the pattern "${pattern}" is declared ${times} times`] : [])
+      ...(times > 1 ? [`the pattern "${pattern}" is declared ${times} times`] : []),
+      ...(equal === undefined ? [] : [
+        `the patterns "${pattern}" and "${equal}" can match the same code and neither is more specific`
+      ]),
+      ...(hiding === undefined ? [] : [hidden(pattern, [hiding])])
     ]
   })
+}
 
-// -------------------------------------------------------------------------------------
-// internal
-// -------------------------------------------------------------------------------------
-
-const toRegExp = (pattern: string): RegExp =>
-  new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".")}$`, "su")
+/**
+ * Says of a pattern that others are always taken instead.
+ *
+ * @internal
+ */
+export const hidden = (pattern: string, by: ReadonlyArray<string>): string =>
+  `the pattern "${pattern}" is never taken: ${quoted(by)} ${by.length === 1 ? "is" : "are"} more specific and take${
+    by.length === 1 ? "s" : ""
+  } every code that could lead there`

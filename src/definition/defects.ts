@@ -1,10 +1,12 @@
 /**
  * What can't work about a job, found from its definition alone, all at once (BUILD-1, BUILD-6, FLOW-5, FLOW-9).
  */
+import * as Option from "effect/Option"
 import { quoted } from "../base/text.js"
 import * as Transition from "../decisions/Transition.js"
 import type { FlowGraph, FlowState, Target, Ways } from "./graph.js"
 import { foresee } from "./routes.js"
+import type { Table } from "./routes.js"
 import type { JobDefinition, StepDefinition } from "./tree.js"
 
 /** One line per defect; none when the job can run. */
@@ -104,21 +106,53 @@ const unreachable = ({ start, states }: FlowGraph): ReadonlyArray<string> => {
 
 /** Per table of transitions: bad patterns, and those that no code of any state before it can take. */
 const transitionDefects = (graph: FlowGraph): ReadonlyArray<string> => {
-  const tables = new Map<ReadonlyArray<Transition.Transition<Target | undefined>>, string>()
   const taken = new Set<Transition.Transition<Target | undefined>>()
+  const asked = new Map<Table, Set<string>>()
   for (const state of graph.states) {
-    foresee(state).taken.forEach((transition) => taken.add(transition))
-    for (let next: Ways | undefined = state.ways; next !== undefined; next = next.rest) {
-      if (next.way._tag === "Codes" && !tables.has(next.way.transitions)) {
-        tables.set(next.way.transitions, state.name)
-      }
-    }
+    const foreseen = foresee(state)
+    foreseen.taken.forEach((transition) => taken.add(transition))
+    foreseen.asked.forEach((codes, table) => asked.set(table, new Set([...(asked.get(table) ?? []), ...codes])))
   }
-  return [...tables].flatMap(([transitions, name]) => {
-    const never = transitions.filter((transition) => !taken.has(transition)).map(({ pattern }) => pattern)
+  return [...holders(graph)].flatMap(([table, name]) => {
+    const bad = Transition.defects(table)
+    const never = table.filter((transition) => !taken.has(transition)).map(({ pattern }) => ({
+      pattern,
+      by: hiding(table, pattern, asked.get(table) ?? new Set())
+    }))
+    const unmatched = never.filter(({ by }) => by.length === 0).map(({ pattern }) => pattern)
+    const hidden = never.filter(({ by }) => by.length > 0).map(({ by, pattern }) => Transition.hidden(pattern, by))
     return [
-      ...Transition.defects(transitions).map((defect) => `after "${name}" ${defect}`),
-      ...(never.length === 0 ? [] : [`after "${name}" no exit code can match ${quoted(never)}`])
+      ...[...new Set([...bad, ...hidden])].map((defect) => `after "${name}" ${defect}`),
+      ...(unmatched.length === 0 ? [] : [`after "${name}" no exit code can match ${quoted(unmatched)}`])
     ]
   })
 }
+
+/** The name of the state that a table of transitions directly follows, or else of the first that may come to it. */
+const holders = (graph: FlowGraph): ReadonlyMap<Table, string> => {
+  const names = new Map<Table, string>()
+  const direct = new Set<Table>()
+  for (const { name, ways } of graph.states) {
+    let isFirst = true
+    for (let next: Ways | undefined = ways; next !== undefined; next = next.rest) {
+      const { way } = next
+      if (way._tag === "Codes" && (!names.has(way.transitions) || (isFirst && !direct.has(way.transitions)))) {
+        names.set(way.transitions, name)
+      }
+      if (way._tag === "Codes" && isFirst) {
+        direct.add(way.transitions)
+      }
+      isFirst = isFirst && way._tag === "Declare"
+    }
+  }
+  return names
+}
+
+/** The patterns that are taken by the codes which the given one matches, too. */
+const hiding = (table: Table, pattern: string, codes: ReadonlySet<string>): ReadonlyArray<string> => [
+  ...new Set(
+    [...codes].filter((code) => Transition.matches(pattern, code)).flatMap((code) =>
+      Option.match(Transition.select(table, code), { onNone: () => [], onSome: (chosen) => [chosen.pattern] })
+    )
+  )
+]

@@ -57,7 +57,11 @@ export interface Foresight {
   readonly missing: ReadonlyArray<string>
   /** The transitions that some code of the state may take. */
   readonly taken: ReadonlySet<Transition.Transition<Target | undefined>>
+  /** Which codes, as far as they are known, each table of transitions is asked for. */
+  readonly asked: ReadonlyMap<Table, ReadonlyArray<string>>
 }
+
+export type Table = ReadonlyArray<Transition.Transition<Target | undefined>>
 
 /** The exit codes of a state as far as the definition tells; `open`: it may have others. */
 export interface Codes {
@@ -88,6 +92,7 @@ export const foresee = (state: FlowState): Foresight => {
   const routes: Array<Route> = []
   const missing: Array<string> = []
   const taken = new Set<Transition.Transition<Target | undefined>>()
+  const asked = new Map<Table, ReadonlyArray<string>>()
   let codes = codesOf(state)
   let mayComplete = state._tag !== "End"
   for (let next = state.ways; next !== undefined && (mayComplete || codes.mayFail); next = next.rest) {
@@ -104,6 +109,7 @@ export const foresee = (state: FlowState): Foresight => {
         break
       case "Codes": {
         const step = foreseeCodes(way, codes, mayComplete)
+        asked.set(way.transitions, [...(mayComplete ? codes.known : []), ...(codes.mayFail ? ["FAILED"] : [])])
         routes.push(...step.routes)
         missing.push(...step.missing)
         step.taken.forEach((transition) => taken.add(transition))
@@ -120,7 +126,8 @@ export const foresee = (state: FlowState): Foresight => {
       ...(codes.mayFail ? [{ on: "FAILED", to: "failed" as const }] : [])
     ],
     missing,
-    taken
+    taken,
+    asked
   }
 }
 
@@ -162,7 +169,7 @@ const foreseeCodes = (
   way: Way & { readonly _tag: "Codes" },
   codes: Codes,
   mayComplete: boolean
-): Foresight & { readonly codes: Codes; readonly mayComplete: boolean } => {
+): Omit<Foresight, "asked"> & { readonly codes: Codes; readonly mayComplete: boolean } => {
   const selected = (code: string) => Option.getOrUndefined(Transition.select(way.transitions, code))
   const completing = mayComplete ? codes.known : []
   const failing = codes.mayFail ? selected("FAILED") : undefined

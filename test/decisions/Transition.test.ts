@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { pipe } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Pattern from "../../src/base/pattern.js"
 import * as Transition from "../../src/decisions/Transition.js"
 
 const pattern = FastCheck.string({ unit: FastCheck.constantFrom("A", "B", ".", "*", "?"), maxLength: 6 })
@@ -36,15 +37,17 @@ describe("Transition", () => {
     assert.isTrue(Transition.matches("a+(b)", "a+(b)"))
   })
 
-  it("FLOW-4: which of two patterns is tried first", () => {
+  it("the more specific of two patterns is tried first: text, then fewer *, then fewer ? (FLOW-4, OWN-26)", () => {
     const before: ReadonlyArray<readonly [first: string, second: string, code: string]> = [
       ["COMPLETED", "COMPLETED*", "COMPLETED"],
       ["COMPLETED*", "*", "COMPLETED"],
       ["??", "?*", "AB"],
       ["CO*", "?O*", "COMPLETED"],
       ["?", "*", "A"],
-      ["**", "*", "A"],
-      ["*FAIL*", "*", "A FAIL B"]
+      ["*", "**", "A"],
+      ["*FAIL*", "*", "A FAIL B"],
+      ["COMPLETED WITH SKIPS*", "*SKIPS*", "COMPLETED WITH SKIPS"],
+      ["?:Next*", "*", "1:Next page"]
     ]
     for (const [first, second, exitCode] of before) {
       assert.strictEqual(chosen([first, second], exitCode), first)
@@ -70,15 +73,34 @@ describe("Transition", () => {
     assert.isTrue(Option.match(choice, { onNone: () => true, onSome: ({ to }) => means(to, code) }))
   })
 
-  it.prop("FLOW-5: every repeated or empty pattern is one defect", [FastCheck.array(pattern)], ([patterns]) => {
-    const distinct = Array.from(new Set(patterns))
-    const repeated = distinct.filter((each) => patterns.indexOf(each) !== patterns.lastIndexOf(each))
-    const empty = distinct.includes("") ? 1 : 0
-    assert.strictEqual(Transition.defects(table(patterns)).length, repeated.length + empty)
-  })
+  it.prop(
+    "without a defect, each pattern is taken by some code and the choice never depends on the alphabet (FLOW-5, OWN-26)",
+    [FastCheck.array(pattern, { maxLength: 4 }), code],
+    ([patterns, code]) => {
+      if (Transition.defects(table(patterns)).length === 0) {
+        const matching = patterns.filter((each) => means(each, code))
+        const [first, second] = matching.sort((a, b) => Pattern.compare(a, b))
+        assert.isTrue(second === undefined || Pattern.compare(first!, second) < 0)
+      }
+    }
+  )
 
   it("FLOW-5: a defect names the pattern", () => {
     assert.deepStrictEqual(Transition.defects(table(["A", "*", "A"])), [`the pattern "A" is declared 2 times`])
     assert.deepStrictEqual(Transition.defects(table([""])), ["a pattern is empty"])
+  })
+
+  it("two patterns of which neither is more specific are refused when they can match the same code (OWN-26)", () => {
+    assert.deepStrictEqual(Transition.defects(table(["*LATE", "LATE*"])), [
+      `the patterns "*LATE" and "LATE*" can match the same code and neither is more specific`
+    ])
+    assert.deepStrictEqual(Transition.defects(table(["LATE", "DONE", "A*", "B*"])), [])
+  })
+
+  it("a pattern that a more specific one hides altogether is refused, with the name of that one (OWN-26)", () => {
+    assert.deepStrictEqual(Transition.defects(table(["LATE*", "LATE*?"])), [
+      `the pattern "LATE*?" is never taken: "LATE*" is more specific and takes every code that could lead there`
+    ])
+    assert.deepStrictEqual(Transition.defects(table(["COMPLETED", "COMPLETED*", "*"])), [])
   })
 })

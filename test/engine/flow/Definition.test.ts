@@ -162,6 +162,21 @@ describe("what Job.make refuses", () => {
     ])
   })
 
+  it("a key that other keys hide, at the state that holds it, with their names (OWN-26)", () => {
+    const weekday = decider("weekday", "MONDAY", "FRIDAY")
+    const flow = ok("load").pipe(
+      Flow.andThen(weekday),
+      Flow.match({ MONDAY: ok("m"), FRIDAY: ok("f"), "*DAY": ok("d") })
+    )
+    assert.deepStrictEqual(defectsOf(flow).slice(-1), [
+      `after "weekday" the pattern "*DAY" is never taken: "MONDAY", "FRIDAY" are more specific and take every code that could lead there`
+    ])
+    const skips = ok("s").pipe(Flow.match({ "COMPLETED*": ok("a"), "COMPLETED*?": ok("b"), "*": ok("c") }))
+    assert.deepStrictEqual(defectsOf(skips), [
+      `after "s" the pattern "COMPLETED*?" is never taken: "COMPLETED*" is more specific and takes every code that could lead there`
+    ])
+  })
+
   it("all defects at once", () => {
     const flow = (decider("d", "A") as Flow.Flow<string>).pipe(
       Flow.match({ B: Flow.split([]) }),
