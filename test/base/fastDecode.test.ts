@@ -83,7 +83,7 @@ const same = (schema: Schema.Schema<any, any>, input: unknown): void => {
 
 describe("decoding fast", () => {
   schemas.forEach((schema, index) => {
-    it.prop(`gives what Schema gives, whatever the input (schema ${index})`, [input], ([input]) => {
+    it.prop(`returns what Schema returns, whatever the input (schema ${index})`, [input], ([input]) => {
       same(schema, input)
     })
   })
@@ -91,7 +91,7 @@ describe("decoding fast", () => {
   // Effect makes no values of a recursive schema without an annotation, nor of one with a field "__proto__".
   schemas.filter((schema) => !/children|__proto__/.test(String(schema.ast))).forEach((schema, index) => {
     it.prop(
-      `gives what Schema gives for what was encoded with it (schema ${index})`,
+      `decodes what Schema encoded as Schema does (schema ${index})`,
       [Arbitrary.make(Schema.encodedBoundSchema(schema))],
       ([encoded]) => {
         same(schema, encoded)

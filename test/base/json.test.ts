@@ -46,7 +46,7 @@ describe("json", () => {
     assert.strictEqual(new Set(["1", 1, [1], { 1: 1 }, true, "true", null, "null"].map(Json.canonical)).size, 8)
   })
 
-  it.prop("fromUnknown is what a round trip through text gives", [FastCheck.anything()], ([value]) => {
+  it.prop("fromUnknown equals a round trip through text", [FastCheck.anything()], ([value]) => {
     Either.match(Json.fromUnknown(value), {
       onLeft: (detail) => assert.isAbove(detail.length, 0),
       onRight: (copy) => assert.deepStrictEqual(copy, JSON.parse(JSON.stringify(value)))

@@ -12,7 +12,7 @@ const slowToEnd = (log: Array<string>, entered: Deferred.Deferred<void>) =>
   )
 
 describe("a race that waits for the loser", () => {
-  it.effect("gives the result of an effect that ends by itself, and ends the signal", () =>
+  it.effect("returns the result of an effect that ends by itself, and ends the signal", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const entered = yield* Deferred.make<void>()
@@ -26,7 +26,7 @@ describe("a race that waits for the loser", () => {
       assert.deepStrictEqual(yield* Effect.exit(until(Effect.fail("broken"), Effect.never)), Exit.fail("broken"))
     }))
 
-  it.effect("ends the effect when the signal comes, waits for it, and gives the signal's result", () =>
+  it.effect("ends the effect when the signal comes, waits for it, and returns the signal's result", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const entered = yield* Deferred.make<void>()
@@ -48,7 +48,7 @@ describe("a race that waits for the loser", () => {
       assert.deepStrictEqual(log, ["cleaned up"])
     }))
 
-  it.effect("interrupted from outside, has ended both before it ends itself", () =>
+  it.effect("ends both before it ends itself when it is interrupted from outside", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const entered = yield* Deferred.make<void>()

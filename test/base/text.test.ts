@@ -21,7 +21,7 @@ describe("text", () => {
     assert.strictEqual(near, name)
   })
 
-  it.prop("oneLine gives one line", [Schema.String], ([text]) => {
+  it.prop("oneLine returns one line", [Schema.String], ([text]) => {
     assert.isFalse(/[\r\n]/.test(Text.oneLine(text)))
   })
 
@@ -40,7 +40,7 @@ describe("text", () => {
     assert.strictEqual(Text.visible("a\u001b[31mb\u009b\n\tc"), "a\\u001b[31mb\\u009b\n\tc")
   })
 
-  it("words", () => {
+  it("lists, plurals and quotes read as words", () => {
     assert.strictEqual(Text.plural(1, "time"), "1 time")
     assert.strictEqual(Text.plural(2, "time"), "2 times")
     assert.strictEqual(Text.quoted(["a", "b"]), `"a", "b"`)

@@ -24,7 +24,7 @@ const program = Effect.all([Processes.compile(new URL("shutdownProgram.ts", impo
 
 describe("a signal to a program that runs a job", () => {
   it.scopedLive(
-    "SIGTERM: the chunk at work commits, the rows are STOPPED, the exit code is 143; a run goes on there",
+    "on SIGTERM the current chunk commits, the rows are STOPPED, the exit code is 143, and the next run continues there",
     () =>
       Effect.gen(function*() {
         const [compiled, file] = yield* program
@@ -62,21 +62,25 @@ describe("a signal to a program that runs a job", () => {
     60_000
   )
 
-  it.scopedLive("HOOK-2: a second signal kills at once, and the next run recovers", () =>
-    Effect.gen(function*() {
-      const [compiled, file] = yield* program
-      const process = yield* Processes.spawn(compiled, ["chunks", file])
-      yield* process.line((line) => line === "writing 11")
-      process.kill("SIGINT")
-      process.kill("SIGTERM")
-      const killed = yield* process.ended
-      assert.notStrictEqual(killed.lines.at(-1), "ended STOPPED")
-      assert.include([130, 143], killed.code)
-      const next = yield* Processes.spawn(compiled, ["done", file])
-      const done = yield* next.ended
-      assert.strictEqual(done.code, 0, done.errors)
-      assert.deepStrictEqual((yield* rows(file)).executions, [["COMPLETED", "COMPLETED"], ["FAILED", "OWNER_DIED"]])
-    }), 60_000)
+  it.scopedLive(
+    "a second signal kills the process at once, and the next run recovers (HOOK-2)",
+    () =>
+      Effect.gen(function*() {
+        const [compiled, file] = yield* program
+        const process = yield* Processes.spawn(compiled, ["chunks", file])
+        yield* process.line((line) => line === "writing 11")
+        process.kill("SIGINT")
+        process.kill("SIGTERM")
+        const killed = yield* process.ended
+        assert.notStrictEqual(killed.lines.at(-1), "ended STOPPED")
+        assert.include([130, 143], killed.code)
+        const next = yield* Processes.spawn(compiled, ["done", file])
+        const done = yield* next.ended
+        assert.strictEqual(done.code, 0, done.errors)
+        assert.deepStrictEqual((yield* rows(file)).executions, [["COMPLETED", "COMPLETED"], ["FAILED", "OWNER_DIED"]])
+      }),
+    60_000
+  )
 
   it.scopedLive(
     "without a job the program is interrupted at once; the other codes are 0, 1 and 2",

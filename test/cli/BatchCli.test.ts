@@ -114,7 +114,7 @@ const makeCli = Effect.gen(function*() {
 const valid = ["--file", "a.csv", "--business-date", "2026-06-30", "--mode", "full"]
 
 describe("the command line", () => {
-  it.scoped("runs a job with flags from its parameters, and tells what it did", () =>
+  it.scoped("runs a job with flags from its parameters, and says what it did", () =>
     Effect.gen(function*() {
       const { run } = yield* makeCli
       const { code, text } = yield* run(
@@ -142,7 +142,7 @@ describe("the command line", () => {
       assert.include(again.error, "is COMPLETED already")
     }))
 
-  it.scoped("tells all problems of the parameters at once, and runs nothing", () =>
+  it.scoped("reports all problems of the parameters at once, and runs nothing", () =>
     Effect.gen(function*() {
       const { operate, run } = yield* makeCli
       const { code, error } = yield* run(
@@ -158,7 +158,7 @@ describe("the command line", () => {
       assert.deepStrictEqual(yield* operate(JobOperator.executions()), [])
     }))
 
-  it.scoped("--help tells types, what is required and what identifies; no repository is opened for it", () =>
+  it.scoped("--help shows the type of each parameter and whether it is required or identifying, without opening a repository", () =>
     Effect.gen(function*() {
       const cli = BatchCli.make({
         name: "batch",
@@ -195,7 +195,7 @@ describe("the command line", () => {
       assert.strictEqual(BatchCli.exitCodeOf(helped), 0)
     }))
 
-  it.scoped("a job that fails: exit code 1, show tells why, restart goes on, then there is nothing left", () =>
+  it.scoped("a job that fails exits with 1, show says why, restart continues, and then nothing is left to do", () =>
     Effect.gen(function*() {
       const { operate, run } = yield* makeCli
       broken = true
@@ -251,7 +251,7 @@ describe("the command line", () => {
       assert.include((yield* run("list", "executions")).text, "No executions.")
     }))
 
-  it.scoped("purge deletes nothing unless it is told what is old, and nothing of other programs", () =>
+  it.scoped("purge deletes nothing without a limit of age, and nothing that belongs to other programs", () =>
     Effect.gen(function*() {
       const { operate, run } = yield* makeCli
       yield* run("run", "tidy")
@@ -308,7 +308,7 @@ describe("the command line", () => {
       assert.include(error + text, isOne ? `no job execution ${id}` : "[]")
     }))
 
-  it.scoped("a job that there is not is refused by its name, with those that there are", () =>
+  it.scoped("an unknown job is refused by name, with a list of the known ones", () =>
     Effect.gen(function*() {
       const { run } = yield* makeCli
       for (const command of ["run", "next", "explain", "graph"]) {
@@ -352,7 +352,7 @@ describe("the command line", () => {
       assert.strictEqual(text.split("\r\u001b[2K").length - 1, drawn)
     }))
 
-  it.scoped("next counts up, graph draws, recover and stop say what there is to do", () =>
+  it.scoped("next counts up, graph draws, recover and stop report what they did", () =>
     Effect.gen(function*() {
       const { operate, run } = yield* makeCli
       yield* run("next", "tidy")

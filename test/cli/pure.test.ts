@@ -28,7 +28,7 @@ const flags = Flags.flags(Params, ["json"])
 const flagOf = (parameter: string) => flags.find((flag) => flag.parameter === parameter)!
 
 describe("the flags of a job's parameters", () => {
-  it("have names that people type, kinds of the stored form, and say what is required", () => {
+  it("have names that are easy to type, the kinds of the stored form, and show which are required", () => {
     assert.deepStrictEqual(flags.map(({ isRequired, kind, name }) => [name, kind._tag, isRequired]), [
       ["business-date", "Text", true],
       ["count", "Text", true],

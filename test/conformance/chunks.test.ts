@@ -39,7 +39,7 @@ const countsOf = (executionId: number) => Effect.map(JobOperator.steps(execution
 for (const driver of drivers) {
   describe(`rules about chunks (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("CHUNK-1, CHUNK-2, CHUNK-4, CHUNK-5: read, filter, write together, count what is written", () =>
+      it.effect("items are read, filtered and written together, and only written ones are counted (CHUNK-1, CHUNK-2, CHUNK-4, CHUNK-5)", () =>
         Effect.gen(function*() {
           const { calls, writer } = recorder()
           const step = Step.chunk("load", {
@@ -54,7 +54,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual({ commit, filter, read, write }, { commit: 3, filter: 1, read: 5, write: 4 })
         }))
 
-      it.effect("CHUNK-3, ITEM-5, V6C-11: a reader that is done is not asked again; an empty page is not the end", () =>
+      it.effect("a reader that is done is not asked again; an empty page is not the end (CHUNK-3, ITEM-5, V6C-11)", () =>
         Effect.gen(function*() {
           const { calls, writer } = recorder()
           const { pulls, reader } = scriptedReader([[1], [], [2], []])
@@ -65,7 +65,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([calls, pulls.count], [[[1, 2]], 4])
         }))
 
-      it.effect("V6C-2, CLC-2, CLC-3: without items no processor, no writer, no commit", () =>
+      it.effect("without items no processor, no writer, no commit (V6C-2, CLC-2, CLC-3)", () =>
         Effect.gen(function*() {
           const calls: Array<string> = []
           const step = Step.chunk("load", {
@@ -78,7 +78,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([calls, (yield* countsOf(id)).commit], [[], 0])
         }))
 
-      it.effect("V6C-5, CLC-4: with everything filtered the writer is not called, and the chunk is a commit", () =>
+      it.effect("with everything filtered the writer is not called, and the chunk is a commit (V6C-5, CLC-4)", () =>
         Effect.gen(function*() {
           const { calls, writer } = recorder()
           const step = Step.chunk("load", {
@@ -91,7 +91,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([calls, (yield* countsOf(id)).commit], [[], 1])
         }))
 
-      it.effect("V6C-3, V6C-4, V6C-6, CLC-1: read, beforeChunk with items, process, write, beforeCommit, commit, afterChunk", () =>
+      it.effect("the order is read, beforeChunk with the items, process, write, beforeCommit, commit, afterChunk (V6C-3, V6C-4, V6C-6, CLC-1)", () =>
         Effect.gen(function*() {
           const calls: Array<string> = []
           const note = (call: string) => Effect.sync(() => void calls.push(call))
@@ -119,7 +119,7 @@ for (const driver of drivers) {
           ])
         }))
 
-      it.effect("V6C-9, CLC-6, CHUNK-10: a refused chunk is read but not written; a restart begins with its first item", () =>
+      it.effect("a refused chunk is read but not written; a restart begins with its first item (V6C-9, CLC-6, CHUNK-10)", () =>
         Effect.gen(function*() {
           const { calls, writer } = recorder()
           const job = (broken: boolean) =>
@@ -142,7 +142,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(calls, [[3, 4], [5]])
         }))
 
-      it.effect("FTC-9, FT6-3, EFF-2: outputs are kept while a write is searched; each item is processed once", () =>
+      it.effect("outputs are kept while a write is searched; each item is processed once (FTC-9, FT6-3, EFF-2)", () =>
         Effect.gen(function*() {
           const processed: Array<number> = []
           const step = Step.chunk("load", {
@@ -159,7 +159,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual({ commit, write, writeSkip }, { commit: 1, write: 2, writeSkip: 1 })
         }))
 
-      it.effect("SCALE-2, LISTEN-43: items are processed at once in order, a failure interrupts the others, listeners hear of it", () =>
+      it.effect("items are processed at once in order, a failure interrupts the others, listeners hear of it (SCALE-2, LISTEN-43)", () =>
         Effect.gen(function*() {
           const { calls, writer } = recorder()
           const heard: Array<string> = []
@@ -191,7 +191,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([failure, interrupted], [Option.some("bad"), 3])
         }))
 
-      it.effect("TX-3: what a writer sends elsewhere is sent again when its transaction did not commit", () =>
+      it.effect("what a writer sends elsewhere is sent again when its transaction did not commit (TX-3)", () =>
         Effect.gen(function*() {
           const sent: Array<number> = []
           const job = (broken: boolean) =>

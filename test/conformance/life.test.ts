@@ -36,7 +36,7 @@ const total = ExecutionContext.key("total", Schema.Number)
 for (const driver of drivers) {
   describe(`rules about jobs (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("LIFE-3, LIFE-11, LIFE-16: STARTED and its time are stored before beforeJob, the end time at the end", () =>
+      it.effect("STARTED and its time are stored before beforeJob, the end time at the end (LIFE-3, LIFE-11, LIFE-16)", () =>
         Effect.gen(function*() {
           const seen: Array<unknown> = []
           const job = Job.make("life-3", {
@@ -58,7 +58,7 @@ for (const driver of drivers) {
           assert.isTrue(Option.isSome((yield* JobOperator.execution(id)).endTime))
         }))
 
-      it.effect("LIFE-5, STOP-6: asked to stop before it began, it calls no listener and starts no step", () =>
+      it.effect("asked to stop before it began, it calls no listener and starts no step (LIFE-5, STOP-6)", () =>
         Effect.gen(function*() {
           const calls: Array<string> = []
           const job = Job.make("life-5", {
@@ -73,7 +73,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution.id), [])
         }))
 
-      it.effect("LAUNCH-1: start gives the execution at once, await its end", () =>
+      it.effect("start returns the execution at once, await returns its end (LAUNCH-1)", () =>
         Effect.scoped(Effect.gen(function*() {
           const go = yield* Deferred.make<void>()
           const job = Job.make("launch-1", { flow: Step.tasklet("waits", Deferred.await(go)) })
@@ -83,14 +83,14 @@ for (const driver of drivers) {
           assert.strictEqual((yield* running.await).status, "COMPLETED")
         })))
 
-      it.effect("LAUNCH-3: a complete instance of a job that is not restartable is complete, not refused as restart", () =>
+      it.effect("a complete instance of a job that is not restartable is complete, not refused as restart (LAUNCH-3)", () =>
         Effect.gen(function*() {
           const job = Job.make("launch-3", { flow: Step.tasklet("only", Effect.void), restartable: false })
           yield* JobOperator.run(job, {})
           assert.strictEqual((yield* Effect.flip(JobOperator.run(job, {})))._tag, "JobInstanceAlreadyComplete")
         }))
 
-      it.effect("LAUNCH-4: a refusal tells the parameters that make the instance, and no others", () =>
+      it.effect("a refusal tells the parameters that make the instance, and no others (LAUNCH-4)", () =>
         Effect.gen(function*() {
           class Params extends JobParameters.Tag<Params>()("Params", {
             day: Schema.String,
@@ -102,7 +102,7 @@ for (const driver of drivers) {
           assert.include(error.message, `Job "launch-4" with parameters day=mon is COMPLETED already`)
         }))
 
-      it.effect("LAUNCH-13: run uses the given parameters, also between runs of runNext", () =>
+      it.effect("run uses the given parameters, also between runs of runNext (LAUNCH-13)", () =>
         Effect.gen(function*() {
           class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.String }) {}
           const job = Job.make("launch-13", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
@@ -111,7 +111,7 @@ for (const driver of drivers) {
           assert.strictEqual(JobParameters.format(given.parameters), "day=tue")
         }))
 
-      it.effect("LIFE-2, VALID-1: parameters that the job takes no more refuse the restart, and nothing is written", () =>
+      it.effect("parameters that the job takes no more refuse the restart, and nothing is written (LIFE-2, VALID-1)", () =>
         Effect.gen(function*() {
           const flow = Step.tasklet("only", Effect.fail("no"))
           class Before extends JobParameters.Tag<Before>()("Before", { day: Schema.String }) {}
@@ -122,7 +122,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual((yield* JobOperator.executions({ jobName: "life-2" })).map((row) => row.id), [id])
         }))
 
-      it.effect("NEXT-2: runNext fails with the errors of a launch", () =>
+      it.effect("runNext fails with the errors of a launch (NEXT-2)", () =>
         Effect.gen(function*() {
           class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.String }) {}
           const go = yield* Deferred.make<void>()
@@ -138,7 +138,7 @@ for (const driver of drivers) {
           assert.strictEqual((yield* next)._tag, "JobInstanceAlreadyComplete")
         }))
 
-      it.effect("CTX-7: the job's context is stored with each commit of a step that changed it, and after a decision", () =>
+      it.effect("the job's context is stored with each commit of a step that changed it, and after a decision (CTX-7)", () =>
         Effect.gen(function*() {
           const stored: Array<number> = []
           const look = Effect.gen(function*() {
@@ -162,14 +162,14 @@ for (const driver of drivers) {
           assert.deepStrictEqual(stored, [0, 1, 2, 10])
         }))
 
-      it.effect("RESTART-5: restart refuses an execution whose instance is complete", () =>
+      it.effect("restart refuses an execution whose instance is complete (RESTART-5)", () =>
         Effect.gen(function*() {
           const job = Job.make("restart-5", { flow: Step.tasklet("only", Effect.void) })
           const { id } = yield* JobOperator.run(job, {})
           assert.strictEqual((yield* Effect.flip(JobOperator.restart(job, id)))._tag, "JobInstanceAlreadyComplete")
         }))
 
-      it.effect("SIMPLE-1, SIMPLE-2, LIFE-20: andThen follows the status; the job ends with the exit status of its last step", () =>
+      it.effect("andThen follows the status; the job ends with the exit status of its last step (SIMPLE-1, SIMPLE-2, LIFE-20)", () =>
         Effect.gen(function*() {
           const first = Step.tasklet("first", Effect.succeed(Tasklet.finishedWith("FAILED")))
           const last = Step.tasklet("last", StepScope.addExitStatus(ExitStatus.make("ODD", "who knows")))
@@ -179,7 +179,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(execution.exitStatus, ExitStatus.make("ODD", "who knows"))
         }))
 
-      it.effect("HAND-1: a job that is asked to stop starts no further step", () =>
+      it.effect("a job that is asked to stop starts no further step (HAND-1)", () =>
         Effect.gen(function*() {
           const first = Step.tasklet(
             "first",
@@ -191,7 +191,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution.id), ["first STOPPED"])
         }))
 
-      it.effect("FLOW-52: one decider stands in two places", () =>
+      it.effect("one decider stands in two places (FLOW-52)", () =>
         Effect.gen(function*() {
           let asked = 0
           const decider = Flow.decide("which", ["A", "B"], () => Effect.sync(() => ++asked === 1 ? "A" : "B"))
@@ -211,7 +211,7 @@ for (const driver of drivers) {
 
   describe(`rules about steps (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("STEP-1, STEP-2, STEP-3, STEP-4: stored as STARTED, then beforeStep, reader, writer, body", () =>
+      it.effect("a step is stored as STARTED, then come beforeStep, reader, writer and body (STEP-1, STEP-2, STEP-3, STEP-4)", () =>
         Effect.gen(function*() {
           const calls: Array<string> = []
           const note = (call: string) => Effect.sync(() => void calls.push(call))
@@ -228,7 +228,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(calls, ["beforeStep, only STARTED", "reader", "writer", "body"])
         }))
 
-      it.effect("STEP-5, STEP-12, STEP-19, STEP-21, LIFE-7: an ordinary end is COMPLETED without a message, with an end time", () =>
+      it.effect("an ordinary end is COMPLETED without a message, with an end time (STEP-5, STEP-12, STEP-19, STEP-21, LIFE-7)", () =>
         Effect.gen(function*() {
           const execution = yield* JobOperator.run(Job.make("step-5", { flow: Step.tasklet("only", Effect.void) }), {})
           const [step] = yield* JobOperator.steps(execution.id)
@@ -237,7 +237,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([execution.status, execution.exitStatus], ["COMPLETED", ExitStatus.COMPLETED])
         }))
 
-      it.effect("STEP-6, CTX-8: counts and context are stored with each commit, rollbacks with the end of the step", () =>
+      it.effect("counts and context are stored with each commit, rollbacks with the end of the step (STEP-6, CTX-8)", () =>
         Effect.gen(function*() {
           const stored: Array<readonly [number, number]> = []
           const look = Effect.gen(function*() {
@@ -264,7 +264,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([row!.counts.read, row!.counts.commit, row!.counts.rollback], [3, 2, 1])
         }))
 
-      it.effect("STEP-7, STEP-11, CLC-5, FTC-24, EXEC-3: the failure is recorded as it happened, the row holds one line", () =>
+      it.effect("the failure is recorded as it happened, the row holds one line (STEP-7, STEP-11, CLC-5, FTC-24, EXEC-3)", () =>
         Effect.gen(function*() {
           const error = { _tag: "Broken", message: "the wheel\nis broken" } as const
           const execution = yield* JobOperator.run(
@@ -279,7 +279,7 @@ for (const driver of drivers) {
           ])
         }))
 
-      it.effect("STEP-10: a status that code in the step has set stays", () =>
+      it.effect("a status that code in the step has set stays (STEP-10)", () =>
         Effect.gen(function*() {
           const job = Job.make("step-10", { flow: Step.tasklet("only", StepScope.upgradeStatus("FAILED")) })
           const execution = yield* JobOperator.run(job, {})
@@ -287,7 +287,7 @@ for (const driver of drivers) {
           assert.strictEqual(execution.status, "FAILED")
         }))
 
-      it.effect("TASK-7: a save that fails in the transaction of a chunk rolls it back and fails the step", () =>
+      it.effect("a save that fails in the transaction of a chunk rolls it back and fails the step (TASK-7)", () =>
         Effect.gen(function*() {
           const repository = yield* JobRepository.JobRepository
           const written: Array<number> = []
@@ -321,7 +321,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(written, [1, 2, 3, 4, 5])
         }))
 
-      it.effect("STEP-28, CHUNK-7: what was opened is closed when something behind it cannot be opened", () =>
+      it.effect("opened components are closed when a later one cannot be opened (STEP-28, CHUNK-7)", () =>
         Effect.gen(function*() {
           const calls: Array<string> = []
           const open = Effect.acquireRelease(
@@ -338,7 +338,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(calls, ["opened", "closed"])
         }))
 
-      it.effect("REPEAT-1: continueIf calls the tasklet as long as its condition holds", () =>
+      it.effect("continueIf calls the tasklet as long as its condition holds (REPEAT-1)", () =>
         Effect.gen(function*() {
           let calls = 0
           const step = Step.tasklet("only", Effect.sync(() => Tasklet.continueIf(++calls < 3)))
@@ -346,7 +346,7 @@ for (const driver of drivers) {
           assert.strictEqual(calls, 3)
         }))
 
-      it.effect("CTX-11: no component leaves keys of its own in a context", () =>
+      it.effect("no component leaves keys of its own in a context (CTX-11)", () =>
         Effect.gen(function*() {
           const step = Step.chunk("only", {
             reader: ItemReader.fromIterable([1, 2, 3]),

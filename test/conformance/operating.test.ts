@@ -15,13 +15,13 @@ describe("rules about the tables of PostgreSQL", () => {
   const statements = Migrations.statements("pg")
   const tables = statements.filter((statement) => statement.startsWith("create table \"batch_")).slice(1)
 
-  it("REPO-1: ids are identity columns", () => {
+  it("ids are identity columns (REPO-1)", () => {
     const withId = tables.filter((table) => /^\s+id /m.test(table))
     assert.isNotEmpty(withId)
     withId.forEach((table) => assert.match(table, /^\s+id bigint .*identity/m))
   })
 
-  it("REPO-2: every reference to another table has an index or a key that begins with it", () => {
+  it("every reference to another table has an index or a key that begins with it (REPO-2)", () => {
     const references = tables.flatMap((table) => {
       const name = /^create table ("[^"]+")/.exec(table)![1]!
       return [...table.matchAll(/^\s+(\w+) .*references /gm)].map(([, column]) => ({ table, name, column: column! }))
@@ -35,7 +35,7 @@ describe("rules about the tables of PostgreSQL", () => {
     }
   })
 
-  it("REPO-3: times have a time zone", () => {
+  it("times have a time zone (REPO-3)", () => {
     const times = tables.flatMap((table) =>
       [...table.matchAll(/^\s+\w+_(?:time|updated|until) (\w+)/gm)].map(([, type]) => type)
     )
@@ -50,7 +50,7 @@ const silentTerminal = Layer.effect(
 ).pipe(Layer.provide(NodeContext.layer))
 
 describe("rules about the command line", () => {
-  it.scoped("CLI-4: abandon and recover exit with 0 when they did what was asked, whatever became of the job", () =>
+  it.scoped("abandon and recover exit with 0 when they succeed, whatever the status of the job (CLI-4)", () =>
     Effect.gen(function*() {
       const services = yield* Layer.build(JobRepository.layerMemory)
       const shared = Layer.succeedContext(Context.pick(JobRepository.JobRepository, Transactor.Transactor)(services))
@@ -68,7 +68,7 @@ describe("rules about the command line", () => {
 })
 
 describe("rules about tasklets", () => {
-  it.effect("TASK-15: one that fails to delete a file fails its step", () =>
+  it.effect("a tasklet that fails to delete a file fails its step (TASK-15)", () =>
     Effect.gen(function*() {
       const remove = Effect.fail({ _tag: "FileError" as const, message: "a.csv cannot be deleted" })
       const execution = yield* JobOperator.run(Job.make("task-15", { flow: Step.tasklet("clean", remove) }), {})

@@ -36,7 +36,7 @@ describe("a job that survives", () => {
       assert.strictEqual(report.attempts, 1 + report.points + 10)
     }))
 
-  it.effect("needs no clock of its own: pauses are leapt over", () =>
+  it.effect("needs no real time: pauses are skipped", () =>
     Effect.gen(function*() {
       const make = Effect.sync(() => {
         const out: Array<number> = []

@@ -82,7 +82,7 @@ describe("a chunk step survives, whatever it reads", () => {
       Effect.provide(fileOf(content[name] ?? ""))
     ))
 
-  it.effect("and files that it writes are cut back to what was committed, with the footer once", () => {
+  it.effect("and files are cut back to the committed rows, with the footer once", () => {
     const files = new MemoryFiles()
     let worlds = 0
     return survives(() => {
@@ -183,8 +183,8 @@ describe("a step with bad records survives", () => {
 
   it.effect.each<readonly [string, Plan]>([
     ["bad in each phase", planned("..r.p..w..")],
-    ["FT6-9: several bad items in one scan", planned("w.w..ww..w")],
-    ["FT6-9: one by one", planned("w.w..ww..w", "one-by-one")],
+    ["several bad items in one scan (FT6-9)", planned("w.w..ww..w")],
+    ["one by one (FT6-9)", planned("w.w..ww..w", "one-by-one")],
     ["only bad records", planned("rrpwrpw")],
     ["bad records behind the last item", planned(".w.rr")],
     ["a bad record between the items of a scanned chunk", planned(".rw.r.")]

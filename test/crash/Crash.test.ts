@@ -17,7 +17,7 @@ describe("a process that is killed at random moments and started again", () => {
       ["PostgreSQL, chunks on their way in one message each", Support.postgres, undefined, Support.EVENTS]
     ] as const
   )(
-    "%s: writes every row once, and its files and counts are those of a process that lived",
+    "%s: writes every row once, and files and counts equal those of an undisturbed run",
     ([, database, pauseMillis, lines]) =>
       Effect.gen(function*() {
         const worker = yield* Processes.compiled

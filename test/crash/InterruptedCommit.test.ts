@@ -36,7 +36,7 @@ describe("an interruption during a commit", () => {
     it.layer(layer)(
       name,
       (it) =>
-        it.effect("EFF-3: what was committed is counted, and is not written again", () =>
+        it.effect("committed items are counted, and are not written again (EFF-3)", () =>
           Effect.gen(function*() {
             const out: Array<number> = []
             const job = Job.make("copy", {
@@ -73,7 +73,7 @@ describe("an interruption during a commit", () => {
   it.layer(postgres!.layer)(
     "PostgreSQL, with a commit that takes its time",
     (it) =>
-      it.effect("what was committed is counted, and is not written again", () =>
+      it.effect("committed items are counted, and are not written again", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
           yield* sql`create table copied (n int)`

@@ -133,7 +133,7 @@ describe("a step whose end could not be saved", () => {
 })
 
 describe("a commit that comes true only after somebody has looked whether it did", () => {
-  it.effect("D18: is counted, and its items are not written again", () =>
+  it.effect("is counted, and its items are not written again (D18)", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository.JobRepository
       const { transact } = yield* Transactor.Transactor

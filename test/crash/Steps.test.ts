@@ -52,7 +52,7 @@ describe("a tasklet step survives", () => {
       return Tasklet.continueIf(next < upTo)
     })
 
-  it.effect("TASK-1, CTX-9: one call after the other, its place in the context of the step", () =>
+  it.effect("one call after the other, its place in the context of the step (TASK-1, CTX-9)", () =>
     survives(() => {
       const out: Array<number> = []
       return {
@@ -102,7 +102,7 @@ describe("a tasklet that keeps no books", () => {
       })
   )
 
-  it.effect("TASK-1: is called again when its step failed after it had finished", () =>
+  it.effect("is called again when its step failed after it had finished (TASK-1)", () =>
     Effect.gen(function*() {
       const out: Array<string> = []
       let failures = 1
@@ -124,7 +124,7 @@ describe("a job of several steps survives", () => {
     ([last]) => last?.context.entries ?? {}
   )
 
-  it.effect("CTX-9: what its steps add up in the context of the job", () =>
+  it.effect("what its steps add up in the context of the job (CTX-9)", () =>
     survives(() => {
       const adding = (name: string, by: number) =>
         Step.chunk(name, {
@@ -163,7 +163,7 @@ describe("a job of several steps survives", () => {
       }
     }))
 
-  it.effect("a step that runs in every execution, and one that may run only so often", () =>
+  it.effect("steps with allowStartIfComplete and steps with a start limit", () =>
     survives(() => {
       const out: Array<number> = []
       const always = Step.chunk("always", {

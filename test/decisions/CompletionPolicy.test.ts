@@ -21,13 +21,13 @@ const moment = FastCheck.record({
 })
 
 describe("CompletionPolicy", () => {
-  it.prop("CP-1: or is full as soon as either is", [policy, policy, moment], ([a, b, at]) => {
+  it.prop("or is full as soon as either is (CP-1)", [policy, policy, moment], ([a, b, at]) => {
     const either = CompletionPolicy.isComplete(a, at) || CompletionPolicy.isComplete(b, at)
     assert.strictEqual(CompletionPolicy.isComplete(CompletionPolicy.or(a, b), at), either)
     assert.strictEqual(CompletionPolicy.isComplete(pipe(a, CompletionPolicy.or(b)), at), either)
   })
 
-  it.prop("CP-1: or is a commutative monoid in effect", [policy, policy, policy, moment], ([a, b, c, at]) => {
+  it.prop("or is a commutative monoid in effect (CP-1)", [policy, policy, policy, moment], ([a, b, c, at]) => {
     const { isComplete, never, or } = CompletionPolicy
     assert.strictEqual(isComplete(or(a, b), at), isComplete(or(b, a), at))
     assert.strictEqual(isComplete(or(or(a, b), c), at), isComplete(or(a, or(b, c)), at))
@@ -35,14 +35,14 @@ describe("CompletionPolicy", () => {
     assert.strictEqual(isComplete(or(a, a), at), isComplete(a, at))
   })
 
-  it.prop("CP-1: any is full as soon as one of them is", [FastCheck.array(policy), moment], ([policies, at]) => {
+  it.prop("any is full as soon as one of them is (CP-1)", [FastCheck.array(policy), moment], ([policies, at]) => {
     assert.strictEqual(
       CompletionPolicy.isComplete(CompletionPolicy.any(...policies), at),
       policies.some((each) => CompletionPolicy.isComplete(each, at))
     )
   })
 
-  it("CP-1: each kind has one limit", () => {
+  it("each kind has one limit (CP-1)", () => {
     const { count, predicate, time } = CompletionPolicy
     const full = (self: Policy) =>
       [1, 2, 3].map((n) => CompletionPolicy.isComplete(self, { item: n, count: n, millis: n }))

@@ -43,37 +43,37 @@ const errorOf = (plan: { readonly _tag: string }) =>
   "error" in plan ? (plan.error as { readonly _tag: string })._tag : undefined
 
 describe("RestartPolicy.planStep", () => {
-  it("HAND-2, HAND-9: without an earlier execution the step starts", () => {
+  it("without an earlier execution the step starts (HAND-2, HAND-9)", () => {
     assert.strictEqual(tagOf({}), "Start")
   })
 
-  it.prop("HAND-3: an execution in this job execution counts as none", [stepOptions, status], ([options, status]) => {
+  it.prop("an execution in this job execution counts as none (HAND-3)", [stepOptions, status], ([options, status]) => {
     assert.deepStrictEqual(
       RestartPolicy.planStep({ ...options, last: last(status, true) }),
       RestartPolicy.planStep({ ...options, last: Option.none() })
     )
   })
 
-  it.prop("HAND-4: UNKNOWN is refused", [stepOptions], ([options]) => {
+  it.prop("UNKNOWN is refused (HAND-4)", [stepOptions], ([options]) => {
     const plan = RestartPolicy.planStep({ ...options, last: last("UNKNOWN") })
     assert.strictEqual(errorOf(plan), "JobRestartRefused")
     assert.include(String("error" in plan && plan.error.message), `step "step" is UNKNOWN`)
   })
 
-  it.prop("HAND-5: ABANDONED is skipped, whatever the limits", [stepOptions], ([options]) => {
+  it.prop("ABANDONED is skipped, whatever the limits (HAND-5)", [stepOptions], ([options]) => {
     assert.deepStrictEqual(RestartPolicy.planStep({ ...options, last: last("ABANDONED") }), {
       _tag: "Skip",
       last: Option.getOrThrow(last("ABANDONED"))
     })
   })
 
-  it("HAND-5, HAND-8, HAND-10: COMPLETED is skipped unless it may run again, then from the beginning", () => {
+  it("COMPLETED is skipped unless it may run again, then from the beginning (HAND-5, HAND-8, HAND-10)", () => {
     assert.strictEqual(tagOf({ last: last("COMPLETED"), starts: 1 }), "Skip")
     assert.strictEqual(tagOf({ last: last("COMPLETED"), starts: 1, allowStartIfComplete: true }), "Start")
     assert.strictEqual(tagOf({ last: last("COMPLETED"), starts: 9, startLimit: 1 }), "Skip")
   })
 
-  it.prop("HAND-6: the limit is reached at starts = startLimit, 0 is no limit", [stepOptions], ([options]) => {
+  it.prop("the limit is reached at starts = startLimit, and 0 means no limit (HAND-6)", [stepOptions], ([options]) => {
     const plan = RestartPolicy.planStep(options)
     const exhausted = options.startLimit > 0 && options.starts >= options.startLimit
     if (errorOf(plan) === "StepStartLimitExceeded") {
@@ -84,23 +84,23 @@ describe("RestartPolicy.planStep", () => {
     }
   })
 
-  it("HAND-7: with a limit of 1 a failed step is not run again", () => {
+  it("with a limit of 1 a failed step is not run again (HAND-7)", () => {
     assert.strictEqual(tagOf({ startLimit: 1, starts: 0 }), "Start")
     const plan = planStep({ startLimit: 1, starts: 1, last: last("FAILED") })
     assert.strictEqual(errorOf(plan), "StepStartLimitExceeded")
   })
 
-  it("HAND-8: a step that may run again is subject to the limit", () => {
+  it("a step that may run again is subject to the limit (HAND-8)", () => {
     const plan = planStep({ startLimit: 2, starts: 2, last: last("COMPLETED"), allowStartIfComplete: true })
     assert.strictEqual(errorOf(plan), "StepStartLimitExceeded")
   })
 
-  it("HAND-9: what has not completed is resumed", () => {
+  it("what has not completed is resumed (HAND-9)", () => {
     const resumed = BatchStatus.BatchStatus.literals.filter((status) => tagOf({ last: last(status) }) === "Resume")
     assert.deepStrictEqual(resumed, ["STARTING", "STARTED", "STOPPING", "STOPPED", "FAILED"])
   })
 
-  it("HAND-14: the football job", () => {
+  it("the football job (HAND-14)", () => {
     const playerLoad = { last: last("COMPLETED"), starts: 1 }
     const gameLoad = { last: last("COMPLETED"), starts: 1, allowStartIfComplete: true }
     const summary = (starts: number) => ({ last: last("FAILED"), starts, startLimit: 2 })
@@ -124,12 +124,12 @@ const launch = (executions: ReadonlyArray<RestartPolicy.EarlierExecution>, resta
   RestartPolicy.planLaunch({ jobName: "job", restartable, executions, parameters: "file=a.csv" })
 
 describe("RestartPolicy.planLaunch", () => {
-  it("LAUNCH-5: the first launch works, restartable or not", () => {
+  it("the first launch works, restartable or not (LAUNCH-5)", () => {
     assert.deepStrictEqual(launch([], true), { _tag: "FirstRun", expired: [] })
     assert.deepStrictEqual(launch([], false), { _tag: "FirstRun", expired: [] })
   })
 
-  it("LAUNCH-4: an execution that runs refuses another one", () => {
+  it("an execution that runs refuses another one (LAUNCH-4)", () => {
     for (const status of ["STARTING", "STARTED", "STOPPING"] as const) {
       const plan = launch([row(2, status, { owner: "host-1", leaseLeftMillis: 500 }), row(1, "FAILED")])
       assert.strictEqual(errorOf(plan), "JobExecutionAlreadyRunning")
@@ -137,13 +137,13 @@ describe("RestartPolicy.planLaunch", () => {
     }
   })
 
-  it("LAUNCH-4: UNKNOWN refuses", () => {
+  it("UNKNOWN refuses (LAUNCH-4)", () => {
     const plan = launch([row(1, "UNKNOWN")])
     assert.isTrue(plan._tag === "Refuse" && plan.error._tag === "JobRestartRefused")
     assert.strictEqual("error" in plan && "reason" in plan.error && plan.error.reason, "unknownStatus")
   })
 
-  it("LAUNCH-4, D9: COMPLETED and ABANDONED refuse, with and without parameters", () => {
+  it("COMPLETED and ABANDONED refuse, with and without parameters (LAUNCH-4, D9)", () => {
     for (const status of ["COMPLETED", "ABANDONED"] as const) {
       for (const parameters of ["file=a.csv", ""]) {
         const executions = [row(2, "FAILED"), row(1, status)]
@@ -153,7 +153,7 @@ describe("RestartPolicy.planLaunch", () => {
     }
   })
 
-  it("LAUNCH-4, LAUNCH-5: a job that is not restartable refuses a second execution", () => {
+  it("a job that is not restartable refuses a second execution (LAUNCH-4, LAUNCH-5)", () => {
     for (const status of ["FAILED", "STOPPED"] as const) {
       const plan = launch([row(1, status)], false)
       assert.strictEqual("error" in plan && "reason" in plan.error && plan.error.reason, "notRestartable")
@@ -161,7 +161,7 @@ describe("RestartPolicy.planLaunch", () => {
     }
   })
 
-  it("LAUNCH-4: an UNKNOWN step of the newest execution refuses", () => {
+  it("an UNKNOWN step of the newest execution refuses (LAUNCH-4)", () => {
     const unknown = { hasUnknownStep: true }
     const plan = launch([row(2, "FAILED", unknown), row(1, "FAILED")])
     assert.strictEqual("error" in plan && "reason" in plan.error && plan.error.reason, "stepUnknown")
@@ -184,7 +184,7 @@ describe("RestartPolicy.planLaunch", () => {
   })
 
   it.prop(
-    "JOB-6: no second execution beside a live or a completed one",
+    "no second execution beside a live or a completed one (JOB-6)",
     [rows, FastCheck.boolean()],
     ([rows, flag]) => {
       const plan = launch(rows, flag)
@@ -202,7 +202,7 @@ describe("RestartPolicy.planLaunch", () => {
     assert.deepStrictEqual([...launch(rows, flag).expired], dead.map(({ id }) => id))
   })
 
-  it.prop("RESTART-3: what is restarted is the newest execution", [rows], ([rows]) => {
+  it.prop("a restart continues the newest execution (RESTART-3)", [rows], ([rows]) => {
     const plan = launch(rows)
     assert.isTrue(!("of" in plan) || plan.of === rows[0]!.id)
   })

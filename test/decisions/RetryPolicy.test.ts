@@ -39,16 +39,16 @@ const always = (error: unknown): ReadonlyArray<unknown> => Array.from({ length: 
 const Count = FastCheck.nat(20)
 
 describe("RetryPolicy", () => {
-  it.prop("D2, RETRY-3: recurs(n) is n retries after the first attempt", [Count], ([n]) => {
+  it.prop("recurs(n) is n retries after the first attempt (RETRY-3, D2)", [Count], ([n]) => {
     assert.strictEqual(countAttempts(RetryPolicy.recurs(n), always(deadlock)), n + 1)
     assert.strictEqual(countAttempts(RetryPolicy.fromSchedule(Schedule.recurs(n)), always(deadlock)), n + 1)
   })
 
-  it.prop("D2, RETRY-2: maxAttempts(n) counts the first attempt", [Count], ([n]) => {
+  it.prop("maxAttempts(n) counts the first attempt (RETRY-2, D2)", [Count], ([n]) => {
     assert.strictEqual(countAttempts(RetryPolicy.maxAttempts(n + 1), always(deadlock)), n + 1)
   })
 
-  it("a number that is no count is a mistake in the definition", () => {
+  it("a number that is not a count is an error in the definition", () => {
     assert.throws(() => RetryPolicy.maxAttempts(0), JobDefinitionError)
     assert.throws(() => RetryPolicy.recurs(-1), JobDefinitionError)
     assert.throws(() => RetryPolicy.recurs(1.5), JobDefinitionError)
@@ -60,7 +60,7 @@ describe("RetryPolicy", () => {
     assert.strictEqual(countAttempts(policy, always(deadlock)), 3)
   })
 
-  it.effect("D3: pauses as the schedule says", () =>
+  it.effect("pauses as the schedule says (D3)", () =>
     Effect.gen(function*() {
       const backOff = Schedule.exponential("1 second").pipe(Schedule.intersect(Schedule.recurs(3)))
       const fiber = yield* Effect.fork(attempts(RetryPolicy.fromSchedule(backOff), always(deadlock)))
@@ -76,14 +76,14 @@ describe("RetryPolicy", () => {
       assert.isFalse(yield* run.next(rejected))
     }))
 
-  it("RETRY-6: other kinds are not retried and not counted", () => {
+  it("other kinds are not retried and not counted (RETRY-6)", () => {
     const policy = RetryPolicy.recurs(5).pipe(RetryPolicy.tags("Deadlock"))
     assert.strictEqual(countAttempts(policy, always(rejected)), 1)
     assert.strictEqual(countAttempts(policy, always(deadlock)), 6)
     assert.strictEqual(countAttempts(RetryPolicy.never, always(deadlock)), 1)
   })
 
-  it("D17: kinds by tag, class, predicate and cause", () => {
+  it("kinds by tag, class, predicate and cause (D17)", () => {
     const policy = RetryPolicy.recurs(5).pipe(RetryPolicy.classify<Deadlock | Rejected>({
       include: ["Deadlock", (error) => error._tag === "Rejected" && error.status >= 500],
       exclude: [RangeError]
@@ -95,7 +95,7 @@ describe("RetryPolicy", () => {
     assert.isTrue(byCause.matches({ cause: rejected }))
   })
 
-  it("SKIP-8: the failure of a transaction is retried only when it is named", () => {
+  it("the failure of a transaction is retried only when it is named (SKIP-8)", () => {
     const error = new TransactionError({ reason: "conflict", phase: "commit", cause: deadlock })
     assert.isFalse(RetryPolicy.recurs(3).matches(error))
     assert.isFalse(RetryPolicy.tags(RetryPolicy.recurs(3), "Deadlock").matches(error))
@@ -104,7 +104,7 @@ describe("RetryPolicy", () => {
     assert.isTrue(RetryPolicy.when(RetryPolicy.recurs(3), conflict).matches(error))
   })
 
-  it.effect("SKIP-11: a predicate that throws is a defect", () =>
+  it.effect("a predicate that throws is a defect (SKIP-11)", () =>
     Effect.gen(function*() {
       const mistake = new Error("mistake")
       const policy = RetryPolicy.when(RetryPolicy.recurs(10), (): boolean => {

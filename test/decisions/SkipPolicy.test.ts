@@ -50,7 +50,7 @@ const Policy: FastCheck.Arbitrary<SkipPolicy.SkipPolicy<unknown>> = FastCheck.le
 
 describe("SkipPolicy", () => {
   describe("limit", () => {
-    it.prop("SKIP-4: limit(n) skips exactly n, whatever the errors", [Count, Count], ([n, more]) => {
+    it.prop("limit(n) skips exactly n, whatever the errors (SKIP-4)", [Count, Count], ([n, more]) => {
       const errors = Array.from({ length: n + more }, (_, i) => i % 2 === 0 ? bad : worse)
       assert.deepStrictEqual(decisions(SkipPolicy.limit(n), errors), yesNo(n, n + more))
     })
@@ -73,19 +73,19 @@ describe("SkipPolicy", () => {
       }
     )
 
-    it("SKIP-4: the limit says for messages what it is", () => {
+    it("a limit describes itself for messages (SKIP-4)", () => {
       const limitOf = (policy: SkipPolicy.SkipPolicy<unknown>) => Effect.runSync(policy.start).limit
       assert.strictEqual(limitOf(SkipPolicy.limit(10)), "10")
       assert.strictEqual(limitOf(SkipPolicy.or(SkipPolicy.limit(10), SkipPolicy.limit(3))), "10 or 3")
     })
 
-    it("a limit that is no count is a mistake in the definition", () => {
+    it("a limit that is not a count is an error in the definition", () => {
       for (const wrong of [-1, 0.5, Number.NaN]) {
         assert.throws(() => SkipPolicy.limit(wrong), JobDefinitionError)
       }
     })
 
-    it("SKIP-5: every start has fresh counters", () => {
+    it("every start has fresh counters (SKIP-5)", () => {
       const policy = SkipPolicy.limit(1)
       assert.deepStrictEqual(decisions(policy, [bad, bad]), [true, false])
       assert.deepStrictEqual(decisions(policy, [bad, bad]), [true, false])
@@ -121,12 +121,12 @@ describe("SkipPolicy", () => {
   })
 
   describe("kinds", () => {
-    it("SKIP-9: always and never", () => {
+    it("always and never (SKIP-9)", () => {
       assert.deepStrictEqual(decisions(SkipPolicy.always, [bad, worse]), [true, true])
       assert.deepStrictEqual(decisions(SkipPolicy.never, [bad, worse]), [false, false])
     })
 
-    it("SKIP-10: matches counts nothing, and an error of another kind does not, either", () => {
+    it("matches counts nothing, and an error of another kind does not, either (SKIP-10)", () => {
       const policy = SkipPolicy.limit(1).pipe(SkipPolicy.tags("Bad"))
       for (let i = 0; i < 5; i++) {
         policy.matches(bad)
@@ -142,13 +142,13 @@ describe("SkipPolicy", () => {
       assert.deepStrictEqual([1, 2, 3, 4].map((line) => policy.matches(new Bad({ line }))), [false, true, true, false])
     })
 
-    it("SKIP-3: nothing included is nothing skipped", () => {
+    it("nothing included is nothing skipped (SKIP-3)", () => {
       const policy = SkipPolicy.limit(10).pipe(SkipPolicy.classify({ include: [] }))
       assert.isFalse(policy.matches(bad))
       assert.isFalse(SkipPolicy.tags(SkipPolicy.limit(10)).matches(bad))
     })
 
-    it("SKIP-6: the nearest class decides", () => {
+    it("the nearest class decides (SKIP-6)", () => {
       const policy = SkipPolicy.always.pipe(
         SkipPolicy.classify({ include: [Error, FileMissing], exclude: [FileError] })
       )
@@ -159,7 +159,7 @@ describe("SkipPolicy", () => {
     })
 
     it.prop(
-      "SKIP-6: the order of declaration means nothing",
+      "the order of declaration means nothing (SKIP-6)",
       [
         FastCheck.shuffledSubarray([Error, FileError, FileMissing, "Bad", "Worse"]),
         FastCheck.shuffledSubarray([Error, FileError, FileMissing, "Bad", "Worse"]),
@@ -175,7 +175,7 @@ describe("SkipPolicy", () => {
       }
     )
 
-    it("D17: excluded wins when both are equally near", () => {
+    it("excluded wins when both are equally near (D17)", () => {
       const policy = SkipPolicy.limit<Bad>(9).pipe(
         SkipPolicy.classify({ include: ["Bad"], exclude: [(error) => error.line === 13] })
       )
@@ -189,20 +189,20 @@ describe("SkipPolicy", () => {
       assert.isFalse(policy.matches(worse))
     })
 
-    it("SKIP-7: the causes are looked at when nothing fits the error", () => {
+    it("the causes are looked at when nothing fits the error (SKIP-7)", () => {
       const policy = SkipPolicy.always.pipe(SkipPolicy.tags("Bad"))
       assert.isTrue(policy.matches(new Worse({ cause: new Error("wrapped", { cause: bad }) })))
       const excluding = SkipPolicy.classify(SkipPolicy.always, { include: ["Bad"], exclude: ["Worse"] })
       assert.isFalse(excluding.matches(new Worse({ cause: bad })))
     })
 
-    it("SKIP-7: a chain of causes that is a ring ends", () => {
+    it("a chain of causes that is a ring ends (SKIP-7)", () => {
       const ring: { cause?: unknown } = {}
       ring.cause = { cause: ring }
       assert.isFalse(SkipPolicy.tags(SkipPolicy.always, "Bad").matches(ring))
     })
 
-    it("SKIP-8: the end of the run is no bad record unless it is named", () => {
+    it("errors that end the run are not skipped unless they are named (SKIP-8)", () => {
       const lost = new OwnershipLost({ executionId: 1, epoch: 2 })
       const exceeded = new SkipLimitExceeded({ step: "load", limit: 1, skips: 1, cause: bad })
       assert.isFalse(SkipPolicy.always.matches(lost))
@@ -214,7 +214,7 @@ describe("SkipPolicy", () => {
       assert.isTrue(SkipPolicy.classify(SkipPolicy.always, { include: [OwnershipLost] }).matches(lost))
     })
 
-    it.effect("SKIP-11: a predicate that throws is a defect", () =>
+    it.effect("a predicate that throws is a defect (SKIP-11)", () =>
       Effect.gen(function*() {
         const mistake = new Error("mistake")
         const policy = SkipPolicy.when(SkipPolicy.limit(10), (): boolean => {
@@ -239,7 +239,7 @@ describe("SkipPolicy", () => {
       assert.deepStrictEqual(decisions(and, errors), yesNo(Math.min(a, b), errors.length))
     })
 
-    it("SKIP-9: policies about different kinds have a limit each", () => {
+    it("policies about different kinds have a limit each (SKIP-9)", () => {
       const policy = SkipPolicy.limit(2).pipe(
         SkipPolicy.tags("Bad"),
         SkipPolicy.or(SkipPolicy.tags(SkipPolicy.limit(1), "Worse"))

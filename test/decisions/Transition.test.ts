@@ -26,12 +26,12 @@ const chosen = (patterns: ReadonlyArray<string>, exitCode: string) =>
   Option.getOrUndefined(Transition.select(table(patterns), exitCode))?.to
 
 describe("Transition", () => {
-  it.prop("FLOW-3: * is any run of characters, ? exactly one", [pattern, code], ([pattern, code]) => {
+  it.prop("* is any run of characters, ? exactly one (FLOW-3)", [pattern, code], ([pattern, code]) => {
     assert.strictEqual(Transition.matches(pattern, code), means(pattern, code))
     assert.strictEqual(pipe(pattern, Transition.matches(code)), means(pattern, code))
   })
 
-  it("FLOW-3: examples", () => {
+  it("examples (FLOW-3)", () => {
     assert.deepStrictEqual(["cat", "count", "Cat"].map((each) => Transition.matches("c*t", each)), [true, true, false])
     assert.deepStrictEqual(["cat", "count"].map((each) => Transition.matches("c?t", each)), [true, false])
     assert.isTrue(Transition.matches("a+(b)", "a+(b)"))
@@ -56,22 +56,26 @@ describe("Transition", () => {
   })
 
   it.prop(
-    "FLOW-4: the order of declaration plays no part",
+    "the order of declaration plays no part (FLOW-4)",
     [FastCheck.uniqueArray(pattern, { maxLength: 6 }), code],
     ([patterns, code]) => {
       assert.strictEqual(chosen(patterns.toReversed(), code), chosen(patterns, code))
     }
   )
 
-  it.prop("FLOW-4: no wildcard beats the exact code", [FastCheck.array(pattern), code], ([patterns, code]) => {
+  it.prop("no wildcard beats the exact code (FLOW-4)", [FastCheck.array(pattern), code], ([patterns, code]) => {
     assert.strictEqual(chosen([...patterns, code], code), code)
   })
 
-  it.prop("FLOW-6: nothing is chosen only if nothing matches", [FastCheck.array(pattern), code], ([patterns, code]) => {
-    const choice = pipe(table(patterns), Transition.select(code))
-    assert.strictEqual(Option.isSome(choice), patterns.some((each) => means(each, code)))
-    assert.isTrue(Option.match(choice, { onNone: () => true, onSome: ({ to }) => means(to, code) }))
-  })
+  it.prop(
+    "nothing is chosen only if nothing matches (FLOW-6)",
+    [FastCheck.array(pattern), code],
+    ([patterns, code]) => {
+      const choice = pipe(table(patterns), Transition.select(code))
+      assert.strictEqual(Option.isSome(choice), patterns.some((each) => means(each, code)))
+      assert.isTrue(Option.match(choice, { onNone: () => true, onSome: ({ to }) => means(to, code) }))
+    }
+  )
 
   it.prop(
     "without a defect, each pattern is taken by some code and the choice never depends on the alphabet (FLOW-5, OWN-26)",
@@ -85,7 +89,7 @@ describe("Transition", () => {
     }
   )
 
-  it("FLOW-5: a defect names the pattern", () => {
+  it("a defect names the pattern (FLOW-5)", () => {
     assert.deepStrictEqual(Transition.defects(table(["A", "*", "A"])), [`the pattern "A" is declared 2 times`])
     assert.deepStrictEqual(Transition.defects(table([""])), ["a pattern is empty"])
   })

@@ -129,7 +129,7 @@ describe("Listener", () => {
     assert.deepStrictEqual(observeJob((log) => Listener.combineJob(Listener.emptyJob, jobOf(log)(plan))), alone)
   })
 
-  it("LISTEN-1: before*, skips and retries in the order of registration, all others in reverse order", () => {
+  it("before*, skips and retries in the order of registration, all others in reverse order (LISTEN-1)", () => {
     const log: Array<string> = []
     const named = (name: string) => stepOf(log)({ name, on: NAMES, code: undefined, fails: false })
     const all = Listener.combineAllStep([named("a"), named("b"), named("c")])
@@ -141,7 +141,7 @@ describe("Listener", () => {
     }
   })
 
-  it("LISTEN-1: beforeJob in the order of registration, afterJob in reverse order", () => {
+  it("beforeJob in the order of registration, afterJob in reverse order (LISTEN-1)", () => {
     const log: Array<string> = []
     const named = (name: string) => jobOf(log)({ name, on: ["beforeJob", "afterJob"], code: undefined, fails: false })
     const all = Listener.combineAllJob([named("a"), named("b")])
@@ -154,7 +154,7 @@ describe("Listener", () => {
     ])
   })
 
-  it("a callback that neither has is absent, and one that one has is kept as it is", () => {
+  it("combining keeps a callback that one side has, and adds none that neither has", () => {
     const one = Listener.step({ afterRead: () => Effect.void, onRetry: undefined })
     const other = Listener.step({ beforeStep: () => Effect.void })
     const both = Listener.combineStep(one, other)
@@ -162,7 +162,7 @@ describe("Listener", () => {
     assert.strictEqual(both.afterRead, one.afterRead)
   })
 
-  it.effect("STEP-14: each afterStep sees the exit status given before it, and all of them are combined", () =>
+  it.effect("each afterStep sees the exit status given before it, and all of them are combined (STEP-14)", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const giving = (code: string | undefined) =>
@@ -179,7 +179,7 @@ describe("Listener", () => {
       assert.deepStrictEqual(given, ExitStatus.make("FAILED", "gave NOOP", "gave FAILED"))
     }))
 
-  it.effect("LISTEN-4: those behind a callback that fails are not called", () =>
+  it.effect("callbacks after one that fails are not called (LISTEN-4)", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const plan = (name: string, fails: boolean): Plan => ({ name, on: ["beforeStep"], code: undefined, fails })

@@ -93,14 +93,14 @@ class BadLine extends Schema.TaggedError<BadLine>()("BadLine", { line: Schema.Nu
 
 describe("StandardListeners", () => {
   describe("promoteToJob", () => {
-    it.effect("LISTEN-40, CTX-10: copies the keys when the step completed", () =>
+    it.effect("copies the keys when the step completed (LISTEN-40, CTX-10)", () =>
       Effect.gen(function*() {
         const { job, provide } = world({ step: { total: 5, other: 1 }, job: { total: 1, mine: true } })
         yield* provide(StandardListeners.promoteToJob([total, file]).afterStep!(ended("COMPLETED")))
         assert.deepStrictEqual(job.entries(), { total: 5, mine: true })
       }))
 
-    it.effect("LISTEN-40: only with the exit codes asked for", () =>
+    it.effect("only with the exit codes asked for (LISTEN-40)", () =>
       Effect.gen(function*() {
         const promoted = (code: string, statuses?: ReadonlyArray<string>) => {
           const { job, provide } = world({ step: { total: 5 } })
@@ -116,7 +116,7 @@ describe("StandardListeners", () => {
         assert.isFalse(yield* promoted("COMPLETED", []))
       }))
 
-    it.effect("LISTEN-40: strict names all keys that are missing, and promotes nothing", () =>
+    it.effect("strict names all keys that are missing, and promotes nothing (LISTEN-40)", () =>
       Effect.gen(function*() {
         const { job, provide } = world({ step: { total: 5 } })
         const other = ExecutionContext.key("other", Schema.String)
@@ -141,7 +141,7 @@ describe("StandardListeners", () => {
   })
 
   describe("exit codes", () => {
-    it.effect("STEP-23: COMPLETED WITH SKIPS when anything was skipped", () =>
+    it.effect("COMPLETED WITH SKIPS when anything was skipped (STEP-23)", () =>
       Effect.gen(function*() {
         const code = (counts: Partial<Counts.Counts>) =>
           Effect.map(StandardListeners.completedWithSkips.afterStep!(ended("COMPLETED", counts)), (status) =>
@@ -152,14 +152,14 @@ describe("StandardListeners", () => {
         }
       }))
 
-    it.effect("STEP-23, EXIT-5: it does not make a failed step look better", () =>
+    it.effect("it does not make a failed step look better (STEP-23, EXIT-5)", () =>
       Effect.gen(function*() {
         const step = ended("FAILED", { readSkip: 1 })
         const given = yield* StandardListeners.completedWithSkips.afterStep!(step)
         assert.strictEqual(given && ExitStatus.and(step.exitStatus, given).code, "FAILED")
       }))
 
-    it.effect("STEP-22: FAILED when a completed step read nothing", () =>
+    it.effect("FAILED when a completed step read nothing (STEP-22)", () =>
       Effect.gen(function*() {
         const given = (step: StepExecution.StepExecution) => StandardListeners.noWorkFound.afterStep!(step)
         assert.deepStrictEqual(
@@ -185,13 +185,13 @@ describe("StandardListeners", () => {
       )
     }
 
-    it.effect("LISTEN-41: copies what is not there yet, and never what is redacted", () =>
+    it.effect("copies missing entries only, and never a redacted one (LISTEN-41)", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* copied(), { file: "b.csv", day: null })
         assert.deepStrictEqual(yield* copied(["token"]), { file: "b.csv" })
       }))
 
-    it.effect("LISTEN-41: only the parameters asked for", () =>
+    it.effect("only the parameters asked for (LISTEN-41)", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* copied(["file", "unknown"]), { file: "b.csv" })
         assert.deepStrictEqual(yield* copied(["day"]), { file: "b.csv", day: null })
@@ -229,7 +229,7 @@ describe("StandardListeners", () => {
         ])
       }))
 
-    it.effect("LISTEN-42: logItemErrors logs every failed operation", () =>
+    it.effect("logItemErrors logs every failed operation (LISTEN-42)", () =>
       Effect.gen(function*() {
         const { onProcessError, onReadError, onWriteError } = StandardListeners.logItemErrors
         const error = new BadLine({ line: 7 })

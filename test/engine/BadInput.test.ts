@@ -297,7 +297,7 @@ const closableWay = Effect.gen(function*() {
 })
 
 describe("bad input: a database that cannot be reached", () => {
-  it.scoped("the one that a step reads from", () =>
+  it.scoped("of the database that a step reads from", () =>
     Effect.gen(function*() {
       const { close, direct, through } = yield* closableWay
       const right = yield* Layer.build(Postgres.layerUrl(direct))
@@ -336,7 +336,7 @@ describe("bad input: a database that cannot be reached", () => {
     }).pipe(Effect.provide(JobRepository.layerMemory)), { timeout: 60_000 })
 
   it.scoped(
-    "the one that holds the job repository: the launch fails, and nothing is begun",
+    "of the database of the job repository: the launch fails, and nothing has begun",
     () =>
       Effect.gen(function*() {
         const { close, direct, through } = yield* closableWay

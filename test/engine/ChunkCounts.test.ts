@@ -45,7 +45,7 @@ const cases: ReadonlyArray<Case> = [
   }
 ]
 
-describe("the counts of a chunk step without fault tolerance (semantics 11.4)", () => {
+describe("the counts of a chunk step without fault tolerance", () => {
   for (const { chunkSize, counts, failOn, items, name, processor, status } of cases) {
     it.effect(name, () =>
       Effect.gen(function*() {

@@ -45,15 +45,15 @@ const run = (plan: Plan, crashAt = Infinity): Effect.Effect<Outcome> =>
 
 describe("a fault tolerant step, any records, faults and policies", () => {
   it.effect.prop(
-    "its status, counts, outputs and skip reports are those of the rules",
+    "status, counts, outputs and skip reports follow the rules",
     [plan(true)],
     ([plan]) => Effect.map(run(plan), (outcome) => assert.deepStrictEqual(outcome, reference(plan))),
     { fastCheck: { numRuns: 1200 }, timeout: 240_000 }
   )
 
   it.effect.prop(
-    "D5, D18, FTC-16: neither a crash behind any commit nor reading and processing inside the transaction changes " +
-      "outputs, reports, or what is counted of the records",
+    "neither a crash after any commit nor reading and processing inside the transaction changes " +
+      "outputs, reports or the counts of records (FTC-16, D5, D18)",
     [plan(false), FastCheck.integer({ min: 1, max: 12 })],
     ([plan, crashAt]) =>
       Effect.gen(function*() {

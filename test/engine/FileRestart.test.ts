@@ -67,7 +67,7 @@ const formats: ReadonlyArray<readonly [string, ItemWriter.ItemWriter<Row, any, a
 describe("files of a step", () => {
   for (const driver of drivers) {
     it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
-      it.effect.each(formats)("C50: %s", ([name, writer, committed, complete]) =>
+      it.effect.each(formats)("%s (C50)", ([name, writer, committed, complete]) =>
         Effect.gen(function*() {
           const files = new MemoryFiles()
           const step = Step.chunk(`C50 ${name}`, {
@@ -125,7 +125,7 @@ describe("files of a step", () => {
 describe("a table and files in one step", () => {
   for (const driver of sqlDrivers) {
     it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
-      it.effect("CHUNK-7, C50: the writers inside of others go on together where the last commit was", () =>
+      it.effect("the writers inside of others go on together where the last commit was (CHUNK-7, C50)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
           yield* sql`create table item (id int primary key, name text not null)`

@@ -30,7 +30,7 @@ const counter = ExecutionContext.key("counter", Schema.Number)
 for (const driver of drivers) {
   describe(`the life of a job (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("LIFE-4, LIFE-12, C21: before in order, after in reverse order, and what afterJob writes is kept", () =>
+      it.effect("beforeJob runs in order, afterJob in reverse order, and the context that afterJob writes is kept (LIFE-4, LIFE-12, C21)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const listener = (name: string) => ({
@@ -47,7 +47,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* ExecutionContext.get(stored.context, counter), Option.some(7))
         }))
 
-      it.effect("LIFE-9, LIFE-15: beforeJob fails the job, no step runs, every afterJob does", () =>
+      it.effect("a failing beforeJob fails the job: no step runs, every afterJob does (LIFE-9, LIFE-15)", () =>
         Effect.gen(function*() {
           const after: Array<number> = []
           const job = Job.make("refused-by-listener", {
@@ -64,7 +64,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(after, [3, 2, 1])
         }))
 
-      it.effect("LIFE-12, LIFE-19: afterJob may raise the exit status; its failure changes nothing", () =>
+      it.effect("afterJob may raise the exit status; its failure changes nothing (LIFE-12, LIFE-19)", () =>
         Effect.gen(function*() {
           const job = (name: string, afterJob: Effect.Effect<ExitStatus.ExitStatus | void, string>) =>
             Job.make(name, { flow: Step.tasklet("only", Effect.void), listeners: [{ afterJob: () => afterJob }] })
@@ -74,7 +74,7 @@ for (const driver of drivers) {
           assert.strictEqual(failed.status, "COMPLETED")
         }))
 
-      it.effect("LIFE-10, LIFE-18: a restart that finds every step complete is COMPLETED with NOOP", () =>
+      it.effect("a restart that finds every step complete is COMPLETED with NOOP (LIFE-10, LIFE-18)", () =>
         Effect.gen(function*() {
           const repository = yield* JobRepository.JobRepository
           const job = Job.make("all-done", { flow: Step.tasklet("only", Effect.void) })
@@ -86,7 +86,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* statuses(second.id), [])
         }))
 
-      it.effect("LIFE-14: a defect fails the step and the job, with its place in one line", () =>
+      it.effect("a defect fails the step and the job, with its place in one line (LIFE-14)", () =>
         Effect.gen(function*() {
           const job = Job.make("defect", {
             flow: Step.tasklet("broken", Effect.sync(() => (undefined as unknown as { readonly x: number }).x))
@@ -99,7 +99,7 @@ for (const driver of drivers) {
           assert.notInclude(ExitStatus.description(step!.exitStatus), "\n")
         }))
 
-      it.effect("EFF-3: an interruption ends in durable STOPPED rows, and a restart goes on", () =>
+      it.effect("an interruption ends in durable STOPPED rows, and a restart continues (EFF-3)", () =>
         Effect.gen(function*() {
           const entered = yield* Deferred.make<void>()
           const written: Array<number> = []
@@ -129,7 +129,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(written, [1, 2, 3, 4, 5])
         }))
 
-      it.effect("EFF-3: an interruption between the claim and the first step leaves no running row", () =>
+      it.effect("an interruption between the claim and the first step leaves no running row (EFF-3)", () =>
         Effect.gen(function*() {
           const repository = yield* JobRepository.JobRepository
           const job = Job.make("early", { flow: Step.tasklet("only", Effect.void) })
@@ -152,7 +152,7 @@ for (const driver of drivers) {
           assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
         }))
 
-      it.effect("STOP-2, STOP-5, STOP-7, C14: a stop request ends the step after its chunk; a restart goes on", () =>
+      it.effect("a stop request ends the step after its chunk, and a restart continues (STOP-2, STOP-5, STOP-7, C14)", () =>
         Effect.gen(function*() {
           const repository = yield* JobRepository.JobRepository
           const written: Array<number> = []
@@ -187,7 +187,7 @@ for (const driver of drivers) {
           )
         }))
 
-      it.effect("LAUNCH-5, C10: a job that is not restartable runs once, whatever the outcome", () =>
+      it.effect("a job that is not restartable runs once, whatever the outcome (LAUNCH-5, C10)", () =>
         Effect.gen(function*() {
           const job = Job.make("once", { flow: Step.tasklet("only", Effect.fail("no")), restartable: false })
           assert.strictEqual((yield* JobOperator.run(job, {})).status, "FAILED")
@@ -195,7 +195,7 @@ for (const driver of drivers) {
           assert.strictEqual(error._tag, "JobRestartRefused")
         }))
 
-      it.effect("JOB-6, LAUNCH-8: of ten launches at once one runs, nine are refused", () =>
+      it.effect("of ten launches at once one runs, nine are refused (JOB-6, LAUNCH-8)", () =>
         Effect.gen(function*() {
           const gate = yield* Deferred.make<void>()
           const job = Job.make("raced", { flow: Step.tasklet("only", Deferred.await(gate)) })
@@ -226,7 +226,7 @@ for (const driver of drivers) {
     }) {}
 
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("SCOPE-2, SCOPE-8, F155, F156: a reader is made from parameters and from both contexts", () =>
+      it.effect("a reader is made from parameters and from both contexts (SCOPE-2, SCOPE-8)", () =>
         Effect.gen(function*() {
           const written: Array<string> = []
           const job = Job.make("late", {
@@ -255,7 +255,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(written, ["n100", "n102", "n104"])
         }))
 
-      it.effect("SCOPE-3: a component that can't be made fails the step, before any chunk", () =>
+      it.effect("a component that can't be made fails the step, before any chunk (SCOPE-3)", () =>
         Effect.gen(function*() {
           const job = Job.make("unmade", {
             flow: Step.chunk("load", {
@@ -272,7 +272,7 @@ for (const driver of drivers) {
           assert.strictEqual((yield* JobOperator.steps(execution.id))[0]!.counts.commit, 0)
         }))
 
-      it.effect("JOB-7, C30: executions of one instance keep their own non-identifying parameters", () =>
+      it.effect("executions of one instance keep their own non-identifying parameters (JOB-7, C30)", () =>
         Effect.gen(function*() {
           let fail = true
           const job = Job.make("notes", {
@@ -290,7 +290,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(notes, ["second", "first"])
         }))
 
-      it.effect("RESTART-1: restart runs an execution again with exactly its parameters", () =>
+      it.effect("restart runs an execution again with exactly its parameters (RESTART-1)", () =>
         Effect.gen(function*() {
           const seen: Array<string> = []
           const job = Job.make("again", {
@@ -309,7 +309,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(seen, ["kept", "kept"])
         }))
 
-      it.effect("VALID-1, D11, D13: all problems in one error, and nothing is written", () =>
+      it.effect("all problems of the parameters are in one error, and nothing is written (VALID-1, D11, D13)", () =>
         Effect.gen(function*() {
           const job = Job.make("strict", { parameters: Params, flow: Step.tasklet("never", Effect.void) })
           const error = yield* Effect.flip(
@@ -324,7 +324,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* JobOperator.instances({ jobName: "strict" }), [])
         }))
 
-      it.effect("CTX-9, CTX-12: a rolled back call forgets what it put in the contexts, a restart finds the rest", () =>
+      it.effect("a call that rolls back leaves no entries in the contexts, and a restart finds those of the calls before (CTX-9, CTX-12)", () =>
         Effect.gen(function*() {
           const seen: Array<unknown> = []
           let failing = true
@@ -349,7 +349,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(seen, [[0, 0], [1, 10], [2, 20], [2, 20], [3, 30]])
         }))
 
-      it.effect("HAND-8, HAND-10: a completed step that may start again starts with an empty context", () =>
+      it.effect("a completed step that may start again starts with an empty context (HAND-8, HAND-10)", () =>
         Effect.gen(function*() {
           const seen: Array<unknown> = []
           const again = Step.allowStartIfComplete(
@@ -374,7 +374,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(seen, [Option.none(), Option.none()])
         }))
 
-      it.effect("TASK-1, TASK-9, TASK-10: a tasklet is called until it is finished; its exit code is the step's", () =>
+      it.effect("a tasklet is called until it is finished; its exit code is the step's (TASK-1, TASK-9, TASK-10)", () =>
         Effect.gen(function*() {
           let calls = 0
           const job = Job.make("calls", {
@@ -391,7 +391,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([execution.status, execution.exitStatus.code], ["COMPLETED", "ENOUGH"])
         }))
 
-      it.effect("TASK-4, TASK-5: a failing call rolls back, fails the step, and keeps what it counted", () =>
+      it.effect("a failing call rolls back, fails the step, and keeps what it counted (TASK-4, TASK-5)", () =>
         Effect.gen(function*() {
           const job = Job.make("counted", {
             flow: Step.tasklet(

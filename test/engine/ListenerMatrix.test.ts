@@ -61,7 +61,7 @@ const failing: ReadonlyArray<{
   { hook: "afterStep", written: [1, 6], rollback: 2 }
 ]
 
-describe("STEP-20, LISTEN-4: a callback that fails, fails the step", () => {
+describe("a callback that fails, fails the step (STEP-20, LISTEN-4)", () => {
   for (const driver of drivers) {
     it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
       for (const { hook, rollback, written } of failing) {
@@ -95,7 +95,7 @@ describe("STEP-20, LISTEN-4: a callback that fails, fails the step", () => {
     })
   }
 
-  it.effect("so does that of a job: beforeJob fails it before any step, afterJob is only logged", () =>
+  it.effect("a failing beforeJob fails the job before any step, a failing afterJob is only logged", () =>
     Effect.gen(function*() {
       let ran = 0
       const flow = Step.tasklet("step", Effect.sync(() => void ran++))
@@ -130,7 +130,7 @@ const stopping: ReadonlyArray<readonly [hook: Hook, written: ReadonlyArray<numbe
   ["onSkipInRead", [1]]
 ]
 
-describe("STEP-20, C33: a stop that is asked for in a callback", () => {
+describe("a stop that is asked for in a callback (STEP-20, C33)", () => {
   for (const driver of drivers) {
     it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
       for (const [hook, written] of stopping) {

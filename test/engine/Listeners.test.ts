@@ -45,7 +45,7 @@ describe("the order of callbacks", () => {
     }
   }
 
-  it.effect("LISTEN-1, C34: before in the order of registration, after in reverse; the step before its reader", () =>
+  it.effect("before callbacks run in the order of registration, after callbacks in reverse; beforeStep before the reader opens (LISTEN-1, C34)", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const world = makeWorld(2, { filter: [2] })
@@ -72,7 +72,7 @@ describe("the order of callbacks", () => {
       ])
     }).pipe(inMemory))
 
-  it.effect("LISTEN-1: those of errors in reverse, those of skips and retries in the order of registration", () =>
+  it.effect("error callbacks run in reverse order, skip and retry callbacks in the order of registration (LISTEN-1)", () =>
     Effect.gen(function*() {
       const calls = new Map<string, Array<string>>()
       const reversed = ["onReadError", "onProcessError", "onWriteError", "afterChunkError"]
@@ -95,7 +95,7 @@ describe("the order of callbacks", () => {
       assert.deepStrictEqual(heard(inOrder), inOrder.map((hook) => [hook, "a,b"]))
     }).pipe(inMemory))
 
-  it.effect("TASK-3: those of chunks are called around each call of a tasklet", () =>
+  it.effect("chunk callbacks run around each call of a tasklet (TASK-3)", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       let calls = 0
@@ -165,7 +165,7 @@ describe("afterStep", () => {
     return Effect.map(JobOperator.run(Job.make(name, { flow }), {}), ({ status }) => ({ status, ran }))
   }
 
-  it.effect("STEP-15, C31: its failure is only logged when the step says so, and the next step runs", () =>
+  it.effect("its failure is only logged when the step says so, and the next step runs (STEP-15, C31)", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* twoSteps("logged", only(Effect.fail("listener"))), {
         status: "COMPLETED",
@@ -173,7 +173,7 @@ describe("afterStep", () => {
       })
     }).pipe(inMemory))
 
-  it.effect("STEP-15: its failure does not hide that of the step", () =>
+  it.effect("its failure does not hide that of the step (STEP-15)", () =>
     Effect.gen(function*() {
       const step = Step.tasklet("fails", Effect.fail("body")).pipe(Step.listen(only(Effect.fail("listener"))))
       const { exit, step: stored } = yield* runStep(step)
@@ -181,7 +181,7 @@ describe("afterStep", () => {
       assert.deepStrictEqual(stored.exitStatus, ExitStatus.make("FAILED", "body"))
     }).pipe(inMemory))
 
-  it.effect("STEP-17: an exit status that it sets in the scope counts as one that it answers with", () =>
+  it.effect("setting an exit status in the scope equals returning it (STEP-17)", () =>
     Effect.gen(function*() {
       const odd = Listener.step({ afterStep: () => StepScope.addExitStatus(ExitStatus.make("ODD", "seen")) })
       const heard: Array<string> = []
@@ -195,7 +195,7 @@ describe("afterStep", () => {
       assert.deepStrictEqual(heard, ["ODD"])
     }).pipe(inMemory))
 
-  it.effect("STEP-16: it can fail the step nevertheless by upgrading its status, and fail thereafter", () =>
+  it.effect("it can fail the step by upgrading its status, and then fail itself (STEP-16)", () =>
     Effect.gen(function*() {
       for (const rest of [Effect.void, Effect.fail("listener")]) {
         const upgrade = Effect.zipRight(StepScope.upgradeStatus("FAILED"), rest)
@@ -206,7 +206,7 @@ describe("afterStep", () => {
       }
     }).pipe(inMemory))
 
-  it.effect("STEP-14: each callback sees the exit status that the one behind it gave; a failed step is told, too", () =>
+  it.effect("each callback sees the exit status of the one before it, also when the step failed (STEP-14)", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const give = (code: string) =>
@@ -231,7 +231,7 @@ describe("afterStep", () => {
 })
 
 describe("ready-made listeners in a job", () => {
-  it.effect("LISTEN-40, CTX-10: an entry of a step's context is promoted for the steps behind it", () =>
+  it.effect("an entry of a step's context is promoted for the steps after it (LISTEN-40, CTX-10)", () =>
     Effect.gen(function*() {
       const total = ExecutionContext.key("total", Schema.Number)
       const seen: Array<unknown> = []
@@ -246,7 +246,7 @@ describe("ready-made listeners in a job", () => {
       assert.deepStrictEqual(seen, [42])
     }).pipe(inMemory))
 
-  it.effect("STEP-23, STEP-22: skips and missing work show in the exit code, the batch status stays COMPLETED", () =>
+  it.effect("skips and missing work show in the exit code, the batch status stays COMPLETED (STEP-23, STEP-22)", () =>
     Effect.gen(function*() {
       const skipping = Step.chunk("skipping", { ...makeWorld(3, { process: [2] }), chunkSize: 2 }).pipe(
         Step.skip("Bad", { limit: 1 }),
@@ -263,7 +263,7 @@ describe("ready-made listeners in a job", () => {
 })
 
 describe("the cost of listeners", () => {
-  it("none for callbacks that nobody has, and no fiber work for one that answers with a value", () => {
+  it("absent callbacks cost nothing, and callbacks that return a value cost no fiber work", () => {
     const hooks = Hooks.compile([{ beforeStep: () => Effect.void }, {}])
     const present = Object.entries(hooks).filter(([, callback]) => callback !== undefined).map(([name]) => name)
     assert.deepStrictEqual(present, ["beforeStep"])
@@ -289,7 +289,7 @@ describe("the cost of listeners", () => {
 })
 
 describe("a step that ends badly", () => {
-  it.effect("C37, STEP-18: a reader that cannot be closed does not change how the step ended", () =>
+  it.effect("a reader that cannot be closed does not change how the step ended (STEP-18, C37)", () =>
     Effect.gen(function*() {
       const world = makeWorld(2)
       const reader = ItemReader.make(
@@ -300,7 +300,7 @@ describe("a step that ends badly", () => {
       assert.deepStrictEqual([status, world.written], ["COMPLETED", [1, 2]])
     }).pipe(inMemory))
 
-  it.effect("CTX-9: an interruption while items are processed forgets what they put into the context", () =>
+  it.effect("an interruption while items are processed discards their entries in the context (CTX-9)", () =>
     Effect.gen(function*() {
       const seen = ExecutionContext.key("seen", Schema.Number)
       const world = makeWorld(4)
@@ -315,7 +315,7 @@ describe("a step that ends badly", () => {
       assert.strictEqual(Option.getOrNull(yield* ExecutionContext.get(stored.context, seen)), 2)
     }).pipe(inMemory))
 
-  it.effect("CTX-9: a failure behind a committed half of a chunk keeps what that half committed", () =>
+  it.effect("a failure after a committed half of a chunk keeps the entries of that half (CTX-9)", () =>
     Effect.gen(function*() {
       const last = ExecutionContext.key("last", Schema.Number)
       const world = makeWorld(4, { write: [1, 4] })

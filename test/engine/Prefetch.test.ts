@@ -65,7 +65,7 @@ const stepOf = Effect.gen(function*() {
 const jobOf = <E, R>(step: Step.Step<"COMPLETED" | "FAILED", E, R>) => Job.make("ahead", { flow: step })
 
 describe("prefetch", () => {
-  it.effect("P5: one chunk is processed while the one in front is written, and no more than one", () =>
+  it.effect("one chunk is processed while the one before it is written, and no more than one", () =>
     Effect.gen(function*() {
       const { letGo, log, out, parts, until } = yield* world(1)
       const run = yield* Effect.fork(
@@ -79,7 +79,7 @@ describe("prefetch", () => {
       assert.deepStrictEqual(out, numbers)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("without it, and with a listener of chunks, one comes after the other", () =>
+  it.effect("without prefetch, and with a chunk listener, chunks run one after the other", () =>
     Effect.gen(function*() {
       for (const listened of [false, true]) {
         const { letGo, log, parts } = yield* world(99)
@@ -93,7 +93,7 @@ describe("prefetch", () => {
       }
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("CTX-9: what a processor puts into the context belongs to its own chunk", () =>
+  it.effect("entries that a processor sets belong to its own chunk (CTX-9)", () =>
     Effect.gen(function*() {
       const { letGo, parts, until } = yield* world(1)
       const last = ExecutionContext.key("last", Schema.Int)
@@ -119,7 +119,7 @@ describe("prefetch", () => {
       )
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("STOP-3: a stop request ends the step behind the chunk that was read, and the restart goes on there", () =>
+  it.effect("a stop request ends the step after the chunk that was read, and the restart continues there (STOP-3)", () =>
     Effect.gen(function*() {
       const { letGo, log, out, parts, until } = yield* world(1)
       const job = jobOf(Step.chunk("ahead", { ...parts, prefetch: true }))
@@ -136,7 +136,7 @@ describe("prefetch", () => {
       assert.strictEqual(log.filter((line) => line === "process 5").length, 1)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("D5: a chunk that fails takes with it what was read behind it: nothing of that is counted or lost", () =>
+  it.effect("a failed chunk discards the chunk read after it, which is neither counted nor lost (D5)", () =>
     Effect.gen(function*() {
       const { letGo, out, parts, until } = yield* world(3)
       let broken = true
@@ -154,7 +154,7 @@ describe("prefetch", () => {
       assert.deepStrictEqual(out, numbers)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("D18: survives a crash at every place", () =>
+  it.effect("survives a crash at every place (D18)", () =>
     Effect.gen(function*() {
       const make = Effect.sync(() => {
         const out: Array<number> = []

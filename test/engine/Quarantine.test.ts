@@ -90,7 +90,7 @@ describe("quarantine", () => {
           ])
         }))
 
-      it.effect("D8: keeps what is durable, once, also when a step fails in between and goes on", () =>
+      it.effect("keeps each durable skip once, also when the step fails in between and continues (D8)", () =>
         Effect.gen(function*() {
           const world = makeWorld(6, { write: [2, 5] })
           let broken = true
@@ -122,7 +122,7 @@ describe("quarantine", () => {
           assert.deepStrictEqual(world.written, [3, 4, 6])
         }))
 
-      it.effect("FTC-18: keeps nothing of a transaction that rolls back", () =>
+      it.effect("keeps nothing of a transaction that rolls back (FTC-18)", () =>
         Effect.gen(function*() {
           const step = booking("rolled back", {}).pipe(
             Step.listen(Listener.step({ afterWrite: () => Effect.fail("listener") }))

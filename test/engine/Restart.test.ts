@@ -25,7 +25,7 @@ describe("three tasklets in a row (seed 000)", () => {
       assert.deepStrictEqual(log, ["step1", "step2", "step3"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("SIMPLE-3: the second fails, a restart runs the second and third only", () =>
+  it.effect("the second fails, a restart runs the second and third only (SIMPLE-3)", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const failed = yield* JobOperator.run(jobOf(Effect.fail("step2 has failed"), log), {})
@@ -41,7 +41,7 @@ describe("three tasklets in a row (seed 000)", () => {
       assert.deepStrictEqual(log, ["step1", "step2", "step2", "step3"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("LAUNCH-4: a completed instance refuses to run again", () =>
+  it.effect("a completed instance refuses to run again (LAUNCH-4)", () =>
     Effect.gen(function*() {
       const job = jobOf(Effect.void, [])
       yield* JobOperator.run(job, {})

@@ -36,7 +36,7 @@ interface Scenario {
 /** Three items in one chunk. */
 const scenarios: ReadonlyArray<Scenario> = [
   {
-    name: "C54: exhausted and not skippable",
+    name: "exhausted and not skippable (C54)",
     trouble: { write: [2] },
     times: 3,
     status: "FAILED",
@@ -45,7 +45,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     processed: 3
   },
   {
-    name: "C54, RETRY-6: not retryable",
+    name: "not retryable (RETRY-6, C54)",
     trouble: { write: [2] },
     times: 0,
     status: "FAILED",
@@ -55,7 +55,7 @@ const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     name:
-      "C66, C67, RETRY-3: two failures, then it succeeds; each is rolled back (D3), nothing is processed again (D5)",
+      "two failures, then it succeeds; each is rolled back (D3), nothing is processed again (RETRY-3, C66, C67, D5)",
     trouble: { write: [2], times: 2 },
     times: 3,
     status: "COMPLETED",
@@ -64,7 +64,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     processed: 3
   },
   {
-    name: "RETRY-8: processing that succeeds after retries leaves no trace in the counts",
+    name: "processing that succeeds after retries leaves no trace in the counts (RETRY-8)",
     trouble: { process: [1, 3], times: 3 },
     times: 3,
     status: "COMPLETED",
@@ -73,7 +73,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     processed: 9
   },
   {
-    name: "RETRY-3: the limit counts the retries, not the attempts",
+    name: "the limit counts the retries, not the attempts (RETRY-3)",
     trouble: { process: [2] },
     times: 3,
     status: "FAILED",
@@ -103,7 +103,7 @@ describe("retry", () => {
     })
   }
 
-  it.effect("D4: a read that fails is retried where it is, but only when asked", () =>
+  it.effect("a read that fails is retried where it is, but only when asked (D4)", () =>
     Effect.gen(function*() {
       for (const [times, status] of [[0, "FAILED"], [1, "FAILED"], [2, "COMPLETED"]] as const) {
         let failures = 2
@@ -127,7 +127,7 @@ describe("retry", () => {
       }
     }).pipe(inMemory))
 
-  it.effect("RETRY-5: what is exhausted goes to the skip policy; each item and each write begins anew", () =>
+  it.effect("an exhausted retry goes to the skip policy, and each item and each write has its own attempts (RETRY-5)", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
       const world = makeWorld(4, { process: [1, 2], write: [4] })
@@ -173,7 +173,7 @@ describe("retry", () => {
       assert.strictEqual((yield* runStep(accepted)).status, "COMPLETED")
     }).pipe(inMemory))
 
-  it.effect("FTC-21, D3: no transaction is open during the pause", () =>
+  it.effect("no transaction is open during the pause (FTC-21, D3)", () =>
     Effect.gen(function*() {
       let open = 0
       const failed = yield* Deferred.make<void>()
@@ -200,7 +200,7 @@ describe("retry", () => {
       assert.deepStrictEqual(counted, counts({ read: 2, write: 2, commit: 1, rollback: 1 }))
     }).pipe(inMemory))
 
-  it.effect("C67, FTC-14, LIFE-14: a defect gets one attempt, as does an error that the policy does not name", () =>
+  it.effect("a defect gets one attempt, as does an error that the policy does not name (FTC-14, LIFE-14, C67)", () =>
     Effect.gen(function*() {
       let attempts = 0
       const writer = (fail: Effect.Effect<never, Bad | "other">) =>
@@ -231,7 +231,7 @@ describe("retry", () => {
   }
 
   for (const phase of ["begin", "commit"] as const) {
-    it.effect(`SKIP-8: a transaction that fails in its ${phase} is retried only when it is named`, () =>
+    it.effect(`a transaction that fails in its ${phase} is retried only when it is named (SKIP-8)`, () =>
       Effect.gen(function*() {
         const world = makeWorld(4)
         const unnamed = Step.chunk("unnamed", { ...world, chunkSize: 2 }).pipe(

@@ -57,7 +57,7 @@ interface Scenario {
 
 const scenarios: ReadonlyArray<Scenario> = [
   {
-    name: "C55, FT6-6: three items, the last two are bad",
+    name: "three items, the last two are bad (FT6-6, C55)",
     items: 3,
     bad: [2, 3],
     order: "one-by-one",
@@ -66,7 +66,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     writes: [[1, 2, 3], [1], [2], [3]]
   },
   {
-    name: "C55: five items, the third is bad",
+    name: "five items, the third is bad (C55)",
     items: 5,
     bad: [3],
     order: "one-by-one",
@@ -75,7 +75,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     writes: [[1, 2, 3, 4, 5], [1], [2], [3], [4], [5]]
   },
   {
-    name: "C55: three items, all are bad",
+    name: "three items, all are bad (C55)",
     items: 3,
     bad: [1, 2, 3],
     order: "one-by-one",
@@ -128,7 +128,7 @@ describe("the search for bad items", () => {
           }))
       }
 
-      it.effect("FTC-16: a step that fails in the middle goes on there, and reports each skip once", () =>
+      it.effect("a step that fails in the middle continues there, and reports each skip once (FTC-16)", () =>
         Effect.gen(function*() {
           const heard: Array<string> = []
           const world = makeWorld(9, { read: [10], process: [2, 7], filter: [4, 8], write: [3, 9] })
@@ -186,9 +186,9 @@ describe("the search for bad items", () => {
 
   for (const greedy of [true, false]) {
     it.effect(
-      `FT6-9: a bad record behind a half-written chunk is skipped once, ${
+      `a bad record after a half-written chunk is skipped once, ${
         greedy ? "as a part of it" : "in the next one"
-      }`,
+      } (FT6-9)`,
       () =>
         Effect.gen(function*() {
           const heard: Array<string> = []
@@ -224,7 +224,7 @@ describe("the search for bad items", () => {
     )
   }
 
-  it.effect("the search is one chunk for its listeners: one beforeChunk, one afterChunk with what was written", () =>
+  it.effect("for its listeners the search is one chunk: one beforeChunk, one afterChunk with the written items", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
       const hear = (name: string) => (items: ReadonlyArray<number>) =>
@@ -259,7 +259,7 @@ describe("the search for bad items", () => {
       ])
     }).pipe(inMemory))
 
-  it.effect("FT6-4: a bad item that may not be skipped is told to onWriteError, also while searching", () =>
+  it.effect("onWriteError hears of a bad item that may not be skipped, also during the search (FT6-4)", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
       const world = makeWorld(4, { write: [2, 4] })

@@ -28,7 +28,7 @@ import { counts, makeWorld, runStep } from "./faults/world.js"
 describe("the life of a step", () => {
   for (const driver of drivers) {
     it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
-      it.effect("C34: beforeStep comes before reader and writer open, afterStep before they close, in reverse order", () =>
+      it.effect("beforeStep comes before reader and writer open, afterStep before they close, in reverse order (C34)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const note = (entry: string) => Effect.sync(() => void log.push(entry))
@@ -51,7 +51,7 @@ describe("the life of a step", () => {
           ])
         }))
 
-      it.effect("C37, STEP-18, STEP-28: what cannot be closed neither changes the step nor keeps the rest from closing", () =>
+      it.effect("what cannot be closed neither changes the step nor keeps the rest from closing (STEP-18, STEP-28, C37)", () =>
         Effect.gen(function*() {
           const closed: Array<string> = []
           const opening = (name: string) =>
@@ -71,14 +71,14 @@ describe("the life of a step", () => {
               ),
               chunkSize: 1
             })
-          const good = yield* runStep(step("C37 good", Effect.succeed))
+          const good = yield* runStep(step("good (C37)", Effect.succeed))
           assert.deepStrictEqual([good.status, good.step.exitStatus.code], ["COMPLETED", "COMPLETED"])
-          const bad = yield* runStep(step("C37 bad", () => Effect.fail("oops")))
+          const bad = yield* runStep(step("bad (C37)", () => Effect.fail("oops")))
           assert.deepStrictEqual([bad.status, [...bad.step.exitStatus.messages]], ["FAILED", ["oops"]])
           assert.deepStrictEqual(closed, ["two", "one", "reader", "two", "one", "reader"])
         }))
 
-      it.effect("C39: a tasklet that answers nothing is finished after one call", () =>
+      it.effect("a tasklet that answers nothing is finished after one call (C39)", () =>
         Effect.gen(function*() {
           for (const answer of [undefined, null]) {
             let calls = 0
@@ -89,7 +89,7 @@ describe("the life of a step", () => {
           }
         }))
 
-      it.effect("C40: an interruption is STOPPED and says so, of the step and of the job", () =>
+      it.effect("an interruption is STOPPED and says so, of the step and of the job (C40)", () =>
         Effect.gen(function*() {
           const { execution, step } = yield* runStep(Step.tasklet("C40", Effect.interrupt))
           for (const ended of [step, execution]) {
@@ -98,7 +98,7 @@ describe("the life of a step", () => {
           }
         }))
 
-      it.effect("STEP-25: whoever lost the execution in the middle of a chunk writes nothing more", () =>
+      it.effect("an owner that lost the execution in the middle of a chunk writes nothing more (STEP-25)", () =>
         Effect.gen(function*() {
           const world = makeWorld(4)
           const taken = Effect.flatMap(
@@ -205,7 +205,7 @@ const buriedAndResumed = <C extends string, E, R>(job: Job.Job<{}, C, E, R>) =>
 
 const written = (...steps: ReadonlyArray<StepExecution.StepExecution>) => steps.map((step) => step.counts.write)
 
-describe("C36, TASK-8: a commit without an answer, and then no repository", () => {
+describe("a commit without an answer, and then no repository (TASK-8, C36)", () => {
   for (const happens of [true, false]) {
     it.effect(`${happens ? "it happened" : "it did not happen"}: the run fails, the next one knows`, () =>
       Effect.gen(function*() {
@@ -227,7 +227,7 @@ describe("C36, TASK-8: a commit without an answer, and then no repository", () =
   }
 })
 
-describe("C38: a step that cannot be saved", () => {
+describe("a step that cannot be saved (C38)", () => {
   /** The outage begins with the save of the step of this number, counted from 1. */
   const fromSave = (outage: Outage, first: number) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
     Effect.flatMap(JobRepository.JobRepository, (repository) => {
@@ -263,7 +263,7 @@ describe("C38: a step that cannot be saved", () => {
   ] as const
 
   for (const { counts, first, heard, id, when } of cases) {
-    it.effect(`${id}: ${when}: the run fails, its rows wait for the end of the lease, the next run goes on`, () =>
+    it.effect(`${when}: the run fails, its rows wait for the end of the lease, and the next run continues (${id})`, () =>
       Effect.gen(function*() {
         const world = makeWorld(6)
         const calls: Array<string> = []
@@ -281,7 +281,7 @@ describe("C38: a step that cannot be saved", () => {
       }).pipe(inMemory))
   }
 
-  it.effect("STEP-13, V6C-14: an outage that passes is waited for", () =>
+  it.effect("an outage that passes is waited for (STEP-13, V6C-14)", () =>
     Effect.gen(function*() {
       const world = makeWorld(6)
       const outage: Outage = { out: false, reason: "transient" }
@@ -296,7 +296,7 @@ describe("C38: a step that cannot be saved", () => {
       assert.deepStrictEqual([step!.status, step!.counts.write], ["COMPLETED", 6])
     }).pipe(inMemory))
 
-  it.effect("TASK-7: an outage that passes with the chunk fails the step, with durable rows; a restart goes on", () =>
+  it.effect("an outage that passes with the chunk fails the step, with durable rows; a restart goes on (TASK-7)", () =>
     Effect.gen(function*() {
       const world = makeWorld(6)
       const outage: Outage = { out: false }

@@ -102,10 +102,10 @@ const stopping: ReadonlyArray<Case> = [
 ]
 
 for (const driver of drivers) {
-  describe("STEP-20, seed 001", () => {
+  describe("errors and stops in each place of a step (STEP-20)", () => {
     it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
       it.effect.each(throwing)(
-        "an error in $place fails the step and the job; a restart goes on",
+        "an error in $place fails the step and the job, and a restart continues",
         (row) =>
           Effect.gen(function*() {
             const { job, ran } = makeJob(`error in ${row.place}`, row.place, Effect.fail("oops"))
@@ -121,7 +121,7 @@ for (const driver of drivers) {
       )
 
       it.effect.each(stopping)(
-        "C33: requestStop in $place stops the step and the job; a restart goes on",
+        "requestStop in $place stops the step and the job, and a restart continues (C33)",
         (row) =>
           Effect.gen(function*() {
             const { job, ran } = makeJob(`stop in ${row.place}`, row.place, StepScope.requestStop)
@@ -135,7 +135,7 @@ for (const driver of drivers) {
           })
       )
 
-      it.effect("C33, STEP-16, FLOW-34: requestStop in afterStep leaves its step COMPLETED, and stops the job behind it", () =>
+      it.effect("requestStop in afterStep leaves its step COMPLETED, and stops the job after it (STEP-16, FLOW-34, C33)", () =>
         Effect.gen(function*() {
           const { job, ran } = makeJob("stop in afterStep", "afterStep", StepScope.requestStop)
           const stopped = yield* JobOperator.run(job, {})
@@ -148,7 +148,7 @@ for (const driver of drivers) {
         }))
 
       for (const status of ["FAILED", "STOPPED"] as const) {
-        it.effect(`STEP-16: afterStep that upgrades the status to ${status} ends the job there`, () =>
+        it.effect(`afterStep that upgrades the status to ${status} ends the job there (STEP-16)`, () =>
           Effect.gen(function*() {
             const { job, ran } = makeJob(`upgrade to ${status}`, "afterStep", StepScope.upgradeStatus(status))
             const ended = yield* JobOperator.run(job, {})
@@ -159,7 +159,7 @@ for (const driver of drivers) {
           }))
       }
 
-      it.effect("STEP-16: an exit status set in afterStep raises the severity, and never lowers it", () =>
+      it.effect("an exit status set in afterStep raises the severity, and never lowers it (STEP-16)", () =>
         Effect.gen(function*() {
           const raise = makeJob("raise", "afterStep", StepScope.addExitStatus(ExitStatus.make("ODD")))
           const raised = yield* JobOperator.run(raise.job, {})

@@ -90,7 +90,7 @@ const allGone = (pids: ReadonlyArray<number>) =>
     Effect.sync(() => assert.lengthOf(pids, 2))
   )
 
-describe("TASK-14, C41: a system command", () => {
+describe("a system command (TASK-14, C41)", () => {
   for (const driver of drivers) {
     it.layer(Layer.merge(Layer.orDie(driver.layer), NodeContext.layer), { timeout: "60 seconds" })(
       driver.name,
@@ -114,7 +114,7 @@ describe("TASK-14, C41: a system command", () => {
             )
           }))
 
-        it.effect("another exit code fails it, with the last words of the command; a restart runs it again", () =>
+        it.effect("another exit code fails the step, with the last lines of the command's output; a restart runs it again", () =>
           Effect.gen(function*() {
             const step = command("three", `console.error("the table is\\nlocked"); process.exitCode = 3`)
             const { exit, status, step: stored } = yield* runStep(step)
@@ -128,7 +128,7 @@ describe("TASK-14, C41: a system command", () => {
             assert.strictEqual((yield* runStep(command("three", ""))).status, "COMPLETED")
           }))
 
-        it.effect("TASK-10: an exit code that is mapped completes it with an exit code of the step", () =>
+        it.effect("an exit code that is mapped completes it with an exit code of the step (TASK-10)", () =>
           Effect.gen(function*() {
             const step = command("mapped", "process.exitCode = 3", {
               exitCode: (code) => code === 3 ? "NOTHING TO DO" : undefined
@@ -143,7 +143,7 @@ describe("TASK-14, C41: a system command", () => {
             )
           }))
 
-        it.scoped("a timeout ends it and what it has started, and fails the step", () =>
+        it.scoped("a timeout ends it and the processes that it started, and fails the step", () =>
           Effect.gen(function*() {
             const file = Path.join(yield* directory, "pids")
             const { fiber, pids } = yield* started(command("late", family(file), { timeout: "5 seconds" }), file)
@@ -173,7 +173,7 @@ describe("TASK-14, C41: a system command", () => {
     )
   }
 
-  it.scoped("STEP-20: requestStop ends it as a request to stop does", () =>
+  it.scoped("requestStop ends it as a request to stop does (STEP-20)", () =>
     Effect.gen(function*() {
       const step = command("terminated", "setInterval(() => {}, 1000)").pipe(
         Step.listen(Listener.step({ beforeChunk: () => StepScope.requestStop }))
@@ -190,7 +190,7 @@ describe("TASK-14, C41: a system command", () => {
       assert.strictEqual((yield* Fiber.join(fiber)).status, "STOPPED")
     }).pipe(inMemory))
 
-  it.scoped("EFF-3: so does an interruption", () =>
+  it.scoped("an interruption ends it (EFF-3)", () =>
     Effect.gen(function*() {
       const file = Path.join(yield* directory, "pids")
       const { fiber, pids } = yield* started(command("interrupted", family(file)), file)
@@ -200,7 +200,7 @@ describe("TASK-14, C41: a system command", () => {
       assert.strictEqual(execution!.status, "STOPPED")
     }).pipe(inMemory))
 
-  it.scoped("one that does not want to end is killed", () =>
+  it.scoped("a command that ignores the request to end is killed", () =>
     Effect.gen(function*() {
       const file = Path.join(yield* directory, "pids")
       const step = command("stubborn", family(file, `process.on("SIGTERM", () => console.error("not me"))`), {
@@ -227,7 +227,7 @@ describe("a system command that cannot end well", () => {
       return { error, stored }
     })
 
-  it.effect("is told from a program that does not exist and from a directory that does not", () =>
+  it.effect("is distinguished from a missing program and from a missing directory", () =>
     Effect.gen(function*() {
       const absent = SystemCommandTasklet.make(["no-such-program"], { timeout: "1 minute" })
       const { error: first } = yield* failure(Step.tasklet("absent", absent))

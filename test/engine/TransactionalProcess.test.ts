@@ -6,7 +6,7 @@ import { counts, makeWorld, runStep } from "./faults/world.js"
 const inMemory = Effect.provide(JobRepository.layerMemory)
 
 describe("Step.processInTransaction", () => {
-  it.effect("C63, FTC-5: every attempt processes anew", () =>
+  it.effect("every attempt processes anew (FTC-5, C63)", () =>
     Effect.gen(function*() {
       const world = makeWorld(4, { write: [4] })
       const step = Step.chunk("anew", { ...world, chunkSize: 2 }).pipe(
@@ -19,7 +19,7 @@ describe("Step.processInTransaction", () => {
       assert.deepStrictEqual(counted, counts({ read: 4, write: 3, writeSkip: 1, commit: 2, rollback: 2 }))
     }).pipe(inMemory))
 
-  it.effect("C58, C69, FTC-6: a process skip costs a rollback, and the item is left out afterwards", () =>
+  it.effect("a process skip costs a rollback, and the item is left out afterwards (FTC-6, C58, C69)", () =>
     Effect.gen(function*() {
       const world = makeWorld(5, { process: [4] })
       const step = Step.chunk("left out", { ...world, chunkSize: 30 }).pipe(
@@ -31,7 +31,7 @@ describe("Step.processInTransaction", () => {
       assert.deepStrictEqual(counted, counts({ read: 5, write: 4, processSkip: 1, commit: 1, rollback: 1 }))
     }).pipe(inMemory))
 
-  it.effect("FTC-8: not so when its error says noRollback", () =>
+  it.effect("a process skip with noRollback costs no rollback (FTC-8)", () =>
     Effect.gen(function*() {
       const world = makeWorld(5, { process: [4] })
       const step = Step.chunk("in place", { ...world, chunkSize: 30 }).pipe(
@@ -44,7 +44,7 @@ describe("Step.processInTransaction", () => {
       assert.deepStrictEqual(counted, counts({ read: 5, write: 4, processSkip: 1, commit: 1 }))
     }).pipe(inMemory))
 
-  it.effect("FTC-17: what is filtered is counted once, however often it is processed", () =>
+  it.effect("a filtered item is counted once, however often it is processed (FTC-17)", () =>
     Effect.gen(function*() {
       const world = makeWorld(4, { filter: [1, 3], write: [4], times: 2 })
       const step = Step.chunk("filtered", { ...world, chunkSize: 4 }).pipe(
@@ -56,7 +56,7 @@ describe("Step.processInTransaction", () => {
       assert.deepStrictEqual(counted, counts({ read: 4, write: 2, filter: 2, commit: 1, rollback: 2 }))
     }).pipe(inMemory))
 
-  it.effect("FTC-6: the retries of an item are counted over all attempts", () =>
+  it.effect("the retries of an item are counted over all attempts (FTC-6)", () =>
     Effect.gen(function*() {
       const world = makeWorld(3, { process: [2, 3], times: 2 })
       const retried = (times: number) =>

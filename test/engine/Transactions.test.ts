@@ -36,7 +36,7 @@ const idsOf = (name: string) =>
 describe("transactions of a step", () => {
   for (const driver of drivers) {
     it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
-      it.effect("FTC-13, TXO-1: the bad item that is found does not roll back, if its error says so", () =>
+      it.effect("the bad item that is found does not roll back, if its error says so (FTC-13, TXO-1)", () =>
         Effect.gen(function*() {
           for (const [chunkSize, rollback] of [[2, 1], [1, 0]] as const) {
             const world = makeWorld(4, { write: [3] })
@@ -55,7 +55,7 @@ describe("transactions of a step", () => {
           }
         }))
 
-      it.effect("TXO-1: an error that may not be skipped rolls back and fails, whatever noRollback says", () =>
+      it.effect("an error that may not be skipped rolls back and fails, whatever noRollback says (TXO-1)", () =>
         Effect.gen(function*() {
           const world = makeWorld(1, { write: [1] })
           const { counts: counted, exit } = yield* runStep(
@@ -65,7 +65,7 @@ describe("transactions of a step", () => {
           assert.deepStrictEqual(counted, counts({ read: 1, rollback: 1 }))
         }))
 
-      it.effect("TX-2, C49: a chunk that takes longer than the timeout fails the step", () =>
+      it.effect("a chunk that takes longer than the timeout fails the step (TX-2, C49)", () =>
         Effect.gen(function*() {
           const begun = yield* Deferred.make<void>()
           const step = Step.chunk("slow chunk", {
@@ -85,7 +85,7 @@ describe("transactions of a step", () => {
           assert.deepStrictEqual((error as BatchError.TransactionError).phase, "body")
         }))
 
-      it.effect("TX-2, C49: so does a call of a tasklet", () =>
+      it.effect("a call of a tasklet that exceeds its timeout fails and rolls back (TX-2, C49)", () =>
         Effect.gen(function*() {
           const begun = yield* Deferred.make<void>()
           const step = Step.tasklet(
@@ -142,7 +142,7 @@ describe("transactions of a step", () => {
     describe(driver.name, () => {
       const onDatabase = Effect.provide(Layer.orDie(driver.layer))
 
-      it.effect("D5: what a processor writes is rolled back with its chunk", () =>
+      it.effect("what a processor writes is rolled back with its chunk (D5)", () =>
         Effect.gen(function*() {
           yield* table("audit")
           const world = makeWorld(6, { process: [2], write: [5] })
@@ -158,7 +158,7 @@ describe("transactions of a step", () => {
           assert.deepStrictEqual(yield* idsOf("audit"), [1, 3, 4, 6])
         }).pipe(onDatabase))
 
-      it.effect("FTC-13: a refused statement of the only item: rolled back where the database has given up", () =>
+      it.effect("a refused statement of the only item: rolled back where the database has given up (FTC-13)", () =>
         Effect.gen(function*() {
           yield* table("target")
           const step = Step.chunk("load", {
@@ -177,7 +177,7 @@ describe("transactions of a step", () => {
           assert.lengthOf(yield* sql`select * from batch_skipped_item`, 1)
         }).pipe(onDatabase))
 
-      it.effect("FTC-8: so are the statements of a processor", () =>
+      it.effect("so are the statements of a processor (FTC-8)", () =>
         Effect.gen(function*() {
           yield* table("target")
           const world = makeWorld(3)
@@ -199,7 +199,7 @@ describe("transactions of a step", () => {
           assert.deepStrictEqual([world.written, yield* idsOf("target")], [[1, 3], [1, 3]])
         }).pipe(onDatabase))
 
-      it.effect("FTC-20, TX-5: a queue gets back what a rollback took, and loses what is committed or skipped", () =>
+      it.effect("a rollback returns items to the queue, a commit or a skip removes them (FTC-20, TX-5)", () =>
         Effect.gen(function*() {
           yield* table("queue")
           const sql = yield* SqlClient.SqlClient
@@ -236,7 +236,7 @@ describe("transactions of a step", () => {
           )
         }).pipe(onDatabase))
 
-      it.effect("FTC-20: a step that fails leaves the rest in the queue", () =>
+      it.effect("a step that fails leaves the rest in the queue (FTC-20)", () =>
         Effect.gen(function*() {
           yield* table("queue")
           const sql = yield* SqlClient.SqlClient
@@ -253,7 +253,7 @@ describe("transactions of a step", () => {
           assert.deepStrictEqual([world.written, yield* idsOf("queue")], [[1, 2, 3, 4, 5], []])
         }).pipe(onDatabase))
 
-      it.effect("TX-4: without a transaction, what was written before the failure stays", () =>
+      it.effect("without a transaction, items written before the failure stay (TX-4)", () =>
         Effect.gen(function*() {
           yield* table("target")
           const step = Step.chunk("bare", {
@@ -291,7 +291,7 @@ const queue = (name: string, bad: ReadonlyArray<number>) =>
 describe("transactions on PostgreSQL", () => {
   const layer = Layer.orDie(Layer.provideMerge(SqlJobRepository.layer, Postgres.layer))
 
-  it.effect("TX-1: chunks and tasklet calls have the isolation level of the step", () =>
+  it.effect("chunks and tasklet calls have the isolation level of the step (TX-1)", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const seen: Array<unknown> = []
@@ -352,7 +352,7 @@ describe("transactions on PostgreSQL", () => {
     }).pipe(Effect.provide(layer))
 
   for (const when of ["inside", "at commit"] as const) {
-    it.effect(`TX-1: a serialization failure ${when} is a typed failure of the step`, () =>
+    it.effect(`a serialization failure ${when} is a typed failure of the step (TX-1)`, () =>
       Effect.gen(function*() {
         const { amounts, counts: counted, exit, status } = yield* skewed(when, false)
         assert.strictEqual(status, "FAILED")
@@ -365,7 +365,7 @@ describe("transactions on PostgreSQL", () => {
         assert.deepStrictEqual(amounts, [100, -50])
       }))
 
-    it.effect(`TX-1: a serialization failure ${when} may be retried, and sees what the other one wrote`, () =>
+    it.effect(`a serialization failure ${when} may be retried, and sees what the other one wrote (TX-1)`, () =>
       Effect.gen(function*() {
         const { amounts, counts: counted, status } = yield* skewed(when, true)
         assert.strictEqual(status, "COMPLETED")

@@ -20,21 +20,25 @@ const runs = (example: string, ...lines: ReadonlyArray<string>) =>
   })
 
 describe("examples of flows", () => {
-  it.scopedLive("02-conditional-flow: clean, dirty and broken input each go their way", () =>
-    Effect.gen(function*() {
-      const [clean, dirty, broken, refused] = yield* runs("02-conditional-flow", "clean", "dirty", "broken", "clean")
-      assert.deepStrictEqual([clean!.exit, clean!.lines.at(-1)], [0, "COMPLETED, exit code COMPLETED"], clean!.stderr)
-      assert.includeMembers(clean!.lines, ["archived", "class s0 COMPLETED"])
-      assert.includeMembers(dirty!.lines, ["somebody will look at the skipped lines", "archived"])
-      assert.isTrue(dirty!.lines.includes("COMPLETED, exit code COMPLETED"))
-      assert.deepStrictEqual([broken!.exit, broken!.lines.at(-1)], [1, "FAILED, exit code EARLY TERMINATION"])
-      assert.include(broken!.lines, "class s0 FAILED")
-      assert.strictEqual(refused!.exit, 2)
-      assert.include(refused!.stderr, "JobInstanceAlreadyComplete")
-    }), TIMEOUT)
+  it.scopedLive(
+    "02-conditional-flow: clean, dirty and broken input each take their own route",
+    () =>
+      Effect.gen(function*() {
+        const [clean, dirty, broken, refused] = yield* runs("02-conditional-flow", "clean", "dirty", "broken", "clean")
+        assert.deepStrictEqual([clean!.exit, clean!.lines.at(-1)], [0, "COMPLETED, exit code COMPLETED"], clean!.stderr)
+        assert.includeMembers(clean!.lines, ["archived", "class s0 COMPLETED"])
+        assert.includeMembers(dirty!.lines, ["somebody will look at the skipped lines", "archived"])
+        assert.isTrue(dirty!.lines.includes("COMPLETED, exit code COMPLETED"))
+        assert.deepStrictEqual([broken!.exit, broken!.lines.at(-1)], [1, "FAILED, exit code EARLY TERMINATION"])
+        assert.include(broken!.lines, "class s0 FAILED")
+        assert.strictEqual(refused!.exit, 2)
+        assert.include(refused!.stderr, "JobInstanceAlreadyComplete")
+      }),
+    TIMEOUT
+  )
 
   it.scopedLive(
-    "02-conditional-flow: broken input that is mended is loaded by the restart",
+    "02-conditional-flow: a restart loads broken input after it was corrected",
     () =>
       Effect.gen(function*() {
         const [broken, mended] = yield* runs("02-conditional-flow", "broken", "broken --mended")

@@ -52,7 +52,7 @@ describe("CsvItemReader", () => {
         assert.deepStrictEqual(failuresOf(payments), [])
       }))
 
-    it.effect("gives records of strings without a schema", () =>
+    it.effect("returns records of strings without a schema", () =>
       Effect.gen(function*() {
         const found = yield* read("a,b\n1,\n\"x,\"\"y\"\"\r\nz\",2")
         assert.deepStrictEqual(itemsOf(found), [{ a: "1", b: "" }, { a: "x,\"y\"\r\nz", b: "2" }])
@@ -76,7 +76,7 @@ describe("CsvItemReader", () => {
         assert.deepStrictEqual(Object.entries(item!), [["__proto__", "1"], ["b", "2"]])
       }))
 
-    it.effect.prop("gives what csv-parse gives, for blocks and pages of any size", [
+    it.effect.prop("reads what csv-parse reads, for blocks and pages of any size", [
       rows,
       FastCheck.integer({ min: 1, max: 40 }),
       FastCheck.integer({ min: 1, max: 4 })
@@ -190,7 +190,7 @@ describe("CsvItemReader", () => {
         ])
       }))
 
-    it.effect("loses no row behind a quote that is never closed", () =>
+    it.effect("loses no row after a quote that is never closed", () =>
       Effect.gen(function*() {
         const content = "id,cents\n\"a,1\nb,2\nc,3\n"
         const found = yield* readPayments(content, { bufferSize: 10 })
@@ -206,7 +206,7 @@ describe("CsvItemReader", () => {
         assert.strictEqual(problem?.raw, "é".repeat(500) + "…")
       }))
 
-    it.effect("stops a page behind the bad row, with the position behind it", () =>
+    it.effect("ends a page after the bad row, with the position after it", () =>
       Effect.gen(function*() {
         const reader = CsvItemReader.make(path, { schema: Payment })
         const source = yield* reader.open(Option.none())
@@ -290,7 +290,7 @@ describe("CsvItemReader", () => {
 
   describe("restart", () => {
     it.effect.prop(
-      "ITEM-4 from every position it gives exactly what follows",
+      "continues exactly after every position (ITEM-4)",
       [
         FastCheck.array(FastCheck.oneof(rows.map(toCsv), FastCheck.constant("\"x\n1,2,3\n")), { maxLength: 3 }),
         FastCheck.constantFrom("utf-8" as const, "utf16le" as const, "latin1" as const),
@@ -305,7 +305,7 @@ describe("CsvItemReader", () => {
     )
 
     it.effect.prop(
-      "ITEM-4 also in damaged files, whatever their bytes",
+      "also in damaged files, whatever their bytes (ITEM-4)",
       [
         FastCheck.array(FastCheck.constantFrom(0x61, 0x2c, 0x22, 0x0a, 0x0d, 0x20, 0xc3, 0xa9, 0xff), {
           maxLength: 60
@@ -331,7 +331,7 @@ describe("CsvItemReader", () => {
         return yield* Effect.either(Effect.provide(readAll(reader, { from: pages[0]!.position }), files.layer))
       })
 
-    it.effect("reads rows that were corrected or added behind the position", () =>
+    it.effect("reads rows that were corrected or added after the position", () =>
       Effect.gen(function*() {
         const found = yield* restart((content) => content.replace("cc,3", "c,30") + "dd,4\n")
         assert.deepStrictEqual(
@@ -340,7 +340,7 @@ describe("CsvItemReader", () => {
         )
       }))
 
-    it.effect("refuses a file that is shorter than what was read", () =>
+    it.effect("refuses a file that is shorter than the position", () =>
       Effect.gen(function*() {
         const found = yield* restart(() => "id,cents\naa,1\n")
         assert.strictEqual(
@@ -373,7 +373,7 @@ describe("CsvItemReader", () => {
         assert.include(error.message, "the header of \"in.csv\" is not the one that was read before; put the file back")
       }))
 
-    it.effect("refuses what is not a position of its own", () =>
+    it.effect("refuses the position of another reader", () =>
       Effect.gen(function*() {
         const reader = CsvItemReader.make(path)
         const error = yield* Effect.flip(readAll(reader, { from: { page: 3 } }))

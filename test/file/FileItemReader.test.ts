@@ -22,7 +22,7 @@ describe("FileItemReader", () => {
       assert.deepStrictEqual(failuresOf(found).map((error) => error._tag), ["JsonError"])
     }).pipe(Effect.provide(inbox().layer)))
 
-  it.effect("ITEM-4 keeps the laws of readers", () => Effect.provide(ReaderLaws.check(reader), inbox().layer))
+  it.effect("keeps the laws of readers (ITEM-4)", () => Effect.provide(ReaderLaws.check(reader), inbox().layer))
 
   it.effect("does not miss files that are read already", () =>
     Effect.gen(function*() {
@@ -87,7 +87,7 @@ describe("FileItemReader", () => {
       assert.deepStrictEqual(log, ["open a", "close a", "open b", "close b", "open b", "close b"])
     }))
 
-  it.effect("refuses what is not a position of its own", () =>
+  it.effect("refuses the position of another reader", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(readAll(reader, { from: 3 }))
       assert.include(error.message, "it is not a position in a list of files")

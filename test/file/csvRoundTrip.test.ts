@@ -22,7 +22,7 @@ const table = FastCheck.uniqueArray(text, { minLength: 1, maxLength: 4 }).chain(
 )
 
 describe("CSV", () => {
-  it.effect.prop("what is written is read back, whatever the text", [
+  it.effect.prop("any text is read back as it was written", [
     table,
     FastCheck.constantFrom(",", ";", "\t", "||", " "),
     FastCheck.constantFrom("\n" as const, "\r\n" as const),

@@ -65,7 +65,7 @@ describe("csvRows", () => {
     )
   })
 
-  it.prop("asks for more until the row is complete, and then gives the same", [
+  it.prop("asks for more until the row is complete, and then returns the same row", [
     table.filter((rows) => rows.length > 0),
     FastCheck.nat()
   ], ([rows, cut]) => {

@@ -42,7 +42,7 @@ describe("JsonItemReader", () => {
       assert.deepStrictEqual(failuresOf(found), [])
     }))
 
-  it.effect.prop("ITEM-4 keeps the laws of readers, also between bad elements", [values, bufferSize], (
+  it.effect.prop("keeps the laws of readers, also between bad elements (ITEM-4)", [values, bufferSize], (
     [items, bufferSize]
   ) =>
     ReaderLaws.check(JsonItemReader.array(path, { bufferSize })).pipe(
@@ -161,7 +161,7 @@ describe("NdjsonItemReader", () => {
       assert.deepStrictEqual(itemsOf(yield* lines(text, { bufferSize })), plain(items))
     }))
 
-  it.effect.prop("ITEM-4 keeps the laws of readers, also between bad lines", [values, bufferSize], (
+  it.effect.prop("keeps the laws of readers, also between bad lines (ITEM-4)", [values, bufferSize], (
     [items, bufferSize]
   ) =>
     ReaderLaws.check(NdjsonItemReader.make(path, { bufferSize })).pipe(

@@ -110,7 +110,7 @@ const lives = FastCheck.array(
 describe("file writers", () => {
   for (const [name, make] of Object.entries(writers(path))) {
     describe(name, () => {
-      it.effect.prop("ITEM-20 TX-6 leave what an undisturbed run leaves, whatever crashes and rolls back", [lives], (
+      it.effect.prop("leave what an undisturbed run leaves, whatever crashes and rolls back (ITEM-20, TX-6)", [lives], (
         [disturbed]
       ) =>
         Effect.gen(function*() {
@@ -202,7 +202,7 @@ describe("file writers", () => {
 
   describe("on a disk", () => {
     for (const name of ["csv", "ndjson", "json", "text"]) {
-      it.scopedLive(`ITEM-20 keep the laws of writers: ${name}`, () =>
+      it.scopedLive(`keeps the laws of writers: ${name} (ITEM-20)`, () =>
         Effect.gen(function*() {
           const fs = yield* FileSystem.FileSystem
           const file = `${yield* fs.makeTempDirectoryScoped()}/out`
@@ -220,7 +220,7 @@ describe("file writers", () => {
     }
   })
 
-  it.effect("C50 a crashed file is cut to its committed lines and continued; one header, one footer", () =>
+  it.effect("a crashed file is cut to its committed lines and continued; one header, one footer (C50)", () =>
     Effect.gen(function*() {
       const files = new MemoryFiles()
       const first = live(writers(path).text!(), Option.none(), [commit(row(1), row(2), row(3))], [
@@ -301,7 +301,7 @@ describe("file writers", () => {
       assert.strictEqual(files.text(path), "[\n{\"id\":1,\"name\":\"n1\"}\n]\n")
     }))
 
-  it.effect("find the file that they removed gone, but miss one that others removed", () =>
+  it.effect("accept that the file which they removed is gone, but report one that others removed", () =>
     Effect.gen(function*() {
       const files = new MemoryFiles()
       const writer = NdjsonItemWriter.make<Row>(path, { ifExists: "append", deleteIfEmpty: true })
@@ -453,7 +453,7 @@ describe("NdjsonItemWriter", () => {
 })
 
 describe("file writers on the platform's file system", () => {
-  it.scopedLive("ITEM-20 cut the file at a rollback and at a restart", () =>
+  it.scopedLive("cut the file at a rollback and at a restart (ITEM-20)", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const file = `${yield* fs.makeTempDirectoryScoped()}/out.csv`

@@ -77,7 +77,7 @@ describe("ItemProcessor", () => {
       })
   )
 
-  it.effect.prop("andThen gives what one after the other gives, and stops at a filtered item", [
+  it.effect.prop("andThen equals one processor after the other, and stops at a filtered item", [
     anyProcessor,
     anyProcessor,
     items
@@ -91,7 +91,7 @@ describe("ItemProcessor", () => {
       }
     }))
 
-  it.effect("CHUNK-4: filter keeps what is true, and filters the rest", () =>
+  it.effect("filter keeps the items for which the predicate holds (CHUNK-4)", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* outputs(ItemProcessor.filter((n: number) => n > 1), [1, 2, 3]), [Filtered, 2, 3])
       const strings = ItemProcessor.filter((value: unknown): value is string => typeof value === "string")
@@ -116,7 +116,7 @@ describe("ItemProcessor", () => {
       assert.strictEqual(yield* tagOf(ItemProcessor.andThen(plain, ItemProcessor.mapEffect(Effect.succeed))), "Effect")
     }))
 
-  it.effect("what is there already stays an Exit through a whole chain", () =>
+  it.effect("a value that needs no effect stays an Exit through a whole chain", () =>
     Effect.scoped(Effect.gen(function*() {
       const chain = ItemProcessor.validate(Schema.NumberFromString).pipe(
         ItemProcessor.andThen(ItemProcessor.map((n: number) => n + 1)),

@@ -129,13 +129,13 @@ const anyReader: FastCheck.Arbitrary<Reader> = FastCheck.letrec<{ readonly reade
 
 describe("ItemReader", () => {
   it.effect.prop(
-    "ITEM-4: every reader and every combination of readers goes on exactly behind any of its positions",
+    "every reader and every combination of readers continues exactly after any of its positions (ITEM-4)",
     [anyReader, FastCheck.integer()],
     ([reader, seed]) => ReaderLaws.check(reader, { seed }),
     { fastCheck: { numRuns: 250 } }
   )
 
-  it.effect.prop("every way of reading numbers gives these numbers", [numbers], ([array]) =>
+  it.effect.prop("every reader of numbers reads these numbers", [numbers], ([array]) =>
     Effect.gen(function*() {
       const readers = [
         ItemReader.fromIterable(array),

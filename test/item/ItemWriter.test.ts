@@ -141,7 +141,7 @@ describe("ItemWriter", () => {
     { fastCheck: { numRuns: 100 } }
   )
 
-  it.effect("fromFunction writes what it is given, at least once unless it says more", () =>
+  it.effect("fromFunction writes at least once unless its delivery says more", () =>
     Effect.scoped(Effect.gen(function*() {
       const out: Array<ReadonlyArray<number>> = []
       const write = (items: ReadonlyArray<number>) => Effect.sync(() => void out.push(items))
@@ -209,7 +209,7 @@ describe("ItemWriter", () => {
 })
 
 describe("ItemWriter.tee", () => {
-  it.effect("ITEM-2: forwards everything to all writers, in their order", () =>
+  it.effect("forwards everything to all writers, in their order (ITEM-2)", () =>
     Effect.scoped(Effect.gen(function*() {
       const log: Array<string> = []
       const writer = ItemWriter.tee(spy("a", log), ItemWriter.discard, spy("b", log))

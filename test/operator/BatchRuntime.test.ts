@@ -20,7 +20,7 @@ const notCompleted = (status: "FAILED" | "STOPPED") =>
   Exit.fail(new BatchError.JobNotCompleted({ jobName: "j", executionId: 1, status, exitCode: status }))
 
 describe("the exit code of a program (CLI-3)", () => {
-  it("follows the status of the execution it gives", () => {
+  it("follows the status of the execution that it returns", () => {
     const codes = (["COMPLETED", "FAILED", "ABANDONED", "UNKNOWN", "STOPPED"] as const).map((status) =>
       exitCodeOf(Exit.succeed({ status }))
     )
@@ -56,7 +56,7 @@ describe("the exit code of a program (CLI-3)", () => {
   })
 })
 
-describe("what is told when a program fails", () => {
+describe("the message of a program that fails", () => {
   it("no control characters of the error", () => {
     const lines: Array<string> = []
     const spy = vi.spyOn(process.stderr, "write").mockImplementation((line) => lines.push(String(line)) > 0)

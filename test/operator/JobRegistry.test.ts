@@ -27,7 +27,7 @@ const live = JobRegistry.layer([tidy, greet]).pipe(
 )
 
 describe("JobRegistry", () => {
-  it.effect("REG-1: names are sorted, a second job of one name is refused, an unknown one is told what there is", () =>
+  it.effect("names are sorted, a second job of one name is refused, an unknown name is answered with the known ones (REG-1)", () =>
     Effect.gen(function*() {
       const registry = yield* JobRegistry.JobRegistry
       assert.deepStrictEqual(yield* JobRegistry.names, ["greet", "tidy"])
@@ -41,7 +41,7 @@ describe("JobRegistry", () => {
       assert.strictEqual((yield* registry.get("tidy")).job.name, "tidy")
     }).pipe(Effect.provide(live)))
 
-  it.effect("REG-1: two jobs of one name do not make a registry", () =>
+  it.effect("two jobs of one name do not make a registry (REG-1)", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(JobRegistry.layer([tidy, tidy])))
       assert.strictEqual(error._tag, "DuplicateJob")

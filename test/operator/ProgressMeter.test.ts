@@ -36,7 +36,7 @@ describe("ProgressMeter", () => {
     assert.deepStrictEqual(ProgressMeter.eta(meter), Option.some(Duration.millis(4000)))
   })
 
-  it("says nothing about what it cannot know", () => {
+  it("shows nothing that it cannot know", () => {
     const empty = ProgressMeter.make("load")
     assert.deepStrictEqual(
       [ProgressMeter.rate(empty), ProgressMeter.share(empty), ProgressMeter.eta(empty)],

@@ -129,7 +129,7 @@ describe("Migrations: pg", () => {
       assert.include(error.message, "create it")
     }).pipe(Effect.provide(Postgres.layer)))
 
-  it.scoped("a user who may not create tables can use those that are there, and is told what is missing", () =>
+  it.scoped("a user who may not create tables can use existing ones, and is told which are missing", () =>
     Effect.gen(function*() {
       const url = new URL(yield* Postgres.freshUrl)
       const role = `limited_${url.pathname.slice(1)}`

@@ -56,7 +56,7 @@ const [, postgres] = sqlDrivers
 describe("chunks in one message", () => {
   for (const [name, writer] of Object.entries(writers)) {
     it.layer(postgres!.layer)(name, (it) => {
-      it.effect("TX-1: their rows and counts are those of any other chunk", () =>
+      it.effect("their rows and counts equal those of any other chunk (TX-1)", () =>
         Effect.gen(function*() {
           yield* table
           const items = rows(10)
@@ -69,7 +69,7 @@ describe("chunks in one message", () => {
           )
         }))
 
-      it.effect("FTC-8: a bad row is found and skipped, and the others are written once", () =>
+      it.effect("a bad row is found and skipped, and the others are written once (FTC-8)", () =>
         Effect.gen(function*() {
           yield* table
           const tolerant = Job.make("tolerant", {
@@ -83,7 +83,7 @@ describe("chunks in one message", () => {
           assert.deepStrictEqual([step!.counts.write, step!.counts.writeSkip], [15, 1])
         }))
 
-      it.effect("a bad row fails the step with the writer's own error, and a restart goes on behind the last commit", () =>
+      it.effect("a bad row fails the step with the writer's own error, and a restart continues after the last commit", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
           yield* table
@@ -98,8 +98,8 @@ describe("chunks in one message", () => {
     })
   }
 
-  it.layer(postgres!.layer)("and what may go wrong", (it) => {
-    it.scoped("P5: a chunk is at most one round trip, as two are on their way at a time", () =>
+  it.layer(postgres!.layer)("when something goes wrong", (it) => {
+    it.scoped("a chunk is at most one round trip, as two are on their way at a time", () =>
       Effect.gen(function*() {
         const counted = yield* Effect.acquireRelease(
           Effect.flatMap(Postgres.freshUrl, (url) => Effect.promise(() => proxy(url))),
@@ -142,7 +142,7 @@ describe("chunks in one message", () => {
         assert.isBelow(seen, total)
       }))
 
-    it.effect("LEASE-3: who was taken over writes nothing", () =>
+    it.effect("an owner that was taken over writes nothing (LEASE-3)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* table
@@ -162,7 +162,7 @@ describe("chunks in one message", () => {
         assert.deepStrictEqual(yield* loaded, numbersOf(rows(4)))
       }))
 
-    it.effect("the names of prepared statements may be forgotten, as behind a pooler", () =>
+    it.effect("the server may forget prepared statements, as it does behind a pooler", () =>
       Effect.gen(function*() {
         yield* table
         const sql = yield* SqlClient.SqlClient
@@ -180,7 +180,7 @@ describe("chunks in one message", () => {
         assert.deepStrictEqual(yield* loaded, numbersOf(rows(12)))
       }))
 
-    it.effect("EFF-3: an interruption has the server cancel the chunk, and its rows are gone", () =>
+    it.effect("an interruption has the server cancel the chunk, and its rows are gone (EFF-3)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* table
@@ -200,7 +200,7 @@ describe("chunks in one message", () => {
         assert.deepStrictEqual(yield* loaded, numbersOf(rows(12)))
       }))
 
-    it.effect("TX-1: who wraps the transactor is not passed by", () =>
+    it.effect("a wrapped transactor is called for every chunk (TX-1)", () =>
       Effect.gen(function*() {
         yield* table
         let transactions = 0
@@ -221,7 +221,7 @@ describe("chunks in one message", () => {
         assert.deepStrictEqual(yield* loaded, numbersOf(rows(12)))
       }))
 
-    it.effect("a listener of the write is called inside the transaction, as ever", () =>
+    it.effect("a listener of the write is called inside the transaction", () =>
       Effect.gen(function*() {
         yield* table
         const seen: Array<number> = []

@@ -125,7 +125,7 @@ const [, postgres] = sqlDrivers
 it.layer(postgres!.layer)("chunks on their way to PostgreSQL", (it) =>
   describe("any records and refusals", () => {
     it.effect.prop(
-      "P5, FTC-16: status, counts, checkpoint, rows and skips are those of one chunk after the other; so are a restart's",
+      "status, counts, checkpoint, rows and skips equal those of one chunk after the other, also after a restart (FTC-16)",
       [plan],
       ([plan]) =>
         Effect.gen(function*() {

@@ -227,7 +227,7 @@ describe("SqlItemWriter.copyInto", () => {
 
   const services = Layer.orDie(Layer.provideMerge(SqlJobRepository.layer, Postgres.layer))
   it.layer(services, { timeout: "60 seconds" })("in a job", (it) => {
-    it.effect("ITEM-20: obeys the laws of a transactional writer", () =>
+    it.effect("obeys the laws of a transactional writer (ITEM-20)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table lawful (id int, name text)`
@@ -243,7 +243,7 @@ describe("SqlItemWriter.copyInto", () => {
         assert.deepStrictEqual(yield* sql`select * from lawful order by id`, items)
       }))
 
-    it.effect("a step that fails in the middle goes on after its last committed chunk", () =>
+    it.effect("a step that fails in the middle continues after its last committed chunk", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table loaded (id int primary key check (id <> 25))`
@@ -263,7 +263,7 @@ describe("SqlItemWriter.copyInto", () => {
         assert.deepStrictEqual(totals, { n: 40, sum: 780 })
       }))
 
-    it.effect("FT6-6: a step that skips finds the refused rows and writes all others", () =>
+    it.effect("a step that skips finds the refused rows and writes all others (FT6-6)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table picky (id int primary key check (id not in (3, 25, 26)))`

@@ -59,7 +59,7 @@ const ids = (options: {
 
 const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
   it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
-    it.effect("reads every row once in key order, and restarts behind any position", () =>
+    it.effect("reads every row once in key order, and restarts after any position", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table numbers (id int primary key, even int not null)`
@@ -158,7 +158,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
         assert.deepStrictEqual(read.map((row) => row.id).sort(), keys.sort())
       }))
 
-    it.effect("a row that does not fit the schema is a bad record, and reading goes on behind it", () =>
+    it.effect("a row that does not fit the schema is a bad record, and reading continues after it", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table mixed (id int primary key, amount varchar(10))`
@@ -211,7 +211,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
         assert.include(error.message, `"b" is NULL`)
       }))
 
-    it.effect("a NULL that no page would show, as it sorts behind the values of its group, is an error too", () =>
+    it.effect("a NULL that sorts after the values of its group, where no page would show it, is an error too", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table hidden (a int, b int)`

@@ -166,7 +166,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
         assert.strictEqual((yield* sql`select * from ${sql(table)}`).length, 1)
       }))
 
-    it.effect("a refused row fails the chunk with what is wrong, and the transaction can go on elsewhere", () =>
+    it.effect("a refused row fails the chunk and says why, and the connection stays usable", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table refusing (id int primary key, qty int not null check (qty > 0))`
@@ -263,7 +263,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
       { fastCheck: { numRuns: 40 } }
     )
 
-    it.effect("ITEM-22 an update or a delete without a row is an error that names the item", () =>
+    it.effect("an update or a delete without a row is an error that names the item (ITEM-22)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table stock (id int, place varchar(9), qty int, primary key (id, place))`

@@ -49,7 +49,7 @@ const countingStatements = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 for (const [name, { client, fresh }] of Object.entries({ postgres, sqlite })) {
   describe(`SqlJobRepository: ${name}`, () => {
-    it.scoped("LAUNCH-8: of ten launches from three processes' pools one wins", () =>
+    it.scoped("of ten launches from three processes' pools one wins (LAUNCH-8)", () =>
       Effect.gen(function*() {
         const database = yield* fresh
         const pools = yield* Effect.all(
@@ -69,7 +69,7 @@ for (const [name, { client, fresh }] of Object.entries({ postgres, sqlite })) {
         }
       }))
 
-    it.scoped("REPO-5: exit messages are cut to 2500 characters and lose what a database cannot store", () =>
+    it.scoped("exit messages are cut to 2500 characters and lose what a database cannot store (REPO-5)", () =>
       Effect.gen(function*() {
         const repository = yield* JobRepository
         const execution = yield* Kit.launchFresh()
@@ -79,7 +79,7 @@ for (const [name, { client, fresh }] of Object.entries({ postgres, sqlite })) {
         assert.strictEqual(message, `a\uFFFDb${"x".repeat(2497)}`)
       }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => withRepository(client(database)))))))
 
-    it.scoped("P2: an execution that is over has no lease, even when a last heartbeat comes late", () =>
+    it.scoped("an execution that is over has no lease, even when a last heartbeat comes late", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const repository = yield* JobRepository
@@ -94,7 +94,7 @@ for (const [name, { client, fresh }] of Object.entries({ postgres, sqlite })) {
         assert.strictEqual(yield* leases, 0)
       }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => withRepository(client(database)))))))
 
-    it.scoped("JOB-6: the database itself refuses a second running execution of an instance", () =>
+    it.scoped("the database itself refuses a second running execution of an instance (JOB-6)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const { id } = yield* Kit.launchFresh()
@@ -176,7 +176,7 @@ describe("SqlJobRepository: contention", () => {
     return Effect.map(Effect.either(Contention.retry(effect)), (result) => [Either.isRight(result), count])
   }
 
-  it.effect("LAUNCH-8: a transaction that lost against another one begins again, others do not", () =>
+  it.effect("a transaction that lost against another one begins again, others do not (LAUNCH-8)", () =>
     Effect.gen(function*() {
       for (const code of ["40001", "40P01", "55P03", "SQLITE_BUSY"]) {
         assert.deepStrictEqual(yield* attempts({ code }, 2), [true, 3])
@@ -193,7 +193,7 @@ describe("SqlJobRepository: contention", () => {
 describe("SqlJobRepository: postgres", () => {
   const layer = withRepository(Postgres.layer)
 
-  it.effect("REPO-20: a chunk costs one statement of bookkeeping", () =>
+  it.effect("a chunk costs one statement of bookkeeping (REPO-20)", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository
       const execution = yield* Kit.launchFresh()
@@ -202,7 +202,7 @@ describe("SqlJobRepository: postgres", () => {
       assert.strictEqual(yield* countingStatements(repository.updateStepExecution(execution, step)), 1)
     }).pipe(Effect.provide(layer)))
 
-  it.effect("LAUNCH-9, STOP-2: launches, heartbeats and stop requests are kept when the transaction rolls back", () =>
+  it.effect("launches, heartbeats and stop requests are kept when the transaction rolls back (LAUNCH-9, STOP-2)", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository
       const { transact } = yield* Transactor
@@ -235,7 +235,7 @@ describe("SqlJobRepository: postgres", () => {
       assert.strictEqual(error._tag, "JobExecutionAlreadyRunning")
     }).pipe(Effect.provide(layer)))
 
-  it.effect("P2: a process frozen between its last statement and the commit does not keep its execution", () =>
+  it.effect("a process frozen between its last statement and the commit does not keep its execution", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository
       const { transact } = yield* Transactor
@@ -256,7 +256,7 @@ describe("SqlJobRepository: postgres", () => {
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(zombie)))
     }).pipe(Effect.provide(withRepository(Postgres.layer, { idleTimeout: "100 millis" }))))
 
-  it.scoped("STOP-2: a stop request wakes who listens", () =>
+  it.scoped("a stop request wakes its listeners (STOP-2)", () =>
     Effect.gen(function*() {
       const url = yield* Postgres.freshUrl
       const listener = yield* Effect.acquireRelease(
@@ -389,7 +389,7 @@ describe("SqlJobRepository: sqlite", () => {
       assert.lengthOf(yield* repository.jobExecutions({ jobName }), 0)
     }).pipe(Effect.provide(withRepository(Sqlite.layer))))
 
-  it.scoped("what cannot begin because another process is writing names what was asked for", () =>
+  it.scoped("an operation that cannot begin because another process is writing is named in the error", () =>
     Effect.gen(function*() {
       const file = yield* Sqlite.freshFile
       yield* Effect.gen(function*() {

@@ -61,7 +61,7 @@ for (const [name, client] of Object.entries(both)) {
 }
 
 describe("SqlTransactor: postgres", () => {
-  it.effect("TX-1: a commit that violates a deferred constraint is a typed failure and runs the undos", () =>
+  it.effect("a commit that violates a deferred constraint is a typed failure and runs the undos (TX-1)", () =>
     Effect.gen(function*() {
       const sql = yield* table
       yield* sql`create table detail (entry integer references entry deferrable initially deferred)`
@@ -75,7 +75,7 @@ describe("SqlTransactor: postgres", () => {
       assert.deepStrictEqual(yield* sql`select * from detail`, [])
     }).pipe(Effect.provide(withTransactor(Postgres.layer))))
 
-  it.effect("TX-1: two transactions that contradict each other under serializable: one fails as transient", () =>
+  it.effect("two transactions that contradict each other under serializable: one fails as transient (TX-1)", () =>
     Effect.gen(function*() {
       const sql = yield* table
       const { transact } = yield* Transactor
@@ -91,7 +91,7 @@ describe("SqlTransactor: postgres", () => {
       assert.deepStrictEqual(yield* ids, [2])
     }).pipe(Effect.provide(withTransactor(Postgres.layer))))
 
-  it.effect("P1: a transaction in which a failed statement was caught does not count as committed", () =>
+  it.effect("a transaction in which a failed statement was caught does not count as committed", () =>
     Effect.gen(function*() {
       const sql = yield* table
       const { transact } = yield* Transactor
@@ -192,7 +192,7 @@ describe("SqlTransactor: postgres", () => {
 })
 
 describe("SqlTransactor: sqlite", () => {
-  it.effect("TX-1: what would wait for the only connection for ever is refused", () =>
+  it.effect("what would wait for the only connection for ever is refused (TX-1)", () =>
     Effect.gen(function*() {
       const sql = yield* table
       const { transact } = yield* Transactor

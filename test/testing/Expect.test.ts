@@ -13,7 +13,7 @@ describe("Expect", () => {
     counts: Counts.make({ read: 3, write: 2 })
   })
 
-  it.effect("passes what is as expected", () =>
+  it.effect("passes when everything is as expected", () =>
     Effect.gen(function*() {
       yield* Expect.status(step, "FAILED")
       yield* pipe(step, Expect.counts({ read: 3, write: 2, readSkip: 0 }))

@@ -63,7 +63,7 @@ describe("ReaderLaws", () => {
       }))
   }
 
-  it.effect("finds a reader that gives more than it was asked for", () =>
+  it.effect("finds a reader that returns more items than it was asked for", () =>
     Effect.gen(function*() {
       const reader = mutant({ page: (page) => ({ ...page, items: [...page.items, "x", "y", "z"] }) })
       assert.strictEqual((yield* violation(reader, { maxPerPull: 2 })).law, "a page holds at most max items")
@@ -97,7 +97,7 @@ describe("ReaderLaws", () => {
       assert.deepStrictEqual((yield* violation(reader, { seed: 5 })).message, first.message)
     }))
 
-  it.effect("gives on a failure of the source", () =>
+  it.effect("passes on a failure of the source", () =>
     Effect.gen(function*() {
       const reader = ItemReader.make("broken", () => Effect.fail("no such file"))
       assert.strictEqual(yield* Effect.flip(ReaderLaws.check(reader)), "no such file")

@@ -25,7 +25,7 @@ describe("Scripted.reader", () => {
       })
   )
 
-  it.effect("dies once, and the restart goes on behind the last committed chunk", () =>
+  it.effect("dies once, and the restart continues after the last committed chunk", () =>
     Effect.gen(function*() {
       const reader = Scripted.reader([ok(1), ok(2), ok(3), die("power cut"), ok(4)])
       const writer = Scripted.writer<number>()
@@ -39,7 +39,7 @@ describe("Scripted.reader", () => {
       assert.include(first.exitStatus.messages.join(), "power cut")
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("gives bad records, which the step may skip", () =>
+  it.effect("reports bad records, which the step may skip", () =>
     Effect.gen(function*() {
       const step = Step.chunk("copy", {
         reader: Scripted.reader([ok(1), fail(new Bad()), ok(2)]),
@@ -54,7 +54,7 @@ describe("Scripted.reader", () => {
 })
 
 describe("Scripted.processor", () => {
-  it.effect("gives an outcome for each call", () =>
+  it.effect("has an outcome for each call", () =>
     Effect.gen(function*() {
       const processor = Scripted.processor([ok("a"), filtered, fail(new Bad()), ok("d")])
       const writer = Scripted.writer<string>()
@@ -87,7 +87,7 @@ describe("Scripted.processor", () => {
 })
 
 describe("Scripted.writer", () => {
-  it.effect("records writes, commits and rollbacks, and takes back what was rolled back", () =>
+  it.effect("records writes, commits and rollbacks, and removes what was rolled back", () =>
     Effect.gen(function*() {
       const writer = Scripted.writer<number, Bad>([ok(), fail(new Bad()), ok()])
       const step = Step.chunk("copy", { reader: Scripted.reader([ok(1), ok(2)]), writer, chunkSize: 1 })

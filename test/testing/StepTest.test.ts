@@ -38,7 +38,7 @@ describe("StepTest.runStep (TEST-1)", () => {
       assert.deepStrictEqual(yield* ExecutionContext.get(run.execution.context, total), Option.some(9))
     }))
 
-  it.effect("gives the failure of the step as a result", () =>
+  it.effect("returns the failure of the step as a result", () =>
     Effect.gen(function*() {
       const run = yield* StepTest.runStep(Step.tasklet("fail", new Bad()))
       yield* Expect.status(run.step, "FAILED")
@@ -63,7 +63,7 @@ describe("StepTest.runStep (TEST-1)", () => {
 })
 
 describe("StepTest.stepScope (TEST-4)", () => {
-  it.effect("gives the executions of the fixtures, or others", () =>
+  it.effect("provides the executions of the fixtures, or others", () =>
     Effect.gen(function*() {
       const ids = Effect.zipWith(StepScope.execution, JobScope.execution, (step, job) => [step.id, job.id])
       assert.deepStrictEqual(yield* StepTest.stepScope(ids), [1234, 123])
@@ -71,7 +71,7 @@ describe("StepTest.stepScope (TEST-4)", () => {
       assert.deepStrictEqual(yield* StepTest.stepScope(ids, { step }), [5, 4])
     }))
 
-  it.effect("what is counted and set is seen afterwards", () =>
+  it.effect("counts and entries are visible afterwards", () =>
     Effect.gen(function*() {
       const code = Effect.gen(function*() {
         const before = yield* Effect.all([StepScope.get(total), JobScope.get(total)])

@@ -54,7 +54,7 @@ const violation = (log: Array<string>, writer: ItemWriter.ItemWriter<string>, se
 const SEEDS = Array.from({ length: 30 }, (_, seed) => seed)
 
 describe("WriterLaws", () => {
-  it.effect("ITEM-20: accepts a writer that undoes what was not committed", () =>
+  it.effect("accepts a writer that undoes uncommitted items (ITEM-20)", () =>
     Effect.gen(function*() {
       for (const seed of SEEDS) {
         const log: Array<string> = []
@@ -90,7 +90,7 @@ describe("WriterLaws", () => {
       }))
   }
 
-  it.effect("finds a writer that cannot come to its end twice", () =>
+  it.effect("finds a writer that cannot complete twice", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const writer = logWriter(log, () => ({}), (log, length) =>
@@ -139,7 +139,7 @@ describe("WriterLaws", () => {
       )
     }))
 
-  it.effect("gives on a failure of the writer", () =>
+  it.effect("passes on a failure of the writer", () =>
     Effect.gen(function*() {
       const writer = ItemWriter.fromFunction((_: ReadonlyArray<string>) => Effect.fail("full" as const))
       const error = yield* WriterLaws.check(writer, { items: ITEMS, observe: Effect.succeed([]) }).pipe(

@@ -106,7 +106,7 @@ describe("BatchError", () => {
     })
   }
 
-  it("a bad record that was skipped, or one too many, is told without the advice to skip it", () => {
+  it("the message of a skipped record does not advise to skip it", () => {
     const row = new CsvError({ path: "in.csv", line: 3, raw: "3,x", problem: "amount: Expected number" })
     const told = "Bad row in \"in.csv\", line 3: amount: Expected number. The row: 3,x"
     assert.strictEqual(withoutAdvice(row.message), told)
@@ -124,12 +124,12 @@ describe("BatchError", () => {
     assert.strictEqual(withoutAdvice(item.message), "Item 2 cannot be written to \"out.csv\": it lacks \"a\".")
   })
 
-  it("a skip limit may be described in words", () => {
+  it("the message describes a skip limit in words", () => {
     const error = new BatchError.SkipLimitExceeded({ step: "load", limit: "10 or 3", skips: 4, cause })
     assert.include(error.message, "after 4 skips and its skip limit is 10 or 3")
   })
 
-  it("leaves out what is not known", () => {
+  it("leaves out unknown details", () => {
     assert.strictEqual(
       new BatchError.JobExecutionAlreadyRunning({ jobName: "import", executionId: 7 }).message,
       `Job "import" is already running as execution 7: wait for it or stop it`

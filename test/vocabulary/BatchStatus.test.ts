@@ -8,7 +8,7 @@ const all = Status.literals
 const position = (status: BatchStatus.BatchStatus) => all.indexOf(status)
 
 describe("BatchStatus", () => {
-  it("ENUM-1: values in ascending order", () => {
+  it("values in ascending order (ENUM-1)", () => {
     const sorted = [...all].reverse().sort(BatchStatus.Order)
     assert.deepStrictEqual(sorted, [
       "COMPLETED",
@@ -22,7 +22,7 @@ describe("BatchStatus", () => {
     ])
   })
 
-  it("ENUM-2, ENUM-3: running, terminal and unsuccessful", () => {
+  it("running, terminal and unsuccessful (ENUM-2, ENUM-3)", () => {
     assert.deepStrictEqual(all.filter(BatchStatus.isRunning), ["STARTING", "STARTED", "STOPPING"])
     assert.deepStrictEqual(all.filter(BatchStatus.isUnsuccessful), ["FAILED", "ABANDONED", "UNKNOWN"])
     assert.deepStrictEqual(all.filter(BatchStatus.isTerminal), [
@@ -34,7 +34,7 @@ describe("BatchStatus", () => {
     ])
   })
 
-  it.prop("ENUM-4: max is the later one", [Status, Status], ([a, b]) => {
+  it.prop("max is the later one (ENUM-4)", [Status, Status], ([a, b]) => {
     assert.strictEqual(position(BatchStatus.max(a, b)), Math.max(position(a), position(b)))
     assert.strictEqual(pipe(a, BatchStatus.max(b)), BatchStatus.max(a, b))
   })
@@ -47,7 +47,7 @@ describe("BatchStatus", () => {
     assert.strictEqual(BatchStatus.combineAll([]), "COMPLETED")
   })
 
-  it("ENUM-5: upgradeTo by example", () => {
+  it("upgradeTo by example (ENUM-5)", () => {
     assert.strictEqual(BatchStatus.upgradeTo("STARTING", "STARTED"), "STARTED")
     assert.strictEqual(BatchStatus.upgradeTo("STARTED", "STARTING"), "STARTED")
     assert.strictEqual(BatchStatus.upgradeTo("STARTED", "COMPLETED"), "COMPLETED")
@@ -57,7 +57,7 @@ describe("BatchStatus", () => {
     assert.strictEqual(pipe("STARTED", BatchStatus.upgradeTo("COMPLETED")), "COMPLETED")
   })
 
-  it.prop("ENUM-5: beyond STARTED it is max", [Status, Status], ([a, b]) => {
+  it.prop("beyond STARTED it is max (ENUM-5)", [Status, Status], ([a, b]) => {
     const beyond = Math.max(position(a), position(b)) > position("STARTED")
     const completed = a === "COMPLETED" || b === "COMPLETED"
     assert.strictEqual(BatchStatus.upgradeTo(a, b), !beyond && completed ? "COMPLETED" : BatchStatus.max(a, b))
@@ -65,7 +65,7 @@ describe("BatchStatus", () => {
     assert.strictEqual(BatchStatus.upgradeTo(a, a), a)
   })
 
-  it.prop("ENUM-6: match finds a status by prefix", [Status, Schema.String], ([status, text]) => {
+  it.prop("match finds a status by prefix (ENUM-6)", [Status, Schema.String], ([status, text]) => {
     assert.strictEqual(BatchStatus.match(`${status} ${text}`), status)
     assert.strictEqual(BatchStatus.match(`x${text}`), "COMPLETED")
     assert.strictEqual(BatchStatus.match("custom"), "COMPLETED")

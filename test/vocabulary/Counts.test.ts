@@ -5,7 +5,7 @@ import * as Counts from "../../src/vocabulary/Counts.js"
 const Any = Counts.Counts
 
 describe("Counts", () => {
-  it.prop("EXEC-8: add is a commutative monoid", [Any, Any, Any], ([a, b, c]) => {
+  it.prop("add is a commutative monoid (EXEC-8)", [Any, Any, Any], ([a, b, c]) => {
     assert.deepStrictEqual(Counts.add(a, b), Counts.add(b, a))
     assert.deepStrictEqual(Counts.add(a, Counts.empty), a)
     assert.deepStrictEqual(pipe(a, Counts.add(b)), Counts.add(a, b))
@@ -16,7 +16,7 @@ describe("Counts", () => {
     )
   })
 
-  it.prop("EXEC-6: skips is the sum of the three kinds", [Any], ([counts]) => {
+  it.prop("skips is the sum of the three kinds (EXEC-6)", [Any], ([counts]) => {
     assert.strictEqual(Counts.skips(counts), counts.readSkip + counts.processSkip + counts.writeSkip)
   })
 

@@ -25,7 +25,7 @@ const valueOf = <A>(context: ExecutionContext.ExecutionContext, name: ExecutionC
   Option.getOrThrow(Either.getOrThrow(get(context, name)))
 
 describe("ExecutionContext", () => {
-  it.prop("CTX-1: set then get gives the value back, also after storage", [Context, Value], ([context, a]) => {
+  it.prop("get returns the value that was set, also after storage (CTX-1)", [Context, Value], ([context, a]) => {
     const written = set(context, value, a)
     const stored = Either.getOrThrow(ExecutionContext.fromJson(ExecutionContext.toJson(written)))
     // an optional member that is undefined is stored as absent
@@ -35,20 +35,20 @@ describe("ExecutionContext", () => {
     assert.isTrue(Equal.equals(stored, written))
   })
 
-  it.prop("CTX-2: set leaves the other entries and the original alone", [Context, Schema.Int], ([context, n]) => {
+  it.prop("set leaves the other entries and the original alone (CTX-2)", [Context, Schema.Int], ([context, n]) => {
     const before = ExecutionContext.toJson(context)
     const others = (self: ExecutionContext.ExecutionContext) => ExecutionContext.toJson(remove(self, number))
     assert.strictEqual(others(set(context, number, n)), others(context))
     assert.strictEqual(ExecutionContext.toJson(context), before)
   })
 
-  it.prop("CTX-2: a context changes only when a value does", [Context, Schema.Int, Schema.Int], ([context, a, b]) => {
+  it.prop("a context changes only when a value does (CTX-2)", [Context, Schema.Int, Schema.Int], ([context, a, b]) => {
     const once = set(context, number, a)
     assert.strictEqual(set(once, number, a), once)
     assert.strictEqual(Equal.equals(set(once, number, b), once), a === b)
   })
 
-  it.prop("CTX-3: remove after set is the original", [Context, Schema.Int], ([context, n]) => {
+  it.prop("remove after set is the original (CTX-3)", [Context, Schema.Int], ([context, n]) => {
     const without = remove(context, number)
     assert.strictEqual(remove(without, number), without)
     const again = pipe(without, set(number, n), remove(number))
@@ -57,7 +57,7 @@ describe("ExecutionContext", () => {
     assert.isTrue(ExecutionContext.has(set(again, number, n), number))
   })
 
-  it("CTX-4: absent is None, unreadable is a typed error that names the key", () => {
+  it("absent is None, unreadable is a typed error that names the key (CTX-4)", () => {
     const context = ExecutionContext.fromEntries({ n: "one" })
     assert.deepStrictEqual(get(ExecutionContext.empty, number), Either.right(Option.none()))
     const error = Either.getOrThrow(Either.flip(get(context, number)))
@@ -66,7 +66,7 @@ describe("ExecutionContext", () => {
     assert.include(error.message, `The entry "n" does not fit its schema: Expected`)
   })
 
-  it("CTX-4: a null that was stored is a value", () => {
+  it("a null that was stored is a value (CTX-4)", () => {
     const nullable = key("n", Schema.NullOr(Schema.Int))
     assert.deepStrictEqual(
       pipe(ExecutionContext.empty, set(nullable, null), get(nullable)),
@@ -85,7 +85,7 @@ describe("ExecutionContext", () => {
     )
   })
 
-  it.prop("CTX-6: equality is that of the entries, whatever their order", [Context], ([context]) => {
+  it.prop("equality is that of the entries, whatever their order (CTX-6)", [Context], ([context]) => {
     const same = ExecutionContext.fromEntries(Object.fromEntries(Object.entries(context.entries).reverse()))
     assert.isTrue(Equal.equals(context, same))
     assert.strictEqual(Hash.hash(context), Hash.hash(same))
@@ -98,7 +98,7 @@ describe("ExecutionContext", () => {
     assert.isTrue(Equal.equals(pipe(ExecutionContext.empty, ExecutionContext.merge(a)), a))
   })
 
-  it.prop("rebase gives the changes of both, and where both changed the same, those of the second", [
+  it.prop("rebase keeps the changes of both, and the second's where both changed the same key", [
     FastCheck.array(
       FastCheck.tuple(FastCheck.constantFrom("a", "b", "__proto__", "d"), FastCheck.integer({ min: 0, max: 2 })),
       {

@@ -8,7 +8,7 @@ const { ExitStatus: Exit } = ExitStatus
 const custom = ExitStatus.make("CUSTOM")
 
 describe("ExitStatus", () => {
-  it("EXIT-1: predefined codes have no messages", () => {
+  it("predefined codes have no messages (EXIT-1)", () => {
     const { COMPLETED, EXECUTING, FAILED, NOOP, STOPPED, UNKNOWN } = ExitStatus
     const all = [EXECUTING, COMPLETED, NOOP, STOPPED, FAILED, UNKNOWN]
     assert.deepStrictEqual(all.map(({ code }) => code), [
@@ -23,34 +23,34 @@ describe("ExitStatus", () => {
     assert.deepStrictEqual([...all, custom].map(ExitStatus.severity), [1, 2, 3, 4, 5, 6, 7])
   })
 
-  it("EXIT-2: severity comes from the prefix", () => {
+  it("severity comes from the prefix (EXIT-2)", () => {
     assert.strictEqual(ExitStatus.severity(ExitStatus.make("COMPLETED WITH SKIPS")), 2)
   })
 
-  it.prop("EXIT-3: severity first, then code", [Exit, Exit], ([a, b]) => {
+  it.prop("severity first, then code (EXIT-3)", [Exit, Exit], ([a, b]) => {
     const bySeverity = Math.sign(ExitStatus.severity(a) - ExitStatus.severity(b))
     const byCode = a.code < b.code ? -1 : a.code > b.code ? 1 : 0
     assert.strictEqual(ExitStatus.Order(a, b), bySeverity === 0 ? byCode : bySeverity)
   })
 
-  it.prop("EXIT-4: and is associative", [Exit, Exit, Exit], ([a, b, c]) => {
+  it.prop("and is associative (EXIT-4)", [Exit, Exit, Exit], ([a, b, c]) => {
     assert.deepStrictEqual(
       ExitStatus.and(ExitStatus.and(a, b), c),
       ExitStatus.and(a, ExitStatus.and(b, c))
     )
   })
 
-  it.prop("EXIT-4: and is idempotent and has both forms", [Exit, Exit], ([a, b]) => {
+  it.prop("and is idempotent and has both forms (EXIT-4)", [Exit, Exit], ([a, b]) => {
     assert.deepStrictEqual(ExitStatus.and(a, a), a)
     assert.deepStrictEqual(pipe(a, ExitStatus.and(b)), ExitStatus.and(a, b))
   })
 
-  it.prop("EXIT-5: and never lowers the severity", [Exit, Exit], ([a, b]) => {
+  it.prop("and never lowers the severity (EXIT-5)", [Exit, Exit], ([a, b]) => {
     const both = ExitStatus.and(a, b)
     assert.isAtLeast(ExitStatus.severity(both), Math.max(ExitStatus.severity(a), ExitStatus.severity(b)))
   })
 
-  it("EXIT-5: consequences", () => {
+  it("consequences (EXIT-5)", () => {
     const { COMPLETED, FAILED, and, make } = ExitStatus
     assert.strictEqual(and(COMPLETED, custom).code, "CUSTOM")
     assert.strictEqual(and(custom, FAILED).code, "CUSTOM")
@@ -58,18 +58,18 @@ describe("ExitStatus", () => {
     assert.strictEqual(and(FAILED, COMPLETED).code, "FAILED")
   })
 
-  it("EXIT-6: running codes", () => {
+  it("running codes (EXIT-6)", () => {
     const { COMPLETED, EXECUTING, FAILED, UNKNOWN, isRunning } = ExitStatus
     assert.deepStrictEqual([EXECUTING, UNKNOWN, COMPLETED, FAILED].map(isRunning), [true, true, false, false])
   })
 
-  it.prop("EXIT-7: every message occurs once, in order of arrival", [Exit, Exit], ([a, b]) => {
+  it.prop("every message occurs once, in order of arrival (EXIT-7)", [Exit, Exit], ([a, b]) => {
     const { messages } = ExitStatus.and(a, b)
     assert.strictEqual(new Set(messages).size, messages.length)
     assert.deepStrictEqual(Array.from(messages), Array.from(new Set([...a.messages, ...b.messages])))
   })
 
-  it("EXIT-7: descriptions are joined, repeats and blanks left out", () => {
+  it("descriptions are joined, repeats and blanks left out (EXIT-7)", () => {
     const exit = pipe(
       ExitStatus.FAILED,
       ExitStatus.addDescription("A"),
@@ -79,7 +79,7 @@ describe("ExitStatus", () => {
     assert.strictEqual(ExitStatus.description(exit), "A; B")
   })
 
-  it.prop("EXIT-8: equality is structural and survives the schema", [Exit], ([exit]) => {
+  it.prop("equality is structural and survives the schema (EXIT-8)", [Exit], ([exit]) => {
     assert.isTrue(Equal.equals(exit, ExitStatus.make(exit.code, ...exit.messages)))
     assert.isFalse(Equal.equals(exit, ExitStatus.addDescription(exit, `${ExitStatus.description(exit)}!`)))
     assert.isTrue(Equal.equals(Schema.decodeSync(Exit)(Schema.encodeSync(Exit)(exit)), exit))

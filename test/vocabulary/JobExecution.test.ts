@@ -16,7 +16,7 @@ const fresh = JobExecution.make({ id: 7, instance, createTime: at(0) })
 const { BatchStatus: Status } = BatchStatus
 
 describe("JobExecution", () => {
-  it("EXEC-2, LAUNCH-10: a new execution is STARTING, UNKNOWN and without times", () => {
+  it("a new execution is STARTING, UNKNOWN and without times (EXEC-2, LAUNCH-10)", () => {
     assert.strictEqual(fresh.status, "STARTING")
     assert.strictEqual(fresh.exitStatus, ExitStatus.UNKNOWN)
     assert.deepStrictEqual([fresh.startTime, fresh.endTime, fresh.owner], [Option.none(), Option.none(), Option.none()])
@@ -30,7 +30,7 @@ describe("JobExecution", () => {
     ])
   })
 
-  it("EXEC-2: start and end set times, and start keeps a requested stop", () => {
+  it("start and end set times, and start keeps a requested stop (EXEC-2)", () => {
     const run = pipe(fresh, JobExecution.start(at(10)), JobExecution.end(at(250)))
     assert.strictEqual(run.status, "STARTED")
     assert.deepStrictEqual(run.lastUpdated, at(250))
@@ -39,14 +39,14 @@ describe("JobExecution", () => {
     assert.strictEqual(JobExecution.start(JobExecution.setStatus(fresh, "STOPPING"), at(1)).status, "STOPPING")
   })
 
-  it.prop("EXEC-4: running, stopping and stopped follow the status", [Status], ([status]) => {
+  it.prop("running, stopping and stopped follow the status (EXEC-4)", [Status], ([status]) => {
     const execution = JobExecution.setStatus(fresh, status)
     assert.strictEqual(JobExecution.isRunning(execution), BatchStatus.isRunning(status))
     assert.strictEqual(JobExecution.isStopping(execution), status === "STOPPING")
     assert.strictEqual(JobExecution.isStopped(execution), status === "STOPPED")
   })
 
-  it.prop("ENUM-7: setStatus overwrites, upgradeStatus upgrades", [Status, Status], ([a, b]) => {
+  it.prop("setStatus overwrites, upgradeStatus upgrades (ENUM-7)", [Status, Status], ([a, b]) => {
     const execution = JobExecution.setStatus(fresh, a)
     assert.strictEqual(pipe(execution, JobExecution.setStatus(b)).status, b)
     assert.strictEqual(JobExecution.upgradeStatus(execution, b).status, BatchStatus.upgradeTo(a, b))
@@ -59,13 +59,13 @@ describe("JobExecution", () => {
     assert.deepStrictEqual([changed.exitStatus, changed.context], [ExitStatus.FAILED, context])
   })
 
-  it("EXEC-9: the last execution has the greatest create time, then the greatest id", () => {
+  it("the last execution has the greatest create time, then the greatest id (EXEC-9)", () => {
     const make = (id: number, time: number) => JobExecution.make({ id, instance, createTime: at(time) })
     const sorted = [make(3, 5), make(9, 1), make(2, 5)].sort(JobExecution.Order)
     assert.deepStrictEqual(sorted.map(({ id }) => id), [9, 2, 3])
   })
 
-  it.prop("EXEC-2: survives storage as JSON text", [JobExecution.JobExecution], ([execution]) => {
+  it.prop("survives storage as JSON text (EXEC-2)", [JobExecution.JobExecution], ([execution]) => {
     const schema = Schema.parseJson(JobExecution.JobExecution)
     const text = Schema.encodeSync(schema)(execution)
     const back = Schema.decodeSync(schema)(text)

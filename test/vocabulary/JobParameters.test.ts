@@ -44,7 +44,7 @@ describe("JobParameters", () => {
       assert.isUndefined(label)
     }).pipe(Effect.provideService(ImportParams, given)))
 
-  it("PARAM-1: parameters identify unless marked", () => {
+  it("parameters identify unless marked (PARAM-1)", () => {
     assert.deepStrictEqual(ImportParams.identifying, ["file", "date", "copies", "label"])
     assert.deepStrictEqual(
       stored(ImportParams, given).map(({ identifying, name, value }) => [name, value, identifying]),
@@ -57,7 +57,7 @@ describe("JobParameters", () => {
     )
   })
 
-  it("PARAM-1: the mark survives what is done to the schema around it", () => {
+  it("the mark survives changes to the schema around it (PARAM-1)", () => {
     class Marked extends JobParameters.Tag<Marked>()("Marked", {
       a: nonIdentifying(Schema.String).pipe(Schema.minLength(1)),
       b: Schema.optional(nonIdentifying(Schema.String)),
@@ -70,7 +70,7 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(Marked.identifying, ["g"])
   })
 
-  it.prop("encode then decode gives the parameters back", [ParamsOf], ([params]) => {
+  it.prop("decode returns the parameters that were encoded", [ParamsOf], ([params]) => {
     const { label, ...rest } = params
     const expected = label === undefined ? rest : params
     assert.deepStrictEqual(JobParameters.decode(ImportParams, stored(ImportParams, params)), Either.right(expected))
@@ -81,7 +81,7 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(JobParameters.decode(ImportParams, withRunId), Either.right(given))
   })
 
-  it("VALID-2, D13: all problems are reported at once", () => {
+  it("all problems are reported at once (VALID-2, D13)", () => {
     const result = JobParameters.decodeUnknown(ImportParams, { fille: "x", date: "soon", copies: 1.5, verbose: "yes" })
     assert.deepStrictEqual(problems(result).map((line) => line.replace(/ Expected.*/, " Expected")), [
       `fille is not a parameter of this job (did you mean "file"?)`,
@@ -92,7 +92,7 @@ describe("JobParameters", () => {
     ])
   })
 
-  it("VALID-2: a problem tells what was given, and of an optional parameter only what it should be", () => {
+  it("a problem names the given value, and for an optional parameter only the expected type (VALID-2)", () => {
     class Params extends JobParameters.Tag<Params>()("Params", {
       delay: Schema.optional(Schema.Number),
       pages: Schema.optionalWith(Schema.Int, { default: () => 1 }),
@@ -110,7 +110,7 @@ describe("JobParameters", () => {
     ])
   })
 
-  it("VALID-2, D13: encode checks decoded values", () => {
+  it("encode checks decoded values (VALID-2, D13)", () => {
     const wrong = { ...given, copies: 0.5, date: new Date(NaN), extra: 1 }
     assert.deepStrictEqual(problems(JobParameters.encode(ImportParams, wrong)).map((line) => line.split(" ")[0]), [
       "extra",
@@ -119,7 +119,7 @@ describe("JobParameters", () => {
     ])
   })
 
-  it("VALID-5: what is not an object is refused", () => {
+  it("a value that is not an object is refused (VALID-5)", () => {
     for (const input of [null, undefined, "x", [1]]) {
       assert.deepStrictEqual(problems(JobParameters.decodeUnknown(ImportParams, input)), [" are not an object"])
     }
@@ -181,7 +181,7 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(Deep.redacted, [])
   })
 
-  it("JOB-1, JOB-3: the key ignores what does not identify", () => {
+  it("the key ignores what does not identify (JOB-1, JOB-3)", () => {
     const keyOf = (change: Partial<typeof given>) => JobParameters.jobKey(stored(ImportParams, { ...given, ...change }))
     assert.strictEqual(keyOf({ verbose: false }), keyOf({}))
     assert.notStrictEqual(keyOf({ file: "refunds.csv" }), keyOf({}))
@@ -198,13 +198,13 @@ describe("JobParameters", () => {
     assert.strictEqual(JobParameters.format([]), "")
   })
 
-  it("PARAM-3, PARAM-6: merge replaces by name", () => {
+  it("merge replaces by name (PARAM-3, PARAM-6)", () => {
     const [first, ...rest] = stored(ImportParams, given)
     const other = { name: "file", value: "other.csv", identifying: true }
     assert.deepStrictEqual(JobParameters.merge([first!, ...rest], [other]), [other, ...rest])
   })
 
-  it("INC-2: run.id starts at an identifying 1", () => {
+  it("run.id starts at an identifying 1 (INC-2)", () => {
     assert.deepStrictEqual(
       JobParameters.runId(Option.none()),
       Either.right([{ name: "run.id", value: 1, identifying: true }])
@@ -212,7 +212,7 @@ describe("JobParameters", () => {
   })
 
   it.prop(
-    "INC-1, INC-2: run.id goes up by one; flag and other parameters are kept",
+    "run.id goes up by one; flag and other parameters are kept (INC-1, INC-2)",
     [FastCheck.integer(), FastCheck.boolean()],
     ([value, identifying]) => {
       const others = stored(ImportParams, given)
@@ -221,19 +221,19 @@ describe("JobParameters", () => {
     }
   )
 
-  it("INC-2: a value that is not an integer is an error", () => {
+  it("a value that is not an integer is an error (INC-2)", () => {
     for (const value of ["1", 1.5, Number.MAX_SAFE_INTEGER, null]) {
       const result = JobParameters.runId(Option.some([{ name: "run.id", value, identifying: true }]))
       assert.deepStrictEqual(problems(result), ["run.id is not an integer, so there is no next one"])
     }
   })
 
-  it("INC-1: a counter may have another name", () => {
+  it("a counter may have another name (INC-1)", () => {
     const next = JobParameters.counter("sequence")(JobParameters.runId(Option.none()).pipe(Either.getRight))
     assert.deepStrictEqual(Either.map(next, JobParameters.format), Either.right("run.id=1 sequence=1"))
   })
 
-  it("INC-1: an incrementer over the declared parameters keeps the others, and refuses what does not fit", () => {
+  it("an incrementer over the declared parameters keeps the others, and refuses what does not fit (INC-1)", () => {
     class Params extends JobParameters.Tag<Params>()("Params", {
       day: Schema.DateFromString,
       region: JobParameters.nonIdentifying(Schema.String)

@@ -153,7 +153,7 @@ describe("Sensitive.formatIssues", () => {
     ])
   })
 
-  it("says what is missing, and paths through arrays", () => {
+  it("says which fields are missing, with paths through arrays", () => {
     const Rows = Schema.Struct({ rows: Schema.Array(Schema.Struct({ pin: Digits })) })
     assert.deepStrictEqual(issues(Rows, { rows: [{}, { pin: SECRET }] }), [
       "rows[0].pin: is missing",

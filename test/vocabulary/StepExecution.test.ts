@@ -16,7 +16,7 @@ const fresh = StepExecution.make({ id: 5, jobExecutionId: 7, stepName: "load", c
 const { BatchStatus: Status } = BatchStatus
 
 describe("StepExecution", () => {
-  it("EXEC-5: a new step execution is STARTING, EXECUTING and has counted nothing", () => {
+  it("a new step execution is STARTING, EXECUTING and has counted nothing (EXEC-5)", () => {
     assert.strictEqual(fresh.status, "STARTING")
     assert.strictEqual(fresh.exitStatus, ExitStatus.EXECUTING)
     assert.strictEqual(fresh.counts, Counts.empty)
@@ -28,7 +28,7 @@ describe("StepExecution", () => {
     assert.isTrue(StepExecution.isRunning(fresh))
   })
 
-  it("HAND-9: a resumed step begins with the given context and checkpoint", () => {
+  it("a resumed step begins with the given context and checkpoint (HAND-9)", () => {
     const context = ExecutionContext.fromEntries({ n: 1 })
     const checkpoint = Option.some({ line: 10 })
     const resumed = StepExecution.make({
@@ -42,26 +42,30 @@ describe("StepExecution", () => {
     assert.deepStrictEqual([resumed.context, resumed.checkpoint], [context, checkpoint])
   })
 
-  it("EXEC-5: start and end set times", () => {
+  it("start and end set times (EXEC-5)", () => {
     const run = pipe(fresh, StepExecution.start(at(10)), StepExecution.end(at(250)))
     assert.strictEqual(run.status, "STARTED")
     assert.deepStrictEqual(StepExecution.duration(run), Option.some(Duration.millis(240)))
     assert.deepStrictEqual(run.lastUpdated, at(250))
   })
 
-  it.prop("ENUM-7: setStatus overwrites, upgradeStatus upgrades", [Status, Status], ([a, b]) => {
+  it.prop("setStatus overwrites, upgradeStatus upgrades (ENUM-7)", [Status, Status], ([a, b]) => {
     const execution = StepExecution.setStatus(fresh, a)
     assert.strictEqual(pipe(execution, StepExecution.setStatus(b)).status, b)
     assert.strictEqual(StepExecution.upgradeStatus(execution, b).status, BatchStatus.upgradeTo(a, b))
   })
 
-  it.prop("EXEC-8: a chunk's counts and exit status are added", [Counts.Counts, ExitStatus.ExitStatus], ([a, exit]) => {
-    const after = pipe(fresh, StepExecution.addCounts(a), StepExecution.addExitStatus(exit))
-    assert.deepStrictEqual(after.counts, a)
-    assert.deepStrictEqual(after.exitStatus, ExitStatus.and(fresh.exitStatus, exit))
-  })
+  it.prop(
+    "a chunk's counts and exit status are added (EXEC-8)",
+    [Counts.Counts, ExitStatus.ExitStatus],
+    ([a, exit]) => {
+      const after = pipe(fresh, StepExecution.addCounts(a), StepExecution.addExitStatus(exit))
+      assert.deepStrictEqual(after.counts, a)
+      assert.deepStrictEqual(after.exitStatus, ExitStatus.and(fresh.exitStatus, exit))
+    }
+  )
 
-  it("EXEC-5, EXEC-6: each count has its accessor", () => {
+  it("each count has its accessor (EXEC-5, EXEC-6)", () => {
     const counts = { read: 1, write: 2, filter: 3, readSkip: 4, processSkip: 5, writeSkip: 6, commit: 7, rollback: 8 }
     const self = StepExecution.addCounts(fresh, counts)
     const accessors = [
@@ -90,14 +94,14 @@ describe("StepExecution", () => {
     assert.deepStrictEqual(changed.checkpoint, Option.some(null))
   })
 
-  it("EXEC-9, EXEC-10: last by create time, listed by id", () => {
+  it("last by create time, listed by id (EXEC-9, EXEC-10)", () => {
     const make = (id: number, time: number) => StepExecution.make({ ...fresh, id, createTime: at(time) })
     const some = [make(3, 5), make(9, 1), make(2, 5)]
     assert.deepStrictEqual(some.toSorted(StepExecution.Order).map(({ id }) => id), [9, 2, 3])
     assert.deepStrictEqual(some.toSorted(StepExecution.OrderById).map(({ id }) => id), [2, 3, 9])
   })
 
-  it.prop("EXEC-5: survives storage as JSON text", [StepExecution.StepExecution], ([execution]) => {
+  it.prop("survives storage as JSON text (EXEC-5)", [StepExecution.StepExecution], ([execution]) => {
     const schema = Schema.parseJson(StepExecution.StepExecution)
     const text = Schema.encodeSync(schema)(execution)
     const back = Schema.decodeSync(schema)(text)

@@ -15,7 +15,7 @@ const failure = new Broken({ message: "the wheel\n  is broken" })
 const other = new Broken({ message: "the other one, too" })
 const defect = new TypeError("no such property")
 
-describe("what a cause is told as", () => {
+describe("the text of a cause", () => {
   it("one line, by the failure; the place is named for a defect only", () => {
     assert.strictEqual(describeCause(Cause.fail(failure)), "Broken: the wheel is broken")
     assert.match(describeCause(Cause.die(defect)), /^TypeError: no such property \(at .*failure\.test\.ts:\d+:\d+\)$/)
@@ -24,7 +24,7 @@ describe("what a cause is told as", () => {
     assert.strictEqual(describeCause(Cause.empty), "interrupted")
   })
 
-  it("LIFE-14: a defect comes before any failure, since it decides", () => {
+  it("a defect comes before any failure, since it decides (LIFE-14)", () => {
     for (const cause of [Cause.sequential(Cause.fail(failure), Cause.die(defect)), Cause.die(defect)]) {
       assert.match(describeCause(cause), /^TypeError: no such property/)
       assert.strictEqual(Option.getOrNull(errorOf(cause)), defect)

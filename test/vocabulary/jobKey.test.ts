@@ -30,25 +30,25 @@ const alike = unique(FastCheck.record({
 const one = (value: Json) => [{ name: "a", value, identifying: true }]
 
 describe("jobKey", () => {
-  it("JOB-2: is 64 hex digits and does not change from release to release", () => {
+  it("is 64 hex digits and does not change from release to release (JOB-2)", () => {
     assert.strictEqual(
       jobKey([{ name: "file", value: "payments.csv", identifying: true }, { name: "n", value: 1, identifying: true }]),
       "79ebc6319ddad3788736de866c18ebfe6b5394255ca602c643a13ba4e5f3b1d5"
     )
   })
 
-  it("JOB-2: the type of a value matters", () => {
+  it("the type of a value matters (JOB-2)", () => {
     assert.notStrictEqual(jobKey(one("1")), jobKey(one(1)))
     assert.notStrictEqual(jobKey(one("true")), jobKey(one(true)))
   })
 
-  it.prop("JOB-3: neither order nor non-identifying parameters matter", [parameters, parameters], ([some, others]) => {
+  it.prop("neither order nor non-identifying parameters matter (JOB-3)", [parameters, parameters], ([some, others]) => {
     const names = some.map(({ name }) => name)
     const more = others.filter(({ name }) => !names.includes(name)).map((other) => ({ ...other, identifying: false }))
     assert.strictEqual(jobKey([...more, ...some.toReversed()]), jobKey(some))
   })
 
-  it.prop("JOB-3: only non-identifying parameters are like none", [parameters], ([some]) => {
+  it.prop("only non-identifying parameters are like none (JOB-3)", [parameters], ([some]) => {
     assert.strictEqual(jobKey(some.map((each) => ({ ...each, identifying: false }))), jobKey([]))
   })
 
@@ -58,13 +58,13 @@ describe("jobKey", () => {
     assert.strictEqual(jobKey(a) === jobKey(b), text(a) === text(b))
   }
 
-  it.prop("JOB-1: equal keys mean equal identifying parameters", [parameters, parameters], ([a, b]) => sameKey(a, b))
+  it.prop("equal keys mean equal identifying parameters (JOB-1)", [parameters, parameters], ([a, b]) => sameKey(a, b))
 
-  it.prop("JOB-1: also among parameters that are nearly the same", [alike, alike], ([a, b]) => sameKey(a, b), {
+  it.prop("also among parameters that are nearly the same (JOB-1)", [alike, alike], ([a, b]) => sameKey(a, b), {
     fastCheck: { numRuns: 500 }
   })
 
-  it.prop("JOB-4: turning a parameter non-identifying changes the key", [parameters], ([some]) => {
+  it.prop("turning a parameter non-identifying changes the key (JOB-4)", [parameters], ([some]) => {
     for (const each of some.filter(({ identifying }) => identifying)) {
       const turned = some.map((other) => other === each ? { ...other, identifying: false } : other)
       assert.notStrictEqual(jobKey(turned), jobKey(some))

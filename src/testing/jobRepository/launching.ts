@@ -81,7 +81,7 @@ const race = (jobName: string) =>
 
 /** @internal */
 export const launching: Cases = {
-  "LAUNCH-10: a first launch gives a STARTING execution with its parameters in their order": Effect.gen(function*() {
+  "a first launch gives a STARTING execution with its parameters in their order (LAUNCH-10)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const parameters = [
       Kit.parameter("zebra", "last letter"),
@@ -110,7 +110,7 @@ export const launching: Cases = {
     )
     deepStrictEqual(yield* repository.jobExecution(execution.id), execution)
   }),
-  "JOB-1, JOB-3, JOB-7: identifying parameters make the instance, in any order; each execution keeps its own": Effect
+  "identifying parameters make the instance, in any order; each execution keeps its own (JOB-1, JOB-3, JOB-7)": Effect
     .gen(function*() {
       const repository = yield* JobRepository
       const [a, b] = [Kit.parameter("a", "1"), Kit.parameter("b", 2)]
@@ -126,16 +126,16 @@ export const launching: Cases = {
         [again.parameters, first.parameters]
       )
     }),
-  "LAUNCH-4: refused while an execution is STARTING": alreadyRunning("STARTING"),
-  "LAUNCH-4: refused while an execution is STARTED": alreadyRunning("STARTED"),
-  "LAUNCH-4: refused while an execution is STOPPING": alreadyRunning("STOPPING"),
-  "LAUNCH-4: refused after an execution that is UNKNOWN": Effect.gen(function*() {
+  "refused while an execution is STARTING (LAUNCH-4)": alreadyRunning("STARTING"),
+  "refused while an execution is STARTED (LAUNCH-4)": alreadyRunning("STARTED"),
+  "refused while an execution is STOPPING (LAUNCH-4)": alreadyRunning("STOPPING"),
+  "refused after an execution that is UNKNOWN (LAUNCH-4)": Effect.gen(function*() {
     const { error } = yield* refusal("UNKNOWN")
     assert.strictEqual(error._tag === "JobRestartRefused" && error.reason, "unknownStatus")
   }),
-  "LAUNCH-4, D9: refused after an execution that is COMPLETED, even without parameters": alreadyComplete("COMPLETED"),
-  "LAUNCH-4, ABANDON-2: refused after an execution that is ABANDONED": alreadyComplete("ABANDONED"),
-  "LAUNCH-4: refused when a step of the last execution is UNKNOWN": Effect.gen(function*() {
+  "refused after an execution that is COMPLETED, even without parameters (LAUNCH-4, D9)": alreadyComplete("COMPLETED"),
+  "refused after an execution that is ABANDONED (LAUNCH-4, ABANDON-2)": alreadyComplete("ABANDONED"),
+  "refused when a step of the last execution is UNKNOWN (LAUNCH-4)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(first, "load")
@@ -144,7 +144,7 @@ export const launching: Cases = {
     const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
     assert.strictEqual(error._tag === "JobRestartRefused" && error.reason, "stepUnknown")
   }),
-  "LAUNCH-4: an earlier execution that is UNKNOWN refuses as well as the last one": Effect.gen(function*() {
+  "an earlier execution that is UNKNOWN refuses as well as the last one (LAUNCH-4)": Effect.gen(function*() {
     const first = yield* Kit.launchFresh()
     yield* Kit.setStatus(first, "FAILED")
     const second = yield* Kit.launch(first.instance.jobName)
@@ -153,15 +153,15 @@ export const launching: Cases = {
     const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
     assert.strictEqual(error._tag === "JobRestartRefused" && error.reason, "unknownStatus")
   }),
-  "LAUNCH-5: a job that is not restartable runs once": Effect.gen(function*() {
+  "a job that is not restartable runs once (LAUNCH-5)": Effect.gen(function*() {
     const first = yield* Kit.launchFresh({ restartable: false })
     yield* Kit.setStatus(first, "FAILED")
     const error = yield* Effect.flip(Kit.launch(first.instance.jobName, { restartable: false }))
     assert.strictEqual(error._tag === "JobRestartRefused" && error.reason, "notRestartable")
   }),
-  "LAUNCH-4, RESTART-4, CTX-12: a FAILED execution is restarted with its context": restarts("FAILED"),
-  "STOP-7, CTX-12: a STOPPED execution is restarted with its context": restarts("STOPPED"),
-  "RESTART-3: only the last execution counts": Effect.gen(function*() {
+  "a FAILED execution is restarted with its context (LAUNCH-4, RESTART-4, CTX-12)": restarts("FAILED"),
+  "a STOPPED execution is restarted with its context (STOP-7, CTX-12)": restarts("STOPPED"),
+  "only the last execution counts (RESTART-3)": Effect.gen(function*() {
     const first = yield* Kit.launchFresh()
     yield* Kit.setStatus({ ...first, context: ExecutionContext.fromEntries({ of: 1 }) }, "FAILED")
     const second = yield* Kit.launch(first.instance.jobName)
@@ -171,8 +171,8 @@ export const launching: Cases = {
     deepStrictEqual(third.restartOf, Option.some(second.id))
     deepStrictEqual(third.context, context)
   }),
-  "JOB-6, LAUNCH-8: of ten first launches one wins": Effect.flatMap(Kit.freshName, race),
-  "JOB-6, LAUNCH-8: of ten restarts one wins": Effect.gen(function*() {
+  "of ten first launches one wins (JOB-6, LAUNCH-8)": Effect.flatMap(Kit.freshName, race),
+  "of ten restarts one wins (JOB-6, LAUNCH-8)": Effect.gen(function*() {
     const first = yield* Kit.launchFresh()
     yield* Kit.setStatus(first, "FAILED")
     yield* race(first.instance.jobName)

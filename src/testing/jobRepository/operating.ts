@@ -14,7 +14,7 @@ const nowhere = Number.MAX_SAFE_INTEGER
 
 /** @internal */
 export const operating: Cases = {
-  "STOP-2, D16: a stop request sets one flag and answers with the status before": Effect.gen(function*() {
+  "a stop request sets one flag and answers with the status before (STOP-2, D16)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Effect.flatMap(Kit.launchFresh(), (launched) => Kit.setStatus(launched, "STARTED"))
     const before = yield* repository.jobExecution(first.id)
@@ -22,20 +22,20 @@ export const operating: Cases = {
     deepStrictEqual(yield* repository.jobExecution(first.id), { ...before, status: "STOPPING" })
     assert.strictEqual(yield* repository.requestStop(first.id), "STOPPING")
   }),
-  "STOP-6: an execution that is STARTING can be stopped": Effect.gen(function*() {
+  "an execution that is STARTING can be stopped (STOP-6)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     assert.strictEqual(yield* repository.requestStop(first.id), "STARTING")
     assert.strictEqual((yield* repository.jobExecution(first.id)).status, "STOPPING")
   }),
-  "STOP-1: an execution that has ended stays as it is": Effect.gen(function*() {
+  "an execution that has ended stays as it is (STOP-1)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Effect.flatMap(Kit.launchFresh(), (launched) => Kit.setStatus(launched, "COMPLETED"))
     const before = yield* repository.jobExecution(first.id)
     assert.strictEqual(yield* repository.requestStop(first.id), "COMPLETED")
     deepStrictEqual(yield* repository.jobExecution(first.id), before)
   }),
-  "STOP-4, STOP-8: the owner sees the flag in whatever it saves and can't overwrite it": Effect.gen(function*() {
+  "the owner sees the flag in whatever it saves and can't overwrite it (STOP-4, STOP-8)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(first, "load")
@@ -47,7 +47,7 @@ export const operating: Cases = {
     assert.strictEqual((yield* repository.jobExecution(first.id)).status, "STOPPING")
     assert.strictEqual(yield* repository.updateJobExecution({ ...first, status: "STOPPED" }), "STOPPED")
   }),
-  "ABANDON-1, RECOVER-1: closing ends the execution with its running steps and fences the owner": Effect.gen(
+  "closing ends the execution with its running steps and fences the owner (ABANDON-1, RECOVER-1)": Effect.gen(
     function*() {
       const repository = yield* JobRepository
       const first = yield* Kit.launchFresh()
@@ -69,7 +69,7 @@ export const operating: Cases = {
       assert.strictEqual(error._tag, "OwnershipLost")
     }
   ),
-  "OPER-1: an execution that does not exist is named": Effect.gen(function*() {
+  "an execution that does not exist is named (OPER-1)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const end = { status: "FAILED", exitCode: "FAILED", message: "" } as const
     const errors = yield* Effect.all([
@@ -81,7 +81,7 @@ export const operating: Cases = {
       assert.strictEqual(error._tag, "NoSuchJobExecution")
     }
   }),
-  "REPO-14: deleting removes ended executions with all that is theirs, and instances that are empty": Effect.gen(
+  "deleting removes ended executions with all that is theirs, and instances that are empty (REPO-14)": Effect.gen(
     function*() {
       const repository = yield* JobRepository
       const first = yield* Kit.launchFresh({ parameters: [Kit.parameter("a", 1)] })
@@ -102,7 +102,7 @@ export const operating: Cases = {
       deepStrictEqual(third.restartOf, Option.none())
     }
   ),
-  "REPO-14: what a running execution goes on from is not deleted": Effect.gen(function*() {
+  "what a running execution goes on from is not deleted (REPO-14)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(first, "load")
@@ -111,7 +111,7 @@ export const operating: Cases = {
     assert.strictEqual(yield* repository.deleteJobExecutions([first.id, second.id]), 0)
     assert.strictEqual((yield* repository.stepExecutions(first.id))[0]?.id, step.id)
   }),
-  "REPO-14: deleting nothing deletes nothing": Effect.gen(function*() {
+  "deleting nothing deletes nothing (REPO-14)": Effect.gen(function*() {
     const repository = yield* JobRepository
     assert.strictEqual(yield* repository.deleteJobExecutions([]), 0)
   })

@@ -33,7 +33,7 @@ const lost = <A, R>(executionId: number, effect: Effect.Effect<A, { readonly _ta
 
 /** @internal */
 export const owning: Cases = {
-  "P2, D16: a launch takes over from an owner whose lease has expired and buries what it left": Effect.gen(function*() {
+  "a launch takes over from an owner whose lease has expired and buries what it left (D16)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const { dead, ended, live, step } = yield* takeover
     const now = yield* DateTime.now
@@ -50,12 +50,12 @@ export const owning: Cases = {
     deepStrictEqual(live.restartOf, Option.some(dead.id))
     deepStrictEqual(live.owner, Option.some("live"))
   }),
-  "P2: an owner that is known to be gone is taken over before its lease expires": Effect.gen(function*() {
+  "an owner that is known to be gone is taken over before its lease expires": Effect.gen(function*() {
     const first = yield* Kit.launchFresh({ owner: "gone" })
     const second = yield* Kit.launch(first.instance.jobName, { isOwnerGone: (owner) => owner === "gone" })
     deepStrictEqual(second.restartOf, Option.some(first.id))
   }),
-  "P2, LAUNCH-5: the burial of a dead owner's execution stays although the launch is refused": Effect.gen(function*() {
+  "the burial of a dead owner's execution stays although the launch is refused (LAUNCH-5)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     yield* Kit.expireLease(first)
@@ -63,7 +63,7 @@ export const owning: Cases = {
     assert.strictEqual(error._tag, "JobRestartRefused")
     assert.strictEqual((yield* repository.jobExecution(first.id)).exitStatus.code, "OWNER_DIED")
   }),
-  "P2: after a take-over the old owner can write nothing": Effect.gen(function*() {
+  "after a take-over the old owner can write nothing": Effect.gen(function*() {
     const repository = yield* JobRepository
     const { dead, ended, live, step } = yield* takeover
     const before = yield* repository.stepExecutions(dead.id)
@@ -76,7 +76,7 @@ export const owning: Cases = {
     deepStrictEqual(yield* repository.stepExecutions(dead.id), before)
     assert.strictEqual(yield* repository.renewLease(live, 60_000), "STARTING")
   }),
-  "P1, P2: a zombie in an open transaction rolls back": Effect.gen(function*() {
+  "a zombie in an open transaction rolls back": Effect.gen(function*() {
     const repository = yield* JobRepository
     const { transact } = yield* Transactor
     const { dead, step } = yield* takeover
@@ -100,7 +100,7 @@ export const owning: Cases = {
     yield* repository.updateStepExecution(first, rolledBack, committed)
     deepStrictEqual((yield* Kit.storedStep(step))?.counts, rolledBack.counts)
   }),
-  "P2: a lease that is renewed keeps the execution": Effect.gen(function*() {
+  "a lease that is renewed keeps the execution": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     yield* Kit.expireLease(first)
@@ -108,7 +108,7 @@ export const owning: Cases = {
     const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
     assert.strictEqual(error._tag, "JobExecutionAlreadyRunning")
   }),
-  "P2: saving a step renews a lease that is running out": Effect.gen(function*() {
+  "saving a step renews a lease that is running out": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh({ leaseMillis: 3_600_000 })
     const step = yield* Kit.createStep(first, "load")
@@ -117,7 +117,7 @@ export const owning: Cases = {
     const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
     assert.isAbove(error._tag === "JobExecutionAlreadyRunning" ? error.leaseLeftMillis ?? 0 : 0, 2_700_000)
   }),
-  "P2: dead executions are found, live and ended ones are not": Effect.gen(function*() {
+  "dead executions are found, live and ended ones are not": Effect.gen(function*() {
     const repository = yield* JobRepository
     const [live, expired, gone, ended] = yield* Effect.all([
       Kit.launchFresh({ owner: "live" }),

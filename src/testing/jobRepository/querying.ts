@@ -22,7 +22,7 @@ const history = Effect.gen(function*() {
 
 /** @internal */
 export const querying: Cases = {
-  "REPO-15: executions are listed newest first, by job, instance and status": Effect.gen(function*() {
+  "executions are listed newest first, by job, instance and status (REPO-15)": Effect.gen(function*() {
     const { jobExecutions } = yield* JobRepository
     const { ended, ids, jobName, running } = yield* history
     const list = (filter: Parameters<typeof jobExecutions>[0]) =>
@@ -35,7 +35,7 @@ export const querying: Cases = {
     deepStrictEqual(yield* list({ jobName, statuses: [] }), [])
     deepStrictEqual(yield* list({ jobName: `${jobName} '; --` }), [])
   }),
-  "EXPL-1: executions are paged by the id before which to go on": Effect.gen(function*() {
+  "executions are paged by the id before which to go on (EXPL-1)": Effect.gen(function*() {
     const { jobExecutions } = yield* JobRepository
     const { ids, jobName } = yield* history
     const page = (before?: number) =>
@@ -46,7 +46,7 @@ export const querying: Cases = {
     deepStrictEqual([...first, ...second], [...ids].reverse())
     deepStrictEqual(yield* page(second.at(-1)), [])
   }),
-  "EXPL-1: instances are listed newest first, by job and key, in pages": Effect.gen(function*() {
+  "instances are listed newest first, by job and key, in pages (EXPL-1)": Effect.gen(function*() {
     const { jobInstances } = yield* JobRepository
     const jobName = yield* Kit.freshName
     const executions = yield* Effect.forEach(
@@ -60,7 +60,7 @@ export const querying: Cases = {
     deepStrictEqual(yield* jobInstances({ jobName, before: two.id }), [one])
     deepStrictEqual(yield* jobInstances({ jobName, jobKey: "no such key" }), [])
   }),
-  "EXPL-1: job names are distinct and sorted": Effect.gen(function*() {
+  "job names are distinct and sorted (EXPL-1)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const base = yield* Kit.freshName
     const given = ["b", "a", "ä", "B", "_"].map((end) => `${base}-${end}`)
@@ -71,7 +71,7 @@ export const querying: Cases = {
     const names = yield* repository.jobNames
     deepStrictEqual(names.filter((name) => name.startsWith(base)), [...given].sort())
   }),
-  "EXEC-10: step executions are listed oldest first": Effect.gen(function*() {
+  "step executions are listed oldest first (EXEC-10)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const execution = yield* Kit.launchFresh()
     const steps = yield* Effect.forEach(["c", "a", "b", "a"], (name) => Kit.createStep(execution, name))
@@ -79,7 +79,7 @@ export const querying: Cases = {
     const read = yield* repository.stepExecutions(execution.id)
     deepStrictEqual(read.map(({ id }) => id), steps.map(({ id }) => id))
   }),
-  "HAND-2, HAND-6, REPO-16: the history of a step spans the executions of its instance": Effect.gen(function*() {
+  "the history of a step spans the executions of its instance (HAND-2, HAND-6, REPO-16)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     const { instance } = first

@@ -33,7 +33,7 @@ const contextOf = (value: Json) => ExecutionContext.fromEntries({ value })
 
 /** @internal */
 export const storing: Cases = {
-  "CTX-1, REPO-17: contexts and checkpoints come back exactly": Effect.gen(function*() {
+  "contexts and checkpoints come back exactly (CTX-1, REPO-17)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const execution = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(execution, "load")
@@ -47,7 +47,7 @@ export const storing: Cases = {
       deepStrictEqual((yield* repository.jobExecution(execution.id)).context.entries, { value })
     }
   }),
-  "HAND-15: a new step execution is stored with the context and checkpoint it starts from": Effect.gen(function*() {
+  "a new step execution is stored with the context and checkpoint it starts from (HAND-15)": Effect.gen(function*() {
     const execution = yield* Kit.launchFresh()
     for (const value of difficult) {
       const step = yield* Kit.createStep(execution, "load", { context: contextOf(value), checkpoint: value })
@@ -55,13 +55,13 @@ export const storing: Cases = {
       deepStrictEqual(yield* Kit.storedStep(step), step)
     }
   }),
-  "PARAM-1: parameter values come back exactly": Effect.gen(function*() {
+  "parameter values come back exactly (PARAM-1)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const parameters = difficult.map((value, index) => Kit.parameter(`parameter ${index}`, value, index % 2 === 0))
     const execution = yield* Kit.launchFresh({ parameters })
     deepStrictEqual((yield* repository.jobExecution(execution.id)).parameters, parameters)
   }),
-  "EXEC-2: every field of a job execution that its owner saves is kept, times to the millisecond": Effect.gen(
+  "every field of a job execution that its owner saves is kept, times to the millisecond (EXEC-2)": Effect.gen(
     function*() {
       const repository = yield* JobRepository
       const launched = yield* Kit.launchFresh()
@@ -81,7 +81,7 @@ export const storing: Cases = {
       })
     }
   ),
-  "EXEC-5: every field of a step execution that its owner saves is kept": Effect.gen(function*() {
+  "every field of a step execution that its owner saves is kept (EXEC-5)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const execution = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(execution, "load", { checkpoint: 7 })
@@ -106,7 +106,7 @@ export const storing: Cases = {
     assert.strictEqual(yield* repository.updateStepExecution(execution, saved), "STARTING")
     deepStrictEqual(yield* Kit.storedStep(step), { ...saved, lastUpdated: yield* DateTime.now })
   }),
-  "SKIP-12: skipped items come back exactly, in the order of insertion": Effect.gen(function*() {
+  "skipped items come back exactly, in the order of insertion (SKIP-12)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const execution = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(execution, "load", { checkpoint: { line: 12 } })
@@ -118,7 +118,7 @@ export const storing: Cases = {
     yield* repository.addSkippedItems(step, [])
     deepStrictEqual(yield* repository.skippedItems(execution.id), [...items, late])
   }),
-  "SKIP-12: more skipped items than fit one statement are stored": Effect.gen(function*() {
+  "more skipped items than fit one statement are stored (SKIP-12)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const execution = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(execution, "load")

@@ -62,19 +62,19 @@ const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 /** @internal */
 export const transacting: Cases = {
-  "P1: what a transaction writes is kept when it succeeds": Effect.gen(function*() {
+  "what a transaction writes is kept when it succeeds": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     assert.strictEqual(yield* transact(Effect.as(chunk(at, 1), "result")), "result")
     deepStrictEqual(yield* written(at), [1, ["chunk 1"]])
   }),
-  "P1: nothing is kept when it fails, and the failure is": Effect.gen(function*() {
+  "nothing is kept when it fails, and the failure is": Effect.gen(function*() {
     deepStrictEqual(yield* rollsBack(Effect.fail("no")), Exit.fail("no"))
   }),
-  "P1, LIFE-14: nothing is kept when it dies": Effect.gen(function*() {
+  "nothing is kept when it dies (LIFE-14)": Effect.gen(function*() {
     deepStrictEqual(yield* rollsBack(Effect.die("defect")), Exit.die("defect"))
   }),
-  "P1, LIFE-14: nothing is kept when it is interrupted": Effect.gen(function*() {
+  "nothing is kept when it is interrupted (LIFE-14)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     const reached = yield* Deferred.make<void>()
@@ -85,7 +85,7 @@ export const transacting: Cases = {
     assert.isTrue(Exit.isFailure(exit) && Cause.isInterrupted(exit.cause))
     deepStrictEqual(yield* written(at), [0, []])
   }),
-  "TX-1: a transaction in a transaction joins it": Effect.gen(function*() {
+  "a transaction in a transaction joins it (TX-1)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     const outer = transact(Effect.zipRight(transact(chunk(at, 1)), Effect.fail("no")))
@@ -94,7 +94,7 @@ export const transacting: Cases = {
     yield* transact(Effect.zipRight(transact(chunk(at, 2)), Effect.ignore(transact(Effect.fail("caught")))))
     deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
   }),
-  "TX-1: undos run after a rollback, the last one first, and only then": Effect.gen(function*() {
+  "undos run after a rollback, the last one first, and only then (TX-1)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const log: Array<string> = []
     const undo = (name: string) =>
@@ -111,7 +111,7 @@ export const transacting: Cases = {
     ))
     deepStrictEqual(log, ["second", "first"])
   }),
-  "TX-2: a transaction that is open for too long fails and is rolled back": Effect.gen(function*() {
+  "a transaction that is open for too long fails and is rolled back (TX-2)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     const slow = transact(Effect.zipRight(chunk(at, 1), Effect.never), { timeout: "1 hour" })
@@ -121,7 +121,7 @@ export const transacting: Cases = {
     yield* transact(chunk(at, 2), { timeout: "1 hour" })
     deepStrictEqual(yield* written(at), [2, ["chunk 2"]])
   }),
-  "TX-1: every isolation level is accepted": Effect.gen(function*() {
+  "every isolation level is accepted (TX-1)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     const levels = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const
@@ -130,7 +130,7 @@ export const transacting: Cases = {
       assert.strictEqual((yield* written(at))[0], index + 1)
     }
   }),
-  "TX-1: propagation outside of a transaction": Effect.gen(function*() {
+  "propagation outside of a transaction (TX-1)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
     yield* Effect.exit(transact(Effect.zipRight(chunk(at, 1), Effect.fail("no")), { propagation: "requiresNew" }))
@@ -142,7 +142,7 @@ export const transacting: Cases = {
 
 /** @internal */
 export const separateTransactions: Cases = {
-  "TX-1: requiresNew is kept although the transaction around it rolls back": Effect.gen(function*() {
+  "requiresNew is kept although the transaction around it rolls back (TX-1)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const [outer, inner] = yield* Effect.all([started, started])
     const failing = Effect.gen(function*() {
@@ -154,7 +154,7 @@ export const separateTransactions: Cases = {
     deepStrictEqual(yield* written(outer), [0, []])
     deepStrictEqual(yield* written(inner), [1, ["chunk 1"]])
   }),
-  "TX-1: a failure of requiresNew leaves the transaction around it alone": Effect.gen(function*() {
+  "a failure of requiresNew leaves the transaction around it alone (TX-1)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const [outer, inner] = yield* Effect.all([started, started])
     yield* transact(Effect.zipRight(

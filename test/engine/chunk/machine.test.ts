@@ -55,7 +55,7 @@ const chunk = FastCheck.integer({ min: 0, max: 60 }).chain((size) =>
 
 describe("chunkMachine", () => {
   it.prop(
-    "what commits and what is skipped is everything, once, in order; what is skipped is exactly what is bad",
+    "every item is committed or skipped, once, in order, and exactly the bad ones are skipped",
     [chunk],
     ([{ bad, order, size }]) => {
       const { committed, skipped } = run(ChunkMachine.start(size, order), bad)
@@ -87,7 +87,7 @@ describe("chunkMachine", () => {
     assert.isAtMost(transactions, 1 + 3 * bad.size)
   })
 
-  it.prop("FT6-9: done only grows, and never passes an item that is neither written nor skipped", [chunk], ([
+  it.prop("done only grows, and never passes an item that is neither written nor skipped (FT6-9)", [chunk], ([
     { bad, order, size }
   ]) => {
     const settled = new Set<number>()
@@ -110,7 +110,7 @@ describe("chunkMachine", () => {
     assert.strictEqual(done, size)
   })
 
-  it.prop("FTC-16: to resume behind any commit gives what going on would have given", [chunk], ([
+  it.prop("resuming after any commit ends as continuing would have (FTC-16)", [chunk], ([
     { bad, order, size }
   ]) => {
     const whole = run(ChunkMachine.start(size, order), bad)
@@ -158,7 +158,7 @@ describe("chunkMachine", () => {
     }
   })
 
-  it("FT6-6: items 1, 2, 3 of which 2 and 3 are bad are tried as [1,2,3], [1], [2], [3]", () => {
+  it("items 1, 2, 3 of which 2 and 3 are bad are tried as [1,2,3], [1], [2], [3] (FT6-6)", () => {
     const ranges = run(ChunkMachine.start(3, "one-by-one"), new Set([1, 2])).states.map(({ current }) => current)
     assert.deepStrictEqual(ranges, [
       { from: 0, to: 3 },

@@ -51,7 +51,7 @@ describe("the graph of a flow", () => {
     ])
   })
 
-  it("FLOW-10: the same step with the same way on is one state, with another way on it is another", () => {
+  it("the same step with the same way on is one state, with another way on it is another (FLOW-10)", () => {
     const archive = ok("archive")
     const joined = decider("d", "A", "B").pipe(Flow.match({ A: archive, B: ok("review").pipe(Flow.andThen(archive)) }))
     assert.deepStrictEqual(graphOf(joined).states.map(({ name }) => name), ["d", "archive", "review"])
@@ -85,7 +85,7 @@ describe("the graph of a flow", () => {
     assert.strictEqual(graphOf(flow).states.length, 3_000)
   })
 
-  it("FLOW-72: the steps of splits and flow steps are steps of the job", () => {
+  it("the steps of splits and flow steps are steps of the job (FLOW-72)", () => {
     const flow = Flow.split([ok("a"), Step.flow("outer", ok("b"))]).pipe(Flow.andThen(ok("c")))
     assert.deepStrictEqual(steps(graphOf(flow)).map(({ name }) => name), ["c", "a", "outer", "b"])
   })
@@ -109,7 +109,7 @@ describe("the graph of a flow", () => {
 })
 
 describe("what Job.make refuses", () => {
-  it("BUILD-1, BUILD-6: names that are missing or not unique, in branches and flow steps too", () => {
+  it("names that are missing or not unique, in branches and flow steps too (BUILD-1, BUILD-6)", () => {
     const flow = Flow.split([ok("a"), Step.flow("f", ok("a"))]).pipe(
       Flow.andThen(decider("f", "X")),
       Flow.andThen(ok(" "))
@@ -122,7 +122,7 @@ describe("what Job.make refuses", () => {
     ])
   })
 
-  it("FLOW-9: unknown targets and starts of a graph, with the name that was probably meant", () => {
+  it("unknown targets and starts of a graph, with the name that was probably meant (FLOW-9)", () => {
     const flow = Flow.graph("pol" as "poll", {
       poll: { run: decider("poll", "READY"), on: { READY: "lod" as "load" } },
       load: { run: ok("load") }
@@ -186,7 +186,7 @@ describe("what Job.make refuses", () => {
     assert.isAtLeast(found.length, 5, found.join("\n"))
   })
 
-  it("what it accepts has no defects", () => {
+  it("an accepted definition has no defects", () => {
     assert.deepStrictEqual(
       defects(Job.make("fine", { flow: ok("a").pipe(Flow.match({ "*": Flow.stop() })) }).definition),
       []

@@ -32,7 +32,7 @@ const executionsOf = (jobName: string) =>
 for (const driver of drivers) {
   describe(`flow steps (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("FLOW-80: has a step execution of its own; a restart skips what completed inside", () =>
+      it.effect("has a step execution of its own; a restart skips what completed inside (FLOW-80)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("flow-step", {
@@ -50,7 +50,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["a", "b", "b", "next"])
         }))
 
-      it.effect("FLOW-80: an end inside ends the step with its code, on which the job routes", () =>
+      it.effect("an end inside ends the step with its code, on which the job routes (FLOW-80)", () =>
         Effect.gen(function*() {
           const job = Job.make("flow-step-code", {
             flow: Step.flow("outer", ok("a").pipe(Flow.match({ COMPLETED: Flow.end("EARLY") }))).pipe(
@@ -61,7 +61,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution), ["outer COMPLETED EARLY", "a COMPLETED", "early COMPLETED"])
         }))
 
-      it.effect("FLOW-71, FLOW-43: a stop inside stops the step and the job; a restart passes it", () =>
+      it.effect("a stop inside stops the step and the job; a restart passes it (FLOW-71, FLOW-43)", () =>
         Effect.gen(function*() {
           const job = Job.make("flow-step-stop", {
             flow: Step.flow("outer", ok("a").pipe(Flow.andThen(Flow.stopAndRestart(ok("b"), "LOOK"))))
@@ -73,7 +73,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(second), ["outer COMPLETED", "b COMPLETED"])
         }))
 
-      it.effect("FLOW-80: steps that start anew inside get a copy of its context", () =>
+      it.effect("steps that start anew inside get a copy of its context (FLOW-80)", () =>
         Effect.gen(function*() {
           let seen = Option.none<string>()
           const inner = Step.tasklet(
@@ -96,7 +96,7 @@ for (const driver of drivers) {
       const childOf = (name: string, step: Step.Step<any, any, any>) =>
         Job.make(name, { parameters: Import, flow: step })
 
-      it.effect("C90, JOBSTEP-2, seed 003: parameters by a typed extractor from the parent's and the contexts", () =>
+      it.effect("parameters by a typed extractor from the parent's and the contexts (JOBSTEP-2, C90)", () =>
         Effect.gen(function*() {
           const files: Array<string> = []
           const child = Job.make("extracted-child", {
@@ -124,7 +124,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(ran!), ["load COMPLETED"])
         }))
 
-      it.effect("C90, JOBSTEP-3, JOBSTEP-4: a failing child fails the step; a restart addresses the same child", () =>
+      it.effect("a failing child fails the step; a restart addresses the same child (JOBSTEP-3, JOBSTEP-4, C90)", () =>
         Effect.gen(function*() {
           let calls = 0
           const child = childOf("restarted-child", scripted("load", ["FAILED", "COMPLETED"]))
@@ -142,7 +142,7 @@ for (const driver of drivers) {
           assert.strictEqual(children[0]!.instance.id, children[1]!.instance.id)
         }))
 
-      it.effect("C90, JOBSTEP-4: a child that stops, stops the step and the parent", () =>
+      it.effect("a child that stops, stops the step and the parent (JOBSTEP-4, C90)", () =>
         Effect.gen(function*() {
           const child = Job.make("stopping-child", { flow: ok("a").pipe(Flow.andThen(Flow.stop("LOOK"))) })
           const parent = Job.make("stopping-parent", {
@@ -155,7 +155,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(second), ["child COMPLETED", "next COMPLETED"])
         }))
 
-      it.effect("JOBSTEP-4: the exit code of the child routes the parent", () =>
+      it.effect("the exit code of the child routes the parent (JOBSTEP-4)", () =>
         Effect.gen(function*() {
           const child = Job.make("coded-child", { flow: ok("a").pipe(Flow.match({ COMPLETED: Flow.end("EARLY") })) })
           const parent = Job.make("coded-parent", {
@@ -165,7 +165,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution), ["child COMPLETED EARLY", "early COMPLETED"])
         }))
 
-      it.effect("JOBSTEP-5: a child that completed elsewhere is an error of the step", () =>
+      it.effect("a child that completed elsewhere is an error of the step (JOBSTEP-5)", () =>
         Effect.gen(function*() {
           const child = Job.make("complete-child", { flow: ok("a") })
           yield* JobOperator.run(child, {})
@@ -175,7 +175,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution), ["child FAILED"])
         }))
 
-      it.effect("JOBSTEP-5: a child that completed before the parent could note it is adopted by the restart", () =>
+      it.effect("a child that completed before the parent could note it is adopted by the restart (JOBSTEP-5)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const child = Job.make("adopted-child", { flow: ok("a", log) })
@@ -194,7 +194,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["a"])
         }))
 
-      it.effect("JOBSTEP-1: interrupting the parent stops the child, with durable rows", () =>
+      it.effect("interrupting the parent stops the child, with durable rows (JOBSTEP-1)", () =>
         Effect.gen(function*() {
           const begun = yield* Deferred.make<void>()
           const child = Job.make("interrupted-child", {
@@ -213,7 +213,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(parent!), ["child STOPPED"])
         }))
 
-      it.effect("STOP-5: stopping the parent stops the child at its next commit", () =>
+      it.effect("stopping the parent stops the child at its next commit (STOP-5)", () =>
         Effect.gen(function*() {
           const begun = yield* Deferred.make<void>()
           const go = yield* Deferred.make<void>()

@@ -192,7 +192,7 @@ describe("JobOperator.explain", () => {
       assert.deepStrictEqual(yield* JobOperator.instances(), [])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("a restart: what is skipped, resumed and run, and that it agrees with what the restart then does", () =>
+  it.effect("the plan of a restart names the skipped, resumed and run steps, and the restart follows it", () =>
     Effect.gen(function*() {
       let broken = true
       const failing = Step.chunk("write", {

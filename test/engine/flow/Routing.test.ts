@@ -22,7 +22,7 @@ import { endOf, ok, scripted, stepsOf } from "./kit.js"
 for (const driver of drivers) {
   describe(`routing by exit code (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("C74, seed 002: step1 fails, step3 follows; the failed step is ABANDONED and the job COMPLETED", () =>
+      it.effect("step1 fails, step3 follows; the failed step is ABANDONED and the job COMPLETED (C74)", () =>
         Effect.gen(function*() {
           const step3 = ok("step3")
           const jobOf = (name: string, first: "FAILED" | "COMPLETED") =>
@@ -45,7 +45,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(fine), ["step1 COMPLETED", "step2 COMPLETED", "step3 COMPLETED"])
         }))
 
-      it.effect("C73, FLOW-4: the most specific pattern wins, whatever the order (seed 003, stepA)", () =>
+      it.effect("the most specific pattern wins, whatever the order (FLOW-4, C73)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = (name: string, code: string) =>
@@ -66,7 +66,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["exact", "completed", "one letter", "any"])
         }))
 
-      it.effect("C89, seed 003: skips lead to the error step", () =>
+      it.effect("skips lead to the error step (C89)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const step1 = Step.chunk("step1", {
@@ -93,7 +93,7 @@ for (const driver of drivers) {
           assert.strictEqual(execution.status, "COMPLETED")
         }))
 
-      it.effect("FLOW-20, C76: end on FAILED with a code; the step stays FAILED, the instance is complete", () =>
+      it.effect("end on FAILED with a code; the step stays FAILED, the instance is complete (FLOW-20, C76)", () =>
         Effect.gen(function*() {
           const job = Job.make("early-end", {
             flow: ok("s1").pipe(
@@ -109,7 +109,7 @@ for (const driver of drivers) {
           assert.strictEqual(refused._tag, "JobInstanceAlreadyComplete")
         }))
 
-      it.effect("FLOW-24, seed 003: step2 fails with EARLY TERMINATION, step3 does not run, a restart runs step2 again", () =>
+      it.effect("step2 fails with EARLY TERMINATION, step3 does not run, a restart runs step2 again (FLOW-24)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("early-termination", {
@@ -130,7 +130,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["step1", "step2", "step2", "step3"])
         }))
 
-      it.effect("FLOW-21, C78: fail although the step completed; a restart skips it and fails again", () =>
+      it.effect("fail although the step completed; a restart skips it and fails again (FLOW-21, C78)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("fail-anyway", { flow: ok("s1", log).pipe(Flow.match({ COMPLETED: Flow.fail() })) })
@@ -139,7 +139,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["s1"])
         }))
 
-      it.effect("FLOW-25, FLOW-44: A failed and was handled by B; when B fails too, a restart runs only B", () =>
+      it.effect("A failed and was handled by B; when B fails too, a restart runs only B (FLOW-25, FLOW-44)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("recovery", {
@@ -156,7 +156,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["A", "B", "B"])
         }))
 
-      it.effect("FLOW-25: the row says ABANDONED before the next step starts", () =>
+      it.effect("the row says ABANDONED before the next step starts (FLOW-25)", () =>
         Effect.gen(function*() {
           let seen: ReadonlyArray<string> = []
           const look = Step.tasklet(
@@ -173,7 +173,7 @@ for (const driver of drivers) {
           assert.strictEqual(seen[0], "A ABANDONED FAILED")
         }))
 
-      it.effect("FLOW-35, C87: by default the job ends as its last step; a restart runs the failed one only", () =>
+      it.effect("by default the job ends as its last step; a restart runs the failed one only (FLOW-35, C87)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("defaults", {
@@ -184,7 +184,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["s1", "fail", "fail"])
         }))
 
-      it.effect("FLOW-26, C87: a step of unknown outcome makes the job UNKNOWN, whatever end follows", () =>
+      it.effect("a step of unknown outcome makes the job UNKNOWN, whatever end follows (FLOW-26, C87)", () =>
         Effect.gen(function*() {
           const unknown = Step.tasklet("s1", StepScope.upgradeStatus("UNKNOWN"))
           const bare = yield* JobOperator.run(Job.make("unknown-bare", { flow: unknown }), {})
@@ -196,7 +196,7 @@ for (const driver of drivers) {
           assert.strictEqual(ended.status, "UNKNOWN")
         }))
 
-      it.effect("FLOW-6: a code that nobody expected fails the job, not the step", () =>
+      it.effect("a code that nobody expected fails the job, not the step (FLOW-6)", () =>
         Effect.gen(function*() {
           const late = Step.tasklet("late", StepScope.addExitStatus(ExitStatus.make("LATE")))
           const job = Job.make("unrouted", { flow: late.pipe(Flow.match({ COMPLETED: ok("next") })) })
@@ -207,7 +207,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual([error._tag, error.state, error.code], ["UnroutedExitCode", "late", "LATE"])
         }))
 
-      it.effect("FLOW-8: FAILED without a key fails the job with the error of the step, at the start state too", () =>
+      it.effect("FAILED without a key fails the job with the error of the step, at the start state too (FLOW-8)", () =>
         Effect.gen(function*() {
           const job = Job.make("default-failed", {
             flow: scripted("s1", ["FAILED"]).pipe(Flow.match({ COMPLETED: ok("s2") }))
@@ -217,7 +217,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(execution.exit, Exit.fail("s1 has failed"))
         }))
 
-      it.effect("FLOW-8, SIMPLE-4: a completed step with the exit code FAILED fails a flow without a key for it", () =>
+      it.effect("a completed step with the exit code FAILED fails a flow without a key for it (FLOW-8, SIMPLE-4)", () =>
         Effect.gen(function*() {
           const empty = Step.tasklet("empty", StepScope.addExitStatus(ExitStatus.FAILED))
           const alone = yield* JobOperator.run(Job.make("failed-code-alone", { flow: empty }), {})
@@ -230,7 +230,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(matched), ["empty COMPLETED FAILED"])
         }))
 
-      it.effect("FLOW-34: requestStop in afterStep stops the job behind that step", () =>
+      it.effect("requestStop in afterStep stops the job after that step (FLOW-34)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const last = ok("s1", log).pipe(Step.listen({ afterStep: () => StepScope.requestStop }))
@@ -242,7 +242,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["s1", "s2"])
         }))
 
-      it.effect("HAND-13: a step that was stopped stops the flow, whatever the keys", () =>
+      it.effect("a step that was stopped stops the flow, whatever the keys (HAND-13)", () =>
         Effect.gen(function*() {
           const job = Job.make("stopped-step", {
             flow: Step.tasklet("s1", StepScope.requestStop).pipe(Flow.match({ "*": ok("s2") }))
@@ -252,7 +252,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution), ["s1 STOPPED"])
         }))
 
-      it.effect("FLOW-73: an external flow stands in two jobs (seed 003)", () =>
+      it.effect("an external flow stands in two jobs (FLOW-73)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const flow1 = ok("step1", log).pipe(Flow.andThen(ok("step2", log)))
@@ -270,7 +270,7 @@ for (const driver of drivers) {
       class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.Number }) {}
       class Calendar extends Context.Tag("Calendar")<Calendar, { readonly isLast: (day: number) => boolean }>() {}
 
-      it.effect("C83, FLOW-50: routes by the answer, which may ask for parameters and services (seed 003)", () =>
+      it.effect("routes by the answer of a decider, which may use parameters and services (FLOW-50, C83)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const decision = Flow.decide("decision", ["FAILED", "COMPLETED"], ({ job, last }) =>
@@ -299,7 +299,7 @@ for (const driver of drivers) {
           ])
         }))
 
-      it.effect("C83, FLOW-33: a decider that throws fails the job with its cause", () =>
+      it.effect("a decider that throws fails the job with its cause (FLOW-33, C83)", () =>
         Effect.gen(function*() {
           const failing = Flow.decide("failing", ["A"], () => Effect.fail("no idea" as const))
           const throwing = Flow.decide("throwing", ["A"], (): Effect.Effect<"A"> => {
@@ -317,7 +317,7 @@ for (const driver of drivers) {
           assert.ok(died.exitStatus.messages.some((message) => message.includes("broken")))
         }))
 
-      it.effect("FLOW-51, FLOW-65: at the start, and after a split, there is no last step", () =>
+      it.effect("a decider at the start or after a split sees no last step (FLOW-51, FLOW-65)", () =>
         Effect.gen(function*() {
           const seen: Array<string> = []
           const look = (name: string) =>
@@ -338,7 +338,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(seen, ["start: none", "behind a: a", "in branch: c", "behind split: none"])
         }))
 
-      it.effect("FLOW-41: a restart decides again", () =>
+      it.effect("a restart decides again (FLOW-41)", () =>
         Effect.gen(function*() {
           let answers = 0
           const decision = Flow.decide("decision", ["1", "2"], () => Effect.sync(() => answers++ === 0 ? "1" : "2"))
@@ -350,7 +350,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(second), ["two COMPLETED"])
         }))
 
-      it.effect("C83, FLOW-10: a loop runs its step again until the decider lets it out", () =>
+      it.effect("a loop runs its step again until the decider lets it out (FLOW-10, C83)", () =>
         Effect.gen(function*() {
           let turns = 0
           const again = Flow.decide("again", ["YES", "NO"], () => Effect.sync(() => ++turns < 3 ? "YES" : "NO"))
@@ -365,7 +365,7 @@ for (const driver of drivers) {
           assert.strictEqual(endOf(execution), "COMPLETED NO")
         }))
 
-      it.effect("HAND-3: in a loop that is restarted in the middle, a completed step is skipped once, then runs again", () =>
+      it.effect("in a loop that is restarted in the middle, a completed step is skipped once, then runs again (HAND-3)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("loop-restart", {

@@ -12,7 +12,7 @@ const sorted = (names: ReadonlyArray<string>) => [...names].sort()
 for (const driver of drivers) {
   describe(`split (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("C84, seed 003: [step1, step2] beside [step3], then step4", () =>
+      it.effect("[step1, step2] beside [step3], then step4 (C84)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("split", {
@@ -27,7 +27,7 @@ for (const driver of drivers) {
           assert.isBelow(log.indexOf("step1"), log.indexOf("step2"))
         }))
 
-      it.effect("FLOW-60: branches run side by side", () =>
+      it.effect("branches run side by side (FLOW-60)", () =>
         Effect.gen(function*() {
           const [one, two] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
           const meet = (name: string, mine: Deferred.Deferred<void>, other: Deferred.Deferred<void>) =>
@@ -40,7 +40,7 @@ for (const driver of drivers) {
           assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "COMPLETED COMPLETED")
         }))
 
-      it.effect("FLOW-60, FLOW-62: a failing branch does not stop its sibling; the split is FAILED, a restart goes on", () =>
+      it.effect("a failing branch does not stop its sibling; the split is FAILED, a restart goes on (FLOW-60, FLOW-62)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("split-fails", {
@@ -57,7 +57,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["bad", "good1", "good2", "bad", "next"])
         }))
 
-      it.effect("FLOW-32, FLOW-63: a handled failure of a branch does not show in the exit code of the job", () =>
+      it.effect("a handled failure of a branch does not show in the exit code of the job (FLOW-32, FLOW-63)", () =>
         Effect.gen(function*() {
           const job = Job.make("split-handled", {
             flow: Flow.split([ok("s1"), scripted("s2", ["FAILED"])]).pipe(
@@ -115,7 +115,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution), ["bad FAILED"])
         }))
 
-      it.effect("FLOW-66: a step that was stopped keeps the other branches from their next step", () =>
+      it.effect("a step that was stopped keeps the other branches from their next step (FLOW-66)", () =>
         Effect.gen(function*() {
           const job = Job.make("split-stops", {
             flow: Flow.split([Step.tasklet("stops", StepScope.requestStop), ok("a").pipe(Flow.andThen(ok("b")))])
@@ -125,7 +125,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(execution), ["stops STOPPED"])
         }))
 
-      it.effect("FLOW-61, FLOW-33: a decider that fails in a branch fails the job after all branches ended", () =>
+      it.effect("a decider that fails in a branch fails the job after all branches ended (FLOW-61, FLOW-33)", () =>
         Effect.gen(function*() {
           const broken = Flow.decide("broken", ["A"], () => Effect.fail("no idea" as const))
           const job = Job.make("split-decider", { flow: Flow.split([broken, ok("other")]) })

@@ -11,7 +11,7 @@ import { endOf, ok, scripted, stepsOf } from "./kit.js"
 for (const driver of drivers) {
   describe(`stop and restart (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("FLOW-23, C79, seed 003: stops behind step1, a restart begins with step2", () =>
+      it.effect("stops after step1, and a restart begins with step2 (FLOW-23, C79)", () =>
         Effect.gen(function*() {
           const job = Job.make("stop-and-restart", {
             flow: ok("step1").pipe(Flow.match({ COMPLETED: Flow.stopAndRestart(ok("step2")) }))
@@ -24,7 +24,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(second), ["step2 COMPLETED"])
         }))
 
-      it.effect("C81, FLOW-24: stop and stopAndRestart with a code of their own", () =>
+      it.effect("stop and stopAndRestart with a code of their own (FLOW-24, C81)", () =>
         Effect.gen(function*() {
           const foo = Job.make("stop-code", { flow: ok("s1").pipe(Flow.andThen(Flow.stop("FOO"))) })
           assert.strictEqual(endOf(yield* JobOperator.run(foo, {})), "STOPPED FOO")
@@ -35,7 +35,7 @@ for (const driver of drivers) {
           assert.strictEqual(endOf(yield* JobOperator.run(custom, {})), "COMPLETED COMPLETED")
         }))
 
-      it.effect("FLOW-22: a restart passes the stop; nothing is left to do and the job is COMPLETED", () =>
+      it.effect("a restart passes the stop; nothing is left to do and the job is COMPLETED (FLOW-22)", () =>
         Effect.gen(function*() {
           const job = Job.make("stop", { flow: ok("s1").pipe(Flow.andThen(Flow.stop())) })
           assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "STOPPED STOPPED")
@@ -44,7 +44,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* stepsOf(second), [])
         }))
 
-      it.effect("FLOW-43: the stop is durable, so a step that always runs does not make the job stop for ever", () =>
+      it.effect("the stop is durable, so a step that always runs does not make the job stop for ever (FLOW-43)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("stop-once", {
@@ -64,7 +64,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["always", "always", "after", "always", "after"])
         }))
 
-      it.effect("FLOW-23: what failed before a stopAndRestart is ABANDONED and not run again", () =>
+      it.effect("what failed before a stopAndRestart is ABANDONED and not run again (FLOW-23)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const job = Job.make("stop-abandons", {
@@ -78,7 +78,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["s1", "s2"])
         }))
 
-      it.effect("FLOW-23: a step that stops the job to be tried again is not abandoned", () =>
+      it.effect("a step that stops the job to be tried again is not abandoned (FLOW-23)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
           const step = scripted("s1", ["FAILED", "FAILED", "COMPLETED"], log)
@@ -96,7 +96,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["s1", "s1", "s1"])
         }))
 
-      it.effect("FLOW-22: a stop on FAILED leaves the step FAILED; a restart runs it and stops again if it fails again", () =>
+      it.effect("a stop on FAILED leaves the step FAILED; a restart runs it and stops again if it fails again (FLOW-22)", () =>
         Effect.gen(function*() {
           const job = Job.make("stop-on-failed", {
             flow: scripted("s1", ["FAILED", "FAILED", "COMPLETED"]).pipe(

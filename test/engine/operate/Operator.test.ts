@@ -65,7 +65,7 @@ const dead = (jobName: string) =>
 for (const driver of drivers) {
   describe(`operating jobs (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("ABANDON-1, ABANDON-2: a failed execution is given up, and its instance refuses to run", () =>
+      it.effect("a failed execution is given up, and its instance refuses to run (ABANDON-1, ABANDON-2)", () =>
         Effect.gen(function*() {
           const failed = yield* JobOperator.run(failing("given-up"), {})
           const abandoned = yield* JobOperator.abandon(failed.id)
@@ -76,7 +76,7 @@ for (const driver of drivers) {
           assert.deepInclude(refused, { _tag: "JobInstanceAlreadyComplete", status: "ABANDONED" })
         }))
 
-      it.effect("ABANDON-1: not while it runs, and not when it is complete", () =>
+      it.effect("not while it runs, and not when it is complete (ABANDON-1)", () =>
         Effect.gen(function*() {
           const { begun, job } = yield* waiting("busy")
           yield* Effect.scoped(Effect.gen(function*() {
@@ -91,7 +91,7 @@ for (const driver of drivers) {
           assert.match(nothing.message, /is COMPLETED already \(execution \d+\): there is nothing to abandon$/)
         }))
 
-      it.effect("RECOVER-1, C17: a dead execution becomes FAILED with its steps; again, or when complete, nothing happens", () =>
+      it.effect("a dead execution becomes FAILED with its steps; again, or when complete, nothing happens (RECOVER-1, C17)", () =>
         Effect.gen(function*() {
           const id = yield* dead("killed")
           const recovered = yield* JobOperator.recover(id, { reason: "power cut" })
@@ -106,7 +106,7 @@ for (const driver of drivers) {
           assert.strictEqual((yield* JobOperator.recover(restarted.id)).status, "COMPLETED")
         }))
 
-      it.effect("RECOVER-1: one whose owner lives is left alone, unless by force; the owner then commits nothing more", () =>
+      it.effect("an execution whose owner lives is left alone, unless forced; the owner then commits nothing more (RECOVER-1)", () =>
         Effect.gen(function*() {
           const { begun, gate, job, written } = yield* waiting("forced")
           const running = yield* Effect.fork(Effect.flip(JobOperator.run(job, {})))
@@ -122,7 +122,7 @@ for (const driver of drivers) {
           assert.strictEqual((yield* JobOperator.execution(row!.id)).status, "FAILED")
         }))
 
-      it.effect("LAUNCH-4: whoever is refused reads which execution runs, where, since when, and what to do", () =>
+      it.effect("a refused launch says which execution runs, where, since when, and what to do (LAUNCH-4)", () =>
         Effect.gen(function*() {
           const { begun, gate, job } = yield* waiting("here")
           const running = yield* Effect.fork(JobOperator.run(job, {}))
@@ -173,7 +173,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* JobOperator.recoverExpired(), [])
         }))
 
-      it.effect("NEXT-1, INC-2, C13: each next instance counts up, keeps the other parameters and takes overrides", () =>
+      it.effect("each next instance counts up, keeps the other parameters and takes overrides (NEXT-1, INC-2, C13)", () =>
         Effect.gen(function*() {
           const job = Job.make("next", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
           const missing = yield* Effect.flip(JobOperator.runNext(job, JobParameters.runId))
@@ -196,7 +196,7 @@ for (const driver of drivers) {
           )
         }))
 
-      it.effect("NEXT-1, INC-1: the incrementer of the job computes what runNext is not told, and run does not ask it", () =>
+      it.effect("the incrementer of the job computes the parameters that runNext is not given, and run does not use it (NEXT-1, INC-1)", () =>
         Effect.gen(function*() {
           const job = Job.make("daily", {
             parameters: Params,
@@ -222,7 +222,7 @@ for (const driver of drivers) {
           ])
         }))
 
-      it.effect("NEXT-1, C13: without an incrementer there is no next instance, and nothing is written", () =>
+      it.effect("without an incrementer there is no next instance, and nothing is written (NEXT-1, C13)", () =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(JobOperator.runNext(done("no-incrementer")))
           assert.strictEqual(error._tag, "InvalidJobParameters")
@@ -234,7 +234,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* JobOperator.instances({ jobName: "no-incrementer" }), [])
         }))
 
-      it.effect("NEXT-1: an incrementer that cannot go on refuses", () =>
+      it.effect("an incrementer that cannot go on refuses (NEXT-1)", () =>
         Effect.gen(function*() {
           const never: JobParameters.Incrementer = () =>
             Either.flatMap(JobParameters.runId(Option.none()), () => Either.left(refusal))
@@ -243,7 +243,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(yield* JobOperator.executions({ jobName: "no-next" }), [])
         }))
 
-      it.effect("RESTART-1: a restart takes all parameters of the execution, those of an incrementer too", () =>
+      it.effect("a restart uses all parameters of the execution, including those of an incrementer (RESTART-1)", () =>
         Effect.gen(function*() {
           let broken = true
           const job = Job.make("restarted", {
@@ -257,7 +257,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(restarted.parameters, failed.parameters)
         }))
 
-      it.effect("streamExecutions gives every execution once, newest first, whatever the page size", () =>
+      it.effect("streamExecutions emits every execution once, newest first, whatever the page size", () =>
         Effect.gen(function*() {
           const job = failing("paged")
           yield* Effect.replicateEffect(JobOperator.run(job, {}), 7)
@@ -324,7 +324,7 @@ for (const driver of drivers) {
           }))
         }))
 
-      it.effect("eventsOf gives the events of one execution, and ends with it", () =>
+      it.effect("eventsOf emits the events of one execution, and ends with it", () =>
         Effect.gen(function*() {
           const { begun, gate, job } = yield* waiting("watched")
           yield* Effect.scoped(Effect.gen(function*() {

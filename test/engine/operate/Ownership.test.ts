@@ -192,7 +192,7 @@ describe("the owner of an execution", () => {
       const rows = yield* JobOperator.executions({ jobName: "owned" })
       assert.deepStrictEqual(rows.map(({ status }) => status), ["COMPLETED", "FAILED"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
-  it.scoped("who learns from its heartbeat that it was taken over writes no row, tells no listener and says OwnershipLost", () =>
+  it.scoped("an owner whose heartbeat finds a takeover writes no row, calls no listener and fails with OwnershipLost", () =>
     Effect.gen(function*() {
       const { events, heard, job, stopped, watched } = yield* makeWatched("lost")
       const running = yield* Effect.fork(Effect.flip(JobOperator.run(job, {}).pipe(owning("first"), watched)))
@@ -211,7 +211,7 @@ describe("the owner of an execution", () => {
       assert.deepStrictEqual((yield* events).filter((tag) => tag.endsWith("Ended")), [])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.scoped("who fell silent and was not taken over yet ends its rows as STOPPED, so that a restart need not wait", () =>
+  it.scoped("an owner that fell silent and was not taken over yet ends its rows as STOPPED, so that a restart need not wait", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository.JobRepository
       const { events, heard, job, watched } = yield* makeWatched("silent")
@@ -240,7 +240,7 @@ describe("the owner of an execution", () => {
       assert.deepStrictEqual(again.execution.restartOf, Option.some(row!.id))
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("a job whose listener ran another job that was lost has failed, and its row says so", () =>
+  it.effect("a job fails, with a reason in its row, when its listener ran another job that lost its ownership", () =>
     Effect.gen(function*() {
       const other = new BatchError.OwnershipLost({ executionId: 4711, epoch: 1 })
       const job = Job.make("bystander", {

@@ -38,7 +38,7 @@ const poll = (name: string, onPoll: Effect.Effect<void>) =>
 for (const driver of drivers) {
   describe(`stopping a job (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 60_000 })((it) => {
-      it.effect("D16, STOP-4, STOP-5: another process sets the flag, the chunk at work is committed, then it is STOPPED", () =>
+      it.effect("another process sets the flag, the current chunk commits, then the step is STOPPED (STOP-4, STOP-5, D16)", () =>
         Effect.gen(function*() {
           const written: Array<number> = []
           const stopAtFour = (item: number) =>
@@ -65,7 +65,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(written, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
         }))
 
-      it.effect("STOP-1: a step that waits for its source ends at once, with what it has read committed", () =>
+      it.effect("a step that waits for its source ends at once, and commits the items it has read (STOP-1)", () =>
         Effect.gen(function*() {
           const written: Array<number> = []
           const waiting = yield* Deferred.make<void>()
@@ -101,7 +101,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(written, [1, 2])
         }))
 
-      it.effect("STOP-1: a tasklet between two polls ends at once", () =>
+      it.effect("a tasklet between two polls ends at once (STOP-1)", () =>
         Effect.gen(function*() {
           const polled = yield* Deferred.make<void>()
           const job = poll("poller", Effect.asVoid(Deferred.succeed(polled, undefined)))
@@ -116,7 +116,7 @@ for (const driver of drivers) {
         }))
 
       it.effect(
-        "STOP-8: a stop that races the end of the job leaves COMPLETED or STOPPED, in 200 rounds",
+        "a stop that races the end of the job leaves COMPLETED or STOPPED, in 200 rounds (STOP-8)",
         () =>
           Effect.gen(function*() {
             const random = seeded(7)
@@ -150,7 +150,7 @@ for (const driver of drivers) {
         120_000
       )
 
-      it.effect("STOP-1, C15: what does not run, runs no more or does not exist cannot be stopped", () =>
+      it.effect("an execution that has not begun, has ended or does not exist cannot be stopped (STOP-1, C15)", () =>
         Effect.gen(function*() {
           const ended = yield* JobOperator.run(Job.make("done", { flow: Step.tasklet("only", Effect.void) }), {})
           const error = yield* Effect.flip(JobOperator.stop(ended.id))
@@ -165,7 +165,7 @@ describe("stopping a job with a clock", () => {
   const long = (name: string, call: Effect.Effect<void, never, StepScope.StepScope>) =>
     Job.make(name, { flow: Step.tasklet("long", call) })
 
-  it.effect("STOP-9: a tasklet that looks at stopRequested ends in its own time", () =>
+  it.effect("a tasklet that looks at stopRequested ends in its own time (STOP-9)", () =>
     Effect.gen(function*() {
       const job = long(
         "polite",
@@ -183,7 +183,7 @@ describe("stopping a job with a clock", () => {
       }))
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("STOP-9: one that does not is interrupted after the grace time and rolled back", () =>
+  it.effect("a tasklet that ignores stopRequested is interrupted after the grace time and rolled back (STOP-9)", () =>
     Effect.gen(function*() {
       const job = long("deaf", Effect.never)
       yield* Effect.scoped(Effect.gen(function*() {
@@ -211,7 +211,7 @@ describe("stopping a job with a clock", () => {
       Effect.provide(JobRepository.layerMemory)
     ))
 
-  it.effect("STOP-4: without any hint the heartbeat tells", () =>
+  it.effect("without any hint the heartbeat notices the request (STOP-4)", () =>
     Effect.gen(function*() {
       const job = Job.make("told-by-heartbeat", {
         flow: Step.chunk("drain", {

@@ -22,7 +22,7 @@ const error = (phase: "begin" | "body" | "commit") =>
   Cause.fail(new TransactionError({ phase, reason: "transient", cause: "gone" }))
 
 describe("a commit without an answer", () => {
-  it.prop("has happened if the row is what it made of it, or what followed it", [
+  it.prop("has happened if the row holds its result or a later one", [
     row,
     row,
     FastCheck.integer({ min: 1 })
@@ -41,7 +41,7 @@ describe("a commit without an answer", () => {
     assert.isFalse(hasHappened(before, other, before))
   })
 
-  it("is one that was lost or interrupted, and none that was refused before", () => {
+  it("is a lost or interrupted one, not one that was refused before", () => {
     assert.isTrue(mayHaveCommitted(error("commit")))
     assert.isTrue(mayHaveCommitted(Cause.interrupt(FiberId.none)))
     assert.isFalse(mayHaveCommitted(error("body")))

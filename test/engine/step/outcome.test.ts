@@ -24,29 +24,29 @@ const ends = (
 const interrupted = Cause.interrupt(FiberId.none)
 
 describe("how a step ended", () => {
-  it("STEP-5, STEP-21: without trouble it is COMPLETED, without a message", () => {
+  it("without trouble it is COMPLETED, without a message (STEP-5, STEP-21)", () => {
     ends(endingOf(Exit.void, step(), completed), "COMPLETED", "COMPLETED")
   })
 
-  it("STEP-5, EXIT-5: an exit status that its code has chosen goes before the one of its definition", () => {
+  it("an exit status chosen by its code wins over that of its definition (STEP-5, EXIT-5)", () => {
     const chosen = step({ exitStatus: ExitStatus.make("ODD", "seen") })
     ends(endingOf(Exit.void, chosen, completed), "COMPLETED", "ODD", "seen")
     ends(endingOf(Exit.void, chosen, () => "COMPLETED WITH SKIPS"), "COMPLETED", "ODD", "seen")
     ends(endingOf(Exit.void, step(), () => "COMPLETED WITH SKIPS"), "COMPLETED", "COMPLETED WITH SKIPS")
   })
 
-  it("STEP-10: a status that its code has raised stays", () => {
+  it("a status that its code has raised stays (STEP-10)", () => {
     ends(endingOf(Exit.void, step({ status: "FAILED" }), completed), "FAILED", "COMPLETED")
     ends(endingOf(Exit.fail("no"), step({ status: "UNKNOWN" }), completed), "UNKNOWN", "FAILED", "no")
   })
 
-  it("STEP-9, STEP-11: a request to stop is STOPPED when the body ended well, and does not hide a failure", () => {
+  it("a request to stop is STOPPED when the body ended well, and does not hide a failure (STEP-9, STEP-11)", () => {
     const stopping = step({ stopping: true })
     ends(endingOf(Exit.void, stopping, completed), "STOPPED", "STOPPED", "stopped on request")
     ends(endingOf(Exit.fail("no"), stopping, completed), "FAILED", "FAILED", "no")
   })
 
-  it("STEP-11, LIFE-14: a failure and a defect are FAILED, one that came with an interruption too", () => {
+  it("a failure and a defect are FAILED, also when they came with an interruption (STEP-11, LIFE-14)", () => {
     ends(endingOf(Exit.fail("no"), step(), completed), "FAILED", "FAILED", "no")
     assert.strictEqual(endingOf(Exit.die(new Error("broken")), step(), completed).status, "FAILED")
     ends(
@@ -57,14 +57,14 @@ describe("how a step ended", () => {
     )
   })
 
-  it("STEP-11: what its code made of the exit status stays beside the failure", () => {
+  it("the exit status set by its code stays beside the failure (STEP-11)", () => {
     const odd = step({ exitStatus: ExitStatus.make("ODD", "seen") })
     ends(endingOf(Exit.fail("no"), odd, completed), "FAILED", "ODD", "seen", "no")
     const noop = step({ exitStatus: ExitStatus.make("NOOP", "seen") })
     ends(endingOf(Exit.fail("no"), noop, completed), "FAILED", "FAILED", "seen", "no")
   })
 
-  it("STEP-24, HAND-12: an interruption alone is STOPPED", () => {
+  it("an interruption alone is STOPPED (STEP-24, HAND-12)", () => {
     ends(endingOf(Exit.failCause(interrupted), step(), completed), "STOPPED", "STOPPED", "interrupted")
   })
 })
