@@ -37,7 +37,8 @@ export const pure = [
   "engine/chunk/checkpoint",
   "engine/chunk/machine",
   "engine/step/doubt",
-  "engine/step/outcome"
+  "engine/step/outcome",
+  "engine/step/progress"
 ]
 
 /** Decisions that are `Schedule`s, and so need effects to be stepped. */

@@ -11,12 +11,12 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { turn } from "../../base/yielding.js"
 import type { AnyEffect } from "../../definition/tree.js"
-import * as Branch from "../step/branch.js"
 import { mayHaveCommitted } from "../step/doubt.js"
-import { isStopping, services } from "../step/state.js"
+import * as Progress from "../step/progress.js"
+import { advance, isStopping, services } from "../step/state.js"
 import type { Work } from "./commit.js"
 import type { Chunk, ChunkEnv, Flight } from "./env.js"
-import { beginning, canSeal, Repairable, Superseded } from "./env.js"
+import { canSeal, Repairable, Superseded } from "./env.js"
 import { processChunk } from "./process.js"
 import { readChunk } from "./read.js"
 import { buffered, writeChunk } from "./write.js"
@@ -75,7 +75,7 @@ interface Prepared {
 /** None when there is nothing to write. */
 const prepared = (env: ChunkEnv): Effect.Effect<Prepared | undefined, any, any> =>
   Effect.suspend(() => {
-    env.begun = beginning(env.state)
+    env.begun = env.state.progress
     return Effect.flatMap(readChunk(env), (chunk) => {
       if (chunk.inputs.length === 0 && chunk.skips.length === 0) {
         env.position = Option.some(chunk.position)
@@ -100,7 +100,7 @@ const makeWay = (env: ChunkEnv, next: Next): AnyEffect =>
   })
 
 const canFollow = (env: ChunkEnv, front: Flight, chunk: Chunk): boolean =>
-  canSeal(env, chunk) && env.sealing?.lane.isBusy() === true && front.branch.state.sent !== undefined
+  canSeal(env, chunk) && env.sealing?.lane.isBusy() === true && front.env.state.progress.sent !== undefined
 
 /** Begins to write, and gives the first commands the time to leave. */
 const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
@@ -112,8 +112,9 @@ const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
     return Effect.void
   }
   const { chunk, work } = next.value
-  const branch = Branch.branch(env.state)
-  const own: ChunkEnv = { ...env, state: branch.state, settle: undefined, flights: [] }
+  const parted = env.state.progress
+  const own: ChunkEnv = { ...env, state: { ...env.state }, settle: undefined, flights: [] }
+  advance(env.state, Progress.branch)
   const [front] = env.flights
   if (front !== undefined) {
     follow(own, front)
@@ -122,10 +123,10 @@ const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
   env.done = chunk.done
   env.begun = undefined
   const write = writeChunk(own, chunk, work)
-  const aware = env.sealing === undefined ? Effect.provide(write, services(branch.state)) : write
+  const aware = env.sealing === undefined ? Effect.provide(write, services(own.state)) : write
   return Effect.forkDaemon(Effect.interruptible(aware)).pipe(
     Effect.map((fiber) => {
-      env.flights = [...env.flights, { fiber, branch, env: own }]
+      env.flights = [...env.flights, { fiber, parted, env: own }]
     }),
     Effect.uninterruptible,
     Effect.zipRight(turn)
@@ -139,8 +140,8 @@ const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
 const follow = (own: ChunkEnv, front: Flight): void => {
   const { state } = own
   const sealing = own.sealing!
-  const hoped = front.branch.state.sent!
-  state.step = hoped
+  const hoped = front.env.state.progress.sent!
+  advance(state, Progress.assume, hoped)
   own.sealing = {
     ...sealing,
     lane: {
@@ -154,11 +155,11 @@ const follow = (own: ChunkEnv, front: Flight): void => {
               if (Exit.isFailure(ended)) {
                 return Effect.die(new Superseded())
               }
-              const { step } = front.branch.state
+              const { step } = front.env.state.progress
               if (step === hoped && (Exit.isSuccess(early) || mayHaveCommitted(early.cause))) {
                 return early
               }
-              state.step = step
+              advance(state, Progress.assume, step)
               return Effect.fail(new Repairable(new Superseded(), Effect.void))
             })
         )
@@ -186,15 +187,15 @@ const drop = (env: ChunkEnv, flights: ReadonlyArray<Flight>): Effect.Effect<void
   return Effect.forEach(flights, ({ fiber }) => Fiber.interrupt(fiber), { discard: true })
 }
 
-const landed = (env: ChunkEnv, { branch, env: own }: Flight, exit: Exit.Exit<unknown, unknown>): void => {
+const landed = (env: ChunkEnv, { env: own, parted }: Flight, exit: Exit.Exit<unknown, unknown>): void => {
   env.flights = env.flights.slice(1)
   env.writerState = own.writerState
   if (Exit.isSuccess(exit)) {
-    const { context, jobChanges } = branch.state
-    Branch.rejoin(env.state, branch)
-    env.begun = env.begun && { ...beginning(env.state), context, jobChanges }
+    const written = own.state.progress
+    advance(env.state, Progress.rejoin, parted, written)
+    env.begun = env.begun && { ...env.state.progress, context: written.context, jobChanges: written.jobChanges }
   } else {
-    Branch.fallBack(env.state, branch)
+    advance(env.state, Progress.fallBack, own.state.progress)
     env.begun = own.begun
     env.position = own.position
   }

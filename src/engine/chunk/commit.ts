@@ -13,7 +13,9 @@ import type { Json } from "../../base/json.js"
 import type { AnyEffect } from "../../definition/tree.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as FaultPoint from "../session/faultPoint.js"
-import { commit, commitSealed, count, current } from "../step/state.js"
+import type { CommitRecord } from "../step/progress.js"
+import * as Progress from "../step/progress.js"
+import { advance, commit, commitSealed, current } from "../step/state.js"
 import type { Checkpoint } from "./checkpoint.js"
 import { encodeCheckpoint } from "./checkpoint.js"
 import type { Chunk, ChunkEnv, ChunkSealing, Skip } from "./env.js"
@@ -61,7 +63,7 @@ export const runTransaction = (
       return {
         checkpoint: Option.some(encodeCheckpoint(done.checkpoint)),
         counts: done.counts,
-        held: heldCounts(done.waiting, 0)
+        awaitingCommit: heldCounts(done.waiting, 0)
       }
     }
     const ends = {
@@ -102,7 +104,7 @@ interface Committed {
   /** How many inputs of the chunk are durable now. */
   readonly inputs: number
   readonly waiting: Array<Skip>
-  readonly counts: Parameters<typeof count>[1]
+  readonly counts: CommitRecord["counts"]
   readonly checkpoint: Checkpoint
 }
 
@@ -259,8 +261,14 @@ const tolerating = (
   })
 
 const publishCommit = (env: ChunkEnv): void => {
-  const { session, step } = env.state
-  session.publish(BatchEvent.ChunkCommitted({ job: session.execution, step, progress: env.source.progress?.() }))
+  const { progress, session } = env.state
+  session.publish(
+    BatchEvent.ChunkCommitted({
+      job: session.execution,
+      step: progress.step,
+      progress: env.source.progress?.()
+    })
+  )
 }
 
 const isSuperseded = (cause: Cause.Cause<unknown>): boolean =>
@@ -270,10 +278,10 @@ const isSuperseded = (cause: Cause.Cause<unknown>): boolean =>
 const rolledBack = (env: ChunkEnv, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { session } = env.state
-    count(env.state, { rollback: 1 })
+    advance(env.state, Progress.count, { rollback: 1 })
     session.publish(
       BatchEvent.ChunkRolledBack({ job: session.execution, step: current(env.state), message: describeCause(cause) })
     )
     // While nobody knows whether the commit happened, what was written must stay; a restart cuts it back if need be.
-    return env.state.doubt === undefined ? env.sink.rollback ?? Effect.void : Effect.void
+    return env.state.progress.doubt === undefined ? env.sink.rollback ?? Effect.void : Effect.void
   })

@@ -23,9 +23,9 @@ import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as Counts from "../../vocabulary/Counts.js"
 import { describe, describeError, Fatal, unwrap } from "../../vocabulary/failure.js"
 import type { SkipPhase } from "../../vocabulary/SkippedItem.js"
-import type { Branch } from "../step/branch.js"
+import * as Progress from "../step/progress.js"
 import type { Sealing, StepState } from "../step/state.js"
-import { current } from "../step/state.js"
+import { advance, current } from "../step/state.js"
 
 export interface ChunkEnv {
   readonly state: StepState
@@ -44,7 +44,7 @@ export interface ChunkEnv {
   writerState: Option.Option<Json>
   done: boolean
   /** What the step was when the chunk that is at work began. */
-  begun: Beginning | undefined
+  begun: Progress.Progress | undefined
   /** Waits for the chunks that are written beside this one, when that is done. */
   settle: AnyEffect | undefined
   /** Chunks that are being written beside the next one, in their order. */
@@ -54,7 +54,9 @@ export interface ChunkEnv {
 /** A chunk that is being written beside the next one. */
 export interface Flight {
   readonly fiber: Fiber.Fiber<unknown, any>
-  readonly branch: Branch
+  /** What the step was when the ways parted. */
+  readonly parted: Progress.Progress
+  /** Of the chunk, with a state of its own. */
   readonly env: ChunkEnv
 }
 
@@ -69,9 +71,7 @@ export interface ChunkSealing extends Sealing {
 
 /** Whether nothing belongs to the transaction of the chunk but what can be sent with it. */
 export const canSeal = ({ sealing, state }: ChunkEnv, chunk: Chunk): boolean =>
-  sealing !== undefined && (sealing.countsSkips || chunk.skips.length === 0) && state.jobChanges.length === 0
-
-export type Beginning = Pick<StepState, "step" | "context" | "jobChanges"> & { readonly rollbacks: number }
+  sealing !== undefined && (sealing.countsSkips || chunk.skips.length === 0) && state.progress.jobChanges.length === 0
 
 /** A record that was skipped and is not yet durable. */
 export interface Skip {
@@ -101,13 +101,6 @@ export interface Chunk {
   /** Whether such an error is in the transaction that is open. */
   tolerated: boolean
 }
-
-export const beginning = (state: StepState): Beginning => ({
-  step: state.step,
-  context: state.context,
-  jobChanges: state.jobChanges,
-  rollbacks: state.step.counts.rollback + state.pending.rollback
-})
 
 export const makeChunk = (offset = 0): Chunk => ({
   offset,
@@ -193,7 +186,7 @@ export const skip = (env: ChunkEnv, chunk: Chunk, skipped: Skip): AnyEffect =>
 
 /** Shows in the counts of the running step what the chunk has not made durable yet. */
 export const hold = (env: ChunkEnv, chunk: Chunk): void => {
-  env.state.held = heldCounts(chunk.skips, chunk.unread)
+  advance(env.state, Progress.showAwaiting, heldCounts(chunk.skips, chunk.unread))
 }
 
 export const heldCounts = (skips: ReadonlyArray<Skip>, read: number): Counts.Counts => {

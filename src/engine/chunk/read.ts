@@ -10,7 +10,8 @@ import type { AnyEffect } from "../../definition/tree.js"
 import type { Page, Position } from "../../item/ItemReader.js"
 import { unlessStopped } from "../session/stopping.js"
 import { isDone } from "../step/hooks.js"
-import { count, isStopping } from "../step/state.js"
+import * as Progress from "../step/progress.js"
+import { advance, isStopping } from "../step/state.js"
 import type { Chunk, ChunkEnv, Retries } from "./env.js"
 import { failureOf, isSkippable, makeChunk, mayRetry, noRetries, skip } from "./env.js"
 
@@ -25,7 +26,7 @@ export const readChunk = (env: ChunkEnv): Effect.Effect<Chunk, any, any> =>
           pull(env, max, position, chunk) :
           unlessStopped(env.state.session, pull(env, max, position, chunk), () => nothingRead(position)),
       bad: (error) => badRecord(env, error, chunk),
-      counted: (read) => count(env.state, { read }),
+      counted: (read) => advance(env.state, Progress.count, { read }),
       bads: () => chunk.skips.length
     })
     return Effect.map(filled, ({ done, items, position }) => {

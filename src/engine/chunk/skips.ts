@@ -32,7 +32,7 @@ const store = (env: ChunkEnv, skips: ReadonlyArray<Skip>): AnyEffect => {
   return quarantine === undefined ? Effect.void : Effect.flatMap(DateTime.now, (now) =>
     Effect.mapError(
       env.state.session.repository.addSkippedItems(
-        env.state.step,
+        env.state.progress.step,
         skips.map((skipped) => quarantined(env, skipped, quarantine, now))
       ),
       (error) => new Fatal(error)

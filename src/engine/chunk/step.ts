@@ -14,14 +14,15 @@ import * as Sealed from "../../ports/pipelining.js"
 import { CurrentTransaction } from "../../ports/Transactor.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import { chunkFailed } from "../step/hooks.js"
+import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
-import { commit, count, current, isStopping, unnoticed } from "../step/state.js"
+import { advance, commit, current, isStopping, unnoticed } from "../step/state.js"
 import { chunksAhead, ground, isAhead } from "./ahead.js"
 import type { Checkpoint, Scan } from "./checkpoint.js"
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js"
 import type { Work } from "./commit.js"
 import type { Chunk, ChunkEnv, ChunkSealing } from "./env.js"
-import { beginning, describeCause, makeChunk, mayRetry, noRetries, openSource } from "./env.js"
+import { describeCause, makeChunk, mayRetry, noRetries, openSource } from "./env.js"
 import { processChunk } from "./process.js"
 import { pull, readChunk } from "./read.js"
 import { processedInside, readInside } from "./transactional.js"
@@ -29,19 +30,18 @@ import { buffered, writeChunk } from "./write.js"
 
 export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
   Effect.gen(function*() {
-    const stored = decodeCheckpoint(state.step.checkpoint)
+    const stored = decodeCheckpoint(state.progress.step.checkpoint)
     const env = yield* open(state, body, stored)
     yield* storeOpened(env, stored)
     yield* guarded(env, Effect.zipRight(resumed(env, stored), allChunks(env)))
     if (env.done && env.sink.complete !== undefined) {
       yield* env.sink.complete
     }
-    state.step = {
-      ...state.step,
+    advance(state, Progress.amend, {
       checkpoint: Option.some(
         encodeCheckpoint({ reader: env.position, writer: env.writerState, scan: Option.none() })
       )
-    }
+    })
   })
 
 // -------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ const storeOpened = (env: ChunkEnv, stored: Checkpoint): AnyEffect => {
     return { checkpoint: Option.some(encodeCheckpoint({ ...stored, writer: env.writerState })), counts: {} }
   })
   const store: AnyEffect = Effect.suspend(() => commit(env.state, opened, unnoticed)).pipe(
-    Effect.onError(() => env.state.doubt === undefined ? rollback ?? Effect.void : Effect.void),
+    Effect.onError(() => env.state.progress.doubt === undefined ? rollback ?? Effect.void : Effect.void),
     Effect.catchAll((error) =>
       Effect.flatMap(mayRetry(env, retries, error), (again) => again ? store : Effect.fail(error))
     )
@@ -206,7 +206,7 @@ const resumeScan = (env: ChunkEnv, scan: Scan): Effect.Effect<Written, any, any>
 const oneChunk = (env: ChunkEnv, chunk: Effect.Effect<Written, any, any>): AnyEffect =>
   Effect.suspend(() => {
     const { afterChunk } = env.state.hooks
-    env.begun = beginning(env.state)
+    env.begun = env.state.progress
     return Effect.flatMap(chunk, (written) => {
       env.begun = undefined
       return written === undefined || afterChunk === undefined ? Effect.void : afterChunk(written)
@@ -232,11 +232,9 @@ const forget = ({ begun, state }: ChunkEnv, message: string): void => {
   if (begun === undefined) {
     return
   }
-  const committed = state.step !== begun.step
-  state.context = committed ? state.step.context : begun.context
-  state.jobChanges = committed ? [] : begun.jobChanges
-  if (state.step.counts.rollback + state.pending.rollback === begun.rollbacks) {
-    count(state, { rollback: 1 })
+  const before = Progress.rollbacks(state.progress)
+  advance(state, Progress.abandon, begun)
+  if (Progress.rollbacks(state.progress) > before) {
     state.session.publish(BatchEvent.ChunkRolledBack({ job: state.session.execution, step: current(state), message }))
   }
 }

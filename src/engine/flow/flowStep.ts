@@ -4,10 +4,10 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AnyEffect } from "../../definition/tree.js"
-import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import type { ExecutionContext } from "../../vocabulary/ExecutionContext.js"
-import * as ExitStatus from "../../vocabulary/ExitStatus.js"
+import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
+import { advance } from "../step/state.js"
 import type { Outcome } from "./runner.js"
 
 /** `run` walks the flow; steps in it that start anew get a copy of the context of this step. */
@@ -16,9 +16,9 @@ export const runFlowStep = (
   run: (fresh: ExecutionContext) => Effect.Effect<Outcome, any, any>
 ): AnyEffect =>
   Effect.gen(function*() {
-    const { cause, exitStatus, status } = yield* run(state.context)
-    state.exitStatus = ExitStatus.and(state.exitStatus, exitStatus)
-    state.status = BatchStatus.upgradeTo(state.status, status)
+    const { cause, exitStatus, status } = yield* run(state.progress.context)
+    advance(state, Progress.addExitStatus, exitStatus)
+    advance(state, Progress.upgradeStatus, status)
     if (Option.isSome(cause)) {
       yield* Effect.failCause(cause.value)
     }

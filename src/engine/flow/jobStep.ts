@@ -12,7 +12,6 @@ import type { AnyEffect, JobBody } from "../../definition/tree.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import type { JobInstanceAlreadyComplete } from "../../vocabulary/BatchError.js"
 import { JobNotCompleted } from "../../vocabulary/BatchError.js"
-import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../../vocabulary/JobExecution.js"
@@ -20,8 +19,9 @@ import * as JobParameters from "../../vocabulary/JobParameters.js"
 import type { EndedJobExecution } from "../session/launched.js"
 import { stop } from "../session/running.js"
 import { awaitStop } from "../session/stopping.js"
+import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
-import { finish } from "../step/state.js"
+import { advance, finish } from "../step/state.js"
 
 /** Reserved in the context of every job step. */
 export const key: ExecutionContext.Key<ReadonlyArray<JobParameters.JobParameter>> = ExecutionContext.key(
@@ -33,18 +33,20 @@ export const runJobStep = (state: StepState, body: JobBody): AnyEffect =>
   Effect.gen(function*() {
     const { job } = body
     const declaration = job.definition.parameters ?? JobParameters.none
-    const stored = yield* ExecutionContext.get(state.context, key)
+    const stored = yield* ExecutionContext.get(state.progress.context, key)
     if (Option.isNone(stored)) {
       const encoded = yield* JobParameters.encode(declaration, yield* body.parameters)
-      state.context = yield* ExecutionContext.setEither(state.context, key, encoded)
+      advance(state, Progress.setContext, yield* ExecutionContext.setEither(state.progress.context, key, encoded))
       yield* finish(state, {})
     }
-    const encoded = Option.getOrThrow(yield* ExecutionContext.get(state.context, key))
+    const encoded = Option.getOrThrow(yield* ExecutionContext.get(state.progress.context, key))
     const parameters = yield* JobParameters.decode(declaration, encoded)
     const run = runChild(state, body, parameters)
     const ended: Ended = yield* Option.isSome(stored) ? adopting(state, run) : run
-    state.exitStatus = ExitStatus.and(state.exitStatus, resultOf(ended))
-    state.status = BatchStatus.upgradeTo(state.status, ended.status === "STOPPED" ? "STOPPED" : state.status)
+    advance(state, Progress.addExitStatus, resultOf(ended))
+    if (ended.status === "STOPPED") {
+      advance(state, Progress.upgradeStatus, "STOPPED")
+    }
     if (ended.status !== "COMPLETED" && ended.status !== "STOPPED") {
       yield* ended.failure
     }

@@ -22,6 +22,7 @@ import type { Session } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import * as Hooks from "./hooks.js"
 import { endingOf } from "./outcome.js"
+import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
 import * as State from "./state.js"
 
@@ -29,7 +30,7 @@ import * as State from "./state.js"
 export interface StepResult {
   readonly step: StepExecution
   readonly cause: Option.Option<Cause.Cause<unknown>>
-  /** Somebody in the step asked for its end, in `afterStep` perhaps (FLOW-34). */
+  /** Somebody in the step asked it to stop, in `afterStep` perhaps (FLOW-34). */
   readonly terminated: boolean
 }
 
@@ -67,12 +68,12 @@ export const runStep = (
       yield* end(state, exit)
       const failed = yield* inScope(state, scope, afterStep(state, exit))
       yield* close(state, scope, exit)
-      session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.step }))
+      session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.progress.step }))
       yield* FaultPoint.hit(session, "afterStepEnd")
       return {
-        step: state.step,
+        step: state.progress.step,
         cause: Option.orElse(failed, () => Exit.causeOption(exit)),
-        terminated: state.terminateOnly
+        terminated: state.progress.stopRequested
       }
     })
   )
@@ -102,14 +103,14 @@ const end = (state: StepState, exit: Exit.Exit<unknown, unknown>): Effect.Effect
     const { exitCode } = state.definition.settings
     const { exitStatus, status } = endingOf(
       exit,
-      { stopping: State.isStopping(state), status: state.status, exitStatus: state.exitStatus },
+      { stopping: State.isStopping(state), status: state.progress.status, exitStatus: state.progress.exitStatus },
       () => exitCode === undefined ? "COMPLETED" : exitCode.decide(State.current(state))
     )
-    state.status = status
+    State.advance(state, Progress.setStatus, status)
     const ended = { status, exitStatus, endTime: Option.some(now), lastUpdated: now, ...withoutMark(state) }
     const open = status === "COMPLETED" && afterStepsOf(state).length > 0
     yield* saving(State.finish(state, open ? { lastUpdated: now } : ended))
-    state.step = { ...state.step, ...ended }
+    State.advance(state, Progress.amend, ended)
   })
 
 /** Whatever a tasklet has finished, the next execution of its step calls it again (TASK-1). */
@@ -133,26 +134,26 @@ const afterStep = (
     if (callbacks.length === 0) {
       return Option.none()
     }
-    let result = state.step.exitStatus
+    let result = state.progress.step.exitStatus
     let failure = Option.none<Cause.Cause<unknown>>()
-    state.exitStatus = result
+    State.advance(state, Progress.setExitStatus, result)
     for (const callback of callbacks) {
-      const seen = { ...State.current(state), exitStatus: result, status: state.status }
+      const seen = { ...State.current(state), exitStatus: result, status: state.progress.status }
       const called = yield* Effect.exit(Effect.suspend(() => callback(seen)))
       if (Exit.isFailure(called)) {
         yield* Effect.logWarning(`afterStep of "${state.definition.name}" failed: ${describe(called.cause)}`)
         failure = Option.some(called.cause)
         break
       }
-      result = ExitStatus.and(ExitStatus.and(result, state.exitStatus), called.value ?? result)
+      result = ExitStatus.and(ExitStatus.and(result, state.progress.exitStatus), called.value ?? result)
     }
     if (Option.isSome(failure) && onListenerFailure === "fail" && Exit.isSuccess(exit)) {
-      state.status = "FAILED"
+      State.advance(state, Progress.setStatus, "FAILED")
       result = ExitStatus.and(result, ExitStatus.addDescription(ExitStatus.FAILED, describe(failure.value)))
     } else {
       failure = Option.none()
     }
-    yield* saving(State.finish(state, { status: state.status, exitStatus: result }))
+    yield* saving(State.finish(state, { status: state.progress.status, exitStatus: result }))
     return failure
   })
 

@@ -18,13 +18,14 @@ import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { chunkFailed } from "./hooks.js"
+import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
-import { commit, count, current, isStopping, unnoticed } from "./state.js"
+import { advance, commit, current, isStopping, unnoticed } from "./state.js"
 
 export const runTaskletStep = (state: StepState, { tasklet }: TaskletBody): AnyEffect =>
   Effect.gen(function*() {
     const breathe = makeBreather()
-    let again = !Option.exists(state.step.checkpoint, (left) => resumeFinished(state, left))
+    let again = !Option.exists(state.progress.step.checkpoint, (left) => resumeFinished(state, left))
     while (again && !isStopping(state)) {
       again = yield* call(state, tasklet)
       yield* breathe() ?? Effect.void
@@ -54,10 +55,12 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
     Effect.onExit((exit) => exit._tag === "Failure" ? rolledBack(state, describe(unwrap(exit.cause))) : Effect.void),
     Effect.catchAllCause((cause) => chunkFailed(state.hooks, cause)),
     Effect.zipRight(Effect.suspend(() => {
-      const { session, step } = state
-      session.publish(BatchEvent.ChunkCommitted({ job: session.execution, step, progress: undefined }))
+      const { progress, session } = state
+      session.publish(
+        BatchEvent.ChunkCommitted({ job: session.execution, step: progress.step, progress: undefined })
+      )
       if (status?._tag === "Finished" && status.exitCode !== undefined) {
-        state.exitStatus = ExitStatus.and(state.exitStatus, ExitStatus.make(status.exitCode))
+        advance(state, Progress.addExitStatus, ExitStatus.make(status.exitCode))
       }
       return listener(afterChunk)
     })),
@@ -67,11 +70,11 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
 }
 
 /** How a tasklet that finished left the step, its own exit code included. */
-const finished = (state: StepState, exitCode: string | undefined): Json.Json => {
+const finished = ({ progress }: StepState, exitCode: string | undefined): Json.Json => {
   const { code, messages } = exitCode === undefined
-    ? state.exitStatus
-    : ExitStatus.and(state.exitStatus, ExitStatus.make(exitCode))
-  return { finished: { code, messages, status: state.status } }
+    ? progress.exitStatus
+    : ExitStatus.and(progress.exitStatus, ExitStatus.make(exitCode))
+  return { finished: { code, messages, status: progress.status } }
 }
 
 const Finished = Schema.Struct({
@@ -89,8 +92,8 @@ const resumeFinished = (state: StepState, left: Json.Json): boolean =>
   Option.match(decodeFinished(left), {
     onNone: () => false,
     onSome: ({ finished: { code, messages, status } }) => {
-      state.exitStatus = ExitStatus.and(state.exitStatus, ExitStatus.make(code, ...messages))
-      state.status = BatchStatus.upgradeTo(state.status, status)
+      advance(state, Progress.addExitStatus, ExitStatus.make(code, ...messages))
+      advance(state, Progress.upgradeStatus, status)
       return true
     }
   })
@@ -104,7 +107,7 @@ const toStatus = (answer: unknown): RepeatStatus<string> | undefined =>
 
 const rolledBack = (state: StepState, message: string): Effect.Effect<void> =>
   Effect.sync(() => {
-    count(state, { rollback: 1 })
+    advance(state, Progress.count, { rollback: 1 })
     const { session } = state
     session.publish(BatchEvent.ChunkRolledBack({ job: session.execution, step: current(state), message }))
   })

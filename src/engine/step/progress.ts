@@ -1,0 +1,250 @@
+/**
+ * How far a running step has come, as a value: what its last commit stored, what was counted and changed since then, and
+ * what every event makes of that. Pure.
+ *
+ * Whatever code inside the step changes (counts, step context, job context) is kept apart until the transaction of the
+ * chunk or tasklet call commits, and is forgotten when it rolls back (CTX-9).
+ */
+import type * as Option from "effect/Option"
+import type { Json } from "../../base/json.js"
+import * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import * as Counts from "../../vocabulary/Counts.js"
+import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import * as ExitStatus from "../../vocabulary/ExitStatus.js"
+import type { StepExecution } from "../../vocabulary/StepExecution.js"
+
+/** A change of the job's context. It is kept as a function, because other branches change that context as well. */
+export type JobContextChange = (context: ExecutionContext.ExecutionContext) => ExecutionContext.ExecutionContext
+
+export interface Progress {
+  /** As stored by the last commit. */
+  readonly step: StepExecution
+  /** Counted since then. */
+  readonly uncommitted: Counts.Counts
+  /** Counted too, but a later transaction makes it durable: it belongs to items that still wait for theirs. */
+  readonly awaitingCommit: Counts.Counts
+  /** A commit of which nobody can tell yet whether it happened. Until that is known nothing may be saved over it. */
+  readonly doubt: Candidate | undefined
+  /** What the step becomes if the message that is under way is answered as hoped. */
+  readonly sent: StepExecution | undefined
+  readonly context: ExecutionContext.ExecutionContext
+  readonly jobChanges: ReadonlyArray<JobContextChange>
+  /** What code in the step made of the exit status and of the batch status. */
+  readonly exitStatus: ExitStatus.ExitStatus
+  readonly status: BatchStatus.BatchStatus
+  /** Whether code in the step asked it to stop. */
+  readonly stopRequested: boolean
+}
+
+/** What a transaction did: where the step is, what it counted, and what counts only with a later one. */
+export interface CommitRecord {
+  readonly checkpoint: Option.Option<Json>
+  readonly counts: Partial<Counts.Counts>
+  readonly awaitingCommit?: Counts.Counts | undefined
+}
+
+/** What the step becomes if a transaction commits. */
+export interface Candidate {
+  readonly step: StepExecution
+  readonly awaitingCommit: Counts.Counts
+  readonly jobChanges: ReadonlyArray<JobContextChange>
+}
+
+export const make = (step: StepExecution): Progress => ({
+  step,
+  uncommitted: Counts.empty,
+  awaitingCommit: Counts.empty,
+  doubt: undefined,
+  sent: undefined,
+  context: step.context,
+  jobChanges: [],
+  exitStatus: ExitStatus.EXECUTING,
+  status: "STARTED",
+  stopRequested: false
+})
+
+// -------------------------------------------------------------------------------------
+// views
+// -------------------------------------------------------------------------------------
+
+/** The execution as code inside the step sees it. */
+export const current = ({ awaitingCommit, context, step, uncommitted }: Progress): StepExecution => ({
+  ...step,
+  counts: Counts.add(Counts.add(step.counts, uncommitted), awaitingCommit),
+  context
+})
+
+/** How many transactions have rolled back so far. */
+export const rollbacks = ({ step, uncommitted }: Progress): number => step.counts.rollback + uncommitted.rollback
+
+/** The job's context with the changes of this step. */
+export const jobContext = (
+  { jobChanges }: Pick<Progress, "jobChanges">,
+  stored: ExecutionContext.ExecutionContext
+): ExecutionContext.ExecutionContext => jobChanges.reduce((context, change) => change(context), stored)
+
+/** What the step becomes if a transaction commits that did this. */
+export const candidate = (self: Progress, { awaitingCommit, checkpoint, counts }: CommitRecord): Candidate => ({
+  step: {
+    ...self.step,
+    counts: Counts.add(Counts.add(self.step.counts, self.uncommitted), Counts.make(counts)),
+    context: self.context,
+    checkpoint
+  },
+  awaitingCommit: awaitingCommit ?? Counts.empty,
+  jobChanges: self.jobChanges
+})
+
+// -------------------------------------------------------------------------------------
+// what code inside the step does
+// -------------------------------------------------------------------------------------
+
+export const count = (self: Progress, counts: Partial<Counts.Counts>): Progress => ({
+  ...self,
+  uncommitted: Counts.add(self.uncommitted, Counts.make(counts))
+})
+
+/** Replaces what is shown of items that still wait for their transaction. */
+export const showAwaiting = (self: Progress, awaitingCommit: Counts.Counts): Progress => ({ ...self, awaitingCommit })
+
+export const setContext = (self: Progress, context: ExecutionContext.ExecutionContext): Progress => ({
+  ...self,
+  context
+})
+
+export const changeJobContext = (self: Progress, change: JobContextChange): Progress => ({
+  ...self,
+  jobChanges: [...self.jobChanges, change]
+})
+
+/** Combines the exit status with another one (EXIT-4). */
+export const addExitStatus = (self: Progress, status: ExitStatus.ExitStatus): Progress => ({
+  ...self,
+  exitStatus: ExitStatus.and(self.exitStatus, status)
+})
+
+export const setExitStatus = (self: Progress, exitStatus: ExitStatus.ExitStatus): Progress => ({ ...self, exitStatus })
+
+/** Raises the status, and never lowers it (ENUM-5). */
+export const upgradeStatus = (self: Progress, status: BatchStatus.BatchStatus): Progress => ({
+  ...self,
+  status: BatchStatus.upgradeTo(self.status, status)
+})
+
+export const setStatus = (self: Progress, status: BatchStatus.BatchStatus): Progress => ({ ...self, status })
+
+export const requestStop = (self: Progress): Progress => ({ ...self, stopRequested: true })
+
+// -------------------------------------------------------------------------------------
+// transactions
+// -------------------------------------------------------------------------------------
+
+/** A message is under way that makes this of the step. */
+export const send = (self: Progress, sent: StepExecution): Progress => ({ ...self, sent })
+
+/** The transaction has committed. */
+export const adopt = (self: Progress, { awaitingCommit, step }: Candidate): Progress => ({
+  ...self,
+  step,
+  uncommitted: Counts.empty,
+  awaitingCommit,
+  sent: undefined,
+  context: step.context,
+  jobChanges: []
+})
+
+/** The transaction has rolled back: the contexts are again what they were `before` it. What was counted stays. */
+export const rollBack = (self: Progress, before: Progress): Progress => ({
+  ...self,
+  sent: undefined,
+  context: before.context,
+  jobChanges: before.jobChanges
+})
+
+/** The answer to the commit was lost. */
+export const putInDoubt = (self: Progress, candidate: Candidate): Progress => ({ ...self, doubt: candidate })
+
+/** The stored row has told what became of that commit. */
+export const clearDoubt = (self: Progress): Progress => ({ ...self, doubt: undefined })
+
+/** The stored row is further than was known: it is what the step has become. */
+export const overtake = (self: Progress, { checkpoint, context, counts }: StepExecution): Progress => ({
+  ...self,
+  step: { ...self.step, counts, checkpoint, context },
+  uncommitted: Counts.empty,
+  awaitingCommit: Counts.empty,
+  context
+})
+
+/**
+ * A chunk has failed that `began` so: what it changed is forgotten, unless one of its transactions has committed that.
+ * It counts as a rollback even when its transaction never opened (V6C-9).
+ */
+export const abandon = (self: Progress, began: Progress): Progress => {
+  const isCommitted = self.step !== began.step
+  const forgotten: Progress = {
+    ...self,
+    context: isCommitted ? self.step.context : began.context,
+    jobChanges: isCommitted ? [] : began.jobChanges
+  }
+  return rollbacks(self) === rollbacks(began) ? count(forgotten, { rollback: 1 }) : forgotten
+}
+
+/** Another transaction, whose record this step follows, has made or will have made this of the row. */
+export const assume = (self: Progress, step: StepExecution): Progress => ({ ...self, step })
+
+/** The row was saved as `step`, with everything in it. */
+export const finish = (self: Progress, step: StepExecution): Progress => ({
+  ...self,
+  step,
+  uncommitted: Counts.empty,
+  awaitingCommit: Counts.empty,
+  jobChanges: []
+})
+
+/** Changes the record of the step beside its transactions; the next save stores that. */
+export const amend = (self: Progress, changes: Partial<StepExecution>): Progress => ({
+  ...self,
+  step: { ...self.step, ...changes }
+})
+
+// -------------------------------------------------------------------------------------
+// a step that is in two places: a chunk is written while the next one is read and processed
+// -------------------------------------------------------------------------------------
+
+/**
+ * Where reading goes on while the chunk that was read is written, which takes along everything that was counted and
+ * changed so far.
+ */
+export const branch = (self: Progress): Progress => ({
+  ...self,
+  uncommitted: Counts.empty,
+  awaitingCommit: Counts.empty,
+  jobChanges: []
+})
+
+/** The chunk is durable: what was counted and changed beside it, since the ways `parted`, follows what it became. */
+export const rejoin = (beside: Progress, parted: Progress, written: Progress): Progress => ({
+  ...beside,
+  step: written.step,
+  uncommitted: Counts.add(written.uncommitted, beside.uncommitted),
+  awaitingCommit: Counts.add(written.awaitingCommit, beside.awaitingCommit),
+  context: ExecutionContext.rebase(parted.context, beside.context, written.context),
+  jobChanges: [...written.jobChanges, ...beside.jobChanges],
+  exitStatus: bothExitStatuses(parted.exitStatus, beside.exitStatus, written.exitStatus),
+  status: BatchStatus.upgradeTo(beside.status, written.status),
+  stopRequested: beside.stopRequested || written.stopRequested
+})
+
+/** The chunk failed: in a step that does one thing after the other, nothing would have happened beside it. */
+export const fallBack = (_beside: Progress, written: Progress): Progress => written
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const bothExitStatuses = (
+  parted: ExitStatus.ExitStatus,
+  beside: ExitStatus.ExitStatus,
+  written: ExitStatus.ExitStatus
+): ExitStatus.ExitStatus => written === parted ? beside : beside === parted ? written : ExitStatus.and(written, beside)
