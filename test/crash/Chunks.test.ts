@@ -82,6 +82,23 @@ describe("a chunk step survives, whatever it reads", () => {
       Effect.provide(fileOf(content[name] ?? ""))
     ))
 
+  it.effect("and is read ahead while another chunk is written (D18)", () =>
+    Effect.gen(function*() {
+      const make = Effect.sync(() => {
+        const out: Array<number> = []
+        const step = Step.chunk("ahead", {
+          reader: ItemReader.fromIterable(numbers(7)),
+          processor: (n: number) => Effect.as(Effect.yieldNow(), n),
+          writer: ItemWriter.inMemory(out),
+          chunkSize: 2,
+          prefetch: true
+        })
+        return { job: Job.make("ahead", { flow: step }), parameters: {}, observe: Effect.sync(() => out.slice()) }
+      })
+      const report = yield* BatchTest.crashEverywhere({ make, randomRuns: 50 })
+      assert.isAbove(report.points, 4 * 7)
+    }))
+
   it.effect("and files are cut back to the committed rows, with the footer once", () => {
     const files = new MemoryFiles()
     let worlds = 0

@@ -1,6 +1,6 @@
 /**
- * A step that reads and processes the next chunk while one is written. That its outcome is that of one after the other is
- * a property of `FaultModel.test.ts`; here is what that cannot show.
+ * A step that reads and processes the next chunk while one is written. That its outcome is that of one chunk
+ * after the other is a property of `FaultModel.test.ts`, and its crashes are in `test/crash/Chunks.test.ts`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -18,7 +18,6 @@ import {
   Step,
   StepScope
 } from "../../src/index.js"
-import { BatchTest } from "../../src/testing/index.js"
 
 const numbers = [1, 2, 3, 4, 5, 6, 7]
 
@@ -64,7 +63,7 @@ const stepOf = Effect.gen(function*() {
 
 const jobOf = <E, R>(step: Step.Step<"COMPLETED" | "FAILED", E, R>) => Job.make("ahead", { flow: step })
 
-describe("prefetch", () => {
+describe("how far a step reads ahead", () => {
   it.effect("one chunk is processed while the one before it is written, and no more than one", () =>
     Effect.gen(function*() {
       const { letGo, log, out, parts, until } = yield* world(1)
@@ -92,7 +91,9 @@ describe("prefetch", () => {
         assert.deepStrictEqual(log.slice(0, 5), ["process 1", "process 2", "write 1", "written 1", "process 3"])
       }
     }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
 
+describe("a chunk that was read ahead does not show in what is stored", () => {
   it.effect("entries that a processor sets belong to its own chunk (CTX-9)", () =>
     Effect.gen(function*() {
       const { letGo, parts, until } = yield* world(1)
@@ -153,21 +154,4 @@ describe("prefetch", () => {
       yield* JobOperator.runOrFail(jobOf(step), {})
       assert.deepStrictEqual(out, numbers)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
-
-  it.effect("survives a crash at every place (D18)", () =>
-    Effect.gen(function*() {
-      const make = Effect.sync(() => {
-        const out: Array<number> = []
-        const step = Step.chunk("ahead", {
-          reader: ItemReader.fromIterable(numbers),
-          processor: (n: number) => Effect.as(Effect.yieldNow(), n),
-          writer: ItemWriter.inMemory(out),
-          chunkSize: 2,
-          prefetch: true
-        })
-        return { job: Job.make("ahead", { flow: step }), parameters: {}, observe: Effect.sync(() => out.slice()) }
-      })
-      const report = yield* BatchTest.crashEverywhere({ make, randomRuns: 50 })
-      assert.isAbove(report.points, 4 * 7)
-    }))
 })

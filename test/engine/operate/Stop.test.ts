@@ -17,6 +17,7 @@ import {
   Job,
   JobOperator,
   JobRepository,
+  JobScope,
   Step,
   StepScope,
   Tasklet
@@ -63,6 +64,41 @@ for (const driver of drivers) {
           const second = yield* JobOperator.run(job, {})
           assert.deepStrictEqual(yield* ends(second.id), ["COMPLETED", "load COMPLETED", "after COMPLETED"])
           assert.deepStrictEqual(written, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+        }))
+
+      it.effect("a stop request ends the step after its chunk, and a restart continues (STOP-2, STOP-5, STOP-7, C14)", () =>
+        Effect.gen(function*() {
+          const repository = yield* JobRepository.JobRepository
+          const written: Array<number> = []
+          const job = (stopAt: number) =>
+            Job.make("stopped", {
+              flow: Step.chunk("load", {
+                reader: ItemReader.fromIterable([1, 2, 3, 4, 5, 6]),
+                processor: (n: number) =>
+                  n === stopAt
+                    ? JobScope.execution.pipe(
+                      Effect.flatMap((execution) => repository.requestStop(execution.id)),
+                      Effect.as(n)
+                    )
+                    : Effect.succeed(n),
+                writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+                  Effect.sync(() => void written.push(...items))
+                ),
+                chunkSize: 2
+              }).pipe(Flow.andThen(Step.tasklet("after", Effect.void)))
+            })
+          const stopped = yield* JobOperator.run(job(3), {})
+          assert.strictEqual(stopped.status, "STOPPED")
+          assert.strictEqual(stopped.exitStatus.code, "STOPPED")
+          assert.deepStrictEqual(written, [1, 2, 3, 4])
+          assert.deepStrictEqual(yield* ends(stopped.id), ["STOPPED", "load STOPPED"])
+          const restarted = yield* JobOperator.run(job(0), {})
+          assert.strictEqual(restarted.status, "COMPLETED")
+          assert.deepStrictEqual(written, [1, 2, 3, 4, 5, 6])
+          assert.deepStrictEqual(
+            (yield* JobOperator.executions({ instanceId: stopped.instance.id })).map((execution) => execution.status),
+            ["COMPLETED", "STOPPED"]
+          )
         }))
 
       it.effect("a step that waits for its source ends at once, and commits the items it has read (STOP-1)", () =>
