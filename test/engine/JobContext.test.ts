@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { ExecutionContext, Flow, Job, JobOperator, JobRepository, JobScope, Step } from "../../src/index.js"
+import { ExecutionContext, Flow, Job, JobOperator, JobRepository, JobScope, Step, Tasklet } from "../../src/index.js"
 import { drivers } from "../support/drivers.js"
 
 const left = ExecutionContext.key("left", Schema.Number)
@@ -32,16 +32,26 @@ for (const driver of drivers) {
                 : repository.updateStepExecution(...args)
           }
           const both = yield* Deferred.make<void>()
+          let calls = 0
           const job = Job.make("split-context", {
             flow: Flow.split([
-              Step.tasklet("left", Effect.zipRight(JobScope.set(left, 1), Deferred.succeed(both, undefined))),
+              // Twice, as a transaction that has ended must leave the next one as guarded as it was itself.
+              Step.tasklet(
+                "left",
+                JobScope.set(left, 1).pipe(
+                  Effect.zipRight(
+                    Effect.suspend(() => ++calls === 2 ? Deferred.succeed(both, undefined) : Effect.void)
+                  ),
+                  Effect.map(() => Tasklet.continueIf(calls < 2))
+                )
+              ),
               Step.tasklet("right", Effect.zipRight(Deferred.await(both), JobScope.set(right, 2)))
             ], { concurrency: driver.name === "SQLite" ? 1 : 2 })
           })
           const execution = yield* Effect.provideService(JobOperator.run(job, {}), JobRepository.JobRepository, watched)
           assert.strictEqual(execution.status, "COMPLETED")
           const writes = stored.filter((keys) => keys.length > 0)
-          assert.deepStrictEqual(writes.slice(0, 2), [["left"], ["left", "right"]])
+          assert.deepStrictEqual(writes.slice(0, 3), [["left"], ["left"], ["left", "right"]])
         }))
     })
   })
