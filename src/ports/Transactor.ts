@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
+import * as Option from "effect/Option"
 import { TransactionError } from "../vocabulary/BatchError.js"
 
 /**
@@ -52,7 +53,7 @@ export class Transactor extends Context.Tag("effect-batch/Transactor")<Transacto
  */
 export const onRollback = (undo: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.map(FiberRef.get(CurrentTransaction), (transaction) => {
-    transaction?.undos.push(undo)
+    stillOpen(transaction)?.undos.push(undo)
   })
 
 /**
@@ -72,22 +73,41 @@ export const make = (
     restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | TransactionError, R>,
   outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TransactionError, R>
-): Context.Tag.Service<Transactor> => ({
-  transact: (effect, options = {}) =>
-    Effect.flatMap(FiberRef.get(CurrentTransaction), (current) => {
-      const propagation = options.propagation ?? "required"
-      if (propagation === "notSupported") {
-        return outside(Effect.locally(effect, CurrentTransaction, undefined))
-      }
-      if (current !== undefined && propagation === "required") {
-        return effect
-      }
-      return opened(current, (restore) => {
-        const run = newTransaction(restore(inTime(effect, options)), options, restore)
-        return current === undefined ? run : outside(run)
+): Context.Tag.Service<Transactor> => {
+  const owner = {}
+  return {
+    transact: (effect, options = {}) =>
+      Effect.flatMap(FiberRef.get(CurrentTransaction), (current) => {
+        const propagation = options.propagation ?? "required"
+        const joined = ofOwner(current, owner)
+        if (propagation === "notSupported") {
+          return joined === undefined ? effect : outside(Effect.locally(effect, CurrentTransaction, undefined))
+        }
+        if (joined !== undefined && propagation === "required") {
+          return joined === current ? effect : Effect.locally(effect, CurrentTransaction, joined)
+        }
+        return opened(owner, current, (restore) => {
+          const run = newTransaction(restore(inTime(effect, options)), options, restore)
+          return joined === undefined ? run : outside(run)
+        })
       })
-    })
-})
+  }
+}
+
+/**
+ * Whether a transaction is open in this fiber: one of a transactor, or one that `SqlClient.withTransaction` opened.
+ *
+ * @internal
+ */
+export const isOpen: Effect.Effect<boolean> = Effect.flatMap(
+  Effect.suspend(() => FiberRef.get(CurrentTransaction)),
+  (current) =>
+    Effect.contextWith((context: Context.Context<never>) =>
+      stillOpen(current) !== undefined ||
+      // That of a transactor which is over lets everything pass.
+      (current === undefined && Option.isSome(Context.getOption(context as Context.Context<unknown>, SqlTransaction)))
+    )
+)
 
 // -------------------------------------------------------------------------------------
 // internal
@@ -95,22 +115,39 @@ export const make = (
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
+/** What `@effect/sql` keeps the open transaction under; the package itself is not needed for knowing its name. */
+const SqlTransaction = Context.GenericTag<unknown>("@effect/sql/SqlClient/TransactionConnection")
+
+const stillOpen = (current: Open | undefined): Open | undefined =>
+  current === undefined || !current.isOver ? current : stillOpen(current.outer)
+
+/** The open transaction of a transactor; others may have opened theirs inside of it. */
+const ofOwner = (current: Open | undefined, owner: object): Open | undefined =>
+  current === undefined || (current.owner === owner && !current.isOver) ? current : ofOwner(current.outer, owner)
+
 /** Makes a transaction the open one while it runs, and undoes what took part in it unless it commits. */
 const opened = <A, E, R>(
+  owner: object,
   outer: Open | undefined,
   transaction: (restore: Restore) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) => {
-    const undos: Array<Effect.Effect<unknown>> = []
-    const close = FiberRef.set(CurrentTransaction, outer)
+    const open: Open = { owner, outer, undos: [], isOver: false }
+    const close = Effect.suspend(() => {
+      open.isOver = true
+      return FiberRef.set(CurrentTransaction, outer)
+    })
     return Effect.zipRight(
-      FiberRef.set(CurrentTransaction, { undos }),
+      FiberRef.set(CurrentTransaction, open),
       Effect.matchCauseEffect(transaction(restore), {
         onSuccess: (value) => Effect.as(close, value),
         onFailure: (cause) =>
           Effect.zipRight(
             close,
-            Effect.zipRight(Effect.forEach(undos.reverse(), (undo) => undo, { discard: true }), Effect.failCause(cause))
+            Effect.zipRight(
+              Effect.forEach(open.undos.reverse(), (undo) => undo, { discard: true }),
+              Effect.failCause(cause)
+            )
           )
       })
     )
@@ -132,7 +169,12 @@ const inTime = <A, E, R>(
 
 /** @internal */
 export interface Open {
+  /** The transactor that opened it. */
+  readonly owner: object
+  readonly outer: Open | undefined
   readonly undos: Array<Effect.Effect<unknown>>
+  /** What was forked inside of it may still believe that it is open. */
+  isOver: boolean
 }
 
 /**

@@ -22,12 +22,12 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ItemWriter from "../item/ItemWriter.js"
 import * as Sealed from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
-import { allAfresh } from "./afresh.js"
 import { tableText } from "./identifiers.js"
 import { pgCopy, unsupported } from "./pgCopy.js"
 import { speaksProtocol } from "./pgSealed.js"
@@ -251,15 +251,17 @@ export const statement = <A, E, R>(
     name,
     delivery: "transactional",
     open: () =>
-      Effect.map(SqlClient.SqlClient, (sql) => ({
-        // The compiler does not see that excluding the scope twice is excluding it once.
-        write: (items) =>
-          Effect.scoped(refail("write")(allAfresh(sql, Effect.asVoid(write(items, sql))))) as Effect.Effect<
-            void,
-            Exclude<E, SqlError> | SqlFailure,
-            Exclude<SqlClient.SqlClient | Exclude<R, Scope.Scope>, Scope.Scope>
-          >
-      }))
+      Effect.flatMap(SqlClient.SqlClient, (sql) =>
+        // Databases without a session have statements all the same.
+        Effect.map(Effect.option(Session.make), (session) => ({
+          // The compiler does not see that excluding the scope twice is excluding it once.
+          write: (items) =>
+            Effect.scoped(refail("write")(wholly(session, Effect.asVoid(write(items, sql))))) as Effect.Effect<
+              void,
+              Exclude<E, SqlError> | SqlFailure,
+              Exclude<SqlClient.SqlClient | Exclude<R, Scope.Scope>, Scope.Scope>
+            >
+        })))
   })
 
 // -------------------------------------------------------------------------------------
@@ -273,6 +275,9 @@ interface Target<A> {
   readonly fields: ReadonlyArray<string> | undefined
   readonly encode: (items: ReadonlyArray<A>) => Either.Either<ReadonlyArray<Item>, SqlColumnError>
 }
+
+const wholly = <A, E, R>(session: Option.Option<Session.Session>, effect: Effect.Effect<A, E, R>) =>
+  Option.isSome(session) ? Session.whole(session.value, effect) : effect
 
 const tableWriter = <A extends object, I extends object>(
   table: string,
@@ -321,6 +326,10 @@ const openTable = <A, C extends { readonly name: string }>(
   Effect.gen(function*() {
     const sql = client.withoutTransforms()
     const { action, encode, fields, table: name } = target
+    const session = yield* Effect.mapError(
+      Effect.provideService(Session.make, SqlClient.SqlClient, client),
+      ({ detail }) => statementError(target, "other", detail)
+    )
     const columns = yield* refail(action._tag, name)(dialect.describe(sql, name))
     if (columns.length === 0) {
       return yield* statementError(target, "missingTable", "the table does not exist")
@@ -344,7 +353,9 @@ const openTable = <A, C extends { readonly name: string }>(
       })
     return {
       write: Sealed.writes(
-        (items: ReadonlyArray<A>) => Effect.flatMap(Effect.suspend(() => written(items)), ({ run }) => run),
+        (items: ReadonlyArray<A>) =>
+          Effect.flatMap(Effect.suspend(() => written(items)), ({ run }) =>
+            refail(action._tag, name)(Session.whole(session, run))),
         "assert" in action && action.assert ? undefined : sealing(client, written)
       )
     }

@@ -7,7 +7,6 @@
  * @since 0.1.0
  */
 import { SqlClient } from "@effect/sql/SqlClient"
-import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +15,7 @@ import * as JobRepository from "../ports/JobRepository.js"
 import { Transactor } from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
+import * as Ambient from "./ambient.js"
 import * as Contention from "./contention.js"
 import * as Env_ from "./env.js"
 import * as Failure from "./failure.js"
@@ -154,22 +154,22 @@ const encoded = (session: Session, prefix: string, options: Options): JobReposit
   }
 }
 
-/** The connection of the repository's own transaction that is open in this fiber. */
+/** The repository's own transaction that is open in this fiber. */
 class OwnTransaction extends Context.Reference<OwnTransaction>()("effect-batch/sql/OwnTransaction", {
-  defaultValue: (): Connection | undefined => undefined
+  defaultValue: (): object | undefined => undefined
 }) {}
 
 /**
- * The transactions of the repository itself are apart from those of the steps, except on SQLite, which has one
- * connection. They begin again when they lost against another one; every statement sees what others have committed,
- * whatever the default of the database is.
+ * The transactions of the repository itself are apart from those of the steps, except on SQLite, when one of these holds
+ * the only connection. They begin again when they lost against another one; every statement sees what others have
+ * committed, whatever the default of the database is.
  */
 const makeTransact = (session: Session, idle: string): JobRepository.Encoded["transact"] => {
   const begin = session.dialect.name === "sqlite" ? "BEGIN IMMEDIATE" : `BEGIN ISOLATION LEVEL READ COMMITTED${idle}`
   return <A, E, R>(effect: Effect.Effect<A, E, R>) => {
     const marked = Effect.flatMap(
-      Session_.ambient,
-      (connection) => Effect.provideService(effect, OwnTransaction, connection)
+      Ambient.ambient,
+      (ambient) => Effect.provideService(effect, OwnTransaction, transactionOf(ambient))
     )
     const own = Effect.mapError(
       Contention.retry(Session_.transact(session, begin, marked)),
@@ -177,12 +177,14 @@ const makeTransact = (session: Session, idle: string): JobRepository.Encoded["tr
         error instanceof TransactionError ? Failure.fromTransactionError("transaction", error) : error
     )
     return Effect.flatMap(
-      Effect.zip(Session_.ambient, OwnTransaction),
-      ([connection, marker]) =>
-        connection !== undefined && Session_.isOwn(session, connection) &&
-          (session.only !== undefined || connection === marker)
+      Effect.zip(Ambient.ambient, OwnTransaction),
+      ([ambient, marker]) =>
+        Session_.holdsOnly(session, ambient) || (marker !== undefined && transactionOf(ambient) === marker)
           ? effect
           : own
     )
   }
 }
+
+const transactionOf = (ambient: Ambient.Ambient): object | undefined =>
+  ambient._tag === "Ours" ? ambient.transaction : undefined

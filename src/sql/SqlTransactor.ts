@@ -6,15 +6,17 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
+import { SqlClient } from "@effect/sql/SqlClient"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Sealed from "../ports/pipelining.js"
+import * as Pipelining from "../ports/pipelining.js"
 import * as Transactor from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
-import { TransactionError } from "../vocabulary/BatchError.js"
+import * as Ambient from "./ambient.js"
+import { meet } from "./client.js"
 import * as PgSealed from "./pgSealed.js"
 import type { Session } from "./session.js"
 import * as Session_ from "./session.js"
@@ -82,6 +84,46 @@ export const layerWith = (options: Options): Layer.Layer<Transactor.Transactor, 
  */
 export const layer: Layer.Layer<Transactor.Transactor, JobRepositoryError, SqlClient> = layerWith({})
 
+/**
+ * Runs an effect with another client: its statements and its transactions are those of this client's database, outside of
+ * the transaction of the step, however the effect got hold of the client.
+ *
+ * The statements of a client reach its database wherever they run. What needs this are the *transactions* of a client that
+ * code has captured, as a service of its own or in a closure: `SqlClient.withTransaction` does not say whose it is, and
+ * inside a step it is refused unless its client is the `SqlClient` of the context, or is named here.
+ *
+ * Guarantee: at least once. What was committed over there stays when the transaction of the step rolls back.
+ *
+ * @example
+ * ```ts
+ * import { SqlTransactor } from "effect-batch/sql"
+ * import type { SqlClient } from "@effect/sql"
+ * import { Context, Effect } from "effect"
+ *
+ * class Warehouse extends Context.Tag("Warehouse")<Warehouse, SqlClient.SqlClient>() {}
+ *
+ * const audit = Effect.flatMap(Warehouse, (sql) =>
+ *   sql.withTransaction(sql`insert into audit values (1)`).pipe(SqlTransactor.withClient(sql)))
+ *
+ * assert.ok(Effect.isEffect(audit))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @see OWN-10
+ */
+export const withClient: {
+  (client: SqlClient): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, SqlClient>>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, client: SqlClient): Effect.Effect<A, E, Exclude<R, SqlClient>>
+} = dual(
+  2,
+  <A, E, R>(effect: Effect.Effect<A, E, R>, client: SqlClient): Effect.Effect<A, E, Exclude<R, SqlClient>> =>
+    Effect.suspend(() => {
+      meet(client)
+      return Effect.provideService(effect, SqlClient, client)
+    })
+)
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
@@ -90,23 +132,30 @@ export const layer: Layer.Layer<Transactor.Transactor, JobRepositoryError, SqlCl
 export const fromSession = (session: Session, options: Options): Context.Tag.Service<Transactor.Transactor> => {
   const settings = session.dialect.name === "pg" ? idleSetting(options.idleTimeout ?? Duration.minutes(1)) : ""
   const transactor = Transactor.make(
-    (effect, transaction, restore) =>
-      Effect.flatMap(Session_.ambient, (connection) =>
+    (effect, transaction) =>
+      Effect.flatMap(Ambient.ambient, (ambient) =>
         // Reached only when the client's own `withTransaction` holds the one connection there is.
-        connection !== undefined && connection === session.only
-          ? Effect.fail(oneConnection("open it through the Transactor instead of SqlClient.withTransaction"))
-          : Session_.transactMasked(session, begin(session, transaction, settings), effect, restore)),
+        Session_.holdsOnly(session, ambient)
+          ? Effect.fail(
+            Session_.oneConnection("open it through the Transactor instead of SqlClient.withTransaction")
+          )
+          : Session_.transactLazily(session, begin(session, transaction, settings), effect)),
     (effect) => outside(session, effect)
   )
-  Sealed.transacts(transactor.transact, PgSealed.port(session))
+  Pipelining.transacts(transactor.transact, PgSealed.port(session))
   return transactor
 }
 
-// One text, so that the settings cost no round trip.
-const begin = (session: Session, { isolation }: Transactor.TransactionOptions, settings: string): string =>
-  session.dialect.name === "sqlite"
-    ? "BEGIN IMMEDIATE"
-    : `BEGIN${isolation === undefined ? "" : ` ISOLATION LEVEL ${levels[isolation]}`}${settings}`
+/**
+ * How a transaction of PostgreSQL begins, in one text, so that the settings cost no round trip. The level is always named:
+ * that of the database may be another one. One that holds nothing but the record of the engine has no use for what was
+ * asked for the statements of the step, and would only lose against others.
+ */
+const begin =
+  (session: Session, { isolation }: Transactor.TransactionOptions, settings: string): Session_.Begin => (isOwn) =>
+    session.dialect.name === "sqlite"
+      ? "BEGIN IMMEDIATE"
+      : `BEGIN ISOLATION LEVEL ${levels[isOwn ? "read committed" : isolation ?? "read committed"]}${settings}`
 
 const levels = {
   "read uncommitted": "READ UNCOMMITTED",
@@ -123,19 +172,14 @@ export const idleSetting = (idleTimeout: Duration.DurationInput): string => {
     : ""
 }
 
-const oneConnection = (advice: string) =>
-  new TransactionError({
-    phase: "begin",
-    reason: "fatal",
-    cause: new Error(`SQLite has one connection, and a transaction is open on it: ${advice}`)
-  })
-
 // The cast leaves out TransactionError, which `transact`, the only caller, has in its type.
 const outside = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  session.only === undefined ? Session_.stripped(effect) : Effect.flatMap(
-    Session_.ambient,
-    (connection) =>
-      connection !== undefined && Session_.isOwn(session, connection)
-        ? Effect.fail(oneConnection("end it first, or leave out the propagation")) as Effect.Effect<never>
-        : Session_.stripped(effect)
+  Effect.flatMap(
+    Ambient.ambient,
+    (ambient) =>
+      Session_.holdsOnly(session, ambient)
+        ? Effect.fail(
+          Session_.oneConnection("end it first, or leave out the propagation")
+        ) as Effect.Effect<never>
+        : Session_.suspended(session, effect)
   )

@@ -2,13 +2,11 @@
  * Statements that may name something that does not exist yet: SQLite's client keeps for minutes that a statement could
  * not be prepared, and would still say so when the missing table is there.
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import type { Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { ambient } from "./session.js"
 import { classify } from "./sqlState.js"
 
 /**
@@ -20,40 +18,26 @@ export const afresh = <A>(statement: Statement<A>): Effect.Effect<ReadonlyArray<
   typed(statement.unprepared)
 
 /**
- * Runs an effect whose statements nobody knows beforehand, in a transaction of a session: on SQLite, those that the cache
- * says cannot be prepared run past it.
+ * A connection of SQLite on which statements that the cache says cannot be prepared run past it.
  *
  * @internal
  */
-export const allAfresh = <A, E, R>(sql: SqlClient, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  sql.onDialectOrElse({
-    sqlite: () =>
-      Effect.flatMap(ambient, (connection) => {
-        // A session gives each transaction an object of its own over the connection, so this ends with the transaction.
-        if (connection !== undefined && !Object.hasOwn(connection, "execute")) {
-          Object.assign(connection, { execute: executeAfresh(connection) })
-        }
-        return effect
-      }),
-    orElse: () => effect
-  })
+export const forgiving = (connection: Connection): Connection =>
+  Object.assign(Object.create(connection), { execute: executeAfresh(connection) })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
 // A statement that could not be prepared has done nothing, so it may run again.
-const executeAfresh = (connection: Connection): Connection["execute"] => {
-  const execute = connection.execute.bind(connection)
-  return (sql, params, transformRows) =>
-    Effect.catchAll(
-      execute(sql, params, transformRows),
-      (error) =>
-        isSqliteError(error.cause) && unprepared.has(classify(error).kind)
-          ? typed(Effect.suspend(() => connection.executeUnprepared(sql, params, transformRows)))
-          : Effect.fail(error)
-    )
-}
+const executeAfresh = (connection: Connection): Connection["execute"] => (sql, params, transformRows) =>
+  Effect.catchAll(
+    connection.execute(sql, params, transformRows),
+    (error) =>
+      isSqliteError(error.cause) && unprepared.has(classify(error).kind)
+        ? typed(Effect.suspend(() => connection.executeUnprepared(sql, params, transformRows)))
+        : Effect.fail(error)
+  )
 
 const unprepared: ReadonlySet<string> = new Set(["missingTable", "missingColumn"])
 

@@ -7,8 +7,12 @@ import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
+import * as Ambient from "./ambient.js"
+import { stripped } from "./client.js"
+import * as Contention from "./contention.js"
 import type { Dialect } from "./dialect.js"
 import * as Failure from "./failure.js"
+import { concluding } from "./openTransaction.js"
 import * as Schema from "./schema.js"
 import type { Session } from "./session.js"
 import * as Session_ from "./session.js"
@@ -65,8 +69,11 @@ export const make = (session: Session, prefix: string): Env => {
  *
  * @internal
  */
-export const read = <A>(env: Env, operation: string, effect: Effect.Effect<A, SqlError>) =>
-  Session_.attached(env.session, quiet(operation, effect))
+export const read = <A>(
+  env: Env,
+  operation: string,
+  effect: Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobRepositoryError> => joining(env, operation, effect, quiet(operation, effect))
 
 /**
  * Runs statements that write: in the transaction that is open, if that belongs to this client. Else a single statement
@@ -79,20 +86,47 @@ export const write = <A>(
   operation: string,
   effect: Effect.Effect<A, SqlError>
 ): Effect.Effect<A, JobRepositoryError> =>
-  env.dialect.name === "pg" ?
-    read(env, operation, effect) :
-    Effect.flatMap(Session_.ambient, (connection) =>
-      connection !== undefined && Session_.isOwn(env.session, connection)
-        ? quiet(operation, effect)
-        : Effect.mapError(
-          Session_.transact(env.session, "BEGIN IMMEDIATE", quiet(operation, effect)),
-          (error) => error instanceof TransactionError ? Failure.fromTransactionError(operation, error) : error
-        ))
+  env.dialect.name === "pg" ? read(env, operation, effect) : joining(
+    env,
+    operation,
+    effect,
+    Effect.mapError(
+      Session_.transact(env.session, "BEGIN IMMEDIATE", quiet(operation, effect)),
+      (error) => error instanceof TransactionError ? Failure.fromTransactionError(operation, error) : error
+    )
+  )
+
+/**
+ * The same for the statement with which the engine concludes a transaction of a step.
+ *
+ * @internal
+ */
+export const conclude = <A>(
+  env: Env,
+  operation: string,
+  effect: Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobRepositoryError> => concluding(write(env, operation, effect))
 
 /** @internal */
 export const runningStatuses = "('STARTING', 'STARTED', 'STOPPING')"
 
 // internal
+
+// What lost against another transaction has done nothing, so alone it may run again; in a transaction that is open, all of
+// that has to.
+const joining = <A>(
+  env: Env,
+  operation: string,
+  effect: Effect.Effect<A, SqlError>,
+  alone: Effect.Effect<A, JobRepositoryError>
+): Effect.Effect<A, JobRepositoryError> =>
+  Effect.flatMap(
+    Ambient.ambient,
+    (ambient) =>
+      Session_.isOwn(env.session, ambient)
+        ? quiet(operation, effect)
+        : Contention.retry(ambient._tag === "None" ? alone : stripped(alone))
+  )
 
 // Without spans: a repository that is polled would drown the traces of the job.
 const quiet = <A>(operation: string, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, JobRepositoryError> =>

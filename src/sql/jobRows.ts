@@ -14,7 +14,7 @@ import type {
 } from "../ports/JobRepository.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import type { Env } from "./env.js"
-import { read, runningStatuses, write } from "./env.js"
+import { conclude, read, runningStatuses, write } from "./env.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
 
@@ -98,7 +98,7 @@ export const updateJobExecution = (env: Env): Encoded["updateJobExecution"] => (
   const { dialect, sql, tables } = env
   const going = row.status === "STARTING" || row.status === "STARTED"
   const status = going ? sql`case when status = 'STOPPING' then status else ${row.status} end` : sql`${row.status}`
-  return write(
+  return conclude(
     env,
     "updateJobExecution",
     stored(sql<Raw>`update ${tables.execution} set

@@ -9,12 +9,15 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type { Ambient } from "./ambient.js"
+import { ambient } from "./ambient.js"
+import { identityOf } from "./client.js"
 import { quoteName } from "./identifiers.js"
 import { speaksProtocol } from "./pgSealed.js"
 import type { PgColumn } from "./pgTable.js"
 import { pgTable } from "./pgTable.js"
 import * as pgText from "./pgText.js"
-import { ambient } from "./session.js"
+import * as Session from "./session.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { fromSqlError, SqlDataError } from "./SqlFailure.js"
 import type { TableDialect } from "./tableWrite.js"
@@ -154,11 +157,23 @@ class CopyQuery {
   }
 }
 
+// In the transaction of this client that is open, and never on the connection of another one.
 const copy = (sql: SqlClient, text: string, frames: ReadonlyArray<Buffer>): Effect.Effect<unknown, SqlError> =>
-  Effect.flatMap(ambient, (connection) =>
-    connection === undefined
+  Effect.flatMap(ambient, (ambient) => {
+    const open = ambient._tag === "Ours"
+      ? ambient.connection(identityOf(sql))
+      : ambient._tag === "Theirs" && isOwn(sql, ambient)
+      ? ambient.connection
+      : undefined
+    return open === undefined
       ? Effect.scoped(Effect.flatMap(sql.reserve, (reserved) => execute(reserved, text, frames)))
-      : execute(connection, text, frames))
+      : execute(open, text, frames)
+  })
+
+const isOwn = (sql: SqlClient, ambient: Ambient): boolean => {
+  const session = Session.known(sql)
+  return session !== undefined && Session.isOwn(session, ambient)
+}
 
 // executeRaw hands what it gets to the driver, which takes a query object in the place of a text. So the rows share
 // the transaction's place in the queue, and interruption cancels them as it cancels a statement.

@@ -15,6 +15,7 @@ import { createHash } from "node:crypto"
 import type { Lane, Port, Sealed } from "../ports/pipelining.js"
 import type { TransactionError } from "../vocabulary/BatchError.js"
 import * as Failure from "./failure.js"
+import * as Open from "./openTransaction.js"
 import type { Session } from "./session.js"
 import * as Session_ from "./session.js"
 import { classify } from "./sqlState.js"
@@ -208,7 +209,7 @@ const nameOf = (text: string): string => {
   return name
 }
 
-const BEGIN: Command = { text: "begin", parameters: [] }
+const BEGIN: Command = { text: "begin isolation level read committed", parameters: [] }
 const COMMIT: Command = { text: "commit", parameters: [] }
 
 /** A connection that is kept for as long as transactions are on their way. */
@@ -274,9 +275,8 @@ const transact = <A, E>(
   restore: Session_.Restore
 ): Effect.Effect<A, E | TransactionError> => {
   const inner = parts.flatMap(({ commands }) => commands as ReadonlyArray<Command>)
-  // A single statement is a transaction by itself.
-  const commands = inner.length === 1 ? inner : [BEGIN, ...inner, COMMIT]
-  const first = inner.length === 1 ? 0 : 1
+  const commands = [BEGIN, ...inner, COMMIT]
+  const first = 1
   const sent = send(session, track, commands, restore)
   return Effect.matchEffect(parts.length === 1 ? sent : traced(sent, inner), {
     onSuccess: (rows) => answerOf(parts, rows[first + inner.length - 1]),
@@ -307,7 +307,7 @@ const send = (
     const query = new SealedQuery(commands, prepares, track.last)
     track.last = query
     const rollback = track.turns.withPermits(1)(
-      Effect.suspend(() => Effect.zipRight(whenOver(track.last!), Session_.rollback(track.connection)))
+      Effect.suspend(() => Effect.zipRight(whenOver(track.last!), Open.rollback(track.connection)))
     )
     return Effect.onError(run(track.connection, query, restore), () => rollback).pipe(
       Effect.catchAll((error) => {

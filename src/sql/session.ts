@@ -1,6 +1,6 @@
 /**
- * Transactions over a `SqlClient` whose failures are typed, and which know whether the connection that is open in a
- * fiber is theirs.
+ * Transactions over a `SqlClient` whose failures are typed, which begin with their first statement, and in which the
+ * statements of other clients reach their own databases.
  *
  * `SqlClient.withTransaction` cannot be used for that: it turns a failing commit into a defect, replaces the failure of
  * the body by that of the rollback, and shares one tag among all clients, so that inside a transaction of another
@@ -9,27 +9,35 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
 import * as Scope from "effect/Scope"
 import { JobRepositoryError, TransactionError } from "../vocabulary/BatchError.js"
+import { forgiving } from "./afresh.js"
+import type { Ambient } from "./ambient.js"
+import * as Ambient_ from "./ambient.js"
+import type { Identity } from "./client.js"
+import { identityOf, meet, stripped } from "./client.js"
 import { realPause } from "./contention.js"
 import type { Dialect } from "./dialect.js"
 import * as Dialect_ from "./dialect.js"
 import * as Failure from "./failure.js"
+import type { Begun, OpenTransaction } from "./openTransaction.js"
+import * as Open from "./openTransaction.js"
 import { classify } from "./sqlState.js"
 
 /** @internal */
 export interface Session {
   readonly sql: SqlClient.SqlClient
+  readonly identity: Identity
   readonly dialect: Dialect
   /** The connection of a client that has only one (SQLite): who holds it keeps everybody else waiting. */
   readonly only: Connection | undefined
-  /** The connections on which a transaction of this session is open now. */
-  readonly open: WeakSet<Connection>
+  /** What the connections of this client have in common, and no others. */
+  readonly kind: object | null
   /** How long, in milliseconds, a transaction of SQLite waits to begin while another process or client is writing. */
   patience: number
   /** Whether statements are prepared under names, which not every pooler in front of PostgreSQL can stand. */
@@ -45,16 +53,30 @@ export interface Session {
 export const make: Effect.Effect<Session, JobRepositoryError, SqlClient.SqlClient> = Effect.flatMap(
   SqlClient.SqlClient,
   (client) => {
-    const known = sessions.get(client)
+    const known = sessions.get(identityOf(client))
     return known !== undefined ? Effect.succeed(known) : Effect.tap(
       connect(client),
-      (session) => Effect.sync(() => sessions.set(client, session))
+      (session) =>
+        Effect.sync(() => {
+          meet(client)
+          sessions.set(session.identity, session)
+        })
     )
   }
 )
 
+/** @internal */
+export type Restore = Open.Restore
+
 /**
- * Runs the effect in a new transaction on a connection of its own, which `begin` opens.
+ * How a transaction begins. `isOwn` when its only statement will be one of the engine's own.
+ *
+ * @internal
+ */
+export type Begin = (isOwn: boolean) => string
+
+/**
+ * Runs the effect in a new transaction on a connection of its own, which `begin` opens before.
  *
  * @internal
  */
@@ -63,26 +85,49 @@ export const transact = <A, E, R>(
   begin: string,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | TransactionError, R> =>
-  Effect.uninterruptibleMask((restore) => transactMasked(session, begin, restore(effect), restore))
+  Effect.uninterruptibleMask((restore) => {
+    const transaction = Open.make(session.identity, begins(session, () => begin))
+    return ended(
+      transaction,
+      restore(Effect.zipRight(Open.begun(transaction), Ambient_.within(transaction, effect)))
+    )
+  })
 
 /**
- * The same for a caller that cannot be interrupted: only the effect can, and waiting for the connection.
+ * The same for a caller that cannot be interrupted: only the effect can, and waiting for the connection. The transaction
+ * begins with the first statement in it.
  *
  * @internal
  */
-export const transactMasked = <A, E, R>(
+export const transactLazily = <A, E, R>(
   session: Session,
-  begin: string,
-  effect: Effect.Effect<A, E, R>,
-  restore: Restore
+  begin: Begin,
+  effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | TransactionError, R> =>
-  Effect.flatMap(Scope.make(), (scope) =>
-    Effect.onExit(
-      Effect.flatMap(
-        start(session, begin, scope, restore),
-        (connection) => finish(session, connection, provideConnection(effect, connection))
+  Effect.suspend(() => {
+    const transaction = Open.make(session.identity, begins(session, begin))
+    return ended(transaction, Ambient_.within(transaction, effect))
+  })
+
+/**
+ * Runs what writes a chunk as a whole: in the transaction of this client that is open, and else in one of its own.
+ *
+ * @internal
+ */
+export const whole = <A, E, R>(
+  session: Session,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R> =>
+  Effect.flatMap(Ambient_.ambient, (ambient) =>
+    isOwn(session, ambient) ? effect : Effect.mapError(
+      stripped(
+        transact(
+          session,
+          session.only === undefined ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE",
+          effect
+        )
       ),
-      (exit) => Scope.close(scope, exit)
+      (error) => error instanceof TransactionError ? Open.asSqlError(error) : error
     ))
 
 /**
@@ -93,60 +138,106 @@ export const transactMasked = <A, E, R>(
  */
 export const attached = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(
-    ambient,
-    (connection) => connection === undefined || isOwn(session, connection) ? effect : stripped(effect)
+    Ambient_.ambient,
+    (ambient) => ambient._tag === "None" || isOwn(session, ambient) ? effect : stripped(effect)
   )
 
 /**
- * Runs the effect outside of any transaction, except on the only connection there is.
+ * Runs the effect outside of any transaction, except on the only connection there is, when that is taken.
  *
  * @internal
  */
 export const detached = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  session.only === undefined ? stripped(effect) : attached(session, effect)
-
-/** @internal */
-export const stripped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.mapInputContext(effect, (context: Context.Context<R>) =>
-    Context.omit(SqlClient.TransactionConnection)(
-      context as Context.Context<R | SqlClient.TransactionConnection>
-    ) as Context.Context<R>)
+  Effect.flatMap(
+    Ambient_.ambient,
+    (ambient) => ambient._tag === "None" || holdsOnly(session, ambient) ? effect : stripped(effect)
+  )
 
 /**
- * The connection of the transaction that is open in this fiber.
+ * Runs the effect outside of any transaction. Where there is only one connection, nothing may begin in the effect while
+ * the transaction around it holds that.
  *
  * @internal
  */
-export const ambient: Effect.Effect<Connection | undefined> = Effect.contextWith(
-  (context: Context.Context<never>) =>
-    Context.getOrElse(
-      context as Context.Context<SqlClient.TransactionConnection>,
-      SqlClient.TransactionConnection,
-      () => undefined
-    )?.[0]
-)
+export const suspended = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  session.only === undefined ? stripped(effect) : Effect.flatMap(
+    Ambient_.ambient,
+    (ambient) =>
+      ambient._tag === "Ours" && isOwn(session, ambient)
+        ? Effect.locally(stripped(effect), Enclosing, ambient.transaction)
+        : stripped(effect)
+  )
 
 /**
- * Whether a transaction on the connection is one of this client that is still open. On PostgreSQL those that
- * `SqlClient.withTransaction` opened cannot be told from foreign ones.
+ * Whether the open transaction is one of this client. Ambient connections that nobody knows are not.
  *
  * @internal
  */
-export const isOwn = (session: Session, connection: Connection): boolean =>
-  session.open.has(connection) || connection === session.only
+export const isOwn = (session: Session, ambient: Ambient): boolean => {
+  switch (ambient._tag) {
+    case "None":
+      return false
+    case "Ours":
+      return ambient.transaction.identity === session.identity
+    case "Theirs":
+      return ambient.connection === session.only ||
+        (session.kind !== null && Object.getPrototypeOf(ambient.connection) === session.kind)
+  }
+}
+
+/**
+ * Whether the open transaction holds the only connection there is.
+ *
+ * @internal
+ */
+export const holdsOnly = (session: Session, ambient: Ambient): boolean =>
+  session.only !== undefined && isOwn(session, ambient) &&
+  (ambient._tag !== "Ours" || Open.isBegun(ambient.transaction))
 
 /**
  * The session of a client, if one was made.
  *
  * @internal
  */
-export const known = (client: SqlClient.SqlClient): Session | undefined => sessions.get(client)
+export const known = (client: SqlClient.SqlClient): Session | undefined => sessions.get(identityOf(client))
 
+/**
+ * A connection of one's own, until the scope closes.
+ *
+ * Waiting for a pooled connection can only be given up by leaving the wait behind: the pool would lose the connection
+ * it hands to an interrupted fiber, whereas a closed scope gives it back at once.
+ *
+ * @internal
+ */
+export const acquire = (
+  session: Session,
+  scope: Scope.Scope,
+  restore: Restore
+): Effect.Effect<Connection, SqlError> => {
+  const reserve = stripped(Scope.extend(session.sql.reserve, scope))
+  return session.only === undefined
+    ? Effect.flatMap(Effect.forkDaemon(reserve), (fiber) => restore(Fiber.join(fiber)))
+    : Effect.map(restore(reserve), forgiving)
+}
+
+/** @internal */
+export const oneConnection = (advice: string): TransactionError =>
+  new TransactionError({
+    phase: "begin",
+    reason: "fatal",
+    cause: new Error(`SQLite has one connection, and a transaction is open on it: ${advice}`)
+  })
+
+// -------------------------------------------------------------------------------------
 // internal
+// -------------------------------------------------------------------------------------
 
-const sessions = globalValue(
-  "effect-batch/sql/sessions",
-  () => new WeakMap<SqlClient.SqlClient, Session>()
+const sessions = globalValue("effect-batch/sql/sessions", () => new WeakMap<Identity, Session>())
+
+/** The transaction of the same client around one that is apart from it. */
+const Enclosing: FiberRef.FiberRef<OpenTransaction | undefined> = globalValue(
+  "effect-batch/sql/Enclosing",
+  () => FiberRef.unsafeMake<OpenTransaction | undefined>(undefined)
 )
 
 const connect = (client: SqlClient.SqlClient): Effect.Effect<Session, JobRepositoryError> => {
@@ -161,20 +252,47 @@ const connect = (client: SqlClient.SqlClient): Effect.Effect<Session, JobReposit
       })
     )
   }
-  const only = dialect.name === "sqlite"
-    ? Failure.refail("connect")(stripped(Effect.scoped(sql.reserve)))
-    : Effect.succeed(undefined)
-  return Effect.map(
-    only,
-    (only) => ({ sql, dialect, only, open: new WeakSet<Connection>(), patience: 5000, prepares: true })
-  )
+  const identity = identityOf(client)
+  // Asking it for a connection costs PostgreSQL's client nothing: a statement finds itself one of the pool.
+  const connection = Failure.refail("connect")(Effect.scoped(stripped(identity)))
+  return Effect.map(connection, (connection) => ({
+    sql,
+    identity,
+    dialect,
+    only: dialect.name === "sqlite" ? connection : undefined,
+    kind: kindOf(connection),
+    patience: 5000,
+    prepares: true
+  }))
 }
 
-const provideConnection = <A, E, R>(effect: Effect.Effect<A, E, R>, connection: Connection) =>
-  Effect.provideService(effect, SqlClient.TransactionConnection, [connection, 0])
+// The client of PostgreSQL has a class of its own for its connections.
+const kindOf = (connection: Connection): object | null => {
+  const kind: object | null = Object.getPrototypeOf(connection)
+  return kind === Object.prototype ? null : kind
+}
 
-/** @internal */
-export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+const ended = <A, E, R>(
+  transaction: OpenTransaction,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | TransactionError, R> =>
+  Effect.flatMap(Effect.exit(effect), (exit) => Open.end(transaction, exit))
+
+const begins = (session: Session, begin: Begin): OpenTransaction["begin"] => (restore, isOwn) =>
+  Effect.flatMap(
+    Effect.zip(Scope.make(), FiberRef.get(Enclosing)),
+    ([scope, enclosing]) =>
+      enclosing !== undefined && Open.isBegun(enclosing)
+        ? Effect.fail(oneConnection("end it first, or leave out the propagation"))
+        : Effect.onExit(
+          Effect.map(start(session, begin(isOwn), scope, restore), (connection): Begun => ({
+            _tag: "Begun",
+            connection,
+            release: Scope.close(scope, Exit.void)
+          })),
+          (exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
+        )
+  )
 
 const start = (
   session: Session,
@@ -185,16 +303,13 @@ const start = (
   Effect.mapError(
     Effect.flatMap(acquire(session, scope, restore), (connection) =>
       Effect.onError(
-        Effect.map(
+        Effect.as(
           session.only === undefined
             ? connection.executeRaw(begin, [])
             : restore(beginPatiently(session, connection, begin, performance.now())),
-          () => {
-            session.open.add(connection)
-            return connection
-          }
+          connection
         ),
-        () => rollback(connection)
+        () => Open.rollback(connection)
       )),
     (error) => Failure.transactionError("begin", error)
   )
@@ -221,66 +336,3 @@ const beginPatiently = (
 // SQLite obeys this when the statement is prepared, so it must not come from a cache.
 const busyTimeout = (connection: Connection, millis: number): Effect.Effect<unknown, SqlError> =>
   Effect.suspend(() => connection.executeUnprepared(`PRAGMA busy_timeout = ${millis}`, [], undefined))
-
-/**
- * A connection of one's own, until the scope closes.
- *
- * Waiting for a pooled connection can only be given up by leaving the wait behind: the pool would lose the connection
- * it hands to an interrupted fiber, whereas a closed scope gives it back at once.
- *
- * @internal
- */
-export const acquire = (
-  session: Session,
-  scope: Scope.Scope,
-  restore: Restore
-): Effect.Effect<Connection, SqlError> => {
-  const reserve = stripped(Scope.extend(session.sql.reserve, scope))
-  return session.only === undefined
-    ? Effect.flatMap(Effect.forkDaemon(reserve), (fiber) => restore(Fiber.join(fiber)))
-    // An object per transaction, so that one that has ended is not taken for the one that is open.
-    : Effect.map(restore(reserve), (connection): Connection => Object.create(connection))
-}
-
-const finish = <A, E, R>(
-  session: Session,
-  connection: Connection,
-  effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | TransactionError, R> =>
-  Effect.flatMap(Effect.exit(effect), (exit) => {
-    session.open.delete(connection)
-    return Exit.isSuccess(exit)
-      ? Effect.zipRight(Effect.onError(commit(connection), () => rollback(connection)), exit)
-      : Effect.zipRight(rollback(connection), exit)
-  })
-
-// PostgreSQL answers COMMIT with ROLLBACK, and no error, when a statement has failed and the failure was swallowed.
-const commit = (connection: Connection): Effect.Effect<void, TransactionError> =>
-  Effect.flatMap(
-    Effect.mapError(connection.executeRaw("COMMIT", []), (error) => Failure.transactionError("commit", error)),
-    (result) => isRollback(result) ? Effect.fail(swallowed()) : Effect.void
-  )
-
-const isRollback = (result: unknown): boolean =>
-  typeof result === "object" && result !== null && (result as { readonly command?: unknown }).command === "ROLLBACK"
-
-const swallowed = () =>
-  new TransactionError({
-    phase: "commit",
-    reason: "fatal",
-    cause: new Error(
-      "The database rolled the transaction back: a statement in it had failed, and the failure was caught inside of " +
-        "the transaction. Let the failure through, or run that statement in a transaction of its own"
-    )
-  })
-
-/**
- * Never fails: the failure that led here says more than that of the rollback. A cancel request that arrives late may hit
- * the first one, and a connection must not go back to the pool inside a transaction.
- *
- * @internal
- */
-export const rollback = (connection: Connection): Effect.Effect<void> => {
-  const attempt = connection.executeRaw("ROLLBACK", [])
-  return Effect.ignore(Effect.catchAll(attempt, () => attempt))
-}

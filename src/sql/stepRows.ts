@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type { Encoded, SkippedItemRow, StepExecutionRow } from "../ports/JobRepository.js"
 import type { Counts } from "../vocabulary/Counts.js"
 import type { Env } from "./env.js"
-import { read, write } from "./env.js"
+import { conclude, read, write } from "./env.js"
 import { repositoryError } from "./failure.js"
 import type * as PgSealed from "./pgSealed.js"
 import type { Raw } from "./rows.js"
@@ -62,7 +62,7 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
         returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`,
       ([saved]) => saved === undefined ? Effect.void : renewal(env, row, epoch)
     )
-  return write(
+  return conclude(
     env,
     "updateStepExecution",
     Effect.map(statement, ([saved]) => saved === undefined ? Option.none() : Option.some(saved.status as string))

@@ -347,7 +347,9 @@ describe("SqlJobRepository: postgres", () => {
           failed.map((error) => error._tag === "JobRepositoryError" ? [error.reason, error.operation] : error._tag),
           [["transient", "launch"], ["transient", "deleteJobExecutions"]]
         )
-        const begun = yield* Effect.flip(transact(Effect.void))
+        const sql = yield* SqlClient
+        const begun = yield* Effect.flip(transact(sql`select 1`))
+        assert.instanceOf(begun, TransactionError)
         assert.deepStrictEqual([begun.phase, begun.reason], ["begin", "transient"])
       }).pipe(Effect.provide(withRepository(Postgres.layerUrl(server.info.url))))
     }), 60_000)

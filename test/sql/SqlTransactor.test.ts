@@ -177,7 +177,10 @@ describe("SqlTransactor: postgres", () => {
         const entered = yield* Deferred.make<void>()
         const leave = yield* Deferred.make<void>()
         const holder = yield* Effect.fork(
-          transact(Effect.zipRight(Deferred.succeed(entered, undefined), Deferred.await(leave)))
+          transact(sql`select 1`.pipe(
+            Effect.zipRight(Deferred.succeed(entered, undefined)),
+            Effect.zipRight(Deferred.await(leave))
+          ))
         )
         yield* Deferred.await(entered)
         const waiting = yield* Effect.fork(transact(sql`insert into entry values (1, 0)`))
@@ -197,7 +200,8 @@ describe("SqlTransactor: sqlite", () => {
       const sql = yield* table
       const { transact } = yield* Transactor
       for (const propagation of ["requiresNew", "notSupported"] as const) {
-        const error = yield* fails(transact(transact(sql`insert into entry values (1, 0)`, { propagation })), "begin")
+        const inner = transact(sql`insert into entry values (1, 0)`, { propagation })
+        const error = yield* fails(transact(Effect.zipRight(sql`select 1`, inner)), "begin")
         assert.include(String(error.cause), "SQLite has one connection")
       }
       const error = yield* fails(sql.withTransaction(transact(sql`insert into entry values (1, 0)`)), "begin")
@@ -215,14 +219,20 @@ describe("SqlTransactor: sqlite", () => {
       yield* Effect.provide(table, one)
       const entered = yield* Deferred.make<void>()
       const leave = yield* Deferred.make<void>()
-      const insert = (id: number, before: Effect.Effect<unknown>) =>
+      const insert = (id: number, before: Effect.Effect<unknown, unknown, SqlClient>) =>
         Effect.gen(function*() {
           const sql = yield* SqlClient
           const { transact } = yield* Transactor
           yield* transact(Effect.zipRight(before, sql`insert into entry values (${id}, 0)`))
         })
       const holder = yield* Effect.fork(Effect.provide(
-        insert(1, Effect.zipRight(Deferred.succeed(entered, undefined), Deferred.await(leave))),
+        insert(
+          1,
+          Effect.flatMap(SqlClient, (sql) => sql`select 1`).pipe(
+            Effect.zipRight(Deferred.succeed(entered, undefined)),
+            Effect.zipRight(Deferred.await(leave))
+          )
+        ),
         one
       ))
       yield* Deferred.await(entered)

@@ -1,0 +1,162 @@
+/**
+ * Whose statement is running: what tells the statements of one client from those of another, even when they stand in the
+ * transaction of the other one.
+ *
+ * Every statement of `@effect/sql` asks its own client for a connection, and that request is the same object for all
+ * statements of a client, with name transforms and without. The statement transformer of the fiber, a public hook, sees each
+ * statement before that, and so it can note for the connection who is asking. Where somebody has put a transformer of
+ * their own in that place, the `SqlClient` of the fiber counts instead.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Statement from "@effect/sql/Statement"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { globalValue } from "effect/GlobalValue"
+import * as Option from "effect/Option"
+
+/**
+ * How a client gives its statements a connection; always the same object for the same client.
+ *
+ * @internal
+ */
+export type Identity = Connection.Acquirer
+
+/** @internal */
+export const identityOf = (client: SqlClient.SqlClient): Identity => {
+  const known = identities.get(client)
+  if (known !== undefined) {
+    return known
+  }
+  const { acquirer } = client.unsafe("") as { readonly acquirer?: unknown }
+  const identity = Effect.isEffect(acquirer) ? acquirer as Identity : client.reserve
+  identities.set(client, identity)
+  return identity
+}
+
+/**
+ * The client of a statement, if it is that of the fiber or one that this library has met before.
+ *
+ * @internal
+ */
+export const clientOf = (
+  identity: Identity,
+  fiber: Fiber.RuntimeFiber<any, any>
+): SqlClient.SqlClient | undefined => {
+  const client = contextual(fiber)
+  return client !== undefined && identityOf(client) === identity ? client : met.get(identity)
+}
+
+/**
+ * Remembers a client, so that its transactions can be told apart wherever it is used.
+ *
+ * @internal
+ */
+export const meet = (client: SqlClient.SqlClient): void => {
+  met.set(identityOf(client), client)
+}
+
+/**
+ * Lets the statements of the effect be known by their clients.
+ *
+ * @internal
+ */
+export const noting = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const current = fiber.getFiberRef(Statement.currentTransformer)
+    return isNoting(current)
+      ? effect
+      : Effect.locally(effect, Statement.currentTransformer, Option.some(noter(Option.getOrUndefined(current))))
+  })
+
+/**
+ * The client of the statement that the fiber is running, if that can be known. What is asked twice is known once.
+ *
+ * @internal
+ */
+export const ownerOf = (fiber: Fiber.RuntimeFiber<any, any>): Identity | undefined => {
+  const asking = askers.get(fiber)
+  askers.delete(fiber)
+  if (asking !== undefined && isNoting(fiber.getFiberRef(Statement.currentTransformer))) {
+    return asking
+  }
+  const client = contextual(fiber)
+  return client === undefined ? undefined : identityOf(client)
+}
+
+/**
+ * Whether the fiber is running a statement, and not something that a client does by itself.
+ *
+ * @internal
+ */
+export const isStatement = (fiber: Fiber.RuntimeFiber<any, any>): boolean => askers.has(fiber)
+
+/**
+ * Runs an effect as if no transaction were open.
+ *
+ * @internal
+ */
+export const stripped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.mapInputContext(
+    effect,
+    // The context holds the transaction without saying so in its type.
+    (context: Context.Context<R>) =>
+      Context.omit(SqlClient.TransactionConnection)(
+        context as Context.Context<SqlClient.TransactionConnection | R>
+      ) as Context.Context<R>
+  )
+
+/**
+ * Runs something on a connection of a client, outside of any transaction.
+ *
+ * @internal
+ */
+export const elsewhere = <A>(
+  identity: Identity,
+  use: (connection: Connection) => Effect.Effect<A, SqlError>
+): Effect.Effect<A, SqlError> => Effect.scoped(Effect.flatMap(stripped(identity), use))
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const identities = globalValue("effect-batch/sql/identities", () => new WeakMap<SqlClient.SqlClient, Identity>())
+
+const met = globalValue("effect-batch/sql/met", () => new WeakMap<Identity, SqlClient.SqlClient>())
+
+const askers = globalValue("effect-batch/sql/askers", () => new WeakMap<object, Identity>())
+
+const contextual = (fiber: Fiber.RuntimeFiber<any, any>): SqlClient.SqlClient | undefined =>
+  Context.getOrElse(fiber.currentContext as Context.Context<SqlClient.SqlClient>, SqlClient.SqlClient, () => undefined)
+
+type Transformer = Statement.Statement.Transformer
+
+const noters = globalValue("effect-batch/sql/noters", () => new WeakSet<Transformer>())
+
+const isNoting = (transformer: Option.Option<Transformer>): boolean =>
+  Option.isSome(transformer) && noters.has(transformer.value)
+
+const noter = (inner: Transformer | undefined): Transformer => {
+  if (inner === undefined) {
+    return plain
+  }
+  return register((statement, sql, refs, span) => Effect.zipRight(note(statement), inner(statement, sql, refs, span)))
+}
+
+const register = (transformer: Transformer): Transformer => {
+  noters.add(transformer)
+  return transformer
+}
+
+const note = <A extends object>(statement: A): Effect.Effect<A> =>
+  Effect.withFiberRuntime((fiber) => {
+    const { acquirer } = statement as { readonly acquirer?: unknown }
+    if (Effect.isEffect(acquirer)) {
+      askers.set(fiber, acquirer as Identity)
+    }
+    return Effect.succeed(statement)
+  })
+
+const plain = register((statement) => note(statement))

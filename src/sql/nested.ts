@@ -1,0 +1,238 @@
+/**
+ * A transaction that somebody opens with `SqlClient.withTransaction` while one of ours is open.
+ *
+ * `@effect/sql` would make a savepoint of it in whatever transaction is open, even in one of another database, and would
+ * give two that are open side by side the same savepoint. Here it is told of every begin and every end; whose it is shows
+ * with its first statement: one of the same client is a savepoint, and has to wait until the one before it has ended;
+ * one of another client is a transaction of that client, on a connection of its own.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { Identity } from "./client.js"
+import { clientOf, isStatement, ownerOf, stripped } from "./client.js"
+import type { OpenTransaction } from "./openTransaction.js"
+import * as Open from "./openTransaction.js"
+import * as Savepoints from "./savepoints.js"
+import { classify } from "./sqlState.js"
+
+/**
+ * What stands in the place of the connection.
+ *
+ * @internal
+ */
+export class Nested implements Connection {
+  readonly execute: Connection["execute"]
+  readonly executeRaw: Connection["executeRaw"]
+  readonly executeValues: Connection["executeValues"]
+  readonly executeStream: Connection["executeStream"]
+  private readonly unprepared: Connection["executeUnprepared"]
+  private readonly parts = new Map<Identity, Part>()
+  private readonly turn = Effect.unsafeMakeSemaphore(1)
+  private readonly savepoints = Savepoints.make()
+  private begin: string | undefined
+  private broken: SqlError | undefined
+
+  constructor(readonly outer: OpenTransaction) {
+    const run = Open.statements(
+      (f) => Effect.withFiberRuntime((fiber) => this.statement(ownerOf(fiber) ?? outer.identity, fiber, f)),
+      () => this.parts.get(outer.identity)?.connection
+    )
+    this.execute = run.execute
+    this.executeRaw = run.executeRaw
+    this.executeValues = run.executeValues
+    this.executeStream = run.executeStream
+    this.unprepared = run.executeUnprepared
+  }
+
+  /** A connection for statements of this client. */
+  as(identity: Identity): Connection {
+    return Open.statements(
+      (f) => Effect.withFiberRuntime((fiber) => this.statement(identity, fiber, f)),
+      () => this.parts.get(identity)?.connection
+    )
+  }
+
+  /** The client begins, commits, rolls back and makes savepoints by this, as well as running some statements. */
+  executeUnprepared(...call: Parameters<Connection["executeUnprepared"]>) {
+    return Effect.withFiberRuntime<ReadonlyArray<any>, SqlError>((fiber) => {
+      const [sql] = call
+      if (isStatement(fiber)) {
+        return this.unprepared(...call)
+      }
+      const place = this.placeOf(fiber)
+      return place === undefined
+        ? Effect.as(this.control(sql), [])
+        : SAVEPOINT.test(sql)
+        ? Effect.as(this.level(sql, place, fiber), [])
+        : this.unprepared(...call)
+    })
+  }
+
+  /** Where in this transaction the fiber is: with the client, outside of it, or at some depth inside. */
+  private placeOf(fiber: Fiber.RuntimeFiber<any, any>): Place | undefined {
+    const place: unknown = Context.getOrElse(
+      fiber.currentContext as Context.Context<SqlClient.TransactionConnection>,
+      SqlClient.TransactionConnection,
+      () => undefined
+    )
+    return Array.isArray(place) && place[0] === this ? place as unknown as Place : undefined
+  }
+
+  // Everything but the begin comes after the body, when nothing else can.
+  private control(sql: string): Effect.Effect<void, SqlError> {
+    if (this.begin === undefined) {
+      this.begin = sql
+      return Effect.void
+    }
+    const undo = Effect.forEach(this.parts.values(), (part) => part.rollback, { discard: true })
+    if (isRollback(sql)) {
+      return undo
+    }
+    const { broken } = this
+    if (broken !== undefined) {
+      return Effect.zipRight(undo, Effect.fail(broken))
+    }
+    return Effect.forEach(
+      this.parts,
+      ([identity, part]) => {
+        this.parts.delete(identity)
+        return part.commit
+      },
+      { discard: true }
+    ).pipe(Effect.onError(() => undo))
+  }
+
+  private level(sql: string, place: Place, fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void, SqlError> {
+    return this.turn.withPermits(1)(Effect.suspend(() => {
+      const actor = { place, depth: place[1], fiber }
+      const isAllowed = isRollback(sql)
+        ? Savepoints.leave(this.savepoints, actor)
+        : Savepoints.enter(this.savepoints, actor)
+      return isAllowed
+        ? Effect.forEach(
+          this.parts.values(),
+          ({ connection }) => connection.executeUnprepared(sql, [], undefined),
+          { discard: true }
+        )
+        : this.refuse()
+    }))
+  }
+
+  private statement<A>(
+    owner: Identity,
+    fiber: Fiber.RuntimeFiber<any, any>,
+    f: (connection: Connection) => Effect.Effect<A, SqlError>
+  ): Effect.Effect<A, SqlError> {
+    return this.turn.withPermits(1)(Effect.suspend(() => {
+      const place = this.placeOf(fiber)
+      if (place !== undefined && !Savepoints.act(this.savepoints, { place, depth: place[1], fiber })) {
+        return this.refuse()
+      }
+      return this.broken !== undefined
+        ? Effect.fail(this.broken)
+        : Effect.flatMap(this.part(owner, fiber), ({ connection }) => Open.counted(this.outer, f(connection)))
+    }))
+  }
+
+  private refuse(): Effect.Effect<never, SqlError> {
+    this.broken = Open.sideBySide("two were opened side by side")
+    return Effect.fail(this.broken)
+  }
+
+  private part(owner: Identity, fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<Part, SqlError> {
+    const known = this.parts.get(owner)
+    if (known !== undefined) {
+      return Effect.succeed(known)
+    }
+    const opened = owner === this.outer.identity && !Open.isOver(this.outer)
+      ? savepoint(this.outer, this)
+      : this.outer.around?.(owner) !== undefined
+      ? () => Effect.fail(Open.refusal(`one of its client is open around the one that is open: ${NAME_IT}`))
+      : transaction(clientOf(owner, fiber), this.begin ?? "BEGIN")
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(opened(restore), (part) => {
+        this.parts.set(owner, part)
+        return Effect.as(
+          Effect.forEach(
+            this.savepoints.levels,
+            (_, index) => part.connection.executeUnprepared(`SAVEPOINT effect_sql_${index + 1}`, [], undefined),
+            { discard: true }
+          ),
+          part
+        )
+      })
+    )
+  }
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** What takes part in it. */
+interface Part {
+  readonly connection: Connection
+  readonly commit: Effect.Effect<void, SqlError>
+  readonly rollback: Effect.Effect<void>
+}
+
+type Place = readonly [connection: Connection, depth: number]
+
+const SAVEPOINT = /\beffect_sql_\d+$/
+
+const isRollback = (sql: string): boolean => /^rollback/i.test(sql)
+
+const NAME_IT = "run it with SqlTransactor.withClient(client)"
+
+const savepoint = (outer: OpenTransaction, self: object) => (restore: Open.Restore): Effect.Effect<Part, SqlError> => {
+  const name = `effect_batch_${++outer.savepoints}`
+  const back = Open.returnTurn(outer)
+  return Effect.zipRight(
+    Open.takeTurn(outer, self, restore),
+    Effect.onError(
+      Effect.flatMap(Effect.mapError(Open.begun(outer), Open.asSqlError), (connection) => {
+        const say = (sql: string) => connection.executeUnprepared(sql, [], undefined)
+        const undo = Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))
+        return Effect.as(say(`SAVEPOINT ${name}`), {
+          connection,
+          commit: Effect.ensuring(released(say(`RELEASE SAVEPOINT ${name}`)), back),
+          rollback: Effect.ensuring(Effect.ignore(undo), back)
+        })
+      }),
+      () => back
+    )
+  )
+}
+
+// A statement that failed, and whose failure was caught, has spoiled the transaction of PostgreSQL: its end will say so.
+const released = (release: Effect.Effect<unknown, SqlError>): Effect.Effect<void, SqlError> =>
+  Effect.asVoid(Effect.catchIf(release, (error) => classify(error).sqlState === "25P02", () => Effect.void))
+
+const transaction =
+  (client: SqlClient.SqlClient | undefined, begin: string) => (restore: Open.Restore): Effect.Effect<Part, SqlError> =>
+    client === undefined ?
+      Effect.fail(
+        Open.refusal(
+          `it belongs to another client than the one that is open, and @effect/sql does not say to which: ${NAME_IT}`
+        )
+      ) :
+      Effect.flatMap(Scope.make(), (scope) => {
+        const back = Scope.close(scope, Exit.void)
+        return Effect.onError(
+          Effect.flatMap(restore(stripped(Scope.extend(client.reserve, scope))), (connection) => {
+            const say = (sql: string) => connection.executeUnprepared(sql, [], undefined)
+            return Effect.as(say(begin), {
+              connection,
+              commit: Effect.ensuring(Effect.asVoid(say("COMMIT")), back),
+              rollback: Effect.ensuring(Effect.ignore(say("ROLLBACK")), back)
+            })
+          }),
+          () => back
+        )
+      })

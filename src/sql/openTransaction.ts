@@ -1,0 +1,336 @@
+/**
+ * A transaction of one client, from the moment it is promised to its end. It begins with its first statement: until then
+ * it holds no connection, and if there is none, nothing is sent at all.
+ *
+ * What is forked in it and outlives it runs outside of it from then on, not on the connection of somebody else.
+ */
+import type { Connection } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import { globalValue } from "effect/GlobalValue"
+import * as Stream from "effect/Stream"
+import { TransactionError } from "../vocabulary/BatchError.js"
+import type { Identity } from "./client.js"
+import { elsewhere, ownerOf } from "./client.js"
+import * as Failure from "./failure.js"
+import * as Turn from "./turn.js"
+
+/** @internal */
+export interface Begun {
+  readonly _tag: "Begun"
+  readonly connection: Connection
+  /** Gives the connection back. */
+  readonly release: Effect.Effect<void>
+}
+
+type Stage = { readonly _tag: "Waiting" } | Begun | { readonly _tag: "Over" }
+
+/** @internal */
+export interface OpenTransaction {
+  /** Whose it is. */
+  readonly identity: Identity
+  /**
+   * Takes a connection and begins on it; cannot be interrupted but where `restore` says so. `isOwn` when the first
+   * statement is one of the engine's own.
+   */
+  readonly begin: (restore: Restore, isOwn: boolean) => Effect.Effect<Begun, TransactionError>
+  /** For one statement at a time, or for one nested transaction. */
+  readonly turn: Turn.Turn
+  /** A connection for statements of another client, if a transaction of that client is open around this one. */
+  around: ((identity: Identity) => Connection | undefined) | undefined
+  stage: Stage
+  /** Why it could not begin, the last time it was tried. */
+  refused: TransactionError | undefined
+  /** The nested transaction that has the turn. */
+  nested: object | undefined
+  savepoints: number
+  running: number
+  lastUse: number
+}
+
+/** @internal */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** @internal */
+export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenTransaction => ({
+  identity,
+  begin,
+  turn: Turn.make(),
+  around: undefined,
+  stage: WAITING,
+  refused: undefined,
+  nested: undefined,
+  savepoints: 0,
+  running: 0,
+  lastUse: 0
+})
+
+/** @internal */
+export const isBegun = (transaction: OpenTransaction): boolean => transaction.stage._tag === "Begun"
+
+/** @internal */
+export const isOver = (transaction: OpenTransaction): boolean => transaction.stage._tag === "Over"
+
+/**
+ * The connection, on which the transaction has begun by then. A begin that was refused has done nothing, so the next
+ * statement tries it again.
+ *
+ * @internal
+ */
+export const begun = (transaction: OpenTransaction): Effect.Effect<Connection, TransactionError> =>
+  Effect.suspend(() =>
+    transaction.stage._tag === "Begun" ? Effect.succeed(transaction.stage.connection) : begin(transaction)
+  )
+
+/**
+ * Uses the connection while no other statement and no nested transaction does.
+ *
+ * @internal
+ */
+export const use = <A>(
+  transaction: OpenTransaction,
+  f: (connection: Connection) => Effect.Effect<A, SqlError>
+): Effect.Effect<A, SqlError> =>
+  Turn.during(
+    transaction.turn,
+    () => stuck(transaction),
+    Effect.flatMap(Effect.mapError(Effect.suspend(() => begun(transaction)), asSqlError), (connection) =>
+      counted(transaction, f(connection)))
+  )
+
+/**
+ * Says that the transaction is at work, to those who wait for their turn.
+ *
+ * @internal
+ */
+export const counted = <A, E>(transaction: OpenTransaction, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    transaction.running++
+    return Effect.ensuring(
+      effect,
+      Effect.sync(() => {
+        transaction.running--
+        transaction.lastUse = performance.now()
+      })
+    )
+  })
+
+/**
+ * Takes the turn for a nested transaction, until `returnTurn`. Only the waiting can be interrupted.
+ *
+ * @internal
+ */
+export const takeTurn = (
+  transaction: OpenTransaction,
+  nested: object,
+  restore: Restore
+): Effect.Effect<void, SqlError> =>
+  Effect.map(restore(Turn.take(transaction.turn, () => stuck(transaction))), () => {
+    transaction.nested = nested
+    transaction.lastUse = performance.now()
+  })
+
+/** @internal */
+export const returnTurn = (transaction: OpenTransaction): Effect.Effect<void> =>
+  Effect.sync(() => {
+    transaction.nested = undefined
+    Turn.give(transaction.turn)
+  })
+
+/**
+ * The end of what ran in it: commits, or rolls back. The failure of the body is kept, unless it comes from a begin that
+ * was refused: then that is what went wrong.
+ *
+ * @internal
+ */
+export const end = <A, E>(
+  transaction: OpenTransaction,
+  exit: Exit.Exit<A, E>
+): Effect.Effect<A, E | TransactionError> =>
+  Effect.suspend(() => {
+    const { nested, refused, stage } = transaction
+    transaction.stage = OVER
+    if (stage._tag !== "Begun") {
+      return refused !== undefined && Exit.isFailure(exit) && !Cause.isInterrupted(exit.cause)
+        ? Effect.fail(refused)
+        : exit
+    }
+    const { connection, release } = stage
+    const ended = Exit.isFailure(exit)
+      ? Effect.zipRight(rollback(connection), exit)
+      : nested !== undefined
+      ? Effect.zipRight(rollback(connection), Effect.fail(leftOpen()))
+      : Effect.zipRight(Effect.onError(commit(connection), () => rollback(connection)), exit)
+    return Effect.ensuring(ended, release)
+  })
+
+/**
+ * A connection that runs everything in a transaction, as if it were its own.
+ *
+ * @internal
+ */
+export const statements = (
+  route: <A>(f: (connection: Connection) => Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>,
+  raw: () => Connection | undefined
+): Connection => ({
+  execute: (sql, params, transformRows) => route((connection) => connection.execute(sql, params, transformRows)),
+  executeRaw: (sql, params) => route((connection) => connection.executeRaw(sql, params)),
+  executeValues: (sql, params) => route((connection) => connection.executeValues(sql, params)),
+  executeUnprepared: (sql, params, transformRows) =>
+    route((connection) => connection.executeUnprepared(sql, params, transformRows)),
+  executeStream: (sql, params, transformRows) =>
+    Stream.unwrap(route((connection) => Effect.succeed(connection.executeStream(sql, params, transformRows)))),
+  // The driver's own connection, which those who know it look for under this name.
+  get pg() {
+    return (raw() as { readonly pg?: unknown } | undefined)?.pg
+  }
+} as Connection)
+
+/**
+ * Runs a statement where it belongs: in the transaction if it is of its client, and else on its own client.
+ *
+ * @internal
+ */
+export const route =
+  (transaction: OpenTransaction) =>
+  <A>(f: (connection: Connection) => Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+    Effect.withFiberRuntime((fiber) => {
+      const owner = ownerOf(fiber) ?? transaction.identity
+      return owner === transaction.identity && !isOver(transaction)
+        ? use(transaction, f)
+        : foreign(transaction, owner, f)
+    })
+
+/**
+ * Runs a statement of another client.
+ *
+ * @internal
+ */
+export const foreign = <A>(
+  transaction: OpenTransaction,
+  owner: Identity,
+  f: (connection: Connection) => Effect.Effect<A, SqlError>
+): Effect.Effect<A, SqlError> => {
+  const around = transaction.around?.(owner)
+  return around === undefined ? elsewhere(owner, f) : f(around)
+}
+
+/**
+ * Marks the statement with which the engine concludes a transaction of a step. Nothing of the step comes behind it, so if it
+ * is the first one too, then there is nothing else in the transaction.
+ *
+ * @internal
+ */
+export const concluding = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.locally(effect, OwnStatement, true)
+
+/** @internal */
+export const rawOf = (transaction: OpenTransaction): Connection | undefined =>
+  transaction.stage._tag === "Begun" ? transaction.stage.connection : undefined
+
+/**
+ * Never fails: the failure that led here says more than that of the rollback. A cancel request that arrives late may hit
+ * the first one, and a connection must not go back to the pool inside a transaction.
+ *
+ * @internal
+ */
+export const rollback = (connection: Connection): Effect.Effect<void> => {
+  const attempt = connection.executeRaw("ROLLBACK", [])
+  return Effect.ignore(Effect.catchAll(attempt, () => attempt))
+}
+
+/** @internal */
+export const asSqlError = (error: TransactionError): SqlError =>
+  new SqlError({ cause: error.cause, message: `The transaction of this statement failed in its ${error.phase}` })
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const OwnStatement: FiberRef.FiberRef<boolean> = globalValue(
+  "effect-batch/sql/OwnStatement",
+  () => FiberRef.unsafeMake(false)
+)
+
+const WAITING: Stage = { _tag: "Waiting" }
+const OVER: Stage = { _tag: "Over" }
+
+const begin = (transaction: OpenTransaction): Effect.Effect<Connection, TransactionError> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.matchEffect(Effect.flatMap(FiberRef.get(OwnStatement), (isOwn) => transaction.begin(restore, isOwn)), {
+      onFailure: (error) => {
+        transaction.refused = error
+        return Effect.fail(error)
+      },
+      onSuccess: (stage) => {
+        if (isOver(transaction)) {
+          return Effect.zipRight(
+            Effect.ensuring(rollback(stage.connection), stage.release),
+            Effect.fail(Failure.transactionError("begin", new Error("the transaction has ended meanwhile")))
+          )
+        }
+        transaction.refused = undefined
+        transaction.stage = stage
+        return Effect.succeed(stage.connection)
+      }
+    })
+  )
+
+/** A nested transaction that does nothing for so long waits for the one that waits for it. */
+const STUCK_MILLIS = 60_000
+
+const stuck = ({ lastUse, nested, running }: OpenTransaction): SqlError | undefined =>
+  nested === undefined || running > 0 || performance.now() - lastUse < STUCK_MILLIS
+    ? undefined
+    : sideBySide("one waited for another that was open and did nothing")
+
+/**
+ * A transaction of `@effect/sql` that must not be.
+ *
+ * @internal
+ */
+export const refusal = (why: string): SqlError =>
+  new SqlError({
+    message: `A transaction was refused: ${why}`,
+    cause: new TransactionError({ phase: "begin", reason: "fatal", cause: new Error(why) })
+  })
+
+/** @internal */
+export const sideBySide = (how: string): SqlError =>
+  refusal(
+    `nested transactions share one connection and must come one after the other, and here ${how}. Leave out ` +
+      "`concurrency`, or wait for each of them before the next one"
+  )
+
+const leftOpen = () =>
+  new TransactionError({
+    phase: "body",
+    reason: "fatal",
+    cause: new Error(
+      "A nested transaction was still open when the one around it came to its end: wait for what is forked inside of a " +
+        "transaction"
+    )
+  })
+
+// PostgreSQL answers COMMIT with ROLLBACK, and no error, when a statement has failed and the failure was swallowed.
+const commit = (connection: Connection): Effect.Effect<void, TransactionError> =>
+  Effect.flatMap(
+    Effect.mapError(connection.executeRaw("COMMIT", []), (error) => Failure.transactionError("commit", error)),
+    (result) => isRollback(result) ? Effect.fail(swallowed()) : Effect.void
+  )
+
+const isRollback = (result: unknown): boolean =>
+  typeof result === "object" && result !== null && (result as { readonly command?: unknown }).command === "ROLLBACK"
+
+const swallowed = () =>
+  new TransactionError({
+    phase: "commit",
+    reason: "fatal",
+    cause: new Error(
+      "The database rolled the transaction back: a statement in it had failed, and the failure was caught inside of " +
+        "the transaction. Let the failure through, or run that statement in a transaction of its own"
+    )
+  })
