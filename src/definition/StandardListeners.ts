@@ -14,11 +14,11 @@ import * as Transition from "../decisions/Transition.js"
 import * as JobScope from "../ports/JobScope.js"
 import * as StepScope from "../ports/StepScope.js"
 import type { UnreadableContextKey } from "../vocabulary/BatchError.js"
+import * as Counts from "../vocabulary/Counts.js"
 import * as ExecutionContext from "../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../vocabulary/ExitStatus.js"
 import { describeError } from "../vocabulary/failure.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
-import * as StepExecution from "../vocabulary/StepExecution.js"
 import type { StepListener } from "./Listener.js"
 
 /**
@@ -93,7 +93,7 @@ export const promoteToJob = <Strict extends boolean = false>(
  */
 export const completedWithSkips: StepListener = {
   afterStep: (step) =>
-    Effect.succeed(StepExecution.skipCount(step) > 0 ? ExitStatus.make("COMPLETED WITH SKIPS") : undefined)
+    Effect.succeed(Counts.skips(step.counts) > 0 ? ExitStatus.make("COMPLETED WITH SKIPS") : undefined)
 }
 
 /**
@@ -108,7 +108,7 @@ export const completedWithSkips: StepListener = {
 export const noWorkFound: StepListener = {
   afterStep: (step) =>
     Effect.succeed(
-      step.status === "COMPLETED" && StepExecution.readCount(step) === 0
+      step.status === "COMPLETED" && step.counts.read === 0
         ? ExitStatus.addDescription(ExitStatus.FAILED, "no work found: nothing was read")
         : undefined
     )

@@ -143,8 +143,11 @@ export const newStepExecution = (
   jobExecutionId: number,
   step: NewStepExecution,
   now: DateTime.Utc
-): StepExecution.StepExecution =>
-  StepExecution.start(StepExecution.make({ id: 0, jobExecutionId, createTime: now, ...step }), now)
+): StepExecution.StepExecution => ({
+  ...StepExecution.make({ id: 0, jobExecutionId, createTime: now, ...step }),
+  status: "STARTED",
+  startTime: Option.some(now)
+})
 
 export const toSkippedItem = (row: SkippedItemRow): Either.Either<SkippedItem, string> =>
   Either.gen(function*() {

@@ -143,7 +143,7 @@ export const empty: ExecutionContext = fromEntries({})
  * import { ExecutionContext } from "effect-batch"
  *
  * const lastDay = ExecutionContext.key("lastDay", Schema.Date)
- * const context = ExecutionContext.set(ExecutionContext.empty, lastDay, new Date(0))
+ * const context = ExecutionContext.unsafeSet(ExecutionContext.empty, lastDay, new Date(0))
  *
  * assert.strictEqual(ExecutionContext.toJson(context), `{"lastDay":"1970-01-01T00:00:00.000Z"}`)
  * assert.deepStrictEqual(ExecutionContext.get(context, lastDay), Either.right(Option.some(new Date(0))))
@@ -184,32 +184,29 @@ export const get: {
 )
 
 /**
- * Writes an entry (CTX-2). Returns the very same context when the entry already
- * has that value.
- *
- * A value that the key's schema rejects, or that JSON cannot hold (`NaN`), is a
- * mistake in the program and is thrown as `UnreadableContextKey`; `setEither`
- * returns it.
+ * Writes an entry, and throws `UnreadableContextKey` for a value that the key's schema rejects or that JSON cannot hold
+ * (`NaN`). For values that are known to fit, as in a test.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const set: {
+export const unsafeSet: {
   <A>(key: Key<A>, value: A): (self: ExecutionContext) => ExecutionContext
   <A>(self: ExecutionContext, key: Key<A>, value: A): ExecutionContext
 } = dual(
   3,
   <A>(self: ExecutionContext, key: Key<A>, value: A): ExecutionContext =>
-    Either.getOrThrowWith(setEither(self, key, value), (error) => error)
+    Either.getOrThrowWith(set(self, key, value), (error) => error)
 )
 
 /**
- * Writes an entry (CTX-2), or says why its value cannot be stored.
+ * Writes an entry (CTX-2). Returns the very same context when the entry already has that value, and a `Left` for a value
+ * that the key's schema rejects or that JSON cannot hold (`NaN`).
  *
  * @since 0.1.0
  * @category combinators
  */
-export const setEither: {
+export const set: {
   <A>(key: Key<A>, value: A): (self: ExecutionContext) => Either.Either<ExecutionContext, UnreadableContextKey>
   <A>(self: ExecutionContext, key: Key<A>, value: A): Either.Either<ExecutionContext, UnreadableContextKey>
 } = dual(
@@ -248,21 +245,6 @@ export const has: {
   <A>(key: Key<A>): (self: ExecutionContext) => boolean
   <A>(self: ExecutionContext, key: Key<A>): boolean
 } = dual(2, <A>(self: ExecutionContext, key: Key<A>): boolean => Object.hasOwn(self.entries, key.name))
-
-/**
- * The entries of both; where both have one, that of `that`.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const merge: {
-  (that: ExecutionContext): (self: ExecutionContext) => ExecutionContext
-  (self: ExecutionContext, that: ExecutionContext): ExecutionContext
-} = dual(
-  2,
-  (self: ExecutionContext, that: ExecutionContext): ExecutionContext =>
-    fromEntries({ ...self.entries, ...that.entries })
-)
 
 /**
  * What two changes make of the same context: those of `mine` on top of `theirs`.

@@ -2,13 +2,12 @@
  * One attempt to run a job instance: what was asked, how far it got, and who
  * works on it.
  *
- * A plain record with pure updates; saving it is the repository's business.
+ * A plain record: the engine writes it, everybody else reads it.
  *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
-import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Order_ from "effect/Order"
 import * as Schema from "effect/Schema"
@@ -120,109 +119,12 @@ export const make = (options: {
 })
 
 /**
- * The execution from the moment its work begins. A stop that was asked for
- * before that is kept.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const start: {
-  (at: DateTime.Utc): (self: JobExecution) => JobExecution
-  (self: JobExecution, at: DateTime.Utc): JobExecution
-} = dual(2, (self: JobExecution, at: DateTime.Utc): JobExecution => ({
-  ...self,
-  status: self.status === "STARTING" ? "STARTED" : self.status,
-  startTime: Option.some(at),
-  lastUpdated: at
-}))
-
-/**
- * The execution from the moment its work is over. Says nothing about how it
- * ended.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const end: {
-  (at: DateTime.Utc): (self: JobExecution) => JobExecution
-  (self: JobExecution, at: DateTime.Utc): JobExecution
-} = dual(2, (self: JobExecution, at: DateTime.Utc): JobExecution => ({
-  ...self,
-  endTime: Option.some(at),
-  lastUpdated: at
-}))
-
-/**
- * Overwrites the status (ENUM-7).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const setStatus: {
-  (status: BatchStatus.BatchStatus): (self: JobExecution) => JobExecution
-  (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution
-} = dual(2, (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution => ({ ...self, status }))
-
-/**
- * Moves the status on by `BatchStatus.upgradeTo` (ENUM-7).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const upgradeStatus: {
-  (status: BatchStatus.BatchStatus): (self: JobExecution) => JobExecution
-  (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution
-} = dual(
-  2,
-  (self: JobExecution, status: BatchStatus.BatchStatus): JobExecution =>
-    setStatus(self, BatchStatus.upgradeTo(self.status, status))
-)
-
-/**
- * Overwrites the exit status.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const setExitStatus: {
-  (exitStatus: ExitStatus.ExitStatus): (self: JobExecution) => JobExecution
-  (self: JobExecution, exitStatus: ExitStatus.ExitStatus): JobExecution
-} = dual(2, (self: JobExecution, exitStatus: ExitStatus.ExitStatus): JobExecution => ({ ...self, exitStatus }))
-
-/**
- * Overwrites the execution context.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const setContext: {
-  (context: ExecutionContext.ExecutionContext): (self: JobExecution) => JobExecution
-  (self: JobExecution, context: ExecutionContext.ExecutionContext): JobExecution
-} = dual(2, (self: JobExecution, context: ExecutionContext.ExecutionContext): JobExecution => ({ ...self, context }))
-
-/**
  * Whether the execution is in progress (EXEC-4).
  *
  * @since 0.1.0
  * @category predicates
  */
 export const isRunning = (self: JobExecution): boolean => BatchStatus.isRunning(self.status)
-
-/**
- * Whether a stop has been asked for and not been reached yet (EXEC-4).
- *
- * @since 0.1.0
- * @category predicates
- */
-export const isStopping = (self: JobExecution): boolean => self.status === "STOPPING"
-
-/**
- * Whether the execution stopped on request (EXEC-4).
- *
- * @since 0.1.0
- * @category predicates
- */
-export const isStopped = (self: JobExecution): boolean => self.status === "STOPPED"
 
 /**
  * The time from start to end, if both are known.

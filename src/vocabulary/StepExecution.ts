@@ -2,13 +2,13 @@
  * One attempt to run a step within a job execution: how far it got, what it
  * counted, and the checkpoint from which a restart goes on.
  *
- * A plain record with pure updates; saving it is the repository's business.
+ * A plain record: the engine writes it, everybody else reads it. `counts` holds what was counted; `Counts.skips` adds
+ * the skips of all phases up.
  *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
-import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Order_ from "effect/Order"
 import * as Schema from "effect/Schema"
@@ -121,201 +121,6 @@ export const make = (options: {
 })
 
 /**
- * The execution from the moment its work begins.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const start: {
-  (at: DateTime.Utc): (self: StepExecution) => StepExecution
-  (self: StepExecution, at: DateTime.Utc): StepExecution
-} = dual(2, (self: StepExecution, at: DateTime.Utc): StepExecution => ({
-  ...self,
-  status: self.status === "STARTING" ? "STARTED" : self.status,
-  startTime: Option.some(at),
-  lastUpdated: at
-}))
-
-/**
- * The execution from the moment its work is over. Says nothing about how it
- * ended.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const end: {
-  (at: DateTime.Utc): (self: StepExecution) => StepExecution
-  (self: StepExecution, at: DateTime.Utc): StepExecution
-} = dual(2, (self: StepExecution, at: DateTime.Utc): StepExecution => ({
-  ...self,
-  endTime: Option.some(at),
-  lastUpdated: at
-}))
-
-/**
- * Overwrites the status (ENUM-7).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const setStatus: {
-  (status: BatchStatus.BatchStatus): (self: StepExecution) => StepExecution
-  (self: StepExecution, status: BatchStatus.BatchStatus): StepExecution
-} = dual(2, (self: StepExecution, status: BatchStatus.BatchStatus): StepExecution => ({ ...self, status }))
-
-/**
- * Moves the status on by `BatchStatus.upgradeTo` (ENUM-7).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const upgradeStatus: {
-  (status: BatchStatus.BatchStatus): (self: StepExecution) => StepExecution
-  (self: StepExecution, status: BatchStatus.BatchStatus): StepExecution
-} = dual(
-  2,
-  (self: StepExecution, status: BatchStatus.BatchStatus): StepExecution =>
-    setStatus(self, BatchStatus.upgradeTo(self.status, status))
-)
-
-/**
- * Overwrites the exit status.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const setExitStatus: {
-  (exitStatus: ExitStatus.ExitStatus): (self: StepExecution) => StepExecution
-  (self: StepExecution, exitStatus: ExitStatus.ExitStatus): StepExecution
-} = dual(2, (self: StepExecution, exitStatus: ExitStatus.ExitStatus): StepExecution => ({ ...self, exitStatus }))
-
-/**
- * Combines the exit status with another one by `ExitStatus.and` (EXEC-8).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const addExitStatus: {
-  (exitStatus: ExitStatus.ExitStatus): (self: StepExecution) => StepExecution
-  (self: StepExecution, exitStatus: ExitStatus.ExitStatus): StepExecution
-} = dual(
-  2,
-  (self: StepExecution, exitStatus: ExitStatus.ExitStatus): StepExecution =>
-    setExitStatus(self, ExitStatus.and(self.exitStatus, exitStatus))
-)
-
-/**
- * Overwrites the execution context.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const setContext: {
-  (context: ExecutionContext.ExecutionContext): (self: StepExecution) => StepExecution
-  (self: StepExecution, context: ExecutionContext.ExecutionContext): StepExecution
-} = dual(2, (self: StepExecution, context: ExecutionContext.ExecutionContext): StepExecution => ({ ...self, context }))
-
-/**
- * Overwrites the checkpoint.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const setCheckpoint: {
-  (checkpoint: ExecutionContext.Json): (self: StepExecution) => StepExecution
-  (self: StepExecution, checkpoint: ExecutionContext.Json): StepExecution
-} = dual(2, (self: StepExecution, checkpoint: ExecutionContext.Json): StepExecution => ({
-  ...self,
-  checkpoint: Option.some(checkpoint)
-}))
-
-/**
- * Adds what a chunk counted (EXEC-8).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const addCounts: {
-  (counts: Counts): (self: StepExecution) => StepExecution
-  (self: StepExecution, counts: Counts): StepExecution
-} = dual(2, (self: StepExecution, counts: Counts): StepExecution => ({
-  ...self,
-  counts: Counts_.add(self.counts, counts)
-}))
-
-/**
- * Number of items read.
- *
- * @since 0.1.0
- * @category utils
- */
-export const readCount = (self: StepExecution): number => self.counts.read
-
-/**
- * Number of items written.
- *
- * @since 0.1.0
- * @category utils
- */
-export const writeCount = (self: StepExecution): number => self.counts.write
-
-/**
- * Number of items that the processor filtered out.
- *
- * @since 0.1.0
- * @category utils
- */
-export const filterCount = (self: StepExecution): number => self.counts.filter
-
-/**
- * Number of items skipped while reading.
- *
- * @since 0.1.0
- * @category utils
- */
-export const readSkipCount = (self: StepExecution): number => self.counts.readSkip
-
-/**
- * Number of items skipped while processing.
- *
- * @since 0.1.0
- * @category utils
- */
-export const processSkipCount = (self: StepExecution): number => self.counts.processSkip
-
-/**
- * Number of items skipped while writing.
- *
- * @since 0.1.0
- * @category utils
- */
-export const writeSkipCount = (self: StepExecution): number => self.counts.writeSkip
-
-/**
- * Number of items skipped in any phase (EXEC-6).
- *
- * @since 0.1.0
- * @category utils
- */
-export const skipCount = (self: StepExecution): number => Counts_.skips(self.counts)
-
-/**
- * Number of chunks that committed with at least one item (D1).
- *
- * @since 0.1.0
- * @category utils
- */
-export const commitCount = (self: StepExecution): number => self.counts.commit
-
-/**
- * Number of transactions rolled back.
- *
- * @since 0.1.0
- * @category utils
- */
-export const rollbackCount = (self: StepExecution): number => self.counts.rollback
-
-/**
  * Whether the step is in progress.
  *
  * @since 0.1.0
@@ -342,15 +147,4 @@ export const duration = (self: StepExecution): Option.Option<Duration.Duration> 
 export const Order: Order_.Order<StepExecution> = Order_.combine(
   Order_.mapInput(DateTime.Order, (self: StepExecution) => self.createTime),
   Order_.mapInput(Order_.number, (self: StepExecution) => self.id)
-)
-
-/**
- * By id, the order in which step executions are listed (EXEC-10).
- *
- * @since 0.1.0
- * @category instances
- */
-export const OrderById: Order_.Order<StepExecution> = Order_.mapInput(
-  Order_.number,
-  (self: StepExecution) => self.id
 )

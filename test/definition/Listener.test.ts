@@ -12,10 +12,10 @@ type StepListener = Listener.StepListener<unknown, unknown, string>
 type JobListener = Listener.JobListener<string>
 
 const at = DateTime.unsafeMake(0)
-const execution = StepExecution.setExitStatus(
-  StepExecution.make({ id: 1, jobExecutionId: 1, stepName: "load", createTime: at }),
-  ExitStatus.COMPLETED
-)
+const execution: StepExecution.StepExecution = {
+  ...StepExecution.make({ id: 1, jobExecutionId: 1, stepName: "load", createTime: at }),
+  exitStatus: ExitStatus.COMPLETED
+}
 const jobExecution: JobExecution.JobExecution = JobExecution.make({
   id: 1,
   instance: { id: 1, jobName: "import", jobKey: "key", createTime: at },

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { pipe } from "effect/Function"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as StandardListeners from "../../src/definition/StandardListeners.js"
@@ -20,13 +19,12 @@ const at = DateTime.unsafeMake(0)
 const total = ExecutionContext.key("total", Schema.Number)
 const file = ExecutionContext.key("file", Schema.String)
 
-const ended = (code: string, counts: Partial<Counts.Counts> = {}): StepExecution.StepExecution =>
-  pipe(
-    StepExecution.make({ id: 1, jobExecutionId: 1, stepName: "load", createTime: at }),
-    StepExecution.setStatus(code.startsWith("FAILED") ? "FAILED" : "COMPLETED"),
-    StepExecution.setExitStatus(ExitStatus.make(code)),
-    StepExecution.addCounts(Counts.make(counts))
-  )
+const ended = (code: string, counts: Partial<Counts.Counts> = {}): StepExecution.StepExecution => ({
+  ...StepExecution.make({ id: 1, jobExecutionId: 1, stepName: "load", createTime: at }),
+  status: code.startsWith("FAILED") ? "FAILED" : "COMPLETED",
+  exitStatus: ExitStatus.make(code),
+  counts: Counts.make(counts)
+})
 
 /** The entries of a context, and the part of a scope that reads and writes them. */
 const memory = (entries: Readonly<Record<string, ExecutionContext.Json>>) => {
@@ -36,7 +34,7 @@ const memory = (entries: Readonly<Record<string, ExecutionContext.Json>>) => {
     get: <A>(key: ExecutionContext.Key<A>) => Effect.suspend(() => ExecutionContext.get(context, key)),
     set: <A>(key: ExecutionContext.Key<A>, value: A) =>
       Effect.sync(() => {
-        context = ExecutionContext.set(context, key, value)
+        context = ExecutionContext.unsafeSet(context, key, value)
       }),
     remove: <A>(key: ExecutionContext.Key<A>) =>
       Effect.sync(() => {
@@ -167,7 +165,7 @@ describe("StandardListeners", () => {
           ExitStatus.make("FAILED", "no work found: nothing was read")
         )
         assert.isUndefined(yield* given(ended("COMPLETED", { read: 1 })))
-        assert.isUndefined(yield* given(StepExecution.setStatus(ended("STOPPED"), "STOPPED")))
+        assert.isUndefined(yield* given({ ...ended("STOPPED"), status: "STOPPED" }))
       }))
   })
 

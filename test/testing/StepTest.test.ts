@@ -26,8 +26,8 @@ describe("StepTest.runStep (TEST-1)", () => {
       const run = yield* StepTest.runStep(step, {
         parameters: Params,
         values: { day: "2026-01-31" },
-        jobContext: ExecutionContext.set(ExecutionContext.empty, total, 1),
-        stepContext: ExecutionContext.set(ExecutionContext.empty, total, 2)
+        jobContext: ExecutionContext.unsafeSet(ExecutionContext.empty, total, 1),
+        stepContext: ExecutionContext.unsafeSet(ExecutionContext.empty, total, 2)
       })
       assert.deepStrictEqual(seen, ["2026-01-31", Option.some(1), Option.some(2)])
       assert.strictEqual(run.execution.instance.jobName, "TestJob")
@@ -83,8 +83,8 @@ describe("StepTest.stepScope (TEST-4)", () => {
         return { before, after, execution: yield* StepScope.execution }
       })
       const { after, before, execution } = yield* StepTest.stepScope(code, {
-        stepContext: ExecutionContext.set(ExecutionContext.empty, total, 1),
-        jobContext: ExecutionContext.set(ExecutionContext.empty, total, 2)
+        stepContext: ExecutionContext.unsafeSet(ExecutionContext.empty, total, 1),
+        jobContext: ExecutionContext.unsafeSet(ExecutionContext.empty, total, 2)
       })
       assert.deepStrictEqual(before, [Option.some(1), Option.some(2)])
       assert.deepStrictEqual(after, [Option.some(5), Option.none()])

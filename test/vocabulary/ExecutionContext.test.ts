@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import { UnreadableContextKey } from "../../src/vocabulary/BatchError.js"
 import * as ExecutionContext from "../../src/vocabulary/ExecutionContext.js"
 
-const { ExecutionContext: Context, get, key, remove, set } = ExecutionContext
+const { ExecutionContext: Context, get, key, remove, unsafeSet: set } = ExecutionContext
 
 const Value = Schema.Struct({
   id: Schema.Int,
@@ -78,9 +78,9 @@ describe("ExecutionContext", () => {
     const loose = key("n", Schema.Number)
     assert.throws(() => set(ExecutionContext.empty, number, 1.5), UnreadableContextKey)
     assert.throws(() => set(ExecutionContext.empty, loose, NaN), /JSON cannot hold the number NaN/)
-    assert.isTrue(Either.isLeft(ExecutionContext.setEither(ExecutionContext.empty, loose, Infinity)))
+    assert.isTrue(Either.isLeft(ExecutionContext.set(ExecutionContext.empty, loose, Infinity)))
     assert.deepStrictEqual(
-      Either.map(ExecutionContext.setEither(ExecutionContext.empty, loose, 1), ExecutionContext.toJson),
+      Either.map(ExecutionContext.set(ExecutionContext.empty, loose, 1), ExecutionContext.toJson),
       Either.right(`{"n":1}`)
     )
   })
@@ -89,13 +89,6 @@ describe("ExecutionContext", () => {
     const same = ExecutionContext.fromEntries(Object.fromEntries(Object.entries(context.entries).reverse()))
     assert.isTrue(Equal.equals(context, same))
     assert.strictEqual(Hash.hash(context), Hash.hash(same))
-  })
-
-  it.prop("merge prefers the second and has empty as neutral", [Context, Context], ([a, b]) => {
-    const both = ExecutionContext.merge(a, b)
-    assert.deepStrictEqual({ ...both.entries }, { ...a.entries, ...b.entries })
-    assert.isTrue(Equal.equals(ExecutionContext.merge(a, ExecutionContext.empty), a))
-    assert.isTrue(Equal.equals(pipe(ExecutionContext.empty, ExecutionContext.merge(a)), a))
   })
 
   it.prop("rebase keeps the changes of both, and the second's where both changed the same key", [

@@ -36,7 +36,7 @@ export const runJobStep = (state: StepState, body: JobBody): AnyEffect =>
     const stored = yield* ExecutionContext.get(state.progress.context, key)
     if (Option.isNone(stored)) {
       const encoded = yield* JobParameters.encode(declaration, yield* body.parameters)
-      advance(state, Progress.setContext, yield* ExecutionContext.setEither(state.progress.context, key, encoded))
+      advance(state, Progress.setContext, yield* ExecutionContext.set(state.progress.context, key, encoded))
       yield* finish(state, {})
     }
     const encoded = Option.getOrThrow(yield* ExecutionContext.get(state.progress.context, key))

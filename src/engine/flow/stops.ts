@@ -25,7 +25,7 @@ export const record = (
   stop: Stop
 ): Either.Either<ExecutionContext.ExecutionContext, UnreadableContextKey> =>
   Either.flatMap(recorded(context), (stops) =>
-    ExecutionContext.setEither(context, key, [
+    ExecutionContext.set(context, key, [
       ...stops.filter(({ stoppedAt }) => stoppedAt !== stop.stoppedAt),
       stop
     ]))

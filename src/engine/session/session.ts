@@ -69,7 +69,7 @@ export const jobScope = (session: Session): Context.Context<JobScope> =>
     get: (key) => Effect.suspend(() => ExecutionContext.get(session.context, key)),
     set: (key, value) =>
       Effect.suspend(() =>
-        Either.map(ExecutionContext.setEither(session.context, key, value), (context) => {
+        Either.map(ExecutionContext.set(session.context, key, value), (context) => {
           session.context = context
         })
       ),

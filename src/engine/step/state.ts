@@ -138,7 +138,7 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
     set: (key, value) =>
       Effect.suspend(() =>
         Either.map(
-          ExecutionContext.setEither(state.progress.context, key, value),
+          ExecutionContext.set(state.progress.context, key, value),
           (context) => advance(state, Progress.setContext, context)
         )
       ),
@@ -155,8 +155,8 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
     set: (key, value) =>
       Effect.suspend(() =>
         Either.map(
-          ExecutionContext.setEither(jobContext(state), key, value),
-          () => advance(state, Progress.changeJobContext, ExecutionContext.set(key, value))
+          ExecutionContext.set(jobContext(state), key, value),
+          () => advance(state, Progress.changeJobContext, ExecutionContext.unsafeSet(key, value))
         )
       ),
     remove: (key) => Effect.sync(() => advance(state, Progress.changeJobContext, ExecutionContext.remove(key)))
