@@ -48,7 +48,7 @@ export const stepped = ["decisions/policyRun", "decisions/RetryPolicy", "decisio
 const packages = {
   sql: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "node:crypto"],
   file: ["effect", "@effect/platform", "node:"],
-  cli: ["effect", "@effect/platform", "@effect/cli", "@effect/printer", "@effect/printer-ansi"],
+  cli: ["effect", "@effect/platform", "node:util"],
   testing: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"],
   definition: ["effect", "@effect/platform"]
 }

@@ -90,15 +90,19 @@ export const ownerInWords = (owner: string): string => {
 /** `business-date`, `business_date` and `businessDate` are the same intention. */
 const simplified = (name: string): string => name.toLowerCase().replace(/[-_. ]/g, "")
 
-/** Levenshtein distance by rows. */
+/** Edits by rows: a letter too many, too few or wrong, or two that changed places. */
 const distance = (self: string, that: string): number => {
-  let previous = Array.from({ length: that.length + 1 }, (_, index) => index)
+  let beforePrevious: ReadonlyArray<number> = []
+  let previous: ReadonlyArray<number> = Array.from({ length: that.length + 1 }, (_, index) => index)
   for (let i = 1; i <= self.length; i++) {
     const row = [i]
     for (let j = 1; j <= that.length; j++) {
       const substitution = previous[j - 1]! + (self[i - 1] === that[j - 1] ? 0 : 1)
-      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, substitution))
+      const isSwapped = i > 1 && j > 1 && self[i - 1] === that[j - 2] && self[i - 2] === that[j - 1]
+      const swap = isSwapped ? beforePrevious[j - 2]! + 1 : Infinity
+      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, substitution, swap))
     }
+    beforePrevious = previous
     previous = row
   }
   return previous[that.length]!

@@ -5,7 +5,7 @@
  * ```text
  * run JOB [flags]            run a job, or go on with one that did not complete
  * next JOB [flags]           run the next instance, by the job's incrementer or a run.id that counts up
- * explain JOB [flags]        tell what a run would do now
+ * explain JOB [flags]        tell what a run would do now; exits as that run would if it were refused
  * list jobs | executions     show ID      skipped ID      graph JOB [ID]
  * restart ID    stop ID      abandon ID   recover [ID]    purge
  * ```
@@ -14,13 +14,16 @@
  *
  * @since 0.1.0
  */
-import type * as CliApp from "@effect/cli/CliApp"
-import * as Command from "@effect/cli/Command"
-import * as ValidationError from "@effect/cli/ValidationError"
+import * as Terminal from "@effect/platform/Terminal"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Predicate from "effect/Predicate"
+import { visible } from "../base/text.js"
 import type { Job } from "../definition/Job.js"
 import * as BatchRuntime from "../operator/BatchRuntime.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
@@ -28,26 +31,45 @@ import type { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
 import { NoSuchJob } from "../vocabulary/BatchError.js"
 import type { BatchStatus } from "../vocabulary/BatchStatus.js"
-import { optionsFirst, unknownJob } from "./arguments.js"
-import type { CliContext } from "./context.js"
-import { telling } from "./context.js"
+import type { Asked, Command, Misuse } from "./command.js"
+import { read, wantsJson } from "./command.js"
+import { completion } from "./completion.js"
+import type { CliContext, Work } from "./context.js"
+import { columns, print, telling } from "./context.js"
+import type { Program } from "./help.js"
+import { help, usage } from "./help.js"
 import * as Operator from "./operatorCommands.js"
 import { purge } from "./purgeCommand.js"
 import * as Run from "./runCommands.js"
+import * as Usage from "./usageError.js"
 
 /**
- * A command line: takes the arguments of the process, its own name included, and succeeds with the execution that it
- * ran, if it ran one. `BatchRuntime.exitCodeOf` makes an exit code of either outcome.
+ * How a command line ended: with the execution that it ran (`status`), with why a run would be refused if that was what it
+ * was asked (`refusal`), or with neither.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Outcome = { readonly status: BatchStatus } | { readonly refusal: unknown } | undefined
+
+/**
+ * Represents a command line that the program does not understand: nothing was run. `problem` says what is wrong with it,
+ * `usage` how the command is called that was meant, and `help` which command line tells more.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const UsageError: typeof Usage.UsageError = Usage.UsageError
+
+/**
+ * A command line: takes the arguments of the process, its own name included. `exitCodeOf` makes an exit code of how it
+ * ended. A command line that makes no sense fails with `UsageError`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface BatchCli {
-  (args: ReadonlyArray<string>): Effect.Effect<
-    { readonly status: BatchStatus } | undefined,
-    unknown,
-    CliApp.CliApp.Environment
-  >
+  (args: ReadonlyArray<string>): Effect.Effect<Outcome, unknown, Terminal.Terminal>
 }
 
 /**
@@ -83,28 +105,15 @@ export const make = <const Jobs extends ReadonlyArray<Job.Any>, E>(options: {
     JobRegistry.layer(jobs) as Layer.Layer<any, unknown, any>,
     layer
   ) as CliContext["live"]
-  const known = jobs.map((job) => job.name).sort()
+  const context: CliContext = { name, jobs, live }
+  const program: Program = { name, version, commands: commandsOf(context) }
   return (args) =>
     Effect.suspend(() => {
-      const unknown = unknownJob(args.slice(2), known)
-      if (unknown !== undefined) {
-        return telling(args.includes("--json"), Effect.fail(new NoSuchJob({ name: unknown, known })))
-      }
-      const context: CliContext = { jobs, live, ended: undefined }
-      const commands = [...PER_JOB, ...OPERATING].map((command) => command(context)) as [
-        Run.AnyCommand,
-        ...Array<Run.AnyCommand>
-      ]
-      const root = Command.withSubcommands(Command.make(name), commands)
-      const parsed = Command.run(root, { name, version, executable: name })
-      return Effect.map(
-        parsed([...args.slice(0, 2), ...optionsFirst(args.slice(2))]) as Effect.Effect<
-          void,
-          unknown,
-          CliApp.CliApp.Environment
-        >,
-        () => context.ended
-      )
+      const given = args.slice(2)
+      const asked = read(program.commands as ReadonlyArray<Command<Work>>, given)
+      return Either.isRight(asked)
+        ? answer(program, asked.right)
+        : telling(wantsJson(given), Effect.fail(refusalOf(program, jobs.map((job) => job.name).sort(), asked.left)))
     })
 }
 
@@ -136,18 +145,18 @@ export const make = <const Jobs extends ReadonlyArray<Job.Any>, E>(options: {
  */
 export const runMain = (
   cli: BatchCli,
-  environment: Layer.Layer<CliApp.CliApp.Environment>,
-  options: BatchRuntime.Options<{ readonly status: BatchStatus } | undefined, unknown> = {}
+  environment: Layer.Layer<Terminal.Terminal>,
+  options: BatchRuntime.Options<Outcome, unknown> = {}
 ): void =>
   BatchRuntime.runMain(Effect.provide(cli(process.argv), environment), {
     ...options,
     exitCode: options.exitCode ?? ((exit, signal) => exitCodeOf(exit, { signal, exitCodes: options.exitCodes })),
-    // The parser has told already what was wrong with the arguments.
-    report: options.report ?? ((cause) => isUsage(cause) ? undefined : BatchRuntime.report(cause))
+    report: options.report ?? report
   })
 
 /**
- * As `BatchRuntime.exitCodeOf`; arguments that make no sense are a refusal.
+ * As `BatchRuntime.exitCodeOf`; arguments that make no sense are a refusal, and so is the answer of `explain` that a run
+ * would be refused.
  *
  * @since 0.1.0
  * @category utils
@@ -159,7 +168,9 @@ export const exitCodeOf = (
     readonly exitCodes?: Partial<BatchRuntime.ExitCodes> | undefined
   } = {}
 ): number =>
-  Exit.isFailure(exit) && isUsage(exit.cause)
+  Exit.isSuccess(exit) && Predicate.hasProperty(exit.value, "refusal")
+    ? BatchRuntime.exitCodeOf(Exit.fail(exit.value.refusal), options)
+    : Exit.isFailure(exit) && usageOf(exit.cause) !== undefined
     ? { ...BatchRuntime.exitCodes, ...options.exitCodes }.refused
     : BatchRuntime.exitCodeOf(exit, options)
 
@@ -167,18 +178,69 @@ export const exitCodeOf = (
 // internal
 // -------------------------------------------------------------------------------------
 
-const PER_JOB = [Run.run, Run.next, Run.explain, Run.graph]
-
-const OPERATING = [
-  Operator.list,
-  Operator.show,
-  Operator.restart,
-  Operator.stop,
-  Operator.abandon,
-  Operator.recover,
-  Operator.skipped,
-  purge
+const commandsOf = (context: CliContext): ReadonlyArray<Command<Work>> => [
+  ...Run.perJob(context),
+  Operator.listJobs(context),
+  Operator.listExecutions(context),
+  Operator.show(context),
+  Operator.skipped(context),
+  Run.graph(context),
+  Operator.restart(context),
+  Operator.stop(context),
+  Operator.abandon(context),
+  Operator.recover(context),
+  purge(context)
 ]
 
-const isUsage = (cause: Cause.Cause<unknown>): boolean =>
-  cause._tag === "Fail" && ValidationError.isValidationError(cause.error)
+const answer = (program: Program, asked: Asked<Work>): Effect.Effect<Outcome, unknown, Terminal.Terminal> => {
+  switch (asked._tag) {
+    case "Help":
+      return Effect.as(
+        Effect.flatMap(screen, (screen) => print(help(program, asked.within, screen))),
+        undefined
+      )
+    case "Version":
+      return Effect.as(print(program.version), undefined)
+    case "Completions":
+      return Effect.as(print(completion(program, asked.shell)), undefined)
+    case "Run":
+      return asked.logLevel === undefined ? asked.do : Logger.withMinimumLogLevel(asked.do, levelOf(asked.logLevel))
+  }
+}
+
+/** Help is never wider than can be read; bold only where somebody looks and has not asked for plain text. */
+const screen = Effect.gen(function*() {
+  const terminal = yield* Terminal.Terminal
+  const isTTY = yield* terminal.isTTY
+  const plain = (process.env["NO_COLOR"] ?? "") !== "" || process.env["TERM"] === "dumb"
+  return { width: Math.min(yield* columns, 100), isStyled: isTTY && !plain }
+})
+
+const levelOf = (name: string): LogLevel.LogLevel =>
+  LogLevel.fromLiteral(`${name[0]!.toUpperCase()}${name.slice(1)}` as LogLevel.Literal)
+
+const refusalOf = (
+  program: Program,
+  jobs: ReadonlyArray<string>,
+  { noSuchJob, problem, within }: Misuse
+): NoSuchJob | Usage.UsageError => {
+  const command = program.commands.find(({ words }) => words.join(" ") === within.join(" "))
+  return noSuchJob !== undefined ? new NoSuchJob({ name: noSuchJob, known: jobs }) : new Usage.UsageError({
+    problem,
+    usage: command === undefined ? undefined : usage(program, command),
+    help: [program.name, ...within, "--help"].join(" ")
+  })
+}
+
+/** A mistake on the command line is told with how the command is called. */
+const report = (cause: Cause.Cause<unknown>): void => {
+  const error = usageOf(cause)
+  if (error === undefined) {
+    return BatchRuntime.report(cause)
+  }
+  const lines = [error.problem, ...(error.usage === undefined ? [] : [`Usage: ${error.usage}`]), `Help:  ${error.help}`]
+  process.stderr.write(`${visible(lines.join("\n"))}\n`)
+}
+
+const usageOf = (cause: Cause.Cause<unknown>): Usage.UsageError | undefined =>
+  cause._tag === "Fail" && cause.error instanceof Usage.UsageError ? cause.error : undefined

@@ -9,22 +9,10 @@ import * as JobExecution from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { SkippedItem } from "../vocabulary/SkippedItem.js"
 import * as StepExecution from "../vocabulary/StepExecution.js"
-
-/**
- * Columns as wide as they need to be; numbers on the right.
- *
- * @internal
- */
-export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
-  const isNumeric = head.map((_, i) => rows.length > 0 && rows.every((row) => /^[\d,]*$/.test(row[i] ?? "")))
-  const line = (cells: ReadonlyArray<string>) =>
-    cells.map((cell, i) => isNumeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ").trimEnd()
-  return [line(head), ...rows.map(line)].join("\n")
-}
+import { inCell, table } from "./layout.js"
 
 /** @internal */
-export const executions = (rows: ReadonlyArray<JobExecution.JobExecution>): string =>
+export const executions = (rows: ReadonlyArray<JobExecution.JobExecution>, width: number): string =>
   rows.length === 0 ? "No executions." : table(
     ["ID", "JOB", "STATUS", "EXIT CODE", "STARTED", "TOOK", "PARAMETERS"],
     rows.map((row) => [
@@ -35,11 +23,12 @@ export const executions = (rows: ReadonlyArray<JobExecution.JobExecution>): stri
       time(Option.getOrElse(row.startTime, () => row.createTime)),
       took(JobExecution.duration(row)),
       JobParameters.format(row.parameters)
-    ])
+    ]),
+    width
   )
 
 /** @internal */
-export const steps = (rows: ReadonlyArray<StepExecution.StepExecution>): string =>
+export const steps = (rows: ReadonlyArray<StepExecution.StepExecution>, width: number): string =>
   rows.length === 0 ? "No steps were run." : table(
     ["STEP", "STATUS", "EXIT CODE", "READ", "WRITTEN", "FILTERED", "SKIPPED", "COMMITS", "ROLLBACKS", "TOOK"],
     rows.map((row) => [
@@ -55,7 +44,8 @@ export const steps = (rows: ReadonlyArray<StepExecution.StepExecution>): string 
         row.counts.rollback
       ].map(number),
       took(StepExecution.duration(row))
-    ])
+    ]),
+    width
   )
 
 /** What failed, in the words that were stored. @internal */
@@ -71,7 +61,7 @@ export const failures = (
 }
 
 /** @internal */
-export const skipped = (rows: ReadonlyArray<SkippedItem>): string =>
+export const skipped = (rows: ReadonlyArray<SkippedItem>, width: number): string =>
   rows.length === 0 ? "No items were skipped." : table(
     ["STEP", "PHASE", "ERROR", "MESSAGE", "ITEM"],
     rows.map(({ errorTag, item, message, phase, stepName }) => [
@@ -80,8 +70,12 @@ export const skipped = (rows: ReadonlyArray<SkippedItem>): string =>
       errorTag,
       withoutAdvice(message),
       Option.match(item, { onNone: () => "", onSome: (value) => JSON.stringify(value) })
-    ])
+    ]),
+    width
   )
+
+/** A name or a message inside a sentence: nothing in it breaks the line. @internal */
+export const inLine = inCell
 
 /** @internal */
 export const time = (at: DateTime.Utc): string => DateTime.formatIso(at).replace("T", " ").replace(/\.\d+Z$/, "Z")

@@ -1,8 +1,5 @@
 /**
- * A command line for the jobs of a program.
- *
- * Needs the optional peer dependency `@effect/cli`.
- *
+ * A command line for the jobs of a program. *
  * @since 0.1.0
  */
 

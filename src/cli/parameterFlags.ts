@@ -2,11 +2,12 @@
  * Flags from the declared parameters of a job: their names, types and help come from the Schema. Values stay text until
  * the Schema decodes them, so that every problem is told at once and in its words.
  */
-import * as Options from "@effect/cli/Options"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type * as JobParameters from "../vocabulary/JobParameters.js"
+import type { Flag } from "./flag.js"
 
 /**
  * How a parameter is written on a command line.
@@ -20,20 +21,22 @@ export type Kind =
   | { readonly _tag: "Json" }
 
 /** @internal */
-export interface Flag {
+export interface ParameterFlag {
   readonly parameter: string
   /** Without dashes. */
   readonly name: string
   readonly kind: Kind
   readonly isRequired: boolean
   readonly description: string
+  /** What the Schema puts in when it is not given, as people would type it. */
+  readonly fallback: string | undefined
 }
 
 /** @internal */
 export const flags = (
   declaration: JobParameters.Declaration<any>,
   reserved: ReadonlyArray<string>
-): ReadonlyArray<Flag> =>
+): ReadonlyArray<ParameterFlag> =>
   Object.entries(declaration.fields).map(([parameter, field]) => {
     const { encoded, isRequired, type } = sides(parameter, field)
     const isSecret = declaration.redacted.includes(parameter)
@@ -43,6 +46,7 @@ export const flags = (
       name: flagName(parameter, reserved),
       kind,
       isRequired,
+      fallback: isSecret ? undefined : fallbackOf(field),
       description: [
         ...Option.toArray(describe(field)),
         declaration.identifying.includes(parameter)
@@ -81,45 +85,82 @@ export const parse = (kind: Kind, text: string): unknown => {
   }
 }
 
-/** The given parameters by name, encoded; what is not given is left out. @internal */
-export const options = (
-  flags: ReadonlyArray<Flag>,
+/** The flags as a command takes them, by parameter; `isComplete` when all required ones have to be given. @internal */
+export const toFlags = (
+  flags: ReadonlyArray<ParameterFlag>,
   isComplete: boolean
-): Options.Options<Readonly<Record<string, unknown>>> =>
-  flags.length === 0
-    ? Options.map(Options.none, () => ({}))
-    : Options.map(
-      Options.all(flags.map((flag) => optionOf(flag, isComplete && flag.isRequired))),
-      (given) =>
-        Object.fromEntries(
-          flags.flatMap(({ kind, parameter }, index) =>
-            Option.match(given[index] ?? Option.none<string>(), {
-              onNone: () => [],
-              onSome: (text) => [[parameter, parse(kind, text)]]
-            })
-          )
-        )
+): { readonly [parameter: string]: Flag<Option.Option<unknown>> } =>
+  Object.fromEntries(
+    flags.map(({ description, fallback, isRequired, kind, name, parameter }) => [parameter, {
+      name,
+      description,
+      hint: hint(kind),
+      choices: kind._tag === "Choice" ? kind.choices.map(String) : [],
+      isRequired: isComplete && isRequired,
+      isRepeated: false,
+      fallback: isComplete ? fallback : undefined,
+      read: (given) =>
+        given.length === 0
+          ? Either.right(Option.none())
+          : Either.map(checked(kind, given[given.length - 1]!), Option.some)
+    }])
+  )
+
+/** The given parameters by name, encoded; what is not given is left out. @internal */
+export const parametersOf = (
+  flags: ReadonlyArray<ParameterFlag>,
+  input: { readonly [key: string]: unknown }
+): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    flags.flatMap(({ parameter }) =>
+      Option.match(input[parameter] as Option.Option<unknown>, {
+        onNone: () => [],
+        onSome: (value) => [[parameter, value]]
+      })
     )
+  )
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-const optionOf = (
-  { description, kind, name, parameter }: Flag,
-  isRequired: boolean
-): Options.Options<Option.Option<string>> => {
-  const base: Options.Options<string> = kind._tag === "Choice"
-    ? Options.choice(name, kind.choices.map(String))
-    : Options.withPseudoName(
-      Options.text(name),
-      kind._tag === "Text" ? kind.hint : kind._tag === "Number" ? "number" : "json"
-    )
-  const aliased = parameter !== name && /^[A-Za-z][A-Za-z0-9]+$/.test(parameter)
-    ? Options.withAlias(base, parameter)
-    : base
-  const described = Options.withDescription(aliased, description)
-  return isRequired ? Options.map(described, Option.some) : Options.optional(described)
+const hint = (kind: Kind): string => {
+  switch (kind._tag) {
+    case "Text":
+      return kind.hint
+    case "Number":
+      return "number"
+    case "Choice":
+      return kind.choices.join("|")
+    case "Json":
+      return "json"
+  }
+}
+
+/** A choice is told here, where all of them are known; everything else is told by the Schema, in its words. */
+const checked = (kind: Kind, text: string): Either.Either<unknown, string> => {
+  const value = parse(kind, text)
+  return kind._tag === "Choice" && !kind.choices.some((choice) => choice === value)
+    ? Either.left(`must be one of ${kind.choices.join(", ")}`)
+    : Either.right(value)
+}
+
+/** The default of the Schema, as text. */
+const fallbackOf = (field: Schema.Struct.Field): string | undefined => {
+  if (field.ast._tag !== "PropertySignatureTransformation") {
+    return undefined
+  }
+  const value = Option.getOrUndefined(field.ast.decode(Option.none()))
+  if (value === undefined || Option.isOption(value)) {
+    return undefined
+  }
+  const text = Either.getOrElse(
+    Schema.encodeUnknownEither(Schema.make<unknown, unknown>(field.ast.from.type))(value),
+    () => value
+  )
+  return typeof text === "string" || typeof text === "number" || typeof text === "boolean"
+    ? String(text).replace(/T00:00:00\.000Z$/, "")
+    : undefined
 }
 
 /** The stored and the decoded side of one parameter. */

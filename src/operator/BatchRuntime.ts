@@ -29,8 +29,10 @@ export type Signal = "SIGINT" | "SIGTERM"
  *
  * - `completed` (0): the job is COMPLETED, or a program that gives no execution succeeded.
  * - `failed` (1): the job is FAILED, or the program could not do its work.
- * - `refused` (2): nothing was run. The parameters are not valid, the instance is complete, abandoned or running
- *   elsewhere, or there is no such job or execution.
+ * - `refused` (2): nothing was run. The parameters are not valid, the instance was abandoned, or there is no such job or
+ *   execution.
+ * - `alreadyComplete` (3): nothing was run, because the instance is complete.
+ * - `runningElsewhere` (4): nothing was run, because an execution of the instance is running.
  * - `sigint` (130), `sigterm` (143): stopped by this signal; the job is STOPPED and can be restarted.
  * - `stopped` (143): stopped by an operator.
  *
@@ -41,6 +43,8 @@ export interface ExitCodes {
   readonly completed: number
   readonly failed: number
   readonly refused: number
+  readonly alreadyComplete: number
+  readonly runningElsewhere: number
   readonly sigint: number
   readonly sigterm: number
   readonly stopped: number
@@ -54,6 +58,8 @@ export const exitCodes: ExitCodes = {
   completed: 0,
   failed: 1,
   refused: 2,
+  alreadyComplete: 3,
+  runningElsewhere: 4,
   sigint: 130,
   sigterm: 143,
   stopped: 143
@@ -96,8 +102,9 @@ export const exitCodeOf = (
   }
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
   const tag = Predicate.hasProperty(error, "_tag") ? String(error._tag) : ""
-  return REFUSALS.includes(tag)
-    ? codes.refused
+  const refusal = refusalOf(error, tag)
+  return refusal !== undefined
+    ? codes[refusal]
     : tag === "JobNotCompleted"
     ? ofStatus(statusOf(error) ?? "FAILED", codes, stopped)
     : codes.failed
@@ -183,16 +190,22 @@ export const runMain = <A, E>(program: Effect.Effect<A, E>, options: Options<A, 
 // internal
 // -------------------------------------------------------------------------------------
 
-const REFUSALS: ReadonlyArray<string> = [
-  "InvalidJobParameters",
-  "JobInstanceAlreadyComplete",
-  "JobExecutionAlreadyRunning",
-  "JobRestartRefused",
-  "JobExecutionNotRunning",
-  "NoSuchJob",
-  "NoSuchJobExecution",
-  "NoSuchJobInstance"
-]
+/** An abandoned instance is over like a complete one, but what it was to do has not been done. */
+const refusalOf = (error: unknown, tag: string): "refused" | "alreadyComplete" | "runningElsewhere" | undefined => {
+  switch (tag) {
+    case "JobExecutionAlreadyRunning":
+      return "runningElsewhere"
+    case "JobInstanceAlreadyComplete":
+      return statusOf(error) === "COMPLETED" ? "alreadyComplete" : "refused"
+    case "InvalidJobParameters":
+    case "JobRestartRefused":
+    case "JobExecutionNotRunning":
+    case "NoSuchJob":
+    case "NoSuchJobExecution":
+    case "NoSuchJobInstance":
+      return "refused"
+  }
+}
 
 const STATUSES: ReadonlyArray<string> = [
   "COMPLETED",

@@ -396,5 +396,10 @@ export const incrementer = <P>(
 // internal
 // -------------------------------------------------------------------------------------
 
+/** A date as people type it: without the midnight and the milliseconds that it does not have. */
 const show = (value: Json_.Json): string =>
-  typeof value === "string" && /^[^\s"'=]+$/.test(value) ? value : Json_.canonical(value)
+  typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/.test(value)
+    ? value.replace(/T00:00:00\.000Z$|\.000(?=Z$)/, "")
+    : typeof value === "string" && /^[^\s"'=]+$/.test(value)
+    ? value
+    : Json_.canonical(value)

@@ -96,7 +96,7 @@ describe("a signal to a program that runs a job", () => {
         assert.strictEqual((yield* codeOf("fails")).code, 1)
         assert.strictEqual((yield* codeOf("done")).code, 0)
         const refused = yield* codeOf("done")
-        assert.strictEqual(refused.code, 2)
+        assert.strictEqual(refused.code, 3)
         assert.include(refused.errors, "JobInstanceAlreadyComplete")
       }),
     60_000

@@ -1,18 +1,18 @@
 /**
  * The command line in this process: what it answers, and with which exit code.
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodePath from "@effect/platform-node/NodePath"
 import * as Terminal from "@effect/platform/Terminal"
 import { assert, describe, it } from "@effect/vitest"
-import type * as Console from "effect/Console"
 import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/TestClock"
 import { BatchCli } from "../../src/cli/index.js"
 import type { Transactor } from "../../src/index.js"
 import { Flow, ItemReader, ItemWriter, Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
@@ -30,9 +30,12 @@ class Params extends JobParameters.Tag<Params>()("Params", {
 
 class Broken extends Data.TaggedError("Broken")<{ readonly message: string }> {}
 
+class Hiccup extends Data.TaggedError("Hiccup")<{ readonly message: string }> {}
+
 const seen: Array<typeof Params.Service> = []
 let broken = false
 let isTerminal = false
+let width = 100
 
 const load = Step.chunk("load", {
   reader: ItemReader.fromIterable([1, 2, 3, 4, 5]),
@@ -58,6 +61,30 @@ const weekly = Job.make("weekly", {
   incrementer: JobParameters.counter("week")
 })
 
+const gates: Array<Deferred.Deferred<void>> = []
+const gated = Job.make("gated", {
+  flow: Step.tasklet("wait", Effect.suspend(() => Deferred.await(gates.at(-1)!)))
+})
+
+/** One bad item in the first chunk, a hiccup in the second. */
+const search = Job.make("search", {
+  flow: Step.chunk("load", {
+    reader: ItemReader.fromIterable(Array.from({ length: 32 }, (_, i) => i)),
+    writer: ItemWriter.unwrap(Effect.sync(() => {
+      let isFirst = true
+      return ItemWriter.fromFunction((items: ReadonlyArray<number>): Effect.Effect<void, Broken | Hiccup> => {
+        if (items.includes(11)) {
+          return Effect.fail(new Broken({ message: "eleven is bad" }))
+        }
+        const fails = items.includes(20) && isFirst
+        isFirst = !fails && isFirst
+        return fails ? Effect.fail(new Hiccup({ message: "try again" })) : Effect.void
+      })
+    })),
+    chunkSize: 16
+  }).pipe(Step.skip("Broken", { limit: 1 }), Step.retry("Hiccup", { times: 1 }))
+})
+
 /** What would paint, clear the screen or turn the text of a terminal. */
 const PAINT = "\u001b[31mred\u001b[2J\u009b2J\u202e"
 const paint = Job.make("paint", {
@@ -69,29 +96,22 @@ const paint = Job.make("paint", {
   }).pipe(Step.skip("Broken", { limit: 1 }), Step.quarantine())
 })
 
-/** The parser tells help and mistakes on the console. */
-const consoleOf = (write: (text: string) => void): Console.Console => {
-  const log = (...args: ReadonlyArray<unknown>) => Effect.sync(() => write(args.join(" ")))
-  return { log, error: log } as Partial<Console.Console> as Console.Console
-}
-
 /** A command line over one repository, and what it writes. */
 const makeCli = Effect.gen(function*() {
   const services = yield* Layer.build(JobRepository.layerMemory)
   const out: Array<string> = []
   const terminal = Terminal.Terminal.of({
-    columns: Effect.succeed(100),
+    columns: Effect.sync(() => width),
     rows: Effect.succeed(30),
     isTTY: Effect.sync(() => isTerminal),
     readInput: Effect.die("no input"),
     readLine: Effect.die("no input"),
     display: (text) => Effect.sync(() => void out.push(text))
   })
-  const console = consoleOf((text) => void out.push(`${text}\n`))
   const cli = BatchCli.make({
     name: "batch",
     version: "1.0.0",
-    jobs: [importJob, tidy, weekly, paint],
+    jobs: [importJob, tidy, weekly, paint, gated, search],
     layer: Layer.succeedContext(services) as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor>
   })
   const run = (...args: ReadonlyArray<string>) =>
@@ -100,10 +120,7 @@ const makeCli = Effect.gen(function*() {
       const exit = yield* Effect.exit(cli(["node", "batch", ...args]))
       const error = Exit.isFailure(exit) ? String((exit.cause as { error?: { message?: string } }).error?.message) : ""
       return { code: BatchCli.exitCodeOf(exit), text: out.join(""), error }
-    }).pipe(
-      Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Layer.succeed(Terminal.Terminal, terminal))),
-      Effect.withConsole(console)
-    )
+    }).pipe(Effect.provideService(Terminal.Terminal, terminal))
   return {
     run,
     operate: <A, E>(effect: Effect.Effect<A, E, JobRepository.JobRepository | Transactor.Transactor>) =>
@@ -138,7 +155,7 @@ describe("the command line", () => {
       assert.include(text, "load skipped an item in process: Broken: three is bad")
       assert.notInclude(text, "s3cret")
       const again = yield* run("run", "import", ...valid)
-      assert.strictEqual(again.code, 2)
+      assert.strictEqual(again.code, 3)
       assert.include(again.error, "is COMPLETED already")
     }))
 
@@ -154,7 +171,10 @@ describe("the command line", () => {
       }
       assert.notInclude(error, "undefined")
       const missing = yield* run("run", "import", "--mode", "full")
-      assert.deepStrictEqual([missing.code, missing.text.includes("--file")], [2, true])
+      assert.deepStrictEqual([missing.code, missing.error.includes("--file and --business-date are missing")], [
+        2,
+        true
+      ])
       assert.deepStrictEqual(yield* operate(JobOperator.executions()), [])
     }))
 
@@ -168,31 +188,33 @@ describe("the command line", () => {
       })
       const { run } = yield* makeCli
       const { text } = yield* run("run", "import", "--help")
-      const plain = text.replaceAll(/\u001b\[[0-9;]*m/g, "")
-      for (
-        const part of [
-          "--file text",
-          "The file to import; identifies the job instance",
-          "--business-date",
-          "--mode full | delta",
-          "--size number",
-          "does not identify the job instance This setting is optional.",
-          "--token",
-          "never shown",
-          "--verbose true | false"
-        ]
-      ) {
-        assert.include(plain.replaceAll(/\s+/g, " "), part)
-      }
-      const failed = yield* Effect.exit(cli(["node", "batch", "list", "executions"])).pipe(
-        Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, quiet))
+      assert.strictEqual(
+        text,
+        `Run "import", or go on with one that did not complete.
+
+Usage
+  batch run import --file <text> --business-date <date> --mode <full|delta>
+    [--size <number>] [--verbose <true|false>] [--token <secret>] [--wait]
+    [--json]
+
+Options
+  --file <text>           The file to import; identifies the job instance;
+                          required
+  --business-date <date>  identifies the job instance; required
+  --mode <full|delta>     identifies the job instance; required
+  --size <number>         does not identify the job instance; default 2
+  --verbose <true|false>  does not identify the job instance; default false
+  --token <secret>        does not identify the job instance; never shown
+  --wait                  If it runs elsewhere, wait for that, then go on as if
+                          it had not
+  --json                  Answer with JSON, for programs
+`
       )
-      assert.strictEqual(BatchCli.exitCodeOf(failed), 1)
-      const helped = yield* Effect.exit(cli(["node", "batch", "list", "--help"])).pipe(
-        Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, quiet)),
-        Effect.withConsole(consoleOf(() => {}))
-      )
-      assert.strictEqual(BatchCli.exitCodeOf(helped), 0)
+      const exitOf = (...args: ReadonlyArray<string>) =>
+        Effect.map(Effect.exit(Effect.provide(cli(["node", "batch", ...args]), quiet)), BatchCli.exitCodeOf)
+      assert.strictEqual(yield* exitOf("list", "executions"), 1)
+      assert.strictEqual(yield* exitOf("list", "--help"), 0)
+      assert.strictEqual(yield* exitOf("list", "jobs"), 0)
     }))
 
   it.scoped("a job that fails exits with 1, show says why, restart continues, and then nothing is left to do", () =>
@@ -218,7 +240,7 @@ describe("the command line", () => {
       assert.strictEqual(restarted.code, 0)
       assert.include(restarted.text, "load was complete already")
       const again = yield* run("restart", id, "--json")
-      assert.strictEqual(again.code, 2)
+      assert.strictEqual(again.code, 3)
       assert.strictEqual(JSON.parse(again.text).error.tag, "JobInstanceAlreadyComplete")
     }))
 
@@ -267,7 +289,7 @@ describe("the command line", () => {
       for (const [args, says] of refusals) {
         const refused = yield* run("purge", ...args)
         assert.strictEqual(refused.code, 2, args.join(" "))
-        assert.include(refused.text.replaceAll(/\s+/g, " "), says)
+        assert.include(refused.error, says)
       }
       assert.strictEqual((yield* operate(JobOperator.executions())).length, 2)
       assert.include((yield* run("purge", "--all", "--dry-run")).text, "1 instance with 1 execution would go.")
@@ -316,12 +338,68 @@ describe("the command line", () => {
         assert.strictEqual(code, 2)
         assert.strictEqual(
           error,
-          "There is no job \"tidi\" (did you mean \"tidy\"?): the jobs are \"import\", \"paint\", \"tidy\", \"weekly\""
+          "There is no job \"tidi\" (did you mean \"tidy\"?): the jobs are \"gated\", \"import\", \"paint\", \"search\", \"tidy\", \"weekly\""
         )
       }
       const json = yield* run("run", "nope", "--file", "a.csv", "--json")
       assert.strictEqual(JSON.parse(json.text).error.tag, "NoSuchJob")
       assert.strictEqual((yield* run("run", "TIDY")).code, 0)
+    }))
+
+  it.scoped("explain ends with the exit code of the run that it tells of", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      assert.strictEqual((yield* run("explain", "tidy")).code, 0)
+      yield* run("run", "tidy")
+      const refused = yield* run("explain", "tidy")
+      assert.deepStrictEqual([refused.code, refused.text.startsWith("refused: ")], [3, true])
+    }))
+
+  it.scoped("a run elsewhere has an exit code of its own; --wait waits for it and ends as it did", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      const gate = yield* Deferred.make<void>()
+      gates.push(gate)
+      const first = yield* operate(Effect.scoped(Effect.gen(function*() {
+        const running = yield* JobOperator.start(gated, {})
+        const refused = yield* run("run", "gated")
+        assert.deepStrictEqual([refused.code, refused.error.includes("is already running")], [4, true])
+        const waiting = yield* Effect.fork(run("run", "gated", "--wait"))
+        yield* TestClock.adjust("10 seconds")
+        yield* Deferred.succeed(gate, undefined)
+        const ended = yield* running.await
+        yield* TestClock.adjust("10 seconds")
+        const waited = yield* Fiber.join(waiting)
+        assert.strictEqual(waited.code, 0, waited.error)
+        assert.include(waited.text, `gated runs as execution ${ended.id} in`)
+        assert.strictEqual(waited.text.split(": waiting for it").length, 2)
+        assert.include(waited.text, `gated execution ${ended.id} COMPLETED`)
+        return ended
+      })))
+      assert.deepStrictEqual((yield* operate(JobOperator.executions({ jobName: "gated" }))).map(({ id }) => id), [
+        first.id
+      ])
+    }))
+
+  it.scoped("what failed or was stopped says with which command it goes on", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      broken = true
+      const failed = yield* Effect.ensuring(run("run", "import", ...valid), Effect.sync(() => broken = false))
+      const id = /execution (\d+)/.exec(failed.text)?.[1]
+      assert.include(failed.text, `Go on from the last commit with: batch restart ${id}`)
+      const restarted = yield* run("restart", id!)
+      assert.notInclude(restarted.text, "Go on")
+    }))
+
+  it.scoped("the search for a bad row is one line, a chunk that is written at last another", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      const { text } = yield* run("run", "search")
+      assert.deepStrictEqual(text.split("\n").filter((line) => /skipped an item|rolled/.test(line)), [
+        "  load skipped an item in write: Broken: eleven is bad",
+        "  load rolled a chunk back: Hiccup: try again"
+      ])
     }))
 
   it.scoped("text of records does not command the terminal", () =>
@@ -373,7 +451,7 @@ describe("the command line", () => {
     }))
 })
 
-const quiet = Layer.succeed(
+const quiet: Layer.Layer<Terminal.Terminal> = Layer.succeed(
   Terminal.Terminal,
   Terminal.Terminal.of({
     columns: Effect.succeed(100),

@@ -6,10 +6,10 @@ import * as DateTime from "effect/DateTime"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { optionsFirst } from "../../src/cli/arguments.js"
 import * as Format from "../../src/cli/format.js"
+import { table, UNLIMITED } from "../../src/cli/layout.js"
 import * as Flags from "../../src/cli/parameterFlags.js"
-import { liveLine } from "../../src/cli/progress.js"
+import { liveLines } from "../../src/cli/progress.js"
 import { CsvError } from "../../src/file/FileError.js"
 import { JobParameters } from "../../src/index.js"
 
@@ -59,41 +59,9 @@ describe("the flags of a job's parameters", () => {
   })
 })
 
-describe("arguments", () => {
-  it("options come first where the parser wants them, with their values", () => {
-    assert.deepStrictEqual(optionsFirst(["show", "7", "--json"]), ["show", "--json=true", "7"])
-    assert.deepStrictEqual(optionsFirst(["recover", "7", "--reason", "power cut", "--force"]), [
-      "recover",
-      "--reason",
-      "power cut",
-      "--force=true",
-      "7"
-    ])
-    assert.deepStrictEqual(optionsFirst(["graph", "--", "--odd-name"]), ["graph", "--", "--odd-name"])
-    assert.deepStrictEqual(optionsFirst(["run", "import", "--file", "a"]), ["run", "import", "--file", "a"])
-  })
-
-  it.prop("nothing is lost or invented", {
-    args: FastCheck.array(FastCheck.constantFrom("show", "recover", "7", "--json", "--reason", "x", "--"), {
-      maxLength: 8
-    })
-  }, ({ args }) => {
-    const bare = optionsFirst(args).map((token) => token.replace(/=true$/, ""))
-    assert.deepStrictEqual(bare.sort(), [...args].sort())
-  })
-
-  it("what looks like a flag stays as it is where it is a value or an argument", () => {
-    for (
-      const args of [["recover", "--reason", "--json", "1"], ["graph", "--", "--json"], ["list", "jobs", "--json"]]
-    ) {
-      assert.deepStrictEqual(optionsFirst(args), args)
-    }
-  })
-})
-
 describe("what people read", () => {
   it("tables align numbers to the right", () => {
-    assert.strictEqual(Format.table(["N", "NAME"], [["1", "a"], ["10", "b"]]), " N  NAME\n 1  a\n10  b")
+    assert.strictEqual(table(["N", "NAME"], [["1", "a"], ["10", "b"]]), " N  NAME\n 1  a\n10  b")
   })
 
   it("skipped records do not ask to be skipped", () => {
@@ -106,9 +74,17 @@ describe("what people read", () => {
       message: row.message,
       item: Option.none(),
       createTime: DateTime.unsafeMake(0)
-    }])
+    }], UNLIMITED)
     assert.include(text, "amount: Expected number. The row: 3,x")
     assert.notInclude(text, "skip \"CsvError\"")
+  })
+
+  it("a live line that is too long becomes two", () => {
+    const samples = [0, 50].map((done, i) => ({ atMillis: i * 1000, items: done, progress: { done, total: 200 } }))
+    assert.deepStrictEqual(
+      liveLines({ stepName: "load", samples }, "50 read", 44),
+      ["  load  ██████░░░░░░░░░░░░░░░░░░ 25 %", "    50 read, 50/s, 3.0 s left"]
+    )
   })
 
   it("durations are short", () => {
@@ -117,10 +93,10 @@ describe("what people read", () => {
 
   it("the live line says how far, how fast and how long", () => {
     const samples = [0, 50].map((done, i) => ({ atMillis: i * 1000, items: done, progress: { done, total: 200 } }))
-    assert.strictEqual(
-      liveLine({ stepName: "load", samples }, "50 read"),
-      "load  ██████░░░░░░░░░░░░░░░░░░ 25 %  50 read, 50/s, 3.0 s left"
+    assert.deepStrictEqual(
+      liveLines({ stepName: "load", samples }, "50 read", 80),
+      ["  load  ██████░░░░░░░░░░░░░░░░░░ 25 %  50 read, 50/s, 3.0 s left"]
     )
-    assert.strictEqual(liveLine({ stepName: "load", samples: [] }, "0 read"), "load  0 read")
+    assert.deepStrictEqual(liveLines({ stepName: "load", samples: [] }, "0 read", 80), ["  load  0 read"])
   })
 })

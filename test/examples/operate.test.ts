@@ -56,7 +56,7 @@ describe("examples/05-operate", () => {
         assert.deepStrictEqual(yield* bills(cwd), expected)
 
         const refused = yield* shop(...billing)
-        assert.deepStrictEqual([refused.exit, refused.stdout], [2, ""])
+        assert.deepStrictEqual([refused.exit, refused.stdout], [3, ""])
         assert.include(refused.stderr, "JobInstanceAlreadyComplete")
         assert.include((yield* shop("purge", "--all", "--dry-run")).stdout, "1 instance with 2 executions would go.")
       }),

@@ -28,8 +28,14 @@ describe("the exit code of a program (CLI-3)", () => {
     assert.strictEqual(exitCodeOf(Exit.succeed("anything")), 0)
   })
 
-  it("is 2 when nothing was run", () => {
-    assert.deepStrictEqual(refusals.map((error) => exitCodeOf(Exit.fail(error))), refusals.map(() => 2))
+  it("says why nothing was run: 3 complete already, 4 running elsewhere, 2 anything else", () => {
+    assert.deepStrictEqual(refusals.map((error) => exitCodeOf(Exit.fail(error))), [2, 3, 4, 2, 2, 2, 2])
+    const given = { jobName: "j", parameters: "", executionId: 1, status: "ABANDONED" } as const
+    assert.strictEqual(exitCodeOf(Exit.fail(new BatchError.JobInstanceAlreadyComplete(given))), 2)
+    assert.strictEqual(
+      exitCodeOf(Exit.fail(refusals[2]), { exitCodes: { runningElsewhere: 75 } }),
+      75
+    )
   })
 
   it("is that of the signal when the signal stopped it, and 0 when the job completed in spite of it", () => {
