@@ -14,7 +14,7 @@ import { pipeArguments } from "effect/Pipeable"
 import type * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { Json } from "../base/json.js"
-import * as Sealed from "../ports/pipelining.js"
+import * as Pipelining from "../ports/pipelining.js"
 import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { inStepScope } from "./inStepScope.js"
@@ -189,7 +189,10 @@ export const fromFunction: {
 export const discard: ItemWriter<unknown> = make({
   name: "discard",
   delivery: "transactional",
-  open: () => Effect.succeed({ write: Sealed.writes(() => Effect.void, { seal: () => Effect.succeed(undefined) }) })
+  open: () =>
+    Effect.succeed({
+      write: Pipelining.withPipelinedWrite(() => Effect.void, { encode: () => Effect.succeed(undefined) })
+    })
 })
 
 /**

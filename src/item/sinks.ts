@@ -2,12 +2,13 @@
  * Several opened writers as one.
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Json } from "../base/json.js"
-import * as Sealed from "../ports/pipelining.js"
+import * as Pipelining from "../ports/pipelining.js"
 import { UnreadablePosition } from "../vocabulary/BatchError.js"
 import type { Delivery, ItemWriter, Sink } from "./ItemWriter.js"
 import * as position_ from "./position.js"
@@ -90,9 +91,9 @@ export const route = <A, E, R>(
 export const contramap = <A, E, R, B>(self: ItemWriter<A, E, R>, f: (item: B) => A): Open<B, E, R> => (state) =>
   Effect.map(self.open(state), (sink) => ({
     ...sink,
-    write: Sealed.writes(
+    write: Pipelining.withPipelinedWrite(
       (items: ReadonlyArray<B>) => Effect.suspend(() => sink.write(items.map((item) => f(item)))),
-      mapped(sink.write, (seal) => (items) => Effect.suspend(() => seal(items.map((item) => f(item)))))
+      pipelined(sink.write, (encode) => (items) => Effect.suspend(() => encode(items.map((item) => f(item)))))
     )
   }))
 
@@ -102,12 +103,17 @@ export const mapError = <A, E, R, E2>(self: ItemWriter<A, E, R>, f: (error: E) =
     onFailure: f,
     onSuccess: (sink) => ({
       ...sink,
-      write: Sealed.writes(
+      write: Pipelining.withPipelinedWrite(
         (items: ReadonlyArray<A>) => Effect.mapError(sink.write(items), f),
-        mapped(sink.write, (seal) => (items) =>
-          Effect.mapBoth(seal(items), {
+        pipelined(sink.write, (encode) => (items) =>
+          Effect.mapBoth(encode(items), {
             onFailure: f,
-            onSuccess: (commands) => commands && { ...commands, refused: (error) => f(commands.refused(error)) }
+            onSuccess: (known) =>
+              known && {
+                ...known,
+                answer: (row) => Either.mapLeft(known.answer(row), f),
+                refused: (error) => f(known.refused(error))
+              }
           }))
       ),
       flush: sink.flush && Effect.mapError(sink.flush, f),
@@ -123,12 +129,12 @@ export const rename = <A, E, R>(self: ItemWriter<A, E, R>, name: string): Open<A
 // internal
 // -------------------------------------------------------------------------------------
 
-const mapped = (
-  write: object,
-  map: (seal: Sealed.Write["seal"]) => Sealed.Write["seal"]
-): Sealed.Write | undefined => {
-  const sealed = Sealed.writeOf(write)
-  return sealed && { ...sealed, seal: map(sealed.seal) }
+const pipelined = <A, E, R, B, E2>(
+  write: Sink<A, E, R>["write"],
+  map: (encode: Pipelining.PipelinedWrite<A, E>["encode"]) => Pipelining.PipelinedWrite<B, E2>["encode"]
+): Pipelining.PipelinedWrite<B, E2> | undefined => {
+  const known = Pipelining.pipelinedWriteOf(write)
+  return known && { ...known, encode: map(known.encode) }
 }
 
 /** A state is wrapped, to tell a writer that flushed `null` from one that has nothing to flush. */

@@ -23,7 +23,7 @@ import type { JobParameter } from "../vocabulary/JobParameters.js"
 import type { SkippedItem } from "../vocabulary/SkippedItem.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import * as MemoryDriver from "./memoryDriver.js"
-import type { Sealed } from "./pipelining.js"
+import type { Pipelined } from "./pipelining.js"
 import { makeRepository } from "./repository.js"
 import * as Transactor from "./Transactor.js"
 
@@ -322,13 +322,13 @@ export interface Encoded {
    *
    * @internal
    */
-  readonly sealedUpdate?: {
+  readonly pipelinedUpdate?: {
     readonly database: object
-    readonly seal: (
+    readonly encode: (
       row: StepExecutionRow,
       epoch: number,
       before: Pick<Counts, "commit" | "rollback">
-    ) => Sealed<string, Option.Option<JobRepositoryError>>
+    ) => Pipelined<string, Option.Option<JobRepositoryError>>
   } | undefined
   readonly stepHistory: (
     instanceId: number,

@@ -1,8 +1,9 @@
 /**
  * Commands to a database as values, instead of effects that send them one by one.
  *
- * What a writer writes, the record of how far the step came and the commit can so travel together, in one round trip.
- * Only the database that a command is for understands it; for everybody else it is opaque.
+ * What a writer writes, the record of how far the step came and the commit can so travel together, in one round trip, as
+ * in the pipeline mode of PostgreSQL. Only the database that a command is for understands it; for everybody else it is
+ * opaque.
  */
 import type * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
@@ -13,12 +14,12 @@ import type { JobExecution } from "../vocabulary/JobExecution.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 
 /** Commands that belong together. */
-export interface Sealed<out A, out E> {
+export interface Pipelined<out A, out E> {
   readonly commands: ReadonlyArray<unknown>
   /** What the first row of the last answer means, if there is one. */
   readonly answer: (row: ReadonlyArray<string | null> | undefined) => Either.Either<A, E>
-  /** What the error means with which one of them was refused. */
-  readonly refused: (error: any) => E
+  /** What the error means with which the database refused one of them; it alone knows the type of that error. */
+  readonly refused: (error: never) => E
 }
 
 /** For which database something is: the same object for all who speak to it through the same client. */
@@ -26,13 +27,13 @@ interface Addressed {
   readonly database: object
 }
 
-/** Who can run sealed commands. */
-export interface Port extends Addressed {
-  /** A place for transactions that follow each other. */
-  readonly lane: () => Lane
+/** A database that takes commands without waiting for the answer to the one before. */
+export interface Pipeline extends Addressed {
+  /** For transactions that follow each other. */
+  readonly connect: () => PipelineConnection
 }
 
-export interface Lane {
+export interface PipelineConnection {
   /** Whether a transaction is on its way, so that one which is begun now leaves at once and comes right behind it. */
   readonly isBusy: () => boolean
   /**
@@ -40,51 +41,64 @@ export interface Lane {
    * fails with its own error. When nobody can tell whether the transaction has committed, it fails with a
    * `TransactionError` of the phase `commit`, or is interrupted; in both cases the database is through with it.
    */
-  readonly transact: <A, E>(parts: ReadonlyArray<Sealed<A, E>>) => Effect.Effect<A, E | TransactionError>
+  readonly transact: <A, E>(
+    first: ReadonlyArray<Pipelined<unknown, E>>,
+    last: Pipelined<A, E>
+  ) => Effect.Effect<A, E | TransactionError>
 }
 
 /** `ItemWriter.Sink.write`; of no certain database when there is nothing to write. */
-export interface Write extends Partial<Addressed> {
-  readonly seal: (items: ReadonlyArray<any>) => Effect.Effect<Sealed<unknown, any> | undefined, any>
+export interface PipelinedWrite<in A, out E> extends Partial<Addressed> {
+  readonly encode: (items: ReadonlyArray<A>) => Effect.Effect<Pipelined<unknown, E> | undefined, E>
 }
 
 /** `JobRepository.updateStepExecution`. */
-export interface SaveStep extends Addressed {
+export interface PipelinedSave extends Addressed {
   /** Refused also when the row is not the one that `before` was. */
-  readonly seal: (
+  readonly encode: (
     execution: JobExecution,
     step: StepExecution,
     before: StepExecution
-  ) => Effect.Effect<Sealed<BatchStatus, OwnershipLost | JobRepositoryError>>
+  ) => Effect.Effect<Pipelined<BatchStatus, OwnershipLost | JobRepositoryError>>
 }
 
 /*
- * The sealed form of a function is known by the function itself: whoever wraps the function, to watch or to change what
- * it does, is not passed by, as the wrapper has no sealed form.
+ * The pipelined form of a function is known by the function itself. So whoever wraps `transact`, `write` or
+ * `updateStepExecution`, to watch or to change what it does, is not passed by: the wrapper has no pipelined form, and the
+ * step sends its statements one by one, through the wrapper. A step logs at DEBUG level why it is not pipelined.
  */
 
-export const transacts = <F extends object>(transact: F, port: Port | undefined): F => attach(ports, transact, port)
+export const withPipeline = <F extends object>(transact: F, pipeline: Pipeline | undefined): F =>
+  attach(pipelines, transact, pipeline)
 
-export const portOf = (transact: object): Port | undefined => ports.get(transact)
+export const pipelineOf = (transact: object): Pipeline | undefined => pipelines.get(transact)
 
-export const writes = <F extends object>(write: F, sealed: Write | undefined): F => attach(writers, write, sealed)
+type Write<A, E, R> = (items: ReadonlyArray<A>) => Effect.Effect<void, E, R>
 
-export const writeOf = (write: object): Write | undefined => writers.get(write)
+export const withPipelinedWrite = <A, E, R>(
+  write: Write<A, E, R>,
+  pipelined: PipelinedWrite<A, E> | undefined
+): Write<A, E, R> => attach(writes, write, pipelined)
 
-export const savesStep = <F extends object>(save: F, sealed: SaveStep): F => attach(savers, save, sealed)
+// What is found was attached to this very function, so its types are those of the function.
+export const pipelinedWriteOf = <A, E, R>(write: Write<A, E, R>): PipelinedWrite<A, E> | undefined =>
+  writes.get(write) as PipelinedWrite<A, E> | undefined
 
-export const saveStepOf = (save: object): SaveStep | undefined => savers.get(save)
+export const withPipelinedSave = <F extends object>(save: F, pipelined: PipelinedSave): F =>
+  attach(saves, save, pipelined)
+
+export const pipelinedSaveOf = (save: object): PipelinedSave | undefined => saves.get(save)
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
 const forms = <A>(name: string): WeakMap<object, A> =>
-  globalValue(`effect-batch/sealed/${name}`, () => new WeakMap<object, A>())
+  globalValue(`effect-batch/pipelining/${name}`, () => new WeakMap<object, A>())
 
-const ports = forms<Port>("transact")
-const writers = forms<Write>("write")
-const savers = forms<SaveStep>("saveStep")
+const pipelines = forms<Pipeline>("transact")
+const writes = forms<PipelinedWrite<never, unknown>>("write")
+const saves = forms<PipelinedSave>("saveStep")
 
 const attach = <A, F extends object>(known: WeakMap<object, A>, f: F, form: A | undefined): F => {
   if (form !== undefined) {

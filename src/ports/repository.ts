@@ -12,7 +12,7 @@ import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { Encoded, JobExecutionRow, JobRepository, LaunchRequest, OwnerFailure } from "./JobRepository.js"
-import * as Sealed from "./pipelining.js"
+import * as Pipelining from "./pipelining.js"
 import * as Rows from "./repositoryRows.js"
 
 export const makeRepository = (driver: Encoded): Context.Tag.Service<JobRepository> => ({
@@ -53,7 +53,7 @@ const ownersSide = (
       const id = yield* driver.insertStepExecution(Rows.fromStepExecution(started, now), execution.epoch)
       return Option.isSome(id) ? { ...started, id: id.value } : yield* lost(execution)
     }),
-  updateStepExecution: sealable(driver, (execution, step, before) =>
+  updateStepExecution: pipelinable(driver, (execution, step, before) =>
     owned(
       execution,
       "updateStepExecution",
@@ -218,16 +218,16 @@ const owned = (
       Option.isSome(status) ? readStatus(operation, status.value) : lost(execution)
   )
 
-const sealable = (
-  { sealedUpdate }: Encoded,
+const pipelinable = (
+  { pipelinedUpdate }: Encoded,
   update: Service["updateStepExecution"]
 ): Service["updateStepExecution"] =>
-  sealedUpdate === undefined ? update : Sealed.savesStep(update, {
-    database: sealedUpdate.database,
-    seal: (execution, step, before) =>
+  pipelinedUpdate === undefined ? update : Pipelining.withPipelinedSave(update, {
+    database: pipelinedUpdate.database,
+    encode: (execution, step, before) =>
       Effect.clockWith((clock) => {
         const now = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
-        const save = sealedUpdate.seal(Rows.fromStepExecution(step, now), execution.epoch, before.counts)
+        const save = pipelinedUpdate.encode(Rows.fromStepExecution(step, now), execution.epoch, before.counts)
         const failure = Option.getOrElse(() => ownershipLost(execution))
         return Effect.succeed({
           ...save,

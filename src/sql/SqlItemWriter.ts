@@ -26,11 +26,11 @@ import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ItemWriter from "../item/ItemWriter.js"
-import * as Sealed from "../ports/pipelining.js"
+import * as Pipelining from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { tableText } from "./identifiers.js"
 import { pgCopy, unsupported } from "./pgCopy.js"
-import { speaksProtocol } from "./pgSealed.js"
+import { speaksProtocol } from "./pgPipeline.js"
 import { pgTable } from "./pgTable.js"
 import { fieldsOf, rowEncoder } from "./rowEncoder.js"
 import * as Session from "./session.js"
@@ -352,28 +352,28 @@ const openTable = <A, C extends { readonly name: string }>(
         })
       })
     return {
-      write: Sealed.writes(
+      write: Pipelining.withPipelinedWrite(
         (items: ReadonlyArray<A>) =>
           Effect.flatMap(Effect.suspend(() => written(items)), ({ run }) =>
             refail(action._tag, name)(Session.whole(session, run))),
-        "assert" in action && action.assert ? undefined : sealing(client, written)
+        "assert" in action && action.assert ? undefined : pipelined(client, written)
       )
     }
   })
 
 /** How a chunk is written as a part of a transaction in one message, if the repository uses this client. */
-const sealing = <A>(
+const pipelined = <A>(
   client: SqlClient.SqlClient,
   written: (items: ReadonlyArray<A>) => Either.Either<Written, WriteError>
-): Sealed.Write | undefined => {
+): Pipelining.PipelinedWrite<A, WriteError> | undefined => {
   const database = Session.known(client)
   return database === undefined || !speaksProtocol(client) ? undefined : {
     database,
-    seal: (items) =>
-      Effect.map(Effect.suspend(() => written(items)), ({ sealed }) => ({
-        commands: sealed!.commands(),
+    encode: (items) =>
+      Effect.map(Effect.suspend(() => written(items)), ({ pipelined }) => ({
+        commands: pipelined!.commands(),
         answer: () => Either.right(undefined),
-        refused: sealed!.refused
+        refused: pipelined!.refused
       }))
   }
 }

@@ -21,7 +21,7 @@ import * as Env_ from "./env.js"
 import * as Failure from "./failure.js"
 import * as JobRows from "./jobRows.js"
 import * as Migrations from "./Migrations.js"
-import { speaksProtocol } from "./pgSealed.js"
+import { speaksProtocol } from "./pgPipeline.js"
 import { defaultPrefix } from "./schema.js"
 import type { Session } from "./session.js"
 import * as Session_ from "./session.js"
@@ -140,7 +140,7 @@ const encoded = (session: Session, prefix: string, options: Options): JobReposit
       Session_.detached(session, JobRows.renewLease(env)(executionId, epoch, leaseMillis)),
     insertStepExecution: StepRows.insertStepExecution(env),
     updateStepExecution: StepRows.updateStepExecution(env),
-    sealedUpdate: speaksProtocol(session.sql) ? StepRows.sealedUpdate(env) : undefined,
+    pipelinedUpdate: speaksProtocol(session.sql) ? StepRows.pipelinedUpdate(env) : undefined,
     stepHistory: StepRows.stepHistory(env),
     insertSkippedItems: StepRows.insertSkippedItems(env),
     requestStop: (executionId) => Session_.detached(session, JobRows.requestStop(env)(executionId)),

@@ -17,7 +17,7 @@ import * as Transactor from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
 import { meet } from "./client.js"
-import * as PgSealed from "./pgSealed.js"
+import * as PgPipeline from "./pgPipeline.js"
 import type { Session } from "./session.js"
 import * as Session_ from "./session.js"
 
@@ -142,7 +142,7 @@ export const fromSession = (session: Session, options: Options): Context.Tag.Ser
           : Session_.transactLazily(session, begin(session, transaction, settings), effect)),
     (effect) => outside(session, effect)
   )
-  Pipelining.transacts(transactor.transact, PgSealed.port(session))
+  Pipelining.withPipeline(transactor.transact, PgPipeline.pipeline(session))
   return transactor
 }
 

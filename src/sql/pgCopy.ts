@@ -13,7 +13,7 @@ import type { Ambient } from "./ambient.js"
 import { ambient } from "./ambient.js"
 import { identityOf } from "./client.js"
 import { quoteName } from "./identifiers.js"
-import { speaksProtocol } from "./pgSealed.js"
+import { speaksProtocol } from "./pgPipeline.js"
 import type { PgColumn } from "./pgTable.js"
 import { pgTable } from "./pgTable.js"
 import * as pgText from "./pgText.js"
@@ -33,7 +33,7 @@ export const pgCopy: TableDialect<PgColumn> = {
     return (items) =>
       Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
         run: Effect.suspend(() => Effect.mapError(copy(sql, text, frames(encoded)), refused(table.name))),
-        sealed: {
+        pipelined: {
           commands: () => [{ text, parameters: [], rows: frames(encoded) }],
           refused: refused(table.name)
         }

@@ -40,7 +40,7 @@ export const pgTable: TableDialect<PgColumn> = {
     return (items) =>
       Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
         run: Effect.suspend(() => Effect.forEach(inRounds(encoded, key), run, { discard: true })),
-        sealed: asserts ? undefined : {
+        pipelined: asserts ? undefined : {
           commands: () =>
             inRounds(encoded, key).map(({ columns }) => ({ text, parameters: columns.map(pgText.literal) })),
           refused: fromSqlError(action._tag, table.name)

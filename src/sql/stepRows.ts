@@ -11,7 +11,7 @@ import type { Counts } from "../vocabulary/Counts.js"
 import type { Env } from "./env.js"
 import { conclude, read, write } from "./env.js"
 import { repositoryError } from "./failure.js"
-import type * as PgSealed from "./pgSealed.js"
+import type * as PgPipeline from "./pgPipeline.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
 import { classify } from "./sqlState.js"
@@ -76,14 +76,14 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
  *
  * @internal
  */
-export const sealedUpdate = (env: Env): NonNullable<Encoded["sealedUpdate"]> => ({
+export const pipelinedUpdate = (env: Env): NonNullable<Encoded["pipelinedUpdate"]> => ({
   database: env.session,
-  seal: (row, epoch, before) => {
+  encode: (row, epoch, before) => {
     const { sql } = env
     const [text, parameters] = sql`with lease as (${renewal(env, row, epoch)}),
       saved as (${update(env, row, epoch, followed(env, before))})
       select (select "status" from saved), 1 / (select count(*) from saved)`.compile()
-    const command: PgSealed.Command = {
+    const command: PgPipeline.Command = {
       text,
       parameters: parameters.map((value) => value === null ? null : String(value))
     }

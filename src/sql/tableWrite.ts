@@ -8,7 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { didYouMean, quoted } from "../base/text.js"
 import { quoteName } from "./identifiers.js"
-import type { Command } from "./pgSealed.js"
+import type { Command } from "./pgPipeline.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { SqlColumnError, SqlDataError, SqlStatementError } from "./SqlFailure.js"
 
@@ -43,7 +43,7 @@ export interface Table<Column> {
 export interface Written {
   readonly run: Effect.Effect<void, SqlFailure>
   /** What is sent, when whether it is refused is all that there is to know about it. */
-  readonly sealed?: {
+  readonly pipelined?: {
     readonly commands: () => ReadonlyArray<Command>
     readonly refused: (error: SqlError) => SqlFailure
   } | undefined

@@ -16,7 +16,7 @@ import * as Progress from "../step/progress.js"
 import { advance, isStopping, services } from "../step/state.js"
 import type { Work } from "./commit.js"
 import type { Chunk, ChunkEnv, Flight } from "./env.js"
-import { canSeal, Repairable, Superseded } from "./env.js"
+import { canPipeline, Repairable, Superseded } from "./env.js"
 import { processChunk } from "./process.js"
 import { readChunk } from "./read.js"
 import { buffered, writeChunk } from "./write.js"
@@ -26,9 +26,9 @@ import { buffered, writeChunk } from "./write.js"
  * and when nobody could notice: the source is independent of what is written, and the processor is a plain function.
  * Listeners want to see the chunks one after the other.
  */
-export const isAhead = ({ body, process, sealing, source, state }: ChunkEnv): boolean => {
+export const isAhead = ({ body, pipelining, process, source, state }: ChunkEnv): boolean => {
   const { beforeStep: _, onSkipInProcess: _process, onSkipInRead: _read, onSkipInWrite: _write, ...hooks } = state.hooks
-  const isUnnoticed = sealing !== undefined && source.independent === true &&
+  const isUnnoticed = pipelining !== undefined && source.independent === true &&
     (process === undefined || process._tag === "Sync")
   return (body.prefetch ?? isUnnoticed) &&
     state.definition.settings.transactional.length === 0 &&
@@ -100,7 +100,7 @@ const makeWay = (env: ChunkEnv, next: Next): AnyEffect =>
   })
 
 const canFollow = (env: ChunkEnv, front: Flight, chunk: Chunk): boolean =>
-  canSeal(env, chunk) && env.sealing?.lane.isBusy() === true && front.env.state.progress.sent !== undefined
+  canPipeline(env, chunk) && env.pipelining?.connection.isBusy() === true && front.env.state.progress.sent !== undefined
 
 /** Begins to write, and gives the first commands the time to leave. */
 const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
@@ -123,7 +123,7 @@ const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
   env.done = chunk.done
   env.begun = undefined
   const write = writeChunk(own, chunk, work)
-  const aware = env.sealing === undefined ? Effect.provide(write, services(own.state)) : write
+  const aware = env.pipelining === undefined ? Effect.provide(write, services(own.state)) : write
   return Effect.forkDaemon(Effect.interruptible(aware)).pipe(
     Effect.map((fiber) => {
       env.flights = [...env.flights, { fiber, parted, env: own }]
@@ -139,17 +139,17 @@ const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
  */
 const follow = (own: ChunkEnv, front: Flight): void => {
   const { state } = own
-  const sealing = own.sealing!
+  const pipelining = own.pipelining!
   const hoped = front.env.state.progress.sent!
   advance(state, Progress.assume, hoped)
-  own.sealing = {
-    ...sealing,
-    lane: {
-      isBusy: sealing.lane.isBusy,
-      transact: (parts) => {
-        own.sealing = sealing
+  own.pipelining = {
+    ...pipelining,
+    connection: {
+      isBusy: pipelining.connection.isBusy,
+      transact: (parts, last) => {
+        own.pipelining = pipelining
         return Effect.flatMap(
-          Effect.exit(sealing.lane.transact(parts)),
+          Effect.exit(pipelining.connection.transact(parts, last)),
           (early) =>
             Effect.flatMap(Fiber.await(front.fiber), (ended): Effect.Effect<any, any> => {
               if (Exit.isFailure(ended)) {

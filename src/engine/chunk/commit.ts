@@ -15,12 +15,13 @@ import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import type { CommitRecord } from "../step/progress.js"
 import * as Progress from "../step/progress.js"
-import { advance, commit, commitSealed, current } from "../step/state.js"
+import { advance, commit, commitPipelined, current } from "../step/state.js"
 import type { Checkpoint } from "./checkpoint.js"
 import { encodeCheckpoint } from "./checkpoint.js"
-import type { Chunk, ChunkEnv, ChunkSealing, Skip } from "./env.js"
-import { canSeal, describeCause, failureOf, heldCounts, isTolerated, Repairable, skip, Superseded } from "./env.js"
+import type { Chunk, ChunkEnv, Skip } from "./env.js"
+import { canPipeline, describeCause, failureOf, heldCounts, isTolerated, Repairable, skip, Superseded } from "./env.js"
 import type { Range } from "./machine.js"
+import type { ChunkPipelining } from "./pipelining.js"
 import { reportSkips } from "./skips.js"
 
 /** Where the outputs of a chunk come from, and what its ranges count: outputs, or inputs that are not processed yet. */
@@ -81,13 +82,13 @@ export const runTransaction = (
       },
       rolledBack: (cause: Cause.Cause<unknown>) => isSuperseded(cause) ? Effect.void : rolledBack(env, cause)
     }
-    const { sealing } = env
-    if (sealing !== undefined && canSeal(env, chunk)) {
+    const { pipelining } = env
+    if (pipelining !== undefined && canPipeline(env, chunk)) {
       const sent = Effect.map(
-        sealRange(env, chunk, work, attempt, sealing),
+        pipelineRange(env, chunk, work, attempt, pipelining),
         ({ range, write }) => ({ ...done(range), write })
       )
-      return commitSealed(env.state, sealing, sent, ends)
+      return commitPipelined(env.state, pipelining, sent, ends)
     }
     const transaction = commit(env.state, Effect.map(writeRange(env, chunk, work, attempt), done), ends)
     return env.state.session.faults === undefined
@@ -135,12 +136,12 @@ const writeRange = (
   )
 }
 
-const sealRange = (env: ChunkEnv, chunk: Chunk, work: Work, attempt: Attempt, { write }: ChunkSealing) =>
+const pipelineRange = (env: ChunkEnv, chunk: Chunk, work: Work, attempt: Attempt, { write }: ChunkPipelining) =>
   Effect.flatMap(work.outputs(attempt.range), (outputs) => {
     attempt.outputs = outputs
     const range = withWriter(env, chunk, work, settle(env, chunk, work, attempt, true), Option.none())
     return Effect.map(
-      outputs.length === 0 ? Effect.succeed(undefined) : write.seal(outputs),
+      outputs.length === 0 ? Effect.succeed(undefined) : write.encode(outputs),
       (write) => ({ range, write })
     )
   })

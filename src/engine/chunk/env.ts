@@ -17,15 +17,15 @@ import type { AnyEffect, ChunkBody } from "../../definition/tree.js"
 import type { Process } from "../../item/ItemProcessor.js"
 import type { Position, Source } from "../../item/ItemReader.js"
 import type { Sink } from "../../item/ItemWriter.js"
-import type * as Sealed from "../../ports/pipelining.js"
 import { SkipLimitExceeded } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as Counts from "../../vocabulary/Counts.js"
 import { describe, describeError, Fatal, unwrap } from "../../vocabulary/failure.js"
 import type { SkipPhase } from "../../vocabulary/SkippedItem.js"
 import * as Progress from "../step/progress.js"
-import type { Sealing, StepState } from "../step/state.js"
+import type { StepState } from "../step/state.js"
 import { advance, current } from "../step/state.js"
+import type { ChunkPipelining } from "./pipelining.js"
 
 export interface ChunkEnv {
   readonly state: StepState
@@ -35,7 +35,7 @@ export interface ChunkEnv {
   readonly sink: Sink<any, any, any>
   readonly skipRun: SkipRun<any, any> | undefined
   /** How its transactions are sent in one message, if they can be. */
-  sealing: ChunkSealing | undefined
+  pipelining: ChunkPipelining | undefined
   source: Source<any, any, any>
   /** Where the source is closed before the step ends, when it has to be opened anew. */
   sourceScope: Scope.CloseableScope
@@ -63,15 +63,10 @@ export interface Flight {
 /** Says of a transaction that it was sent behind one that failed, so that it says nothing about its own chunk. */
 export class Superseded {}
 
-export interface ChunkSealing extends Sealing {
-  readonly write: Sealed.Write
-  /** Whether skips are only counted: nobody is told of them and nothing is stored. */
-  readonly countsSkips: boolean
-}
-
 /** Whether nothing belongs to the transaction of the chunk but what can be sent with it. */
-export const canSeal = ({ sealing, state }: ChunkEnv, chunk: Chunk): boolean =>
-  sealing !== undefined && (sealing.countsSkips || chunk.skips.length === 0) && state.progress.jobChanges.length === 0
+export const canPipeline = ({ pipelining, state }: ChunkEnv, chunk: Chunk): boolean =>
+  pipelining !== undefined && (pipelining.countsSkips || chunk.skips.length === 0) &&
+  state.progress.jobChanges.length === 0
 
 /** A record that was skipped and is not yet durable. */
 export interface Skip {

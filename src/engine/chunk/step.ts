@@ -3,14 +3,13 @@
  * until the source ends or the step is asked to stop.
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Json } from "../../base/json.js"
 import { makeBreather } from "../../base/yielding.js"
 import type { AnyEffect, ChunkBody } from "../../definition/tree.js"
-import type { Sink } from "../../item/ItemWriter.js"
-import * as Sealed from "../../ports/pipelining.js"
 import { CurrentTransaction } from "../../ports/Transactor.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import { chunkFailed } from "../step/hooks.js"
@@ -21,8 +20,9 @@ import { chunksAhead, ground, isAhead } from "./ahead.js"
 import type { Checkpoint, Scan } from "./checkpoint.js"
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js"
 import type { Work } from "./commit.js"
-import type { Chunk, ChunkEnv, ChunkSealing } from "./env.js"
+import type { Chunk, ChunkEnv } from "./env.js"
 import { describeCause, makeChunk, mayRetry, noRetries, openSource } from "./env.js"
+import { pipeliningOf } from "./pipelining.js"
 import { processChunk } from "./process.js"
 import { pull, readChunk } from "./read.js"
 import { processedInside, readInside } from "./transactional.js"
@@ -60,6 +60,10 @@ const open = (
     const source = yield* Scope.extend(body.reader.open(stored.reader), sourceScope)
     const process = body.processor === undefined ? undefined : yield* body.processor.open
     const sink = yield* body.writer.open(stored.writer)
+    const pipelining = pipeliningOf(state, sink, yield* CurrentTransaction)
+    if (Either.isLeft(pipelining)) {
+      yield* Effect.logDebug(`Step "${state.definition.name}" is not pipelined: ${pipelining.left}`)
+    }
     return {
       state,
       body,
@@ -68,7 +72,7 @@ const open = (
       source,
       process,
       sink,
-      sealing: (yield* CurrentTransaction) === undefined ? sealing(state, sink) : undefined,
+      pipelining: Option.getOrUndefined(Either.getRight(pipelining)),
       skipRun: skip === undefined ? undefined : yield* skip.start,
       position: stored.reader,
       writerState: stored.writer,
@@ -78,24 +82,6 @@ const open = (
       flights: []
     }
   })
-
-/** Whether nothing has to happen inside the transactions of the step but what can be sent in one message. */
-const sealing = ({ definition, hooks, session }: StepState, sink: Sink<any, any, any>): ChunkSealing | undefined => {
-  const { noRollback, quarantine, transaction, transactional } = definition.settings
-  const { afterWrite, beforeCommit, beforeWrite } = hooks
-  const inside = [noRollback, afterWrite, beforeCommit, beforeWrite, sink.flush, session.faults]
-  const isPlain = [...inside, ...Object.values(transaction)].every((part) => part === undefined) &&
-    transactional.length === 0
-  const { onSkipInProcess, onSkipInRead, onSkipInWrite } = hooks
-  const countsSkips = [quarantine, onSkipInProcess, onSkipInRead, onSkipInWrite].every((part) => part === undefined)
-  const port = Sealed.portOf(session.transactor.transact)
-  const saveStep = Sealed.saveStepOf(session.repository.updateStepExecution)
-  const write = Sealed.writeOf(sink.write)
-  return isPlain && port !== undefined && saveStep?.database === port.database &&
-      write !== undefined && (write.database ?? port.database) === port.database
-    ? { lane: port.lane(), saveStep, write, countsSkips }
-    : undefined
-}
 
 /**
  * A writer that starts with a state of its own, such as the length of a file that it appends to, has it stored before

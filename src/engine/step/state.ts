@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobScope } from "../../ports/JobScope.js"
-import type * as Sealed from "../../ports/pipelining.js"
+import type * as Pipelining from "../../ports/pipelining.js"
 import { StepScope } from "../../ports/StepScope.js"
 import { TransactionError } from "../../vocabulary/BatchError.js"
 import type * as BatchStatus from "../../vocabulary/BatchStatus.js"
@@ -82,31 +82,31 @@ export const commit = <A, E, R>(
   })
 
 /** Who commits a step in one message: the transactor and the repository, if they speak to the same database. */
-export interface Sealing {
-  readonly lane: Sealed.Lane
-  readonly saveStep: Sealed.SaveStep
+export interface PipelinedCommit {
+  readonly connection: Pipelining.PipelineConnection
+  readonly save: Pipelining.PipelinedSave
 }
 
 /** The same for work that only has to be sent: it travels with the record of the step. */
-export const commitSealed = <A, E, R>(
+export const commitPipelined = <A, E, R>(
   state: StepState,
-  { lane, saveStep }: Sealing,
-  work: Effect.Effect<CommitRecord & { readonly write: Sealed.Sealed<unknown, any> | undefined }, E, R>,
+  { connection, save }: PipelinedCommit,
+  work: Effect.Effect<CommitRecord & { readonly write: Pipelining.Pipelined<unknown, any> | undefined }, E, R>,
   ends: Ends<A>
 ): Effect.Effect<A, any, any> =>
   concluding(state, ends, (propose) =>
     Effect.flatMap(work, (done) => {
       const { session } = state
       const step = propose(done)
-      return Effect.flatMap(saveStep.seal(session.execution, step, state.progress.step), (save) => {
-        const saved = {
-          ...save,
-          answer: (row: ReadonlyArray<string | null> | undefined) => Either.mapLeft(save.answer(row), bookkeeping),
-          refused: (error: unknown) => bookkeeping(save.refused(error))
-        }
+      return Effect.flatMap(save.encode(session.execution, step, state.progress.step), (encoded) => {
         advance(state, Progress.send, step)
-        const answer: Effect.Effect<BatchStatus.BatchStatus, any> = lane.transact<any, any>(
-          done.write === undefined ? [saved] : [done.write, saved]
+        const answer = connection.transact<BatchStatus.BatchStatus, unknown>(
+          done.write === undefined ? [] : [done.write],
+          {
+            commands: encoded.commands,
+            answer: (row) => Either.mapLeft(encoded.answer(row), bookkeeping),
+            refused: (error) => bookkeeping(encoded.refused(error))
+          }
         )
         return Effect.map(answer, (status) => noteStatus(session, status))
       })

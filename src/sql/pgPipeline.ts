@@ -12,7 +12,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
-import type { Lane, Port, Sealed } from "../ports/pipelining.js"
+import type { Pipeline, PipelineConnection, Pipelined as AnyPipelined } from "../ports/pipelining.js"
 import type { TransactionError } from "../vocabulary/BatchError.js"
 import * as Failure from "./failure.js"
 import * as Open from "./openTransaction.js"
@@ -36,9 +36,9 @@ export interface Command {
 export const speaksProtocol = (sql: SqlClient): boolean => pgClient in sql
 
 /** @internal */
-export const port = (session: Session): Port | undefined =>
+export const pipeline = (session: Session): Pipeline | undefined =>
   session.dialect.name === "pg" && speaksProtocol(session.sql)
-    ? { database: session, lane: () => makeLane(session) }
+    ? { database: session, connect: () => connect(session) }
     : undefined
 
 // -------------------------------------------------------------------------------------
@@ -64,9 +64,15 @@ interface Wire {
 
 type Row = ReadonlyArray<string | null>
 
-/** Where the server gave up. */
+/** Commands of this database. */
+interface Pipelined<out A, out E> extends AnyPipelined<A, E> {
+  readonly commands: ReadonlyArray<Command>
+  readonly refused: (error: SqlError) => E
+}
+
+/** Where the server gave up; and whether the transaction in front was refused, so that this one could not succeed. */
 class Refused {
-  constructor(readonly error: unknown, readonly index: number) {}
+  constructor(readonly error: unknown, readonly index: number, readonly isFutile: boolean) {}
 }
 
 type Callback = (error: unknown, result?: unknown) => void
@@ -77,22 +83,23 @@ type Callback = (error: unknown, result?: unknown) => void
  * The driver sends a query when it has the answer to the one in front. This one leaves as soon as it stands in the
  * driver's queue, if the one in front is of its kind and on its way.
  */
-class SealedQuery {
-  private answer: Callback | undefined
+class PipelinedQuery {
+  private state: "queued" | "sent" | "answered" | "refused" = "queued"
+  /** Where it was sent. */
   private wire: Wire | undefined
-  private answered = 0
+  /** Given by the driver when it takes the query. */
+  private answer: Callback | undefined
+  /** One for each command that was carried out. */
   private readonly rows: Array<Row | undefined> = []
+  /** Of the command whose answer is being received. */
+  private row: Row | undefined
   private readonly named: Array<string> = []
   private readonly waiting: Array<() => void> = []
-  private isOver = false
-  private isRefused = false
-  /** Whether the one in front was refused, so that this one could not succeed. */
-  isFutile = false
 
   constructor(
     readonly commands: ReadonlyArray<Command>,
     readonly prepares: boolean,
-    private front: SealedQuery | undefined
+    private front: PipelinedQuery | undefined
   ) {}
 
   get callback(): Callback | undefined {
@@ -109,12 +116,12 @@ class SealedQuery {
   }
 
   get underWay(): Wire | undefined {
-    return this.isOver ? undefined : this.wire
+    return this.state === "sent" ? this.wire : undefined
   }
 
   /** Calls back when the server is through with it, or the connection is lost, or the driver never took it. */
   whenOver(ended: () => void): void {
-    if (this.isOver || this.answer === undefined) {
+    if (this.isOver() || this.answer === undefined) {
       ended()
     } else {
       this.waiting.push(ended)
@@ -122,9 +129,10 @@ class SealedQuery {
   }
 
   submit(wire: Wire): void {
-    if (this.wire !== undefined) {
+    if (this.state !== "queued") {
       return
     }
+    this.state = "sent"
     this.wire = wire
     wire.stream.cork()
     try {
@@ -138,11 +146,12 @@ class SealedQuery {
   handleCopyInResponse(): void {}
 
   handleDataRow({ fields }: { readonly fields: Row }): void {
-    this.rows[this.answered] = fields
+    this.row = fields
   }
 
   handleCommandComplete(): void {
-    this.answered++
+    this.rows.push(this.row)
+    this.row = undefined
   }
 
   handleError(error: unknown): void {
@@ -150,13 +159,13 @@ class SealedQuery {
       const known = preparedOn(this.wire)
       this.named.forEach((text) => known.delete(text))
     }
-    this.isRefused = true
-    this.over()
-    this.answer?.(new Refused(error, this.answered))
+    const isFutile = this.front?.state === "refused"
+    this.end("refused")
+    this.answer?.(new Refused(error, this.rows.length, isFutile))
   }
 
   handleReadyForQuery(): void {
-    this.over()
+    this.end("answered")
     this.answer?.(null, { rows: this.rows })
   }
 
@@ -180,9 +189,12 @@ class SealedQuery {
     }
   }
 
-  private over(): void {
-    this.isOver = true
-    this.isFutile = this.front?.isRefused === true
+  private isOver(): boolean {
+    return this.state === "answered" || this.state === "refused"
+  }
+
+  private end(state: "answered" | "refused"): void {
+    this.state = state
     this.front = undefined
     this.waiting.forEach((ended) => ended())
   }
@@ -213,22 +225,23 @@ const BEGIN: Command = { text: "begin isolation level read committed", parameter
 const COMMIT: Command = { text: "commit", parameters: [] }
 
 /** A connection that is kept for as long as transactions are on their way. */
-interface Track {
+interface KeptConnection {
+  readonly session: Session
   readonly connection: Connection
   readonly scope: Scope.CloseableScope
   readonly since: number
   /** The driver wants to be asked for one thing after the other. */
   readonly turns: Effect.Semaphore
   users: number
-  last: SealedQuery | undefined
+  last: PipelinedQuery | undefined
 }
 
 /** How long transactions follow each other on a connection before others get it that wait for one, a heartbeat say. */
 const STAY_MILLIS = 1000
 
-const makeLane = (session: Session): Lane => {
-  let open: Track | undefined
-  const enter = (restore: Session_.Restore): Effect.Effect<Track, SqlError> => {
+const connect = (session: Session): PipelineConnection => {
+  let open: KeptConnection | undefined
+  const enter = (restore: Session_.Restore): Effect.Effect<KeptConnection, SqlError> => {
     if (open !== undefined) {
       open.users++
       return Effect.succeed(open)
@@ -238,6 +251,7 @@ const makeLane = (session: Session): Lane => {
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.map((connection) =>
           open = {
+            session,
             connection,
             scope,
             since: performance.now(),
@@ -248,38 +262,51 @@ const makeLane = (session: Session): Lane => {
         )
       ))
   }
-  const leave = (track: Track): Effect.Effect<void> =>
+  const leave = (kept: KeptConnection): Effect.Effect<void> =>
     Effect.suspend(() => {
-      if (--track.users > 0) {
+      if (--kept.users > 0) {
         return Effect.void
       }
-      open = open === track ? undefined : open
-      return Scope.close(track.scope, Exit.void)
+      open = open === kept ? undefined : open
+      return Scope.close(kept.scope, Exit.void)
     })
   return {
     isBusy: () => open?.last?.underWay !== undefined && performance.now() - open.since < STAY_MILLIS,
-    transact: (parts) =>
+    transact: (first, last) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.matchEffect(Effect.suspend(() => enter(restore)), {
           onFailure: (error) => Effect.fail(Failure.transactionError("begin", error)),
-          onSuccess: (track) => Effect.ensuring(transact(session, track, parts, restore), leave(track))
+          onSuccess: (kept) => Effect.ensuring(transact(kept, transactionOf(first, last), restore), leave(kept))
         })
       )
   }
 }
 
+interface Transaction<A, E> {
+  readonly parts: ReadonlyArray<Pipelined<unknown, E>>
+  readonly last: Pipelined<A, E>
+}
+
+// Only commands that were made for this session are run through it, and what others make of them is passed on.
+const transactionOf = <A, E>(
+  first: ReadonlyArray<AnyPipelined<unknown, E>>,
+  last: AnyPipelined<A, E>
+): Transaction<A, E> => ({
+  parts: [...first, last] as ReadonlyArray<unknown> as ReadonlyArray<Pipelined<unknown, E>>,
+  last: last as unknown as Pipelined<A, E>
+})
+
 const transact = <A, E>(
-  session: Session,
-  track: Track,
-  parts: ReadonlyArray<Sealed<A, E>>,
+  kept: KeptConnection,
+  { last, parts }: Transaction<A, E>,
   restore: Session_.Restore
 ): Effect.Effect<A, E | TransactionError> => {
-  const inner = parts.flatMap(({ commands }) => commands as ReadonlyArray<Command>)
+  const inner = parts.flatMap(({ commands }) => commands)
   const commands = [BEGIN, ...inner, COMMIT]
   const first = 1
-  const sent = send(session, track, commands, restore)
+  const sent = send(kept, commands, restore)
   return Effect.matchEffect(parts.length === 1 ? sent : traced(sent, inner), {
-    onSuccess: (rows) => answerOf(parts, rows[first + inner.length - 1]),
+    onSuccess: (rows) => answerOf(last, rows[first + inner.length - 1]),
     onFailure: (error) => Effect.fail(explained(parts, first, error))
   })
 }
@@ -297,38 +324,38 @@ const traced = <A, E>(sent: Effect.Effect<A, E>, [command]: ReadonlyArray<Comman
 
 /** A pooler may hand the connection to another server, which does not know the names: from then on there are none. */
 const send = (
-  session: Session,
-  track: Track,
+  kept: KeptConnection,
   commands: ReadonlyArray<Command>,
   restore: Session_.Restore
 ): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
   Effect.suspend(() => {
+    const { connection, session } = kept
     const { prepares } = session
-    const query = new SealedQuery(commands, prepares, track.last)
-    track.last = query
-    const rollback = track.turns.withPermits(1)(
-      Effect.suspend(() => Effect.zipRight(whenOver(track.last!), Open.rollback(track.connection)))
+    const query = new PipelinedQuery(commands, prepares, kept.last)
+    kept.last = query
+    const rollback = kept.turns.withPermits(1)(
+      Effect.suspend(() => Effect.zipRight(whenOver(kept.last!), Open.rollback(connection)))
     )
-    return Effect.onError(run(track.connection, query, restore), () => rollback).pipe(
+    return Effect.onError(run(connection, query, restore), () => rollback).pipe(
       Effect.catchAll((error) => {
-        if (prepares && !query.isFutile && error.cause instanceof Refused && isUnknownName(error.cause.error)) {
+        if (prepares && error.cause instanceof Refused && isUnknownName(error.cause)) {
           session.prepares = false
-          return send(session, track, commands, restore)
+          return send(kept, commands, restore)
         }
         return Effect.fail(error)
       })
     )
   })
 
-const isUnknownName = (error: unknown): boolean => {
+const isUnknownName = ({ error, isFutile }: Refused): boolean => {
   const { sqlState } = classify(error)
-  return sqlState === "26000" || sqlState === "42P05"
+  return !isFutile && (sqlState === "26000" || sqlState === "42P05")
 }
 
 /** Who gives up waiting has the server cancel what it does, and still waits for its last word. */
 const run = (
   connection: Connection,
-  query: SealedQuery,
+  query: PipelinedQuery,
   restore: Session_.Restore
 ): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
   restore(connection.executeRaw(query as unknown as string, [])).pipe(
@@ -336,21 +363,18 @@ const run = (
     Effect.onInterrupt(() => whenOver(query))
   )
 
-const whenOver = (query: SealedQuery): Effect.Effect<void> =>
+const whenOver = (query: PipelinedQuery): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     query.whenOver(() => resume(Effect.void))
   })
 
-const answerOf = <A, E>(
-  parts: ReadonlyArray<Sealed<A, E>>,
-  row: Row | undefined
-): Effect.Effect<A, E | TransactionError> => {
-  const answer = parts[parts.length - 1]!.answer(row)
+const answerOf = <A, E>(last: Pipelined<A, E>, row: Row | undefined): Effect.Effect<A, E> => {
+  const answer = last.answer(row)
   return Either.isRight(answer) ? Effect.succeed(answer.right) : Effect.fail(answer.left)
 }
 
-const explained = <A, E>(
-  parts: ReadonlyArray<Sealed<A, E>>,
+const explained = <E>(
+  parts: ReadonlyArray<Pipelined<unknown, E>>,
   first: number,
   error: SqlError
 ): E | TransactionError => {
