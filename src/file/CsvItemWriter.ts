@@ -6,7 +6,8 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Schema from "effect/Schema"
 import * as ItemWriter from "../item/ItemWriter.js"
-import * as csvFormat from "./csvFormat.js"
+import type { CsvFormat } from "./CsvFormat.js"
+import * as csvText from "./csvText.js"
 import type { FileError, ItemEncodeError } from "./FileError.js"
 import * as fileSink from "./fileSink.js"
 
@@ -16,20 +17,13 @@ import * as fileSink from "./fileSink.js"
  * @since 0.1.0
  * @category models
  */
-export interface Options {
-  /**
-   * The columns and their order. Default: those of the schema, else the keys of the first item. An item that has
-   * other keys is an `ItemEncodeError`.
-   */
-  readonly columns?: ReadonlyArray<string> | undefined
-  /** Whether the first row names the columns; default true. */
-  readonly header?: boolean | undefined
-  /** The text behind the last row, written once, at the end of the step; default none. */
+export interface Options extends CsvFormat {
+  /** Which cells are in quotes: those that need it, which is the default, or all that are not NULL. */
+  readonly quoting?: "needed" | "all" | undefined
+  /** Whether the file begins with a byte order mark; default: in UTF-16 only. Excel needs it to see that it is UTF-8. */
+  readonly byteOrderMark?: boolean | undefined
+  /** The text behind the last row and the trailer, written once, at the end of the step; default none. */
   readonly footer?: ((summary: { readonly items: number }) => string) | undefined
-  /** Default `,`. */
-  readonly delimiter?: string | undefined
-  /** Default `\n`. */
-  readonly lineEnding?: "\n" | "\r\n" | undefined
   /**
    * Puts a `'` before text that a spreadsheet would run as a formula; default false, because it changes the data.
    * Numbers stay as they are.
@@ -48,12 +42,13 @@ export interface Options {
 
 /**
  * A writer of CSV rows. With a schema, items are encoded first; the result has to be a record of text, numbers,
- * booleans, dates or nothing.
+ * booleans, dates or nothing. What the format or the encoding cannot hold, so that it would be read back as something
+ * else, is an `ItemEncodeError` that names item and column.
  *
  * Guarantee: exactly once. A chunk is written when it is complete, and forced to the disk before its checkpoint
- * commits; a rollback or a restart cuts the file back to the last committed byte (ITEM-20, TX-6). The header is
+ * commits; a rollback or a restart cuts the file back to the last committed byte. The header is
  * written with the first rows, the footer at the end of the step; a restart behind the footer writes it again
- * in its place (C50). Fails with `FileError` when the file lost committed bytes.
+ * in its place. Fails with `FileError` when the file lost committed bytes.
  *
  * @example
  * ```ts
@@ -66,6 +61,7 @@ export interface Options {
  * assert.strictEqual(totals.delivery, "restartable")
  * ```
  *
+ * @see C50, ITEM-20, TX-6, OWN-24
  * @since 0.1.0
  * @category constructors
  */
@@ -73,7 +69,8 @@ export const make = <A extends object, I = never>(
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
-  const format = csvFormat.make(path, options)
+  fileSink.check(`CsvItemWriter(${path})`, options)
+  const format = csvText.make(path, options)
   return ItemWriter.make({
     name: `CsvItemWriter(${path})`,
     delivery: "restartable",

@@ -23,6 +23,8 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
     "NotAFile",
     "AlreadyExists",
     "Shortened",
+    "Changed",
+    "Incomplete",
     "NotText",
     "Other"
   ),
@@ -78,7 +80,7 @@ export class CsvHeaderError extends Schema.TaggedError<CsvHeaderError>()("CsvHea
 }) {
   override get message(): string {
     const list = (kind: string, names: ReadonlyArray<string>) =>
-      names.length === 0 ? [] : [`${kind} ${names.length === 1 ? "column" : "columns"} ${quoted(names)}`]
+      names.length === 0 ? [] : [`${kind} ${names.length === 1 ? "column" : "columns"} ${some(names)}`]
     const problems = [
       ...list("missing", this.missing),
       ...list("unexpected", this.unexpected),
@@ -88,6 +90,27 @@ export class CsvHeaderError extends Schema.TaggedError<CsvHeaderError>()("CsvHea
     return visible(
       `The columns of "${this.path}" (header in line ${this.line}) do not fit: ${problems.join("; ")}. Correct the ` +
         "header or the schema; `delimiter`, `encoding` and `strictColumns` decide how it is read."
+    )
+  }
+}
+
+/**
+ * Represents a CSV file whose trailer does not agree with its rows, does not come last, or is missing. The rows before it
+ * have been read, and may be written already.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CsvTrailerError extends Schema.TaggedError<CsvTrailerError>()("CsvTrailerError", {
+  path: Schema.String,
+  /** The physical line where the reader stopped, from 1. */
+  line: Schema.Number,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return visible(
+      `The trailer of "${this.path}" does not fit: ${this.problem}. The file is not what its sender counted: get it ` +
+        "again and restart (what was read has to be the same), or correct the trailer."
     )
   }
 }
@@ -150,6 +173,8 @@ export class ItemEncodeError extends Schema.TaggedError<ItemEncodeError>()("Item
   path: Schema.String,
   /** Number of the item in the file, from 1. */
   item: Schema.Number,
+  /** The column or the path of the member in trouble, when it is about one. */
+  column: Schema.optional(Schema.String),
   problem: Schema.String
 }) {
   override get message(): string {
@@ -159,3 +184,11 @@ export class ItemEncodeError extends Schema.TaggedError<ItemEncodeError>()("Item
     )
   }
 }
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** A file that was read with the wrong delimiter can have a hundred thousand names. */
+const some = (names: ReadonlyArray<string>): string =>
+  names.length <= 20 ? quoted(names) : `${quoted(names.slice(0, 20))} and ${names.length - 20} more`

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Json } from "../base/json.js"
+import * as pattern_ from "../base/pattern.js"
 import * as ItemReader from "../item/ItemReader.js"
 import { UnreadablePosition } from "../vocabulary/BatchError.js"
 import { putBack } from "./byteWindow.js"
@@ -43,8 +44,7 @@ export const list = (
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const entries = yield* Effect.mapError(fs.readDirectory(directory), fromPlatformError(directory, "read"))
-    const matches = toRegExp(pattern)
-    const names = entries.filter((name) => matches.test(name))
+    const names = entries.filter((name) => pattern_.matches(pattern, name))
     if (names.length === 0 && options.ifNone !== "empty") {
       return yield* new FileError({
         path: directory,
@@ -98,9 +98,6 @@ export const concatFiles = <A, E, R, E2 = never, R2 = never>(
 // -------------------------------------------------------------------------------------
 
 const name = "FileItemReader"
-
-const toRegExp = (pattern: string): RegExp =>
-  new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".")}$`, "su")
 
 const Position = Schema.Struct({
   file: Schema.String,

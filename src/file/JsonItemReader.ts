@@ -18,6 +18,11 @@ import * as json from "./jsonSource.js"
  * @category models
  */
 export interface Options {
+  /**
+   * A number that a JavaScript number cannot hold, such as `12345678901234567890` or `1e999`: a `JsonError`, which is the
+   * default, its text, or rounded as `JSON.parse` does.
+   */
+  readonly inexactNumbers?: "fail" | "text" | "round" | undefined
   /** Bytes read at a time; default 256 KiB. */
   readonly bufferSize?: number | undefined
   /** Bytes above which one element is taken for damage instead of being read into memory; default 16 MiB. */
@@ -34,7 +39,7 @@ export type Errors = JsonError | JsonStructureError | FileError | UnreadablePosi
 
 /**
  * A reader of the elements of a JSON array in UTF-8, one after the other: memory is constant in the size of the file.
- * With a schema, each element is decoded; without one, it is what `JSON.parse` makes of it. The schema has to decode
+ * With a schema, each element is decoded; without one, it is the item. The schema has to decode
  * synchronously.
  *
  * An element that is no valid JSON although its brackets match, or that the schema refuses, is a `JsonError` and may be
@@ -42,7 +47,7 @@ export type Errors = JsonError | JsonStructureError | FileError | UnreadablePosi
  * place is read, then the reader fails with `JsonStructureError`.
  *
  * The position is a byte offset: a restart seeks there. It fails with `UnreadablePosition` when the text before the
- * offset has changed (ITEM-4).
+ * offset has changed.
  *
  * @example
  * ```ts
@@ -54,6 +59,7 @@ export type Errors = JsonError | JsonStructureError | FileError | UnreadablePosi
  * assert.strictEqual(trades.name, "JsonItemReader(trades.json)")
  * ```
  *
+ * @see ITEM-4, OWN-22, OWN-24, OWN-25
  * @since 0.1.0
  * @category constructors
  */

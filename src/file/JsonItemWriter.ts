@@ -32,7 +32,7 @@ export interface Options {
  * A writer of one JSON array, an element a line. The file is valid JSON once the step has ended; before that, the
  * closing bracket is missing.
  *
- * Guarantee: exactly once, as described at `CsvItemWriter.make` (ITEM-20).
+ * Items are plain data, as for `NdjsonItemWriter.make`. Guarantee: exactly once, as described at `CsvItemWriter.make`.
  *
  * @example
  * ```ts
@@ -43,6 +43,7 @@ export interface Options {
  * assert.strictEqual(report.delivery, "restartable")
  * ```
  *
+ * @see ITEM-20, OWN-24
  * @since 0.1.0
  * @category constructors
  */
@@ -50,6 +51,7 @@ export const array = <A, I = never>(
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
+  fileSink.check(`JsonItemWriter(${path})`, options)
   const format = jsonFormat.array(path, options.schema)
   return ItemWriter.make({
     name: `JsonItemWriter(${path})`,

@@ -20,6 +20,13 @@ import * as json from "./jsonSource.js"
 export interface Options {
   /** Whether lines without text are passed over rather than being bad values; default true. */
   readonly skipEmptyLines?: boolean | undefined
+  /**
+   * A number that a JavaScript number cannot hold, such as `12345678901234567890` or `1e999`: a `JsonError`, which is the
+   * default, its text, or rounded as `JSON.parse` does.
+   */
+  readonly inexactNumbers?: "fail" | "text" | "round" | undefined
+  /** Whether a file that does not end with a line break is taken to be cut off, a `FileError`; default false. */
+  readonly requireFinalLineBreak?: boolean | undefined
   /** Bytes read at a time; default 256 KiB. */
   readonly bufferSize?: number | undefined
   /** Bytes above which one line is taken for damage instead of being read into memory; default 16 MiB. */
@@ -36,11 +43,11 @@ export type Errors = JsonError | FileError | UnreadablePosition
 
 /**
  * A reader of the lines of a file in UTF-8, each a JSON value. With a schema, each value is decoded; without one, it is
- * what `JSON.parse` makes of the line. The schema has to decode synchronously. A line that is no valid JSON, or that the
+ * the item. The schema has to decode synchronously. A line that is no valid JSON, or that the
  * schema refuses, is a `JsonError` and may be skipped.
  *
  * The position is a byte offset: a restart seeks there. It fails with `UnreadablePosition` when the text before the
- * offset has changed; lines behind it may have been corrected or added (ITEM-4).
+ * offset has changed; lines behind it may have been corrected or added.
  *
  * @example
  * ```ts
@@ -52,6 +59,7 @@ export type Errors = JsonError | FileError | UnreadablePosition
  * assert.strictEqual(events.name, "NdjsonItemReader(events.ndjson)")
  * ```
  *
+ * @see ITEM-4, OWN-22, OWN-24, OWN-25
  * @since 0.1.0
  * @category constructors
  */
@@ -69,9 +77,8 @@ export const make: {
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemReader.ItemReader<A, Errors, FileSystem.FileSystem> => {
   const settings = json.settings(`NdjsonItemReader(${path})`, path, options)
-  const skipEmptyLines = options.skipEmptyLines ?? true
   return ItemReader.make<A, Errors, FileSystem.FileSystem | Scope.Scope>(
     settings.reader,
-    (from) => json.openLines(settings, skipEmptyLines, from)
+    (from) => json.openLines(settings, options, from)
   )
 }

@@ -29,10 +29,11 @@ export interface Options {
 }
 
 /**
- * A writer of one JSON value a line, with what `JSON.stringify` makes of the items or of what the schema encodes
- * them to.
+ * A writer of one JSON value a line: the items, or what the schema encodes them to.
  *
- * Guarantee: exactly once, as described at `CsvItemWriter.make` (ITEM-20).
+ * Items are plain data: objects, arrays, text, finite numbers, truth values, null and valid dates, which become text;
+ * members that are `undefined` are left out. Anything else is an `ItemEncodeError` that names item and member; encode it
+ * by a schema. Guarantee: exactly once, as described at `CsvItemWriter.make`.
  *
  * @example
  * ```ts
@@ -46,6 +47,7 @@ export interface Options {
  * assert.strictEqual(events.name, "NdjsonItemWriter(events.ndjson)")
  * ```
  *
+ * @see ITEM-20, OWN-24
  * @since 0.1.0
  * @category constructors
  */
@@ -53,6 +55,7 @@ export const make = <A, I = never>(
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
+  fileSink.check(`NdjsonItemWriter(${path})`, options)
   const format = jsonFormat.lines(path, options.schema)
   return ItemWriter.make({
     name: `NdjsonItemWriter(${path})`,

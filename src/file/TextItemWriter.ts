@@ -6,9 +6,12 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Either from "effect/Either"
 import * as ItemWriter from "../item/ItemWriter.js"
+import type { Encoding } from "./CsvFormat.js"
+import * as encodings from "./encodings.js"
 import { type FileError, ItemEncodeError } from "./FileError.js"
 import * as fileSink from "./fileSink.js"
-import { wellFormed, withBreak } from "./text.js"
+import { oneOf, refuse } from "./options.js"
+import { withBreak } from "./text.js"
 
 /**
  * How the file is written. Every option has a default.
@@ -22,7 +25,11 @@ export interface Options {
   /** The text behind the last line, written once, at the end of the step; default none. */
   readonly footer?: ((summary: { readonly items: number }) => string) | undefined
   /** Default `\n`. */
-  readonly lineEnding?: "\n" | "\r\n" | undefined
+  readonly lineEnding?: "\n" | "\r\n" | "\r" | undefined
+  /** Default `utf-8`. */
+  readonly encoding?: Encoding | undefined
+  /** Whether the file begins with a byte order mark; default: in UTF-16 only. */
+  readonly byteOrderMark?: boolean | undefined
   /**
    * What happens to a file that exists when the step starts for the first time; default `overwrite`. `fail` lets an
    * empty file pass.
@@ -38,8 +45,8 @@ export interface Options {
  * A writer of one line per item, such as fixed-width records. The line ending is added; text that holds line breaks
  * itself becomes several lines.
  *
- * Guarantee: exactly once, as described at `CsvItemWriter.make` (ITEM-20). Header and footer stand once in the file,
- * also after a restart (C50).
+ * Guarantee: exactly once, as described at `CsvItemWriter.make`. Header and footer stand once in the file, also after
+ * a restart. Text that the encoding cannot hold is an `ItemEncodeError`.
  *
  * @example
  * ```ts
@@ -52,6 +59,7 @@ export interface Options {
  * assert.strictEqual(fixed.name, "TextItemWriter(out.txt)")
  * ```
  *
+ * @see C50, ITEM-20, OWN-24
  * @since 0.1.0
  * @category constructors
  */
@@ -60,6 +68,8 @@ export const lines = <A>(
   toLine: (item: A) => string,
   options: Options = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
+  fileSink.check(`TextItemWriter(${path})`, options)
+  refuse(`TextItemWriter(${path})`, defects(options))
   const format = makeFormat(path, toLine, options)
   return ItemWriter.make({
     name: `TextItemWriter(${path})`,
@@ -73,22 +83,32 @@ export const lines = <A>(
 // -------------------------------------------------------------------------------------
 
 const makeFormat = <A>(path: string, toLine: (item: A) => string, options: Options): fileSink.Format<A> => {
-  const { footer, header = "", lineEnding = "\n" } = options
+  const { encoding = "utf-8", footer, header = "", lineEnding = "\n" } = options
   return {
     memo: null,
-    lines: true,
+    lineEnding,
     begin: () => withBreak(header, lineEnding),
     encode: (memo, items, before) => {
-      const found = items.map((item) => toLine(item) + lineEnding)
-      const text = found.join("")
-      return wellFormed(text) ? Either.right([text, memo]) : Either.left(
+      const lines = items.map((item) => toLine(item) + lineEnding)
+      const index = lines.findIndex((line) => encodings.misfit(line, encoding) !== undefined)
+      return index < 0 ? Either.right([lines, memo]) : Either.left(
         new ItemEncodeError({
           path,
-          item: before + 1 + found.findIndex((line) => !wellFormed(line)),
-          problem: "it holds half of a surrogate pair, which UTF-8 cannot hold"
+          item: before + 1 + index,
+          problem: `it holds ${encodings.misfit(lines[index]!, encoding)}, which ${
+            encodings.labels[encoding]
+          } cannot hold`
         })
       )
     },
     end: (_memo, summary) => footer === undefined ? "" : withBreak(footer(summary), lineEnding)
   }
+}
+
+const defects = ({ encoding = "utf-8", header = "", lineEnding }: Options): ReadonlyArray<string> => {
+  const wrong = encodings.encodings.includes(encoding) ? encodings.misfit(header, encoding) : undefined
+  return [
+    ...oneOf("lineEnding", lineEnding, ["\n", "\r\n", "\r"]),
+    ...(wrong === undefined ? [] : [`\`header\` holds ${wrong}, which ${encodings.labels[encoding]} cannot hold`])
+  ]
 }

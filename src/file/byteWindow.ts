@@ -1,15 +1,19 @@
 /**
  * The part of a file that is in memory: whole blocks are read at explicit offsets, so that a failed or
- * interrupted read never moves the reader.
+ * interrupted read never moves the reader. Knows whether the file is still the one that was read (OWN-22).
  */
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { Buffer } from "node:buffer"
 import { UnreadablePosition } from "../vocabulary/BatchError.js"
+import type { Encoding } from "./encodings.js"
 import { FileError } from "./FileError.js"
+import * as identity from "./identity.js"
 import { fromPlatformError } from "./platformError.js"
+import * as recognise from "./recognise.js"
 
 /** @internal */
 export const defaultBufferSize = 256 * 1024
@@ -28,6 +32,19 @@ export interface ByteWindowOptions {
   readonly path: string
   readonly bufferSize?: number | undefined
   readonly maxRecordSize?: number | undefined
+  /** How the bytes are to be understood; absent for formats that know only UTF-8. */
+  readonly encoding?: Encoding | undefined
+}
+
+/**
+ * What a position says about the bytes in front of it.
+ *
+ * @internal
+ */
+export interface Proof {
+  readonly behind: number
+  readonly sum?: number | undefined
+  readonly file?: identity.Stamp | undefined
 }
 
 /**
@@ -40,21 +57,31 @@ export class ByteWindow {
   base = 0
   /** True when the file holds nothing behind `bytes`. */
   eof = false
-  readonly maxRecordSize: number
-  private before: Buffer = Buffer.alloc(0)
-  private readonly bufferSize: number
-
   readonly path: string
   readonly reader: string
+  /** Bytes in the file when it was opened. */
+  readonly size: number
+  readonly maxRecordSize: number
+  private readonly bufferSize: number
+  private readonly encoding: Encoding | undefined
+  private readonly stamp: identity.Stamp | undefined
+  private before: Buffer = Buffer.alloc(0)
+  /** The checksum of everything before `bytes[summed]`. */
+  private sum = 0
+  private summed = 0
 
   constructor(
-    /** Bytes in the file when it was opened. */
-    readonly size: number,
     private readonly file: FileSystem.File,
+    info: FileSystem.File.Info,
+    /** Whether the stamp in `info` will tell a later change. */
+    private readonly settled: boolean,
     options: ByteWindowOptions
   ) {
     this.path = options.path
     this.reader = options.reader
+    this.encoding = options.encoding
+    this.size = Number(info.size)
+    this.stamp = identity.stampOf(info)
     // The first block has to hold a whole byte order mark.
     this.bufferSize = Math.max(4, options.bufferSize ?? defaultBufferSize)
     this.maxRecordSize = options.maxRecordSize ?? defaultMaxRecordSize
@@ -64,17 +91,25 @@ export class ByteWindow {
   drop(count: number): void {
     if (count > 0) {
       this.before = this.tail(count)
+      this.sumTo(count)
+      this.summed -= count
       this.bytes = this.bytes.subarray(count)
       this.base += count
     }
   }
 
-  /** Reads the next block and hands it to `use` without keeping it; `undefined` at the end of the file. */
+  /**
+   * Reads the next block and hands it to `use` without keeping it; `undefined` at the end of the file, which has to be the
+   * end of the file that was opened.
+   */
   read<A>(use: (block: Buffer | undefined) => A): Effect.Effect<A, FileError> {
     return Effect.suspend(() => {
+      const end = this.base + this.bytes.length
       // A record that outgrows the buffer is read in doubling steps: copying stays linear in its size.
-      const size = Math.max(this.bufferSize, this.bytes.length)
-      return Effect.map(this.readAt(this.base + this.bytes.length, size), use)
+      return Effect.flatMap(this.readAt(end, Math.max(this.bufferSize, this.bytes.length)), (block) => {
+        const foreign = end === 0 && block !== undefined ? this.foreign(block) : undefined
+        return foreign ?? Effect.map(block === undefined ? this.unchanged(end) : Effect.void, () => use(block))
+      })
     })
   }
 
@@ -86,30 +121,43 @@ export class ByteWindow {
     }
   }
 
-  /** A hash of the bytes just before `base + count`: shows later whether what was read is still the same. */
-  fingerprint(count: number): number {
-    return hashBytes(this.tail(count))
+  /** Shows later whether what stands before `base + count` is still what was read. Asked with growing counts only. */
+  proof(count: number): { readonly behind: number; readonly sum: number; readonly file?: identity.Stamp } {
+    this.sumTo(count)
+    const proof = { behind: hashBytes(this.tail(count)), sum: this.sum }
+    return this.settled && this.stamp !== undefined ? { ...proof, file: this.stamp } : proof
   }
 
-  /** Moves to `offset`, provided that the bytes just before it still have the given fingerprint. */
-  moveTo(offset: number, fingerprint: number): Effect.Effect<void, FileError | UnreadablePosition> {
-    const length = Math.min(tailLength, offset)
-    return offset > this.size
-      ? this.changed(`${offset} bytes of "${this.path}" were read before, but now it has only ${this.size}`)
-      : Effect.flatMap(length === 0 ? Effect.succeed(undefined) : this.readAt(offset - length, length), (block) => {
-        const before = block ?? Buffer.alloc(0)
-        if (hashBytes(before) !== fingerprint) {
-          return this.changed(
-            `what stands in "${this.path}" before byte ${offset} is not what was read there (rows behind the last ` +
-              "commit may be corrected, earlier ones not)"
-          )
-        }
-        this.before = before
-        this.bytes = Buffer.alloc(0)
-        this.base = offset
-        this.eof = false
-        return Effect.void
-      })
+  /**
+   * Moves to `offset`, provided that everything before it is still what it was: because the file is the same one and
+   * was not touched, or because all of it has the same checksum.
+   */
+  moveTo(offset: number, proof: Proof): Effect.Effect<void, FileError | UnreadablePosition> {
+    return Effect.gen(this, function*() {
+      if (offset > this.size) {
+        return yield* this.changed(
+          `${offset} bytes of "${this.path}" were read before, but now it has only ${this.size}`
+        )
+      }
+      const length = Math.min(tailLength, offset)
+      const before = length === 0 ? undefined : yield* this.readAt(offset - length, length)
+      const tail = before ?? Buffer.alloc(0)
+      const untouched = proof.sum !== undefined && identity.sameStamp(proof.file, this.stamp)
+      const sum = untouched && proof.sum !== undefined ? proof.sum : yield* this.sumOfFirst(offset)
+      if (hashBytes(tail) !== proof.behind || sum !== (proof.sum ?? sum)) {
+        return yield* this.changed(
+          `what stands in "${this.path}" before byte ${offset} is not what was read there (rows behind the last ` +
+            "commit may be corrected, earlier ones not)"
+        )
+      }
+      yield* proof.file !== undefined && this.size < proof.file.size ? this.warnOfLoss(proof.file.size) : Effect.void
+      this.before = tail
+      this.bytes = Buffer.alloc(0)
+      this.base = offset
+      this.sum = sum
+      this.summed = 0
+      this.eof = false
+    })
   }
 
   unreadable(detail: string): UnreadablePosition {
@@ -119,6 +167,76 @@ export class ByteWindow {
   /** It is no longer the file that was read. */
   changed(detail: string): UnreadablePosition {
     return new UnreadablePosition({ reader: this.reader, detail, advice: putBack })
+  }
+
+  private sumTo(count: number): void {
+    if (count > this.summed) {
+      this.sum = identity.checksum(this.bytes.subarray(this.summed, count), this.sum)
+      this.summed = count
+    }
+  }
+
+  /** The checksum of the first bytes of the file as they are now; a shorter file has that of all it has. */
+  private sumOfFirst(count: number): Effect.Effect<number, FileError> {
+    let sum = 0
+    let done = 0
+    return Effect.map(
+      Effect.repeat(
+        Effect.suspend(() =>
+          Effect.map(
+            done < count ? this.readAt(done, Math.min(sumBlock, count - done)) : Effect.succeed(undefined),
+            (block) => {
+              sum = block === undefined ? sum : identity.checksum(block, sum)
+              done += block?.length ?? 0
+              return block === undefined
+            }
+          )
+        ),
+        { until: (ended) => ended }
+      ),
+      () => sum
+    )
+  }
+
+  /** Behind the last byte: was all that was read in one file, and all of it? */
+  private unchanged(end: number): Effect.Effect<void, FileError> {
+    return Effect.gen(this, function*() {
+      const info = yield* Effect.mapError(this.file.stat, fromPlatformError(this.path, "read"))
+      const size = Number(info.size)
+      if (Math.min(end, size) < Math.max(end, this.size)) {
+        return yield* this.trouble("Shortened", `${this.size} bytes were there, now it has only ${Math.min(end, size)}`)
+      }
+      const stamp = identity.stampOf(info)
+      if (this.stamp === undefined || stamp === undefined || identity.sameStamp(this.stamp, stamp)) {
+        return
+      }
+      const all = identity.checksum(this.bytes.subarray(this.summed), this.sum)
+      if ((yield* this.sumOfFirst(end)) !== all) {
+        return yield* this.trouble("Changed", "what was read is not what stands there now")
+      }
+    })
+  }
+
+  private trouble(reason: "Shortened" | "Changed", what: string): FileError {
+    return new FileError({
+      path: this.path,
+      action: "read",
+      reason,
+      problem: `it was ${reason === "Shortened" ? "cut" : "changed"} while it was read: ${what}`,
+      hint: "Bring back the file as it was and restart; let whoever delivers it write to another name and rename it."
+    })
+  }
+
+  private warnOfLoss(before: number): Effect.Effect<void> {
+    return Effect.logWarning(
+      `"${this.path}" had ${before} bytes when it was read last and now has ${this.size}: what stands before the ` +
+        "position is the same, so the step goes on with what is left"
+    ).pipe(Effect.annotateLogs({ reader: this.reader }))
+  }
+
+  private foreign(block: Buffer): FileError | undefined {
+    const found = recognise.foreign(block, this.encoding)
+    return found && new FileError({ path: this.path, action: "read", reason: "NotText", ...found })
   }
 
   private tail(count: number): Buffer {
@@ -159,7 +277,9 @@ export const open = (
         hint: "Give the path of a regular file: reading has to be able to go on in its middle."
       })
     }
-    return new ByteWindow(Number(info.size), file, options)
+    const stamp = identity.stampOf(info)
+    const settled = stamp !== undefined && identity.settled(stamp, yield* Clock.currentTimeMillis)
+    return new ByteWindow(file, info, settled, options)
   }).pipe(
     Effect.catchAll((error) => error._tag === "FileError" ? error : fromPlatformError(options.path, "read")(error))
   )
@@ -173,7 +293,7 @@ export const putBack = "put the file back as it was and restart, or abandon the 
   "another identifying parameter"
 
 /**
- * FNV-1a. The fingerprints guard against mistakes, not against forgery, and are taken once per page.
+ * FNV-1a, for a few bytes once per page. It guards against mistakes, not against forgery.
  *
  * @internal
  */
@@ -190,5 +310,7 @@ export const hashBytes = (bytes: Uint8Array): number => {
 // -------------------------------------------------------------------------------------
 
 const tailLength = 32
+
+const sumBlock = 1024 * 1024
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

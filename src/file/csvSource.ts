@@ -5,60 +5,27 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Json } from "../base/json.js"
-import { nearest, plural } from "../base/text.js"
+import { plural } from "../base/text.js"
 import type * as ItemReader from "../item/ItemReader.js"
 import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import * as byteWindow from "./byteWindow.js"
 import * as columns from "./csvColumns.js"
-import type { Options } from "./CsvItemReader.js"
-import { type Dialect, RowScanner, toBytes } from "./csvRows.js"
-import { CsvError, CsvHeaderError, type FileError } from "./FileError.js"
+import { lineBreakOf } from "./csvDialect.js"
+import * as csvHeader from "./csvHeader.js"
+import type { Field, RowScanner } from "./csvRows.js"
+import type { Settings } from "./csvSettings.js"
+import * as csvTrailer from "./csvTrailer.js"
+import { labels } from "./encodings.js"
+import { CsvError, type CsvHeaderError, CsvTrailerError, type FileError } from "./FileError.js"
+import { adviceFor } from "./lineBreaks.js"
 import * as position from "./position.js"
-import * as records from "./records.js"
 import { excerpt } from "./text.js"
 import { TextWindow } from "./textWindow.js"
 
-type Errors = CsvError | CsvHeaderError | FileError | UnreadablePosition
-
-/**
- * Everything that can be worked out before a file is opened.
- *
- * @internal
- */
-export interface Settings<A> {
-  readonly reader: string
-  readonly path: string
-  readonly options: Options
-  readonly dialect: Dialect
-  readonly codec: records.Codec<A>
-  readonly expected: columns.Expected | undefined
-  readonly shown: (column: string) => boolean
-}
-
-/** @internal */
-export const settings = <A>(
-  reader: string,
-  path: string,
-  options: Options & { readonly schema?: Schema.Schema<A, any> | undefined }
-): Settings<A> => ({
-  reader,
-  path,
-  options,
-  dialect: {
-    delimiter: options.delimiter ?? ",",
-    quote: options.quote === false ? "" : options.quote ?? "\"",
-    comment: options.comment ?? "",
-    skipEmptyLines: options.skipEmptyLines ?? true,
-    trim: options.trim ?? false
-  },
-  codec: options.schema ? records.codec(options.schema) : records.identity,
-  expected: options.schema && columns.expected(options.schema),
-  shown: options.schema ? columns.shown(options.schema) : () => true
-})
+type Errors = CsvError | CsvHeaderError | CsvTrailerError | FileError | UnreadablePosition
 
 /** @internal */
 export const open = <A>(
@@ -66,132 +33,81 @@ export const open = <A>(
   from: Option.Option<Json>
 ): Effect.Effect<ItemReader.Source<A, Errors>, Errors, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
-    const { options, path, reader } = settings
-    const bytes = yield* byteWindow.open({ ...options, path, reader })
-    const rows = new Rows(new TextWindow(bytes, options.encoding ?? "utf-8"), settings.dialect)
+    const { options, path, reader, trailer } = settings
+    const encoding = options.encoding ?? "utf-8"
+    const bytes = yield* byteWindow.open({ ...options, path, reader, encoding })
+    const window = new TextWindow(bytes, {
+      encoding,
+      lineBreak: lineBreakOf(options),
+      requireFinalLineBreak: options.requireFinalLineBreak,
+      choosable: true
+    })
+    const rows = new csvHeader.Rows(window, settings.dialect)
     const start = yield* position.decode(bytes, from)
-    const header = (options.header ?? true) ? yield* readHeader(rows, settings) : undefined
-    const names = header?.names ?? options.columns ?? []
-    yield* checkColumns(settings, names, header?.line ?? 0)
+    const header = yield* csvHeader.read(rows, settings)
     if (Option.isSome(start)) {
-      const { behind, line, offset } = start.value
-      if (start.value.header !== header?.hash) {
+      const { line, offset, totals } = start.value
+      if (start.value.header !== header.hash) {
         return yield* bytes.changed(`the header of "${path}" is not the one that was read before`)
       }
-      yield* rows.window.moveTo(offset, line, behind)
+      if (trailer !== undefined && totals?.sums.length !== csvTrailer.summed(trailer).length) {
+        return yield* bytes.unreadable("it has no totals, which the trailer has to be compared with")
+      }
+      yield* window.moveTo(offset, line, start.value)
     }
-    return new CsvSource(settings, rows, names, header?.hash)
+    const totals = Option.flatMapNullable(start, (start) => start.totals)
+    return new CsvSource(settings, rows, header, Option.getOrUndefined(totals))
   })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-/** The rows of a text window, whether or not its bytes are valid UTF-8. */
-class Rows {
-  private readonly text: RowScanner
-  private readonly damaged: RowScanner
-
-  constructor(readonly window: TextWindow, dialect: Dialect) {
-    this.text = new RowScanner(dialect, window.bytes.maxRecordSize)
-    this.damaged = new RowScanner(toBytes(dialect), window.bytes.maxRecordSize)
-  }
-
-  /** The scanner for the text in memory; what it consumes counts after `advance`. */
-  get scanner(): RowScanner {
-    const { final, index, line, raw, text } = this.window
-    const scanner = raw ? this.damaged : this.text
-    scanner.load(text, final, index, line)
-    return scanner
-  }
-
-  advance(scanner: RowScanner): void {
-    this.window.index = scanner.index
-    this.window.line = scanner.line
-  }
-
-  /** Gives the fields their characters, or the index of the first one whose bytes are not valid. */
-  decode(fields: ReadonlyArray<string>): ReadonlyArray<string> | number {
-    if (!this.window.raw) {
-      return fields
-    }
-    const decoded = fields.map((field) => this.window.decode(field))
-    const invalid = decoded.indexOf(undefined)
-    return invalid < 0 ? decoded as Array<string> : invalid
-  }
-}
-
-interface Header {
-  readonly names: ReadonlyArray<string>
-  readonly line: number
-  readonly hash: number
-}
-
-const readHeader = <A>(rows: Rows, settings: Settings<A>): Effect.Effect<Header, FileError | CsvHeaderError> =>
-  Effect.suspend(() => {
-    const scanner = rows.scanner
-    const scan = scanner.next()
-    if (scan === "more" && !rows.window.final) {
-      return Effect.zipRight(rows.window.more, readHeader(rows, settings))
-    }
-    const fail = (detail: string) => headerError(settings, scanner.rowLine, noMismatch, detail)
-    if (scan === "more") {
-      return fail("the file is empty, it has not even a header")
-    }
-    if (scan === "broken") {
-      return fail(`the header cannot be read: ${scanner.problem}`)
-    }
-    const names = rows.decode(scanner.fields)
-    if (typeof names === "number") {
-      return fail("the header holds bytes that are not valid UTF-8")
-    }
-    rows.advance(scanner)
-    const hash = byteWindow.hashBytes(new TextEncoder().encode(scanner.rowText))
-    return Effect.succeed({ names, line: scanner.rowLine, hash })
-  })
-
-const noMismatch: columns.Mismatch = { missing: [], unexpected: [], duplicate: [] }
-
-const headerError = <A>(settings: Settings<A>, line: number, mismatch: columns.Mismatch, detail?: string) =>
-  new CsvHeaderError({ ...mismatch, path: settings.path, line, detail })
-
-const checkColumns = <A>(settings: Settings<A>, names: ReadonlyArray<string>, line: number) => {
-  const { expected, options } = settings
-  const mismatch = columns.compare(names, expected, options.strictColumns ?? true)
-  if (columns.fits(mismatch)) {
-    return names.length > 0
-      ? Effect.void
-      : headerError(settings, line, mismatch, "without a header row, the `columns` have to be given")
-  }
-  const typos = mismatch.missing.flatMap((name) => {
-    const near = nearest(name, mismatch.unexpected)
-    return near === undefined ? [] : [`"${near}" may be a misspelt "${name}"`]
-  })
-  return headerError(settings, line, mismatch, typos.length === 0 ? undefined : typos.join("; "))
-}
-
-class CsvSource<A> implements ItemReader.Source<A, CsvError | FileError> {
+class CsvSource<A> implements ItemReader.Source<A, CsvError | CsvTrailerError | FileError> {
   readonly waits = false
   readonly independent = true
-  private readonly toRecord: (fields: ReadonlyArray<string>) => Record<string, string>
+  private readonly toRecord: (fields: ReadonlyArray<Field>) => Record<string, Field>
+  private readonly names: ReadonlyArray<string>
+  private readonly summed: ReadonlyArray<number>
   private failure: Option.Option<CsvError> = Option.none()
+  /** Why nothing behind the cursor can be read. */
+  private trouble: CsvTrailerError | FileError | undefined
+  private totals: csvTrailer.Totals
+  /** Whether the trailer was read, or none is expected. */
+  private ended: boolean
+  /** Rows that were filled or cut for the page at hand. */
+  private ragged: Array<string> = []
 
   constructor(
     private readonly settings: Settings<A>,
-    private readonly rows: Rows,
-    private readonly names: ReadonlyArray<string>,
-    private readonly header: number | undefined
+    private readonly rows: csvHeader.Rows,
+    private readonly header: csvHeader.Header,
+    stored: (csvTrailer.Totals & { readonly ended?: boolean | undefined }) | undefined
   ) {
-    this.toRecord = columns.toRecord(names)
+    const { trailer } = settings
+    this.names = header.names
+    this.toRecord = columns.toRecord(header.names)
+    this.summed = csvTrailer.summed(trailer ?? []).map((name) => header.names.indexOf(name))
+    this.totals = stored ?? csvTrailer.none(trailer ?? [])
+    this.ended = trailer === undefined || stored?.ended === true
   }
 
-  readonly pull = (max: number): Effect.Effect<ItemReader.Page<A, CsvError>, FileError> =>
+  readonly pull = (max: number): Effect.Effect<ItemReader.Page<A, CsvError>, CsvTrailerError | FileError> =>
     Effect.suspend(() => {
       const items = this.take(max)
       const { window } = this.rows
-      return items.length > 0 || Option.isSome(this.failure) || window.final
-        ? Effect.succeed(this.page(items))
-        : Effect.zipRight(window.more, this.pull(max))
+      if (items.length > 0 || Option.isSome(this.failure)) {
+        return this.page(items)
+      }
+      if (this.trouble !== undefined) {
+        return this.trouble
+      }
+      if (!window.final) {
+        return Effect.zipRight(window.more, this.pull(max))
+      }
+      return this.ended ? this.page(items) : this.trailerError(
+        `it is missing; the file ends with line ${window.line - 1}`
+      )
     })
 
   readonly progress = (): ItemReader.Progress => {
@@ -199,24 +115,35 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | FileError> {
     return { done: offset, total: Math.max(offset, bytes.size) }
   }
 
-  /** The loop that every row goes through. Stops behind the first bad row. */
+  /** The loop that every row goes through. Stops behind the first bad row, and before what makes the rest unreadable. */
   private take(max: number): Array<A> {
     const items: Array<A> = []
-    const { codec } = this.settings
+    const { codec, trailer } = this.settings
     const scanner = this.rows.scanner
-    const width = this.names.length
     this.failure = Option.none()
+    this.trouble = undefined
+    this.ragged = []
     while (items.length < max) {
       const scan = scanner.next()
       if (scan === "more") {
         break
       }
-      const fields = this.rows.decode(scanner.fields)
-      if (scan === "broken" || typeof fields === "number" || fields.length !== width) {
-        this.failure = Option.some(this.malformed(scanner, scan === "broken", fields))
+      const fields = scan === "broken" ? [] : this.rows.decode(scanner.fields)
+      if (trailer !== undefined && typeof fields !== "number" && csvTrailer.isTrailer(trailer, fields)) {
+        this.finish(scanner, trailer, fields)
         break
       }
-      const record = this.toRecord(fields)
+      this.trouble = scanner.foreignBreak ? this.linesEndOtherwise(scanner) : undefined
+      if (this.trouble !== undefined) {
+        rewind(scanner)
+        break
+      }
+      const row = this.fit(scanner, scan === "broken", fields)
+      if (row instanceof CsvError) {
+        this.failure = Option.some(row)
+        break
+      }
+      const record = this.toRecord(row)
       const decoded = codec.decode(record)
       if (Either.isLeft(decoded)) {
         this.failure = Option.some(this.refused(scanner, record))
@@ -228,15 +155,119 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | FileError> {
     return items
   }
 
-  private page(items: ReadonlyArray<A>): ItemReader.Page<A, CsvError> {
-    const { done, fingerprint: behind, line, offset } = this.rows.window
-    const position = this.header === undefined
-      ? { offset, line, behind }
-      : { offset, line, behind, header: this.header }
-    return { items, position, failure: this.failure, done }
+  /** The fields of the row, one per column, or what is wrong with it. Counts it for the trailer. */
+  private fit(
+    scanner: RowScanner,
+    broken: boolean,
+    fields: ReadonlyArray<Field> | number
+  ): ReadonlyArray<Field> | CsvError {
+    const { trailer } = this.settings
+    const row = broken || typeof fields === "number"
+      ? this.malformed(scanner, broken, fields)
+      : this.shape(scanner, fields)
+    if (trailer === undefined) {
+      return row
+    }
+    const added = row instanceof CsvError
+      ? csvTrailer.count(this.totals)
+      : csvTrailer.add(this.totals, this.summed.map((index) => row[index]!))
+    this.totals = typeof added === "number" ? csvTrailer.count(this.totals) : added
+    if (typeof added === "number") {
+      const column = this.names[this.summed[added]!]!
+      return this.error(scanner, `column "${column}" is added up for the trailer and holds no decimal number`, column)
+    }
+    return row
   }
 
-  private malformed(scanner: RowScanner, broken: boolean, fields: ReadonlyArray<string> | number): CsvError {
+  private shape(scanner: RowScanner, fields: ReadonlyArray<Field>): ReadonlyArray<Field> | CsvError {
+    const { nullText, raggedRows = "fail", trailingDelimiter = false } = this.settings.options
+    const width = this.names.length
+    if (fields.length === width && !trailingDelimiter) {
+      return fields
+    }
+    const ends = (fields.at(-1) ?? "") === ""
+    if (trailingDelimiter && !(ends && fields.length > 1)) {
+      return this.error(scanner, "it does not end with a delimiter, as `trailingDelimiter` says")
+    }
+    const row = trailingDelimiter ? fields.slice(0, -1) : fields
+    const short = row.length < width
+    if (row.length === width) {
+      return row
+    }
+    if (raggedRows !== "fillAndCut" && raggedRows !== (short ? "fill" : "cut")) {
+      return this.error(scanner, `${plural(width, "field")} expected, but the row has ${row.length}`)
+    }
+    this.ragged.push(`line ${scanner.rowLine} has ${row.length}`)
+    return short
+      ? [...row, ...Array.from({ length: width - row.length }, () => nullText === undefined ? "" : null)]
+      : row.slice(0, width)
+  }
+
+  private page(items: ReadonlyArray<A>): Effect.Effect<ItemReader.Page<A, CsvError>> {
+    const { done, line, offset, proof } = this.rows.window
+    const position = {
+      ...proof,
+      offset,
+      line,
+      ...(this.header.hash === undefined ? undefined : { header: this.header.hash }),
+      ...(this.settings.trailer === undefined
+        ? undefined
+        : { totals: this.ended ? { ...this.totals, ended: true } : { ...this.totals } })
+    }
+    const page = { items, position, failure: this.failure, done: done && this.ended }
+    return this.ragged.length === 0 ? Effect.succeed(page) : Effect.as(this.reportRagged, page)
+  }
+
+  private readonly reportRagged = Effect.suspend(() =>
+    Effect.logWarning(
+      `${plural(this.ragged.length, "row")} of "${this.settings.path}" did not have ` +
+        `${plural(this.names.length, "field")} and went on filled or cut, as \`raggedRows\` says: ` +
+        this.ragged.join(", ")
+    )
+  )
+
+  /** The trailer ends the file only where nothing comes behind it. */
+  private finish(
+    scanner: RowScanner,
+    trailer: NonNullable<Settings<A>["trailer"]>,
+    fields: ReadonlyArray<Field>
+  ): void {
+    const { rowLine, rowStart } = scanner
+    const wrong = csvTrailer.disagreement(trailer, fields, this.totals)
+    const next = wrong.length > 0 ? "more" : scanner.next()
+    if (wrong.length === 0 && next === "more" && this.rows.window.final) {
+      this.ended = true
+      return
+    }
+    this.trouble = wrong.length > 0
+      ? this.trailerError(`line ${rowLine}: ${wrong.join("; ")}`)
+      : next === "more"
+      ? undefined
+      : this.trailerError(`it stands in line ${rowLine}, but line ${scanner.rowLine} follows it`)
+    scanner.index = rowStart
+    scanner.line = rowLine
+  }
+
+  private trailerError(problem: string): CsvTrailerError {
+    return new CsvTrailerError({ path: this.settings.path, line: this.rows.window.line, problem })
+  }
+
+  /** A file without a header that is one line, though its other line breaks would make good rows of it. */
+  private linesEndOtherwise(scanner: RowScanner): FileError | undefined {
+    const { dialect, options } = this.settings
+    const { window } = this.rows
+    if (options.header !== false || !window.oneLine || scanner.rowLine !== 1) {
+      return undefined
+    }
+    const char = window.lineBreak === "\n" ? "\r" : "\n"
+    const pieces = scanner.rowText.split(char).filter((piece) => piece !== "")
+    const other = { char, name: char === "\r" ? "CR" : "LF" }
+    return pieces.length >= 3 && pieces.every((piece) => piece.split(dialect.delimiter).length === this.names.length)
+      ? window.notText(`its lines end with ${other.name}, which \`lineEnding\` does not say`, adviceFor(other, true))
+      : undefined
+  }
+
+  private malformed(scanner: RowScanner, broken: boolean, fields: ReadonlyArray<Field> | number): CsvError {
     if (broken) {
       return this.error(scanner, scanner.problem)
     }
@@ -245,10 +276,11 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | FileError> {
       return this.error(scanner, `${expected} expected, but the row has ${scanner.fields.length}`)
     }
     const column = this.names[fields]!
-    return this.error(scanner, `column "${column}" holds bytes that are not valid UTF-8`, column)
+    const encoding = labels[this.rows.window.encoding]
+    return this.error(scanner, `column "${column}" holds bytes that are not valid ${encoding}`, column)
   }
 
-  private refused(scanner: RowScanner, record: Record<string, string>): CsvError {
+  private refused(scanner: RowScanner, record: Record<string, Field>): CsvError {
     const { key, problem } = this.settings.codec.explain(record)
     return this.error(scanner, problem, key)
   }
@@ -272,10 +304,16 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | FileError> {
     return scanner.fields.length === this.names.length
       ? excerpt(
         scanner.fields.map((field, i) =>
-          shown(this.names[i]!) ? this.rows.window.display(field) : Sensitive.placeholder
+          shown(this.names[i]!) ? this.rows.window.display(field ?? "") : Sensitive.placeholder
         )
           .join(dialect.delimiter)
       )
       : Sensitive.placeholder
   }
+}
+
+/** Puts the cursor before the row that it has just found. */
+const rewind = (scanner: RowScanner): void => {
+  scanner.index = scanner.rowStart
+  scanner.line = scanner.rowLine
 }

@@ -11,7 +11,9 @@ import type * as Scope from "effect/Scope"
 import { Buffer } from "node:buffer"
 import { Json } from "../base/json.js"
 import type * as ItemWriter from "../item/ItemWriter.js"
+import * as encodings from "./encodings.js"
 import { FileError, type ItemEncodeError } from "./FileError.js"
+import { oneOf, refuse } from "./options.js"
 import { fromPlatformError } from "./platformError.js"
 
 /** @internal */
@@ -27,16 +29,16 @@ export interface Summary {
  */
 export interface Format<A> {
   readonly memo: Json
-  /** Whether every item ends with a line break, so that a file can be appended to. */
-  readonly lines: boolean
+  /** What every item ends with, so that a file can be appended to. */
+  readonly lineEnding?: string | undefined
   /** What stands at the beginning of the file. */
   readonly begin: (memo: Json) => string
-  /** The text of items that follow `before` others. */
+  /** The texts of items that follow `before` others; the encoding has to hold them. */
   readonly encode: (
     memo: Json,
     items: ReadonlyArray<A>,
     before: number
-  ) => Either.Either<readonly [text: string, memo: Json], ItemEncodeError>
+  ) => Either.Either<readonly [texts: ReadonlyArray<string>, memo: Json], ItemEncodeError>
   readonly end: (memo: Json, summary: Summary) => string
   /** The memo for appending to a file that begins with these bytes, or why that is impossible. */
   readonly adopt?: ((head: Buffer) => Either.Either<Json, string>) | undefined
@@ -44,9 +46,27 @@ export interface Format<A> {
 
 /** @internal */
 export interface SinkOptions {
+  readonly encoding?: encodings.Encoding | undefined
+  readonly byteOrderMark?: boolean | undefined
   readonly ifExists?: "overwrite" | "fail" | "append" | undefined
   readonly fsync?: boolean | undefined
   readonly deleteIfEmpty?: boolean | undefined
+}
+
+/**
+ * Refuses options that make no sense.
+ *
+ * @internal
+ */
+export const check = (writer: string, options: SinkOptions): void => {
+  const { byteOrderMark, encoding = "utf-8" } = options
+  refuse(writer, [
+    ...oneOf("encoding", options.encoding, encodings.encodings),
+    ...oneOf("ifExists", options.ifExists, ["overwrite", "fail", "append"]),
+    ...(byteOrderMark === true && (encoding === "latin1" || encoding === "windows-1252")
+      ? [`\`byteOrderMark\` needs a Unicode encoding, ${encodings.labels[encoding]} has none`]
+      : [])
+  ])
 }
 
 /** @internal */
@@ -63,7 +83,7 @@ export const open = <A>(
     const fs = yield* FileSystem.FileSystem
     const opened = yield* Option.match(stored, {
       onNone: () => openFresh(fs, path, format, options),
-      onSome: (json) => openStored(fs, path, format, json)
+      onSome: (json) => openStored(fs, path, format, options, json)
     })
     return new FileSink(fs, path, format, options, opened)
   })
@@ -110,7 +130,7 @@ const openFresh = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>
       )
     case "append":
       return openFile(fs, path, "r+").pipe(
-        Effect.flatMap((file) => append(path, format, file)),
+        Effect.flatMap((file) => append(path, format, options, file)),
         Effect.catchIf((error) => error.reason === "NotFound", () => create(fs, path, format, "w+"))
       )
   }
@@ -123,13 +143,18 @@ const openEmpty = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>
     return (yield* sizeOf(path, file)) === 0 ? opening(file, format) : yield* exists
   })
 
-const append = <A>(path: string, format: Format<A>, file: FileSystem.File): Effect.Effect<Opened, FileError> =>
+const append = <A>(
+  path: string,
+  format: Format<A>,
+  options: SinkOptions,
+  file: FileSystem.File
+): Effect.Effect<Opened, FileError> =>
   Effect.gen(function*() {
     const offset = yield* sizeOf(path, file)
     if (offset === 0) {
       return opening(file, format)
     }
-    const memo = format.adopt?.(yield* readAt(path, file, 0, headLength)) ?? Either.right(format.memo)
+    const memo = format.adopt?.(yield* readAt(path, file, 0, Math.min(offset, headLength))) ?? Either.right(format.memo)
     if (Either.isLeft(memo)) {
       return yield* new FileError({
         path,
@@ -139,13 +164,18 @@ const append = <A>(path: string, format: Format<A>, file: FileSystem.File): Effe
         hint: "Choose another path, or set `ifExists` to \"overwrite\"."
       })
     }
-    return { file, state: { offset, items: 0, memo: memo.right }, lead: yield* leadAt(path, format, file, offset) }
+    return {
+      file,
+      state: { offset, items: 0, memo: memo.right },
+      lead: yield* leadAt(path, format, options, file, offset)
+    }
   })
 
 const openStored = <A>(
   fs: FileSystem.FileSystem,
   path: string,
   format: Format<A>,
+  options: SinkOptions,
   json: Json
 ): Effect.Effect<Opened, FileError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -164,7 +194,7 @@ const openStored = <A>(
     if (size > state.offset) {
       yield* Effect.mapError(file.value.truncate(state.offset), fromPlatformError(path, "write"))
     }
-    return { file: file.value, state, lead: yield* leadAt(path, format, file.value, state.offset) }
+    return { file: file.value, state, lead: yield* leadAt(path, format, options, file.value, state.offset) }
   })
 
 const foreignState = (path: string) =>
@@ -185,7 +215,8 @@ const shortened = (path: string, size: number, offset: number) =>
     hint: "Bring the file back, or abandon this execution and write it anew: going on would lose items."
   })
 
-const headLength = 64 * 1024
+/** A header of a hundred thousand columns fits in. */
+const headLength = 16 * 1024 * 1024
 
 const sizeOf = (path: string, file: FileSystem.File): Effect.Effect<number, FileError> =>
   Effect.mapBoth(file.stat, { onFailure: fromPlatformError(path, "write"), onSuccess: (info) => Number(info.size) })
@@ -198,10 +229,21 @@ const readAt = (path: string, file: FileSystem.File, offset: number, size: numbe
     })
   )
 
-const leadAt = <A>(path: string, format: Format<A>, file: FileSystem.File, offset: number) =>
-  format.lines && offset > 0
-    ? Effect.map(readAt(path, file, offset - 1, 1), (last) => last[0] === 10 ? "" : "\n")
-    : Effect.succeed("")
+/** The line break that a file has to get before more is appended to it. */
+const leadAt = <A>(
+  path: string,
+  { lineEnding }: Format<A>,
+  { encoding = "utf-8" }: SinkOptions,
+  file: FileSystem.File,
+  offset: number
+): Effect.Effect<string, FileError> => {
+  if (lineEnding === undefined || offset === 0) {
+    return Effect.succeed("")
+  }
+  const last = encodings.encode(lineEnding.slice(-1), encoding)
+  const size = Math.min(last.length, offset)
+  return Effect.map(readAt(path, file, offset - size, size), (end) => last.equals(end) ? "" : lineEnding)
+}
 
 class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   private committedState: State
@@ -212,6 +254,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   /** The file may hold bytes behind `flushed.offset`. */
   private dirty = false
   private readonly start: number
+  private readonly encoding: encodings.Encoding
 
   constructor(
     private readonly fs: FileSystem.FileSystem,
@@ -223,6 +266,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     this.committedState = this.flushed = opened.state
     this.start = opened.state.offset
     this.memo = opened.state.memo
+    this.encoding = options.encoding ?? "utf-8"
   }
 
   readonly write = (items: ReadonlyArray<A>): Effect.Effect<void, ItemEncodeError> =>
@@ -231,7 +275,9 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
       if (Either.isLeft(encoded)) {
         return encoded.left
       }
-      this.pending.push(encoded.right[0])
+      for (const text of encoded.right[0]) {
+        this.pending.push(text)
+      }
       this.memo = encoded.right[1]
       this.pendingItems += items.length
       return Effect.void
@@ -241,10 +287,9 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     if (this.pendingItems === 0) {
       return Effect.succeed(this.flushed)
     }
-    const bytes = Buffer.from(this.prefix() + this.pending.join(""), "utf8")
-    return Effect.map(this.append(bytes), () => {
+    return Effect.map(this.append([...this.prefix(), ...this.pending]), (length) => {
       const { items, offset } = this.flushed
-      this.flushed = { offset: offset + bytes.length, items: items + this.pendingItems, memo: this.memo }
+      this.flushed = { offset: offset + length, items: items + this.pendingItems, memo: this.memo }
       this.dirty = false
       this.forget()
       return this.flushed
@@ -272,12 +317,26 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
       return Effect.mapError(this.fs.remove(this.path, { force: true }), fromPlatformError(this.path, "write"))
     }
     // The footer stays uncommitted: whoever continues this file cuts it off and writes it again.
-    return this.append(Buffer.from(this.prefix() + this.format.end(memo, { items }), "utf8"))
+    const end = this.format.end(memo, { items })
+    const wrong = encodings.misfit(end, this.encoding)
+    return wrong === undefined
+      ? Effect.asVoid(this.append([...this.prefix(), end]))
+      : new FileError({
+        path: this.path,
+        action: "write",
+        reason: "Other",
+        problem: `its footer holds ${wrong}, which ${encodings.labels[this.encoding]} cannot hold`,
+        hint: "Correct the footer, or choose another `encoding`, and restart."
+      })
   })
 
-  private prefix(): string {
+  private prefix(): ReadonlyArray<string> {
     const { offset } = this.flushed
-    return offset === 0 ? this.format.begin(this.memo) : offset === this.start ? this.opened.lead : ""
+    if (offset !== 0) {
+      return offset === this.start ? [this.opened.lead] : []
+    }
+    const { byteOrderMark = encodings.unitOf(this.encoding) === 2 } = this.options
+    return [byteOrderMark ? encodings.byteOrderMark : "", this.format.begin(this.memo)]
   }
 
   private forget(): void {
@@ -297,23 +356,51 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   }
 
   /**
-   * Uninterruptible, because a write that goes on in the background would hit the file after it was cut. Leaves the
-   * file dirty: an interruption comes right behind, before anybody knows what was written.
+   * Appends texts and gives their length in bytes. Uninterruptible, because a write that goes on in the background would
+   * hit the file after it was cut. Leaves the file dirty: an interruption comes right behind, before anybody knows what
+   * was written.
    */
-  private append(bytes: Buffer): Effect.Effect<void, FileError> {
+  private append(texts: ReadonlyArray<string>): Effect.Effect<number, FileError> {
     const { file } = this.opened
-    if (bytes.length === 0) {
-      return this.cut
-    }
     return Effect.suspend(() => {
-      const { offset } = this.flushed
-      this.dirty = true
-      return Effect.mapError(
-        Effect.zipRight(file.seek(offset, "start"), file.writeAll(bytes)).pipe(
-          Effect.zipRight((this.options.fsync ?? true) ? file.sync : Effect.void)
-        ),
-        fromPlatformError(this.path, "write")
+      const blocks = blocksOf(texts.filter((text) => text !== ""))
+      if (blocks.length === 0) {
+        return Effect.as(this.cut, 0)
+      }
+      const write = (block: ReadonlyArray<string>) => {
+        const bytes = encodings.encode(block.join(""), this.encoding)
+        return Effect.as(file.writeAll(bytes), bytes.length)
+      }
+      const all = Effect.suspend(() => {
+        this.dirty = true
+        return Effect.mapError(
+          Effect.zipRight(file.seek(this.flushed.offset, "start"), Effect.forEach(blocks, write)).pipe(
+            Effect.tap(() => (this.options.fsync ?? true) ? file.sync : Effect.void)
+          ),
+          fromPlatformError(this.path, "write")
+        )
+      })
+      return Effect.map(
+        Effect.uninterruptible(Effect.zipRight(this.cut, all)),
+        (lengths) => lengths.reduce((sum, length) => sum + length, 0)
       )
-    }).pipe((write) => Effect.uninterruptible(Effect.zipRight(this.cut, write)))
+    })
   }
+}
+
+const blockLength = 4 * 1024 * 1024
+
+/** Groups texts, because a whole chunk may be longer than a text can be. */
+const blocksOf = (texts: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
+  const blocks: Array<Array<string>> = []
+  let length = Infinity
+  for (const text of texts) {
+    if (length + text.length > blockLength) {
+      blocks.push([])
+      length = 0
+    }
+    blocks[blocks.length - 1]!.push(text)
+    length += text.length
+  }
+  return blocks
 }

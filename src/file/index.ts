@@ -7,6 +7,11 @@
 /**
  * @since 0.1.0
  */
+export type * as CsvFormat from "./CsvFormat.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as CsvItemReader from "./CsvItemReader.js"
 
 /**

@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import type * as Schema from "effect/Schema"
 import { ItemEncodeError } from "./FileError.js"
 import type { Format } from "./fileSink.js"
+import { stringify } from "./jsonText.js"
 import * as records from "./records.js"
 
 /** @internal */
@@ -12,10 +13,10 @@ export const lines = <A>(path: string, schema: Schema.Schema<A, any> | undefined
   const encode = texts(path, schema)
   return {
     memo: null,
-    lines: true,
+    lineEnding: "\n",
     begin: () => "",
     encode: (memo, items, before) =>
-      Either.map(encode(items, before), (values) => [values.map((value) => `${value}\n`).join(""), memo] as const),
+      Either.map(encode(items, before, (text) => `${text}\n`), (all) => [all, memo] as const),
     end: () => ""
   }
 }
@@ -25,12 +26,11 @@ export const array = <A>(path: string, schema: Schema.Schema<A, any> | undefined
   const encode = texts(path, schema)
   return {
     memo: null,
-    lines: false,
     begin: () => "[",
     encode: (memo, items, before) =>
       Either.map(
-        encode(items, before),
-        (values) => [(before === 0 ? "\n" : ",\n") + values.join(",\n"), memo] as const
+        encode(items, before, (text, number) => (number === 0 ? "\n" : ",\n") + text),
+        (all) => [all, memo] as const
       ),
     end: () => "\n]\n"
   }
@@ -42,24 +42,25 @@ export const array = <A>(path: string, schema: Schema.Schema<A, any> | undefined
 
 const texts = <A>(path: string, schema: Schema.Schema<A, any> | undefined) => {
   const encoder = records.encoder(schema, (_encoded): _encoded is unknown => true, "")
-  return (items: ReadonlyArray<A>, before: number): Either.Either<ReadonlyArray<string>, ItemEncodeError> => {
-    const values: Array<string> = []
+  return (
+    items: ReadonlyArray<A>,
+    before: number,
+    layOut: (text: string, number: number) => string
+  ): Either.Either<ReadonlyArray<string>, ItemEncodeError> => {
+    const fail = (i: number, column: string | undefined, problem: string) =>
+      Either.left(new ItemEncodeError({ path, item: before + i + 1, column, problem }))
+    const found: Array<string> = []
     for (let i = 0; i < items.length; i++) {
-      const text = Either.flatMap(encoder(items[i]), stringify)
-      if (Either.isLeft(text)) {
-        return Either.left(new ItemEncodeError({ path, item: before + i + 1, problem: text.left }))
+      const encoded = encoder(items[i])
+      if (Either.isLeft(encoded)) {
+        return fail(i, encoded.left.key, encoded.left.problem)
       }
-      values.push(text.right)
+      const text = stringify(encoded.right)
+      if (Either.isLeft(text)) {
+        return fail(i, text.left.member, text.left.problem)
+      }
+      found.push(layOut(text.right, before + i))
     }
-    return Either.right(values)
-  }
-}
-
-const stringify = (value: unknown): Either.Either<string, string> => {
-  try {
-    const text = JSON.stringify(value) as string | undefined
-    return text === undefined ? Either.left("it has no form in JSON") : Either.right(text)
-  } catch {
-    return Either.left("it has no form in JSON: it holds a bigint or itself")
+    return Either.right(found)
   }
 }

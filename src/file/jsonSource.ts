@@ -16,31 +16,56 @@ import * as Sensitive from "../vocabulary/Sensitive.js"
 import * as byteWindow from "./byteWindow.js"
 import { type FileError, JsonError, JsonStructureError } from "./FileError.js"
 import { ElementScanner } from "./jsonElements.js"
+import * as numbers from "./jsonNumbers.js"
+import { adviceFor, longLine, otherBreak } from "./lineBreaks.js"
+import { oneOf, refuse, sizeDefects } from "./options.js"
 import * as position from "./position.js"
 import * as records from "./records.js"
 import { excerpt } from "./text.js"
 import { TextWindow } from "./textWindow.js"
 
 /** @internal */
-export interface Settings<A> {
-  readonly reader: string
-  readonly path: string
-  readonly codec: records.Codec<A>
+export interface Options {
+  readonly inexactNumbers?: "fail" | "text" | "round" | undefined
   readonly bufferSize?: number | undefined
   readonly maxRecordSize?: number | undefined
 }
 
 /** @internal */
-export const settings = <A>(reader: string, path: string, options: {
-  readonly schema?: Schema.Schema<A, any> | undefined
-  readonly bufferSize?: number | undefined
-  readonly maxRecordSize?: number | undefined
-}): Settings<A> => ({
-  ...options,
-  reader,
-  path,
-  codec: options.schema ? records.codec(options.schema) : records.identity
-})
+export interface LineOptions {
+  readonly skipEmptyLines?: boolean | undefined
+  readonly requireFinalLineBreak?: boolean | undefined
+}
+
+/** @internal */
+export interface Settings<A> extends Options {
+  readonly reader: string
+  readonly path: string
+  readonly codec: records.Codec<A>
+  /** Whether a schema says what values look like. */
+  readonly described: boolean
+}
+
+/** @internal */
+export const settings = <A>(
+  reader: string,
+  path: string,
+  options: Options & { readonly schema?: Schema.Schema<A, any> | undefined }
+): Settings<A> => {
+  refuse(reader, [
+    ...sizeDefects(options),
+    ...oneOf("inexactNumbers", options.inexactNumbers, ["fail", "text", "round"])
+  ])
+  return {
+    inexactNumbers: options.inexactNumbers,
+    bufferSize: options.bufferSize,
+    maxRecordSize: options.maxRecordSize,
+    reader,
+    path,
+    codec: options.schema ? records.codec(options.schema) : records.identity,
+    described: options.schema !== undefined
+  }
+}
 
 /** @internal */
 export const openArray = <A>(
@@ -56,11 +81,11 @@ export const openArray = <A>(
     const start = yield* position.decode(bytes, from)
     const scanner = new ElementScanner(bytes.maxRecordSize)
     if (Option.isSome(start)) {
-      const { behind, elements, expects, line, offset } = start.value
+      const { elements, expects, line, offset } = start.value
       if (elements === undefined || expects === undefined) {
         return yield* bytes.unreadable("it is not a position in a JSON array")
       }
-      yield* bytes.moveTo(offset, behind)
+      yield* bytes.moveTo(offset, start.value)
       Object.assign(scanner, { elements, expects, line })
     }
     return new ArraySource(settings, bytes, scanner)
@@ -69,7 +94,7 @@ export const openArray = <A>(
 /** @internal */
 export const openLines = <A>(
   settings: Settings<A>,
-  skipEmptyLines: boolean,
+  options: LineOptions,
   from: Option.Option<Json>
 ): Effect.Effect<
   ItemReader.Source<A, JsonError | FileError>,
@@ -79,11 +104,11 @@ export const openLines = <A>(
   Effect.gen(function*() {
     const bytes = yield* byteWindow.open(settings)
     const start = yield* position.decode(bytes, from)
-    const window = new TextWindow(bytes, "utf-8")
+    const window = new TextWindow(bytes, { requireFinalLineBreak: options.requireFinalLineBreak })
     if (Option.isSome(start)) {
-      yield* window.moveTo(start.value.offset, start.value.line, start.value.behind)
+      yield* window.moveTo(start.value.offset, start.value.line, start.value)
     }
-    return new LineSource(settings, window, skipEmptyLines)
+    return new LineSource(settings, window, options.skipEmptyLines ?? true)
   })
 
 // -------------------------------------------------------------------------------------
@@ -97,7 +122,7 @@ interface Problem {
 
 /** Decodes one value; a text of `undefined` stands for bytes that are not valid UTF-8. */
 const decodeValue = <A>(
-  { codec }: Settings<A>,
+  { codec, inexactNumbers = "fail" }: Settings<A>,
   text: string | undefined,
   raw: () => string
 ): Either.Either<A, Problem> => {
@@ -106,15 +131,25 @@ const decodeValue = <A>(
   if (text === undefined) {
     return fail("it holds bytes that are not valid UTF-8")
   }
+  const rounded = inexactNumbers !== "round" && numbers.suspicious(text) ? numbers.inexact(text) : []
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = JSON.parse(inexactNumbers === "text" && rounded.length > 0 ? numbers.quoteAll(text, rounded) : text)
   } catch (error) {
     // The engine's message quotes the text.
     return fail(`it is not valid JSON${codec.sensitive ? "" : ` (${oneLine(String((error as Error).message))})`}`)
   }
+  if (inexactNumbers === "fail" && rounded.length > 0) {
+    return fail(inWords(text, rounded[0]!, codec.sensitive))
+  }
   const decoded = codec.decode(value)
   return Either.isRight(decoded) ? Either.right(decoded.right) : fail(codec.explain(value).problem)
+}
+
+const inWords = (text: string, { index, text: literal }: numbers.Literal, sensitive: boolean): string => {
+  const key = /"([^"\\]{1,80})"\s*:\s*$/.exec(text.slice(Math.max(0, index - 100), index))?.[1]
+  return `${key === undefined ? "it holds" : `${key}:`} a number that JavaScript cannot hold exactly` +
+    `${sensitive ? "" : ` (${excerpt(literal)})`}; see \`inexactNumbers\``
 }
 
 class ArraySource<A> implements ItemReader.Source<A, JsonError | JsonStructureError | FileError> {
@@ -179,7 +214,7 @@ class ArraySource<A> implements ItemReader.Source<A, JsonError | JsonStructureEr
 
   private page(items: ReadonlyArray<A>): ItemReader.Page<A, JsonError> {
     const { elements, expects, line } = this.scanner
-    const position = { offset: this.bytes.base, line, behind: this.bytes.fingerprint(0), elements, expects }
+    const position = { ...this.bytes.proof(0), offset: this.bytes.base, line, elements, expects }
     return { items, position, failure: this.failure, done: this.found === "end" }
   }
 
@@ -191,6 +226,15 @@ class ArraySource<A> implements ItemReader.Source<A, JsonError | JsonStructureEr
   private malformed(): JsonStructureError {
     const { index, line, problem } = this.scanner
     return new JsonStructureError({ path: this.settings.path, line, offset: this.bytes.base + index, problem })
+  }
+}
+
+/** A JSON value; `undefined` for what is none. */
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 
@@ -212,8 +256,11 @@ class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
 
   readonly pull = (max: number): Effect.Effect<ItemReader.Page<A, JsonError>, FileError> =>
     Effect.suspend(() => {
-      const items = this.take(max)
-      return items.length > 0 || Option.isSome(this.failure) || this.window.final
+      const trouble = this.onlyLine()
+      const items = trouble === undefined ? this.take(max) : []
+      return trouble !== undefined
+        ? trouble
+        : items.length > 0 || Option.isSome(this.failure) || this.window.final
         ? Effect.succeed(this.page(items))
         : Effect.zipRight(this.window.more, this.pull(max))
     })
@@ -250,8 +297,35 @@ class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
     return items
   }
 
+  /** A file that is one line holds one value; one that holds many has other line breaks, or is another format. */
+  private onlyLine(): FileError | undefined {
+    const { window } = this
+    if (window.index > 3 || window.line > 1 || window.text === "" || !window.oneLine) {
+      return undefined
+    }
+    const line = window.text.slice(window.index).replace(/\r?\n$/, "")
+    const other = otherBreak(line, window.lineBreak)
+    if (other === undefined && line.length < longLine) {
+      return undefined
+    }
+    const value = parse(line)
+    if (value === undefined) {
+      return other === undefined
+        ? window.notText(
+          `it is one line of ${line.length} characters that is not one JSON value`,
+          "Put one value on each line: there may be no line breaks between them."
+        )
+        : window.notText(`its lines end with ${other.name}, not with LF`, adviceFor(other, false))
+    }
+    const isArray = !this.settings.described && Array.isArray(value) && value.length > 1 &&
+      value.every((element) => typeof element === "object" && element !== null)
+    return isArray
+      ? window.notText("it is one JSON array, not a value on each line", "Read it by `JsonItemReader.array`.")
+      : undefined
+  }
+
   private page(items: ReadonlyArray<A>): ItemReader.Page<A, JsonError> {
-    const { done, fingerprint: behind, line, offset } = this.window
-    return { items, position: { offset, line, behind }, failure: this.failure, done }
+    const { done, line, offset, proof } = this.window
+    return { items, position: { ...proof, offset, line }, failure: this.failure, done }
   }
 }

@@ -9,6 +9,7 @@ import * as AST from "effect/SchemaAST"
 import * as FastDecode from "../base/fastDecode.js"
 import { oneLine } from "../base/text.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
+import { parts } from "../vocabulary/sensitiveAst.js"
 
 /** @internal */
 export interface Explanation {
@@ -29,10 +30,18 @@ export interface Codec<A> {
 export const codec = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
   const all = ParseResult.decodeUnknownEither(schema, { errors: "all" })
   const format = formatter(schema)
+  const decode = FastDecode.decodeUnknownEither(schema)
+  const loses = losesProto(schema)
+  const lost = (input: unknown) => new ParseResult.Type(schema.ast, input, protoProblem)
   return {
-    decode: FastDecode.decodeUnknownEither(schema),
+    decode: loses ? (input) => hasProto(input) ? Either.left(lost(input)) : decode(input) : decode,
     explain: (input) =>
-      Either.match(all(input), { onLeft: format, onRight: () => ({ problem: "cannot be decoded", key: undefined }) }),
+      loses && hasProto(input)
+        ? { problem: protoProblem, key: undefined }
+        : Either.match(all(input), {
+          onLeft: format,
+          onRight: () => ({ problem: "cannot be decoded", key: undefined })
+        }),
     sensitive: Sensitive.isSensitive(schema)
   }
 }
@@ -49,7 +58,7 @@ export const identity: Codec<any> = {
 }
 
 /** @internal */
-export type Encoder<I> = (item: unknown) => Either.Either<I, string>
+export type Encoder<I> = (item: unknown) => Either.Either<I, Explanation>
 
 /**
  * Encodes items with the schema, if there is one, and says in words why that is impossible.
@@ -61,15 +70,20 @@ export const encoder = <I>(
   fits: (encoded: unknown) => encoded is I,
   otherwise: string
 ): Encoder<I> => {
-  const check = (encoded: unknown) => fits(encoded) ? Either.right(encoded) : Either.left(otherwise)
+  const check = (encoded: unknown) =>
+    fits(encoded) ? Either.right(encoded) : Either.left({ problem: otherwise, key: undefined })
   if (schema === undefined) {
     return check
   }
   const encode = ParseResult.encodeUnknownEither(schema as Schema.Schema<unknown>)
   const format = formatter(schema)
+  const loses = losesProto(schema)
   return (item) => {
+    if (loses && hasProto(item)) {
+      return Either.left({ problem: protoProblem, key: undefined })
+    }
     const encoded = encode(item)
-    return Either.isLeft(encoded) ? Either.left(format(encoded.left).problem) : check(encoded.right)
+    return Either.isLeft(encoded) ? Either.left(format(encoded.left)) : check(encoded.right)
   }
 }
 
@@ -95,3 +109,49 @@ export const encodedFields = (schema: Schema.Schema.Any): ReadonlyArray<AST.Prop
   const ast = AST.encodedAST(schema.ast)
   return AST.isTypeLiteral(ast) && ast.indexSignatures.length === 0 ? ast.propertySignatures : undefined
 }
+
+/**
+ * Whether the schema can lose a member named `__proto__`: a record by assigning it, which sets the prototype instead.
+ *
+ * @internal
+ */
+export const losesProto = (schema: Schema.Schema.Any): boolean => {
+  const queue: Array<AST.AST> = [schema.ast]
+  const seen = new Set(queue)
+  for (let i = 0; i < queue.length && i < nodeLimit; i++) {
+    const ast = queue[i]!
+    if (
+      AST.isTypeLiteral(ast) &&
+      (ast.indexSignatures.length > 0 || ast.propertySignatures.some(({ name }) => name === "__proto__"))
+    ) {
+      return true
+    }
+    for (const part of parts(ast)) {
+      if (!seen.has(part)) {
+        seen.add(part)
+        queue.push(part)
+      }
+    }
+  }
+  return false
+}
+
+/**
+ * Whether a value has such a member, however deep.
+ *
+ * @internal
+ */
+export const hasProto = (value: unknown): boolean =>
+  typeof value === "object" && value !== null &&
+  (Array.isArray(value)
+    ? value.some(hasProto)
+    : Object.hasOwn(value, "__proto__") || Object.values(value).some(hasProto))
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** Recursive schemas unfold for ever. */
+const nodeLimit = 10_000
+
+const protoProblem = "it has a member named \"__proto__\", which its schema would lose"

@@ -4,16 +4,9 @@
 
 import { Buffer } from "node:buffer"
 
-/**
- * Whether UTF-8 can hold the text: it has no half of a surrogate pair.
- *
- * @internal
- */
-export const wellFormed = (text: string): boolean => (text as unknown as WellFormed).isWellFormed()
-
 /** @internal */
 export const withBreak = (text: string, lineEnding: string): string =>
-  text === "" || text.endsWith("\n") ? text : text + lineEnding
+  text === "" || text.endsWith(lineEnding.slice(-1)) ? text : text + lineEnding
 
 /**
  * The beginning of a text, for people. A copy: errors outlive the block of the file that they are about.
@@ -30,8 +23,3 @@ export const excerpt = (text: string): string => {
 // -------------------------------------------------------------------------------------
 
 const excerptLength = 500
-
-/** Part of every supported engine, though not of the language version that is compiled against. */
-interface WellFormed {
-  readonly isWellFormed: () => boolean
-}

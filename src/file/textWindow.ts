@@ -4,11 +4,21 @@
  */
 import * as Effect from "effect/Effect"
 import { Buffer, isUtf8 } from "node:buffer"
-import type { ByteWindow } from "./byteWindow.js"
+import type { ByteWindow, Proof } from "./byteWindow.js"
+import * as encodings from "./encodings.js"
 import { FileError } from "./FileError.js"
+import { adviceFor, otherBreak } from "./lineBreaks.js"
 
 /** @internal */
-export type Encoding = "utf-8" | "latin1" | "utf16le"
+export interface TextOptions {
+  readonly encoding?: encodings.Encoding | undefined
+  /** What ends a line; a carriage return before a line feed belongs to it. */
+  readonly lineBreak?: "\n" | "\r" | undefined
+  /** Whether the reader has an option for the line ends. */
+  readonly choosable?: boolean | undefined
+  /** Whether a last line without a line break means that the file is cut off. */
+  readonly requireFinalLineBreak?: boolean | undefined
+}
 
 /** @internal */
 export class TextWindow {
@@ -19,11 +29,21 @@ export class TextWindow {
   line = 1
   /** The text stands for bytes that are not valid UTF-8: it holds one character per byte, see `decode`. */
   raw = false
+  readonly encoding: encodings.Encoding
+  readonly lineBreak: "\n" | "\r"
+  private readonly choosable: boolean
+  private readonly complete: boolean
+  private damaged = false
   private regionBytes = 0
   private markIndex = 0
   private markBytes = 0
 
-  constructor(readonly bytes: ByteWindow, readonly encoding: Encoding) {}
+  constructor(readonly bytes: ByteWindow, options: TextOptions = {}) {
+    this.encoding = options.encoding ?? "utf-8"
+    this.lineBreak = options.lineBreak ?? "\n"
+    this.choosable = options.choosable ?? false
+    this.complete = options.requireFinalLineBreak ?? false
+  }
 
   /** True when nothing follows `text`. */
   get final(): boolean {
@@ -39,8 +59,16 @@ export class TextWindow {
     return this.bytes.base + this.byteIndex()
   }
 
-  get fingerprint(): number {
-    return this.bytes.fingerprint(this.byteIndex())
+  /** What shows later that everything before `index` is still the same. */
+  get proof(): ReturnType<ByteWindow["proof"]> {
+    return this.bytes.proof(this.byteIndex())
+  }
+
+  /** Whether the whole file is in memory and holds no line break of this kind, at least not before its last character. */
+  get oneLine(): boolean {
+    const { final, lineBreak, text } = this
+    const found = text.indexOf(lineBreak)
+    return final && this.bytes.base === 0 && (found < 0 || found === text.length - 1)
   }
 
   /** Makes the text longer. Fails without having moved. */
@@ -49,14 +77,14 @@ export class TextWindow {
       const trouble = this.trouble()
       return trouble !== undefined ? trouble : Effect.flatMap(
         this.bytes.read((block) => this.extend(block)),
-        () => this.foreignMark() ?? Effect.void
+        () => this.cutOff() ?? Effect.void
       )
     }).pipe(Effect.repeat({ until: () => this.text.length > 0 || this.bytes.eof }), Effect.asVoid)
   }
 
   /** Goes to another place; see `ByteWindow.moveTo`. */
-  moveTo(offset: number, line: number, fingerprint: number) {
-    return Effect.map(this.bytes.moveTo(offset, fingerprint), () => {
+  moveTo(offset: number, line: number, proof: Proof) {
+    return Effect.map(this.bytes.moveTo(offset, proof), () => {
       this.line = line
       this.load()
     })
@@ -64,11 +92,16 @@ export class TextWindow {
 
   /** The characters that a piece of `text` stands for, or `undefined` when its bytes are not valid. */
   decode(piece: string): string | undefined {
-    if (!this.raw) {
-      return piece
+    if (this.raw) {
+      const bytes = Buffer.from(piece, "latin1")
+      return isUtf8(bytes) ? bytes.toString("utf8") : undefined
     }
-    const bytes = Buffer.from(piece, "latin1")
-    return isUtf8(bytes) ? bytes.toString("utf8") : undefined
+    return this.damaged && !encodings.valid(piece, this.encoding) ? undefined : piece
+  }
+
+  /** Whether every piece of `text` is what it stands for. */
+  get clean(): boolean {
+    return !this.raw && !this.damaged
   }
 
   /** A piece of `text` for people, with damaged bytes replaced. */
@@ -76,12 +109,14 @@ export class TextWindow {
     return this.raw ? Buffer.from(piece, "latin1").toString("utf8") : piece
   }
 
+  notText(problem: string, hint: string): FileError {
+    return new FileError({ path: this.bytes.path, action: "read", reason: "NotText", problem, hint })
+  }
+
   private byteIndex(): number {
-    if (this.encoding === "utf16le") {
-      return 2 * this.index
-    }
-    if (this.regionBytes === this.text.length) {
-      return this.index
+    const unit = encodings.unitOf(this.encoding)
+    if (unit === 2 || this.regionBytes === this.text.length) {
+      return unit * this.index
     }
     this.markBytes += Buffer.byteLength(this.text.slice(this.markIndex, this.index), "utf8")
     this.markIndex = this.index
@@ -89,11 +124,13 @@ export class TextWindow {
   }
 
   private load(): void {
-    const bytes = this.bytes.bytes
-    const end = this.bytes.eof ? wholeCharacters(bytes.length, this.encoding) : endOfLines(bytes, this.encoding)
-    const region = bytes.subarray(0, end)
-    this.raw = this.encoding === "utf-8" && !isUtf8(region)
-    this.text = region.toString(this.raw ? "latin1" : this.encoding)
+    const { bytes, eof } = this.bytes
+    const unit = encodings.unitOf(this.encoding)
+    const end = eof ? bytes.length - bytes.length % unit : endOfLines(bytes, this.encoding, this.lineBreak)
+    const { state, text } = encodings.decode(bytes.subarray(0, end), this.encoding)
+    this.raw = state === "raw"
+    this.damaged = state === "damaged"
+    this.text = text
     this.regionBytes = end
     this.index = 0
     this.markIndex = 0
@@ -112,9 +149,14 @@ export class TextWindow {
   private trouble(): FileError | undefined {
     const { base, bytes, eof, maxRecordSize } = this.bytes
     if (this.regionBytes === 0 && bytes.length > maxRecordSize) {
+      const whole = maxRecordSize - maxRecordSize % encodings.unitOf(this.encoding)
+      const other = otherBreak(encodings.decode(bytes.subarray(0, whole), this.encoding).text, this.lineBreak)
       return this.notText(
-        `there is no line break within ${maxRecordSize} bytes from byte ${base}, line ${this.line}`,
-        "Check that it is a text file with LF or CRLF line ends and the right `encoding`, or raise `maxRecordSize`."
+        `there is no line break within ${maxRecordSize} bytes from byte ${base}, line ${this.line}` +
+          (other === undefined ? "" : `; its lines seem to end with ${other.name}`),
+        other === undefined
+          ? "Check that it is a text file with LF or CRLF line ends and the right `encoding`, or raise `maxRecordSize`."
+          : adviceFor(other, this.choosable)
       )
     }
     return eof && bytes.length > this.regionBytes
@@ -122,15 +164,16 @@ export class TextWindow {
       : undefined
   }
 
-  private foreignMark(): FileError | undefined {
-    const { base, bytes } = this.bytes
-    return base === 0 && this.encoding === "utf-8" && hasUtf16Mark(bytes)
-      ? this.notText("it is UTF-16, not UTF-8", "Set `encoding` to \"utf16le\", or convert the file.")
+  private cutOff(): FileError | undefined {
+    return this.complete && this.final && this.text.length > 0 && !this.text.endsWith(this.lineBreak)
+      ? new FileError({
+        path: this.bytes.path,
+        action: "read",
+        reason: "Incomplete",
+        problem: "it does not end with a line break",
+        hint: "Transfer the file again: it seems to be cut off. Or leave out `requireFinalLineBreak`."
+      })
       : undefined
-  }
-
-  private notText(problem: string, hint: string): FileError {
-    return new FileError({ path: this.bytes.path, action: "read", reason: "NotText", problem, hint })
   }
 }
 
@@ -138,18 +181,14 @@ export class TextWindow {
 // internal
 // -------------------------------------------------------------------------------------
 
-const hasUtf16Mark = (bytes: Buffer): boolean =>
-  (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
-
-const wholeCharacters = (length: number, encoding: Encoding): number =>
-  encoding === "utf16le" ? length - length % 2 : length
-
-const endOfLines = (bytes: Buffer, encoding: Encoding): number => {
-  if (encoding !== "utf16le") {
-    return bytes.lastIndexOf(10) + 1
+const endOfLines = (bytes: Buffer, encoding: encodings.Encoding, lineBreak: "\n" | "\r"): number => {
+  const code = lineBreak.charCodeAt(0)
+  if (encodings.unitOf(encoding) === 1) {
+    return bytes.lastIndexOf(code) + 1
   }
-  for (let i = wholeCharacters(bytes.length, encoding) - 2; i >= 0; i -= 2) {
-    if (bytes[i] === 10 && bytes[i + 1] === 0) {
+  const [first, second] = encoding === "utf16le" ? [code, 0] : [0, code]
+  for (let i = bytes.length - bytes.length % 2 - 2; i >= 0; i -= 2) {
+    if (bytes[i] === first && bytes[i + 1] === second) {
       return i + 2
     }
   }

@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parse } from "csv-parse/sync"
 import * as FastCheck from "effect/FastCheck"
-import { type Dialect, RowScanner } from "../../src/file/csvRows.js"
+import { type Dialect, type Field, RowScanner } from "../../src/file/csvRows.js"
 
 const dialect: Dialect = { delimiter: ",", quote: "\"", comment: "", skipEmptyLines: true, trim: false }
 
 const scan = (text: string, options: Partial<Dialect> = {}) => {
   const scanner = new RowScanner({ ...dialect, ...options }, 1_000_000)
   scanner.load(text, true, 0, 1)
-  const rows: Array<{ line: number; fields?: ReadonlyArray<string>; problem?: string; text: string }> = []
+  const rows: Array<{ line: number; fields?: ReadonlyArray<Field>; problem?: string; text: string }> = []
   for (let found = scanner.next(); found !== "more"; found = scanner.next()) {
     const { fields, problem, rowLine: line, rowText } = scanner
     rows.push(found === "row" ? { line, fields, text: rowText } : { line, problem, text: rowText })
@@ -71,7 +71,7 @@ describe("csvRows", () => {
   ], ([rows, cut]) => {
     const text = rows.map((row) => row.map((field) => encode(field, true)).join(",")).join("\n") + "\n"
     const scanner = new RowScanner(dialect, 1_000_000)
-    const seen: Array<ReadonlyArray<string>> = []
+    const seen: Array<ReadonlyArray<Field>> = []
     scanner.load(text.slice(0, text.lastIndexOf("\n", cut % text.length) + 1), false, 0, 1)
     while (scanner.next() === "row") {
       seen.push(scanner.fields)
