@@ -10,6 +10,7 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Driver from "../vocabulary/driverText.js"
 import { refusedItem } from "../vocabulary/failure.js"
 import * as sqlState from "./sqlState.js"
 
@@ -113,8 +114,11 @@ export class SqlStatementError extends Schema.TaggedError<SqlStatementError>()("
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    return `${where(this)} failed: ${this.problem ?? faults[this.kind] ?? "the statement failed"}${names(this)}; ` +
-      "correct the statement or the schema and restart"
+    const outside = Driver.problemOf(this.sqlState)
+    const problem = outside ?? this.problem ?? faults[this.kind] ?? "the statement failed"
+    return `${where(this)} failed: ${problem}${names(this)}${
+      outside === undefined ? "; correct the statement or the schema and restart" : ""
+    }`
   }
 }
 

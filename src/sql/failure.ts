@@ -5,6 +5,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type { FailureReason } from "../vocabulary/BatchError.js"
 import { JobRepositoryError, TransactionError } from "../vocabulary/BatchError.js"
+import * as Driver from "../vocabulary/driverText.js"
 import type { Classification } from "./sqlState.js"
 import { classify } from "./sqlState.js"
 
@@ -62,7 +63,8 @@ const reasonOf = (found: Classification): FailureReason =>
 
 const detailOf = (found: Classification): string => {
   const code = found.sqlState === undefined ? "" : ` [${found.sqlState}]`
-  return `${found.sqlState === "3F000" ? noSchema : sentences[found.kind] ?? other(found)}${code}`
+  const state = found.sqlState === "3F000" ? noSchema : Driver.problemOf(found.sqlState)
+  return `${state ?? sentences[found.kind] ?? other(found)}${code}`
 }
 
 const sentences: { readonly [K in Classification["kind"]]?: string } = {

@@ -11,6 +11,7 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { didYouMean, ownerInWords, plural, quoted, rootMessage, withoutAdvice } from "../base/text.js"
 import { BatchStatus } from "./BatchStatus.js"
+import * as Driver from "./driverText.js"
 
 /**
  * Why a storage operation failed, in terms of what helps: `transient` – trying
@@ -214,8 +215,12 @@ export class TransactionError extends Schema.TaggedError<TransactionError>()("Tr
 }) {
   override get message(): string {
     const state = this.sqlState === undefined ? "" : `, SQLSTATE ${this.sqlState}`
-    return `A transaction failed in its ${this.phase}${state}${because(this.cause)} ` +
-      `(${this.reason}: ${ADVICE[this.reason]})`
+    const problem = Driver.problemOf(this.sqlState)
+    return problem === undefined
+      ? `A transaction failed in its ${this.phase}${state}${because(this.cause)} (${this.reason}: ${
+        ADVICE[this.reason]
+      })`
+      : `A transaction failed in its ${this.phase}${state}: ${problem}`
   }
 }
 

@@ -5,7 +5,9 @@ import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { oneLine, visible } from "../base/text.js"
+import { oneLine } from "../base/text.js"
+import * as Driver from "./driverText.js"
+import { bounded, fieldsOf, inConfig, textOf, withoutPassword } from "./errorText.js"
 
 /**
  * An error that no skip or retry policy may touch: the engine's own failures, and those of listeners. It is unwrapped
@@ -51,59 +53,113 @@ export const tagOf = (error: unknown): string => {
   return error instanceof Error ? error.name : typeof error
 }
 
-/** `Tag: message` on one line. */
+/** `Tag: message` on one line, with what caused it. */
 export const describeError = (error: unknown): string => {
-  const line = messageOf(error)
-  return typeof error === "string" ? line : line === "" ? tagOf(error) : `${tagOf(error)}: ${line}`
+  const told = unwrapped(error)
+  const line = messageOf(told)
+  return typeof told === "string" ? line : line === "" ? tagOf(told) : `${tagOf(told)}: ${line}`
 }
 
 /**
- * What an error says, on one line. Configuration and a database that cannot be reached are told in more words than their
- * libraries have, because they are what stops a program that is started for the first time.
+ * What an error says, on one line: its message or its fields, then its causes, the outermost first. What a driver of a
+ * database says is told without the values of rows that it quotes. Configuration and a database that cannot be reached are
+ * told in more words than their libraries have, because they are what stops a program that is started for the first time.
  */
 export const messageOf = (error: unknown): string => {
   if (ConfigError.isConfigError(error)) {
     return `${inConfig(error)} (set it in the environment of the program, or in its ConfigProvider)`
   }
-  const text = textOf(error)
-  return Predicate.isTagged(error, "SqlError") ? unreachable(error, text) ?? text : text
+  const told = unwrapped(error)
+  const text = ownText(told)
+  if (Predicate.isTagged(told, "SqlError")) {
+    return unreachable(told, text) ?? withDriver(told, text)
+  }
+  return bounded([text, ...causesBelow(told, text)].filter((part) => part !== "").join(", caused by "), LONGEST)
+}
+
+/**
+ * Everything that is known of a cause, for people who look closer: each error with its fields, its place in the code and
+ * its causes, one a line, the inner ones indented. Without secrets, and of bounded size.
+ */
+export const chainOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> => {
+  const roots = [...new Set([...Cause.defects(cause), ...Cause.failures(cause)])]
+  const lines = roots.flatMap((error) => chain(error, 0))
+  return lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES), `… and ${lines.length - MOST_LINES} more`] : lines
 }
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-const textOf = (error: unknown): string => {
-  const message = typeof error === "string"
-    ? error
-    : Predicate.hasProperty(error, "message") && typeof error.message === "string"
-    ? error.message
-    : ""
-  return visible(message.replaceAll(/\s*\n\s*/g, " ").trim())
+const LONGEST = 4000
+const MOST_LINES = 60
+const DEEPEST = 8
+
+/** Wrappers that only say that something was wrapped stand for what they wrap. */
+const unwrapped = (error: unknown): unknown =>
+  Predicate.isTagged(error, "UnknownException") && Predicate.hasProperty(error, "error")
+    ? error.error ?? error
+    : error
+
+const ownText = (error: unknown): string => {
+  const text = textOf(error)
+  return text !== "" || error instanceof Error && !Predicate.hasProperty(error, "_tag") ? text : fieldsOf(error)
 }
 
-/** Names of keys only: a value may be a secret, and so may a message that quotes it. */
-const inConfig = (error: ConfigError.ConfigError): string => {
-  switch (error._op) {
-    case "And":
-      return `${inConfig(error.left)} and ${inConfig(error.right)}`
-    case "Or":
-      return `${inConfig(error.left)} or ${inConfig(error.right)}`
-    case "MissingData":
-      return `${keyOf(error)} is not set`
-    case "InvalidData":
-      return `${keyOf(error)} has a value that cannot be used`
-    case "SourceUnavailable":
-      return `${keyOf(error)} cannot be read, because its source is not available`
-    case "Unsupported":
-      return `${keyOf(error)} cannot be read from this source`
+const causeOf = (error: unknown): unknown =>
+  Predicate.hasProperty(error, "cause") && !Cause.isCause(error.cause) ? unwrapped(error.cause) : undefined
+
+/** The causes that say something new, each as `Tag: message`; what a driver says is said last, and safely. */
+const causesBelow = (error: unknown, said: string, depth = 0): ReadonlyArray<string> => {
+  const cause = causeOf(error)
+  if (cause === undefined || cause === null || depth >= 4) {
+    return []
   }
+  const driver = Driver.driverErrorOf(cause)
+  if (driver !== undefined) {
+    return said.includes(driver.code) ? [] : [Driver.inWords(driver)]
+  }
+  const text = ownText(cause)
+  const line = text === "" ? tagOf(cause) : typeof cause === "string" ? text : `${tagOf(cause)}: ${text}`
+  const isNews = text === "" || !said.includes(text)
+  return [...(isNews ? [line] : []), ...causesBelow(cause, `${said} ${text}`, depth + 1)]
 }
 
-/** As the environment spells it, where the error knows that. */
-const keyOf = ({ message, path }: { readonly message: string; readonly path: ReadonlyArray<string> }): string =>
-  /^Expected (\S+) to exist in /.exec(message)?.[1] ??
-    (path.length === 0 ? "a value" : path.join("."))
+const withDriver = (error: unknown, text: string): string => {
+  const driver = Driver.driverErrorOf(error)
+  return driver === undefined
+    ? [text, ...causesBelow(error, text)].join(", caused by ")
+    : [text, Driver.inWords(driver)].filter((part) => part !== "").join(": ")
+}
+
+const chain = (error: unknown, depth: number): ReadonlyArray<string> => {
+  const told = error instanceof Fatal ? error.error : error
+  const driver = Driver.driverErrorOf(Predicate.isObject(told) ? { ...told, cause: undefined } : undefined)
+  const isDriver = driver !== undefined && Predicate.hasProperty(told, "code") && told.code === driver.code
+  const message = isDriver ? Driver.inWords(driver) : textOf(told)
+  const fields = isDriver || typeof told === "string" ? "" : fieldsOf(told)
+  const line = [
+    typeof told === "string" ? message : `${tagOf(told)}${message === "" ? "" : `: ${message}`}`,
+    ...(fields === "" ? [] : [`{ ${fields} }`])
+  ].join(" ")
+  const inner = causesWithin(told)
+  return [
+    `${"  ".repeat(depth)}${depth === 0 ? "" : "caused by "}${bounded(line, 1000)}${placeOf(told)}`,
+    ...(depth >= DEEPEST ? [] : inner.flatMap((cause) => chain(cause, depth + 1)))
+  ]
+}
+
+const causesWithin = (error: unknown): ReadonlyArray<unknown> => {
+  if (!Predicate.isObject(error)) {
+    return []
+  }
+  const { cause, error: wrapped, errors } = error as { cause?: unknown; error?: unknown; errors?: unknown }
+  return [
+    ...(Cause.isCause(cause) ? [...Cause.defects(cause), ...Cause.failures(cause)] : cause == null ? [] : [cause]),
+    ...(Predicate.isTagged(error, "UnknownException") && wrapped != null && cause == null ? [wrapped] : []),
+    ...(Array.isArray(errors) ? errors : [])
+  ]
+}
 
 /** A database that lets nobody in: what its driver says, and what helps. Other failures may quote rows and are left alone. */
 const unreachable = (error: unknown, text: string): string | undefined => {
@@ -133,8 +189,6 @@ const causesOf = (error: unknown, depth = 0): ReadonlyArray<{ readonly code: str
       message: oneLine(textOf(error))
     }]
 }
-
-const withoutPassword = (text: string): string => text.replace(/(\w:\/\/[^\s:/@]*):\S*@/g, "$1:<redacted>@")
 
 const LISTENING = "check that the database is running and listens at this address"
 const REACHABLE = "check the address of the database, and the network on the way there"

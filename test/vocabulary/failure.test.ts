@@ -7,7 +7,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import { describe as describeCause, describeError, errorOf } from "../../src/vocabulary/failure.js"
+import * as Redacted from "effect/Redacted"
+import { TransactionError } from "../../src/vocabulary/BatchError.js"
+import { chainOf, describe as describeCause, describeError, errorOf } from "../../src/vocabulary/failure.js"
 
 class Broken extends Data.TaggedError("Broken")<{ readonly message: string }> {}
 
@@ -111,7 +113,150 @@ describe("what keeps a program from starting", () => {
     const cause = Object.assign(new Error("invalid input syntax for type integer: \"s3cret\""), { code: "22P02" })
     assert.strictEqual(
       describeError(new SqlError({ message: "Failed to execute statement", cause })),
-      "SqlError: Failed to execute statement"
+      "SqlError: Failed to execute statement: invalid input syntax for type integer (SQLSTATE 22P02)"
     )
+  })
+})
+
+/** As node-postgres makes them. */
+const refusedBy = (code: string, message: string, names: object = {}) =>
+  new SqlError({
+    message: "Failed to execute statement",
+    cause: Object.assign(new Error(message), { code, severity: "ERROR", ...names })
+  })
+
+describe("what a database refused", () => {
+  it("says code, table and constraint, and each name once", () => {
+    assert.strictEqual(
+      describeError(
+        refusedBy("23505", "duplicate key value violates unique constraint \"orders_pkey\"", {
+          table: "orders",
+          constraint: "orders_pkey",
+          detail: "Key (id)=(s3cret) already exists."
+        })
+      ),
+      "SqlError: Failed to execute statement: duplicate key value violates unique constraint \"orders_pkey\" " +
+        "(SQLSTATE 23505, table \"orders\")"
+    )
+    assert.strictEqual(
+      describeError(
+        new SqlError({
+          cause: Object.assign(new Error("UNIQUE constraint failed: orders.id"), { code: "SQLITE_CONSTRAINT_UNIQUE" })
+        })
+      ),
+      "SqlError: UNIQUE constraint failed: orders.id (SQLITE_CONSTRAINT_UNIQUE)"
+    )
+  })
+
+  it("says it inside an error of the user, too", () => {
+    class PostingFailed extends Data.TaggedError("PostingFailed")<{ readonly cause: unknown }> {}
+    assert.strictEqual(
+      describeError(new PostingFailed({ cause: refusedBy("42P01", "relation \"ledger\" does not exist") })),
+      "PostingFailed: relation \"ledger\" does not exist (SQLSTATE 42P01)"
+    )
+  })
+
+  it("quotes no value of a row, whatever the message looks like", () => {
+    for (
+      const message of [
+        "invalid input syntax for type integer: \"s3cret\"",
+        "value \"s3cret\" is out of range for type integer",
+        "date/time field value out of range: \"s3cret\"",
+        "invalid input value for enum color: \"s3\ncret\"",
+        "malformed range literal: \"s3cret\""
+      ]
+    ) {
+      for (
+        const text of [
+          describeError(refusedBy("22P02", message)),
+          chainOf(Cause.fail(refusedBy("22P02", message))).join("\n")
+        ]
+      ) {
+        assert.notMatch(text, /s3|cret/)
+        assert.include(text, "SQLSTATE 22P02")
+      }
+    }
+  })
+
+  it("a transaction, a session or a disk is blamed for what is its own, and says what helps", () => {
+    const helps: ReadonlyArray<readonly [code: string, says: RegExp]> = [
+      ["25P02", /earlier statement of this transaction failed and its error was caught/],
+      ["25006", /read-only.*connect to the primary/],
+      ["53100", /make room on the disk/],
+      ["57014", /cancelled: look at statement_timeout/],
+      ["SQLITE_FULL", /make room on the disk/],
+      ["SQLITE_READONLY_DBMOVED", /cannot be written/],
+      ["SQLITE_CORRUPT", /restore it from a backup/]
+    ]
+    for (const [code, says] of helps) {
+      assert.match(describeError(refusedBy(code, "driver's words")), says)
+      const transaction = new TransactionError({ reason: "fatal", phase: "body", sqlState: code, cause: "" })
+      assert.match(transaction.message, says)
+    }
+  })
+})
+
+describe("what an error of the user says", () => {
+  class VatServiceDown extends Data.TaggedError("VatServiceDown")<
+    { readonly country: string; readonly status: number; readonly apiKey?: unknown; readonly nested?: unknown }
+  > {}
+
+  it("its fields, when it has no message; secrets are not among them", () => {
+    assert.strictEqual(
+      describeError(new VatServiceDown({ country: "DE", status: 503 })),
+      "VatServiceDown: country: \"DE\", status: 503"
+    )
+    const line = describeError(
+      new VatServiceDown({
+        country: "DE",
+        status: 1,
+        apiKey: "s3cret",
+        nested: { password: "s3cret", safe: Redacted.make("s3cret") }
+      })
+    )
+    assert.notInclude(line, "s3cret")
+    assert.include(line, "apiKey: <redacted>")
+  })
+
+  it.effect("what a rejected promise was rejected with", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Effect.tryPromise(() => Promise.reject(new Error("connect ECONNREFUSED"))))
+      assert.strictEqual(describeError(error), "Error: connect ECONNREFUSED")
+      const text = yield* Effect.flip(Effect.tryPromise(() => Promise.reject("no paper")))
+      assert.strictEqual(describeError(text), "no paper")
+    }))
+
+  it("its causes in order, each that says something new, and not without end", () => {
+    const error = new Error("cannot post", {
+      cause: new Error("cannot reach the bank", { cause: new VatServiceDown({ country: "DE", status: 503 }) })
+    })
+    assert.strictEqual(
+      describeError(error),
+      "Error: cannot post, caused by Error: cannot reach the bank, " +
+        "caused by VatServiceDown: country: \"DE\", status: 503"
+    )
+    assert.strictEqual(
+      describeError(new Error("cannot post: disk full", { cause: new Error("disk full") })),
+      "Error: cannot post: disk full"
+    )
+    const circle: { cause?: unknown } & Error = new Error("round")
+    circle.cause = circle
+    assert.strictEqual(describeError(circle), "Error: round")
+    assert.isBelow(chainOf(Cause.fail(circle)).length, 20)
+    assert.isBelow(describeError(new Error("x".repeat(1e6))).length, 5000)
+  })
+
+  it("never a password of a URL", () => {
+    assert.strictEqual(
+      describeError(new Error("cannot open https://bank:s3:cr/et@host/x")),
+      "Error: cannot open https://bank:<redacted>@host/x"
+    )
+  })
+
+  it("in full: fields, places in the code and causes, one a line", () => {
+    const error = new VatServiceDown({ country: "DE", status: 503, nested: undefined })
+    const lines = chainOf(Cause.fail(new Error("cannot post", { cause: error })))
+    assert.match(lines[0]!, /^Error: cannot post \(at .*failure\.test\.ts:\d+:\d+\)$/)
+    assert.match(lines[1]!, /^  caused by VatServiceDown \{ country: "DE", status: 503 \}/)
   })
 })

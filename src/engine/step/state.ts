@@ -12,6 +12,7 @@ import type * as Pipelining from "../../ports/pipelining.js"
 import { StepScope } from "../../ports/StepScope.js"
 import { TransactionError } from "../../vocabulary/BatchError.js"
 import type * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import { driverErrorOf } from "../../vocabulary/driverText.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import { Fatal } from "../../vocabulary/failure.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
@@ -196,12 +197,23 @@ const save = (state: StepState, lock: JobContextLock, step: StepExecution): Effe
 
 /**
  * Inside the transaction of a chunk, a bookkeeping statement that lost against another transaction says the same as a
- * commit that lost, and may be retried like one. Everything else is over.
+ * commit that lost, and may be retried like one. One that met a transaction which had failed before is not to blame: code of
+ * the step caught the error of a statement. Everything else is over.
  */
-const bookkeeping = (error: OwnerFailure): Fatal | TransactionError =>
-  error._tag === "JobRepositoryError" && error.reason === "transient"
-    ? new TransactionError({ reason: "transient", phase: "body", cause: error })
+const bookkeeping = (error: OwnerFailure): Fatal | TransactionError => {
+  if (error._tag !== "JobRepositoryError") {
+    return new Fatal(error)
+  }
+  const { cause, reason } = error
+  return reason === "transient"
+    ? new TransactionError({ reason, phase: "body", cause: error })
+    : driverErrorOf(cause)?.code === FAILED_BEFORE
+    ? new Fatal(new TransactionError({ reason, phase: "body", sqlState: FAILED_BEFORE, cause }))
     : new Fatal(error)
+}
+
+/** The SQLSTATE of a transaction that takes no more statements. */
+const FAILED_BEFORE = "25P02"
 
 const fatal = (error: unknown): Fatal => new Fatal(error)
 
