@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Job } from "../definition/Job.js"
+import { definitionOf } from "../definition/tree.js"
 import * as JobOperator from "../operator/JobOperator.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
@@ -203,7 +204,7 @@ const STATUSES = ["STARTING", "STARTED", "STOPPING", ...ENDED] as const
 
 const jobsAnswer = (jobs: ReadonlyArray<Job.Any>): Answer => {
   const rows = jobs.map((job) => {
-    const { fields, identifying } = job.definition.parameters ?? JobParameters.none
+    const { fields, identifying } = definitionOf(job).parameters ?? JobParameters.none
     return {
       name: job.name,
       parameters: Object.keys(fields).map((name) => ({ name, identifying: identifying.includes(name) }))

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Job from "../definition/Job.js"
+import { definitionOf } from "../definition/tree.js"
 import * as JobOperator from "../operator/JobOperator.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
@@ -29,7 +30,7 @@ export const waitFlag = toggle("wait", "If it runs elsewhere, wait for that, the
 /** @internal */
 export const perJob = (context: CliContext): ReadonlyArray<Command<Work>> =>
   context.jobs.flatMap((job) => {
-    const flags = Flags.flags(job.definition.parameters ?? JobParameters.none, RESERVED)
+    const flags = Flags.flags(definitionOf(job).parameters ?? JobParameters.none, RESERVED)
     return [run(context, job, flags), next(context, job, flags), explain(context, job, flags)]
   })
 
@@ -124,7 +125,7 @@ const explain: OfJob = (context, job, flags) =>
 /** Ends with the exit code of the refusal if a run would be refused. */
 const explained = (job: Job.Job.Any, parameters: unknown): Effect.Effect<Answer, unknown, Services> =>
   Effect.gen(function*() {
-    const declaration = job.definition.parameters ?? JobParameters.none
+    const declaration = definitionOf(job).parameters ?? JobParameters.none
     const decoded = yield* JobParameters.decodeUnknown(declaration, parameters)
     const explanation = yield* JobOperator.explain(job, decoded)
     const { lines } = explanation

@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { ownerInWords } from "../base/text.js"
+import { definitionOf } from "../definition/tree.js"
 import * as JobOperator from "../operator/JobOperator.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
 import type { JobExecutionAlreadyRunning } from "../vocabulary/BatchError.js"
@@ -95,7 +96,7 @@ const howToGoOn = (
   status !== "FAILED" && status !== "STOPPED" ? Effect.succeed([]) : Effect.map(
     Effect.option(Effect.flatMap(JobRegistry.JobRegistry, (registry) => registry.get(instance.jobName))),
     (registered) =>
-      Option.exists(registered, ({ job }) => job.definition.restartable)
+      Option.exists(registered, ({ job }) => definitionOf(job).restartable)
         ? [`Go on from the last commit with: ${program} restart ${id}`]
         : []
   )

@@ -13,10 +13,11 @@
  */
 import * as Effect from "effect/Effect"
 import { constFalse, dual } from "effect/Function"
+import type { Inspectable } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
-import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
+import { prototype } from "../base/values.js"
 import * as ErrorKind from "./errorKind.js"
 import * as PolicyRun from "./policyRun.js"
 
@@ -38,7 +39,7 @@ export type TypeId = typeof TypeId
  * @since 0.1.0
  * @category models
  */
-export interface RetryPolicy<in E = never, out R = never> extends Pipeable {
+export interface RetryPolicy<in E = never, out R = never> extends Pipeable, Inspectable {
   readonly [TypeId]: TypeId
   /** Whether errors of this kind are retried at all; total, counts nothing. */
   readonly matches: (error: E) => boolean
@@ -85,12 +86,7 @@ export interface Classification<E> {
  */
 export const isRetryPolicy = (value: unknown): value is RetryPolicy => Predicate.hasProperty(value, TypeId)
 
-const Proto = {
-  [TypeId]: TypeId,
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
-}
+const Proto = prototype<RetryPolicy>(TypeId, TypeId, () => ({ _id: "RetryPolicy" }))
 
 /**
  * Makes a policy of your own. `matches` must be total and count nothing; `start` gives fresh counters.

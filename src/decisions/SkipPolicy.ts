@@ -15,10 +15,11 @@
  */
 import * as Effect from "effect/Effect"
 import { constFalse, dual } from "effect/Function"
+import type { Inspectable } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
-import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
+import { prototype } from "../base/values.js"
 import * as ErrorKind from "./errorKind.js"
 import * as PolicyRun from "./policyRun.js"
 
@@ -40,7 +41,7 @@ export type TypeId = typeof TypeId
  * @since 0.1.0
  * @category models
  */
-export interface SkipPolicy<in E = never, out R = never> extends Pipeable {
+export interface SkipPolicy<in E = never, out R = never> extends Pipeable, Inspectable {
   readonly [TypeId]: TypeId
   /** Whether errors of this kind may be skipped at all (SKIP-10); total, counts nothing. */
   readonly matches: (error: E) => boolean
@@ -92,12 +93,7 @@ export interface Classification<E> {
  */
 export const isSkipPolicy = (value: unknown): value is SkipPolicy => Predicate.hasProperty(value, TypeId)
 
-const Proto = {
-  [TypeId]: TypeId,
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
-}
+const Proto = prototype<SkipPolicy>(TypeId, TypeId, () => ({ _id: "SkipPolicy" }))
 
 /**
  * Makes a policy of your own (SKIP-2). `matches` must be total and count nothing; `start` gives fresh counters.

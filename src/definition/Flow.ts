@@ -11,14 +11,17 @@
  */
 import type * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import type { Inspectable } from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
-import { pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
 import type * as Types from "effect/Types"
+import { prototype } from "../base/values.js"
 import * as Transition from "../decisions/Transition.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import type { FlowNode } from "./tree.js"
+import { nodeOf, withTree } from "./tree.js"
 
 /**
  * @since 0.1.0
@@ -38,13 +41,8 @@ export type TypeId = typeof TypeId
  * @since 0.1.0
  * @category models
  */
-export interface Flow<out Code extends string, out E = never, out R = never> extends Pipeable {
-  readonly [TypeId]: {
-    readonly _Code: Types.Covariant<Code>
-    readonly _E: Types.Covariant<E>
-    readonly _R: Types.Covariant<R>
-  }
-  readonly node: FlowNode
+export interface Flow<out Code extends string, out E = never, out R = never> extends Pipeable, Inspectable {
+  readonly [TypeId]: Flow.Variance<Code, E, R>
 }
 
 /**
@@ -92,6 +90,16 @@ export interface Decision {
  * @since 0.1.0
  */
 export declare namespace Flow {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  export interface Variance<out Code extends string, out E, out R> {
+    readonly _Code: Types.Covariant<Code>
+    readonly _E: Types.Covariant<E>
+    readonly _R: Types.Covariant<R>
+  }
+
   /**
    * Any flow.
    *
@@ -144,6 +152,14 @@ export declare namespace Flow {
 }
 
 /**
+ * Whether the value is a `Flow`; every step is one.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isFlow = (value: unknown): value is Flow.Any => Predicate.hasProperty(value, TypeId)
+
+/**
  * Goes on with `that` when the batch status of `self` is COMPLETED, whatever its exit code (SIMPLE-1); otherwise the
  * flow ends as `self` did.
  *
@@ -171,7 +187,7 @@ export const andThen: {
   ): Flow<C2 | Left<C> | Extract<C, "FAILED">, E | E2, R | R2>
 } = dual(
   2,
-  (self: Flow.Any, that: Flow.Any): Flow.Any => fromNode({ _tag: "AndThen", self: self.node, that: that.node })
+  (self: Flow.Any, that: Flow.Any): Flow.Any => fromNode({ _tag: "AndThen", self: nodeOf(self), that: nodeOf(that) })
 )
 
 /**
@@ -228,8 +244,8 @@ export const match: {
   (self: Flow.Any, cases: Readonly<Record<string, Flow.Any>>): Flow.Any =>
     fromNode({
       _tag: "Match",
-      self: self.node,
-      cases: Object.entries(cases).map(([pattern, flow]) => Transition.make(pattern, flow.node))
+      self: nodeOf(self),
+      cases: Object.entries(cases).map(([pattern, flow]) => Transition.make(pattern, nodeOf(flow)))
     })
 )
 
@@ -265,7 +281,7 @@ export const withCodes: {
   ): Flow<C | C2, E, R>
 } = dual(
   2,
-  (self: Flow.Any, codes: ReadonlyArray<string>): Flow.Any => fromNode({ _tag: "Declare", self: self.node, codes })
+  (self: Flow.Any, codes: ReadonlyArray<string>): Flow.Any => fromNode({ _tag: "Declare", self: nodeOf(self), codes })
 )
 
 /**
@@ -333,7 +349,7 @@ export const split = <const Flows extends ReadonlyArray<Flow.Any>>(
 ): Flow<"COMPLETED" | "FAILED", Flow.Error<Flows[number]>, Flow.Context<Flows[number]>> =>
   fromNode({
     _tag: "Split",
-    branches: flows.map(({ node }) => node),
+    branches: flows.map(nodeOf),
     settings: {
       name: options.name,
       concurrency: options.concurrency ?? 1,
@@ -407,7 +423,7 @@ export const stopAndRestart: {
     code: Code
   ): Flow<Stopped<Code> | C, E, R>
 } = (flow: Flow.Any, code = "STOPPED"): any =>
-  fromNode({ _tag: "AndThen", self: { _tag: "Stop", code, abandon: true }, that: flow.node })
+  fromNode({ _tag: "AndThen", self: { _tag: "Stop", code, abandon: true }, that: nodeOf(flow) })
 
 /**
  * Named states and where each of their exit codes leads, for what is no tree: loops and joins.
@@ -452,7 +468,7 @@ export const graph = <const States extends Readonly<Record<string, State>>>(
     start,
     states: Object.entries(states as Readonly<Record<string, State>>).map(([name, { on, run }]) => ({
       name,
-      run: run.node,
+      run: nodeOf(run),
       on: on === undefined ? undefined : Object.entries(on).map(([pattern, to]) => Transition.make(pattern, to))
     }))
   })
@@ -535,13 +551,13 @@ type StateCode<Code extends string, On> = On extends Readonly<Record<string, str
     | Extract<Routable<Code>, Glob<KeyOf<{ [K in keyof On as On[K] extends "END" ? K : never]: true }>>>
   : Code
 
-/** @internal */
-export const fromNode = (node: FlowNode): any => Object.assign(Object.create(Proto), { node })
+const variance: Flow.Variance<never, never, never> = {
+  _Code: (_) => _,
+  _E: (_) => _,
+  _R: (_) => _
+}
 
 /** @internal */
-export const Proto = {
-  [TypeId]: {},
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
-}
+export const Proto = prototype<Flow.Any>(TypeId, variance, (self) => ({ _id: "Flow", kind: nodeOf(self)._tag }))
+
+const fromNode = (node: FlowNode): any => withTree(Proto, {}, node)

@@ -4,9 +4,11 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import type { Inspectable } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
-import { pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
 import type * as Types from "effect/Types"
+import { prototype } from "../base/values.js"
 import type { JobScope } from "../ports/JobScope.js"
 import type { StepScope } from "../ports/StepScope.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
@@ -18,6 +20,7 @@ import { lower } from "./graph.js"
 import type { JobListener } from "./Listener.js"
 import * as Mermaid from "./mermaid.js"
 import type { JobDefinition } from "./tree.js"
+import { definitionOf, nodeOf, withTree } from "./tree.js"
 
 /**
  * @since 0.1.0
@@ -37,15 +40,11 @@ export type TypeId = typeof TypeId
  * @since 0.1.0
  * @category models
  */
-export interface Job<in P, out Code extends string = string, out E = never, out R = never> extends Pipeable {
-  readonly [TypeId]: {
-    readonly _P: Types.Contravariant<P>
-    readonly _Code: Types.Covariant<Code>
-    readonly _E: Types.Covariant<E>
-    readonly _R: Types.Covariant<R>
-  }
+export interface Job<in P, out Code extends string = string, out E = never, out R = never>
+  extends Pipeable, Inspectable
+{
+  readonly [TypeId]: Job.Variance<P, Code, E, R>
   readonly name: string
-  readonly definition: JobDefinition
 }
 
 /**
@@ -59,7 +58,58 @@ export declare namespace Job {
    * @category models
    */
   export type Any = Job<any, string, any, any>
+
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  export interface Variance<in P, out Code extends string, out E, out R> {
+    readonly _P: Types.Contravariant<P>
+    readonly _Code: Types.Covariant<Code>
+    readonly _E: Types.Covariant<E>
+    readonly _R: Types.Covariant<R>
+  }
+
+  /**
+   * The parameters of a job.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Parameters<J> = J extends Job<infer P, any, any, any> ? P : never
+
+  /**
+   * The exit codes of a job.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Code<J> = J extends Job<any, infer C, any, any> ? C : never
+
+  /**
+   * The errors of a job.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Error<J> = J extends Job<any, any, infer E, any> ? E : never
+
+  /**
+   * What a job needs.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Context<J> = J extends Job<any, any, any, infer R> ? R : never
 }
+
+/**
+ * Whether the value is a `Job`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isJob = (value: unknown): value is Job.Any => Predicate.hasProperty(value, TypeId)
 
 /**
  * Makes a job of a flow.
@@ -113,7 +163,7 @@ export const make: {
     name,
     parameters: options.parameters,
     incrementer: options.incrementer,
-    graph: lower(options.flow.node),
+    graph: lower(nodeOf(options.flow)),
     restartable: options.restartable ?? true,
     listeners: options.listeners ?? []
   }
@@ -121,7 +171,7 @@ export const make: {
   if (found.length > 0) {
     throw new JobDefinitionError({ jobName: name, defects: found })
   }
-  return Object.assign(Object.create(Proto), { name, definition })
+  return withTree(Proto, { name }, definition)
 }
 
 /**
@@ -156,7 +206,7 @@ export const make: {
  * @since 0.1.0
  * @category utils
  */
-export const toMermaid = (job: Job.Any, executed?: Executed): string => Mermaid.toMermaid(job.definition, executed)
+export const toMermaid = (job: Job.Any, executed?: Executed): string => Mermaid.toMermaid(definitionOf(job), executed)
 
 /**
  * What `toMermaid` colours a picture with: an execution, ended or not, and its step executions, as `JobOperator.run`
@@ -183,7 +233,7 @@ export interface Executed extends Mermaid.Executed {}
  * @since 0.1.0
  * @category utils
  */
-export const describe = (job: Job.Any): JobDescription => Describe.describe(job.definition)
+export const describe = (job: Job.Any): JobDescription => Describe.describe(definitionOf(job))
 
 /**
  * What `describe` tells about a job.
@@ -197,9 +247,11 @@ export interface JobDescription extends Describe.JobDescription {}
 // internal
 // -------------------------------------------------------------------------------------
 
-const Proto = {
-  [TypeId]: {},
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
+const variance: Job.Variance<unknown, never, never, never> = {
+  _P: (_) => _,
+  _Code: (_) => _,
+  _E: (_) => _,
+  _R: (_) => _
 }
+
+const Proto = prototype<Job.Any>(TypeId, variance, (self) => ({ _id: "Job", name: self.name }))

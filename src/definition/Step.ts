@@ -8,9 +8,11 @@
  */
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
+import { prototype } from "../base/values.js"
 import * as CompletionPolicy from "../decisions/CompletionPolicy.js"
 import * as ErrorKind from "../decisions/errorKind.js"
 import * as RetryPolicy from "../decisions/RetryPolicy.js"
@@ -35,8 +37,28 @@ import { lower } from "./graph.js"
 import type { Job } from "./Job.js"
 import type { StepListener } from "./Listener.js"
 import type { Finished } from "./Tasklet.js"
-import type { StepBody, StepDefinition, StepSettings } from "./tree.js"
-import { defaultSettings } from "./tree.js"
+import type { FlowNode, StepBody, StepDefinition, StepSettings } from "./tree.js"
+import { defaultSettings, nodeOf, withTree } from "./tree.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-batch/Step")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * What a step runs: chunks of items, an effect, a flow of steps, or another job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = "chunk" | "tasklet" | "flow" | "job"
 
 /**
  * A step that ends with one of the exit codes `Code`, may fail with `E` and needs `R`.
@@ -45,8 +67,61 @@ import { defaultSettings } from "./tree.js"
  * @category models
  */
 export interface Step<out Code extends string, out E = never, out R = never> extends Flow<Code, E, R> {
+  readonly [TypeId]: { readonly kind: Kind }
   readonly name: string
-  readonly node: { readonly _tag: "Step"; readonly definition: StepDefinition }
+}
+
+/**
+ * @since 0.1.0
+ */
+export declare namespace Step {
+  /**
+   * Any step.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Any = Step<string, any, any>
+
+  /**
+   * The exit codes of a step.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Code<S> = Flow.Code<S>
+
+  /**
+   * The errors of a step.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Error<S> = Flow.Error<S>
+
+  /**
+   * What a step needs.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Context<S> = Flow.Context<S>
+
+  /**
+   * The items that a chunk step reads.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Input<S> = S extends ChunkStep<infer In, any, any, any, any> ? In : never
+
+  /**
+   * The items that a chunk step writes.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Output<S> = S extends ChunkStep<any, infer Out, any, any, any> ? Out : never
 }
 
 /**
@@ -58,9 +133,29 @@ export interface Step<out Code extends string, out E = never, out R = never> ext
 export interface ChunkStep<out In, out Out, out Code extends string, out E = never, out R = never>
   extends Step<Code, E, R>
 {
-  readonly _In: Types.Covariant<In>
-  readonly _Out: Types.Covariant<Out>
+  readonly [TypeId]: {
+    readonly kind: "chunk"
+    readonly _In: Types.Covariant<In>
+    readonly _Out: Types.Covariant<Out>
+  }
 }
+
+/**
+ * Whether the value is a `Step`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isStep = (value: unknown): value is Step.Any => Predicate.hasProperty(value, TypeId)
+
+/**
+ * Whether the value is a step that reads and writes items.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isChunkStep = (value: unknown): value is ChunkStep<unknown, unknown, string, any, any> =>
+  isStep(value) && value[TypeId].kind === "chunk"
 
 /**
  * When a chunk is complete, and how its items are processed.
@@ -205,7 +300,7 @@ export const tasklet = <A, E, R>(
 export const flow = <C extends string, E, R>(
   name: string,
   flow: Flow<C, E, R>
-): Step<Flow.Inner<C> | "FAILED", E, R> => make(name, { _tag: "Flow", graph: lower(flow.node) })
+): Step<Flow.Inner<C> | "FAILED", E, R> => make(name, { _tag: "Flow", graph: lower(nodeOf(flow)) })
 
 /**
  * A step that runs another job and waits for its end (JOBSTEP-1 to JOBSTEP-7). The child has an instance and executions
@@ -301,8 +396,16 @@ export const exitCode: {
     codes: ReadonlyArray<C2>,
     decide: (step: StepExecution) => Types.NoInfer<C2>
   ): <S extends Any>(self: S) => WithCode<S, C2>
-} = (codes: ReadonlyArray<string>, decide: (step: StepExecution) => string) => (self: any): any =>
-  refine(self, { exitCode: { codes, decide } })
+  <S extends Any, const C2 extends string>(
+    self: S,
+    codes: ReadonlyArray<C2>,
+    decide: (step: StepExecution) => Types.NoInfer<C2>
+  ): WithCode<S, C2>
+} = dual(
+  3,
+  (self: Any, codes: ReadonlyArray<string>, decide: (step: StepExecution) => string): any =>
+    refine(self, { exitCode: { codes, decide } })
+)
 
 /**
  * Adds a listener, behind those that the step has already (LISTEN-1). Its errors become errors of the step; no policy
@@ -315,8 +418,15 @@ export const listen: {
   <In, Out, EL, RL>(
     listener: StepListener<In, Out, EL, RL>
   ): <S extends Any>(self: S & Listenable<S, In, Out>) => WithListener<S, EL, RL>
-} = (listener: StepListener<any, any, any, any>) => (self: any): any =>
-  refine(self, { listeners: [...settings(self).listeners, listener] })
+  <S extends Any, In, Out, EL, RL>(
+    self: S & Listenable<S, In, Out>,
+    listener: StepListener<In, Out, EL, RL>
+  ): WithListener<S, EL, RL>
+} = dual(
+  2,
+  (self: Any, listener: StepListener<any, any, any, any>): any =>
+    refine(self, { listeners: [...settings(self).listeners, listener] })
+)
 
 /**
  * What a failing `afterStep` does: `fail` (the default) fails the step, `log` only logs it (STEP-15). With `log` a
@@ -399,8 +509,16 @@ export const skip: {
   ): <In, Out, C extends string, R>(
     self: ChunkStep<In, Out, C, E, R>
   ) => ChunkStep<In, Out, C, ExcludeTag<E, T> | SkipLimitExceeded, R>
-} = (tag: string | ReadonlyArray<string>, { limit }: { readonly limit: number }) => (self: any): any =>
-  addSkip(self, SkipPolicy.tags(SkipPolicy.limit<any>(limit), ...toArray(tag)))
+  <In, Out, C extends string, E, R, const T extends TagsOf<E>>(
+    self: ChunkStep<In, Out, C, E, R>,
+    tag: T | ReadonlyArray<T>,
+    options: { readonly limit: number }
+  ): ChunkStep<In, Out, C, ExcludeTag<E, T> | SkipLimitExceeded, R>
+} = dual(
+  3,
+  (self: Any, tag: string | ReadonlyArray<string>, { limit }: { readonly limit: number }): any =>
+    addSkip(self, SkipPolicy.tags(SkipPolicy.limit<any>(limit), ...toArray(tag)))
+)
 
 /**
  * Skips as a policy says: any `SkipPolicy`, driven by a `Schedule`, by classes, by predicates, composed with `and` and
@@ -409,12 +527,17 @@ export const skip: {
  * @since 0.1.0
  * @category fault tolerance
  */
-export const skipWith = <E, RP>(
-  policy: SkipPolicy.SkipPolicy<E, RP>
-) =>
-<In, Out, C extends string, E1 extends E, R>(
-  self: ChunkStep<In, Out, C, E1, R>
-): ChunkStep<In, Out, C, E1 | SkipLimitExceeded, R | RP> => addSkip(self, policy) as any
+export const skipWith: {
+  <E, RP>(
+    policy: SkipPolicy.SkipPolicy<E, RP>
+  ): <In, Out, C extends string, E1 extends E, R>(
+    self: ChunkStep<In, Out, C, E1, R>
+  ) => ChunkStep<In, Out, C, E1 | SkipLimitExceeded, R | RP>
+  <In, Out, C extends string, E, R, RP>(
+    self: ChunkStep<In, Out, C, E, R>,
+    policy: SkipPolicy.SkipPolicy<E, RP>
+  ): ChunkStep<In, Out, C, E | SkipLimitExceeded, R | RP>
+} = dual(2, (self: Any, policy: SkipPolicy.SkipPolicy<any, any>): any => addSkip(self, policy))
 
 /**
  * Tries again what failed with one of the given tags: a read in place, the processing of an item in place, a write by
@@ -432,18 +555,30 @@ export const skipWith = <E, RP>(
 export const retry: {
   <E, const T extends TagsOf<E>, O = unknown, RS = never>(
     tag: T | ReadonlyArray<T>,
-    options?: {
-      readonly times?: number | undefined
-      readonly while?: ((error: ExtractTag<Types.NoInfer<E>, T>) => boolean) | undefined
-      readonly schedule?: Schedule.Schedule<O, ExtractTag<Types.NoInfer<E>, T>, RS> | undefined
-    }
+    options?: RetryOptions<ExtractTag<Types.NoInfer<E>, T>, O, RS>
   ): <In, Out, C extends string, R>(self: ChunkStep<In, Out, C, E, R>) => ChunkStep<In, Out, C, E, R | RS>
-} = (tag: string | ReadonlyArray<string>, options: {
+  <In, Out, C extends string, E, R, const T extends TagsOf<E>, O = unknown, RS = never>(
+    self: ChunkStep<In, Out, C, E, R>,
+    tag: T | ReadonlyArray<T>,
+    options?: RetryOptions<ExtractTag<Types.NoInfer<E>, T>, O, RS>
+  ): ChunkStep<In, Out, C, E, R | RS>
+} = dual(
+  (args) => isStep(args[0]),
+  (self: Any, tag: string | ReadonlyArray<string>, options: RetryOptions<any, any, any> = {}): any =>
+    addRetry(self, retryPolicyOf(toArray(tag), options))
+)
+
+/**
+ * How `retry` tries again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RetryOptions<in E, out O = unknown, out R = never> {
   readonly times?: number | undefined
-  readonly while?: ((error: any) => boolean) | undefined
-  readonly schedule?: Schedule.Schedule<any, any, any> | undefined
-} = {}) =>
-(self: any): any => addRetry(self, retryPolicyOf(toArray(tag), options))
+  readonly while?: ((error: E) => boolean) | undefined
+  readonly schedule?: Schedule.Schedule<O, E, R> | undefined
+}
 
 /**
  * Retries as a policy says.
@@ -451,12 +586,17 @@ export const retry: {
  * @since 0.1.0
  * @category fault tolerance
  */
-export const retryWith = <E, RP>(
-  policy: RetryPolicy.RetryPolicy<E, RP>
-) =>
-<In, Out, C extends string, E1 extends E, R>(
-  self: ChunkStep<In, Out, C, E1, R>
-): ChunkStep<In, Out, C, E1, R | RP> => addRetry(self, policy) as any
+export const retryWith: {
+  <E, RP>(
+    policy: RetryPolicy.RetryPolicy<E, RP>
+  ): <In, Out, C extends string, E1 extends E, R>(
+    self: ChunkStep<In, Out, C, E1, R>
+  ) => ChunkStep<In, Out, C, E1, R | RP>
+  <In, Out, C extends string, E, R, RP>(
+    self: ChunkStep<In, Out, C, E, R>,
+    policy: RetryPolicy.RetryPolicy<E, RP>
+  ): ChunkStep<In, Out, C, E, R | RP>
+} = dual(2, (self: Any, policy: RetryPolicy.RetryPolicy<any, any>): any => addRetry(self, policy))
 
 /**
  * Failures with one of these tags leave the transaction open, if they are skipped, too (TXO-1): what the step has done in
@@ -496,13 +636,17 @@ export const noRollback: {
   <E, const T extends TagsOf<E>>(
     tag: T | ReadonlyArray<T>
   ): <In, Out, C extends string, R>(self: ChunkStep<In, Out, C, E, R>) => ChunkStep<In, Out, C, E, R>
-} = (tag: string | ReadonlyArray<string>) => (self: any): any => {
+  <In, Out, C extends string, E, R, const T extends TagsOf<E>>(
+    self: ChunkStep<In, Out, C, E, R>,
+    tag: T | ReadonlyArray<T>
+  ): ChunkStep<In, Out, C, E, R>
+} = dual(2, (self: Any, tag: string | ReadonlyArray<string>): any => {
   const known = settings(self).noRollback
   const matches = ErrorKind.classifier<any>({ include: toArray(tag) })
   return refine(self, {
     noRollback: known === undefined ? matches : (error: unknown) => known(error) || matches(error)
   })
-}
+})
 
 /**
  * Processes the items inside the chunk's transaction: for processors that write to the database. Every attempt
@@ -559,7 +703,11 @@ export const scan: {
   (order: "bisect" | "one-by-one"): <In, Out, C extends string, E, R>(
     self: ChunkStep<In, Out, C, E, R>
   ) => ChunkStep<In, Out, C, E, R>
-} = (order) => (self) => refine(self, { scan: order })
+  <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>,
+    order: "bisect" | "one-by-one"
+  ): ChunkStep<In, Out, C, E, R>
+} = dual(2, (self: Any, order: "bisect" | "one-by-one"): any => refine(self, { scan: order }))
 
 /**
  * Stores every skipped record with the transaction that makes the skip durable: step, phase, position, error and the item,
@@ -590,24 +738,38 @@ export const scan: {
  * @since 0.1.0
  * @category fault tolerance
  */
-export const quarantine = <In0 = any, Out0 = any>(
-  options: {
-    readonly input?: Schema.Schema<In0, any, any> | undefined
-    readonly output?: Schema.Schema<Out0, any, any> | undefined
-  } = {}
-): <In extends In0, Out extends Out0, C extends string, E, R>(
-  self: ChunkStep<In, Out, C, E, R>
-) => ChunkStep<In, Out, C, E, R> => {
+export const quarantine: {
+  <In0 = any, Out0 = any>(
+    options?: QuarantineOptions<In0, Out0>
+  ): <In extends In0, Out extends Out0, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, E, R>
+  <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>,
+    options?: QuarantineOptions<In, Out>
+  ): ChunkStep<In, Out, C, E, R>
+} = dual((args) => isStep(args[0]), (self: Any, options: QuarantineOptions<any, any> = {}): any => {
   const input = options.input === undefined ? identity : Sensitive.mask(options.input)
   const output = options.output === undefined ? identity : Sensitive.mask(options.output)
-  return (self) => refine(self, { quarantine: (item, phase) => phase === "process" ? input(item) : output(item) })
+  return refine(self, { quarantine: (item, phase) => phase === "process" ? input(item) : output(item) })
+})
+
+/**
+ * The schemas by which `quarantine` knows what to mask.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface QuarantineOptions<in out In, in out Out> {
+  readonly input?: Schema.Schema<In, any, any> | undefined
+  readonly output?: Schema.Schema<Out, any, any> | undefined
 }
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-type Any = Step<string, any, any>
+type Any = Step.Any
 
 type CodeOf<A> = A extends Finished<infer C> ? C : never
 
@@ -645,11 +807,10 @@ const addRetry = (self: Any, policy: RetryPolicy.RetryPolicy<any, any>): Any => 
   return refine(self, { retry: known === undefined ? policy : RetryPolicy.or(known, policy) })
 }
 
-const retryPolicyOf = (tags: ReadonlyArray<string>, options: {
-  readonly times?: number | undefined
-  readonly while?: ((error: any) => boolean) | undefined
-  readonly schedule?: Schedule.Schedule<any, any, any> | undefined
-}): RetryPolicy.RetryPolicy<any, any> => {
+const retryPolicyOf = (
+  tags: ReadonlyArray<string>,
+  options: RetryOptions<any, any, any>
+): RetryPolicy.RetryPolicy<any, any> => {
   const { schedule, times, while: condition } = options
   const bounded = schedule === undefined
     ? Schedule.recurs(times ?? 3)
@@ -660,15 +821,34 @@ const retryPolicyOf = (tags: ReadonlyArray<string>, options: {
   return condition === undefined ? policy : RetryPolicy.when(policy, condition)
 }
 
-const settings = (self: Any): StepSettings => self.node.definition.settings
+const settings = (self: Any): StepSettings => definitionOf(self).settings
 
-/** @internal */
-export const refine = <S extends Any>(self: S, changes: Partial<StepSettings>): S => {
-  const { definition } = self.node
+const definitionOf = (self: Any): StepDefinition =>
+  (nodeOf(self) as Extract<FlowNode, { readonly _tag: "Step" }>).definition
+
+const refine = <S extends Any>(self: S, changes: Partial<StepSettings>): S => {
+  const definition = definitionOf(self)
   return fromDefinition({ ...definition, settings: { ...definition.settings, ...changes } }) as S
 }
 
 const make = (name: string, body: StepBody): any => fromDefinition({ name, body, settings: defaultSettings })
 
 const fromDefinition = (definition: StepDefinition): any =>
-  Object.assign(Object.create(FlowProto), { name: definition.name, node: { _tag: "Step", definition } })
+  withTree(Protos[definition.body._tag], { name: definition.name }, { _tag: "Step", definition })
+
+/** A step is a flow, too. */
+const protoOf = (kind: Kind): object => ({
+  ...FlowProto,
+  ...prototype<Any>(
+    TypeId,
+    { kind, _In: identity, _Out: identity },
+    ({ name }) => ({ _id: "Step", kind, name })
+  )
+})
+
+const Protos: { readonly [T in StepBody["_tag"]]: object } = {
+  Chunk: protoOf("chunk"),
+  Tasklet: protoOf("tasklet"),
+  Flow: protoOf("flow"),
+  Job: protoOf("job")
+}

@@ -7,6 +7,7 @@ import * as Field from "../vocabulary/parameterFields.js"
 import type { FlowGraph, FlowState } from "./graph.js"
 import { codesOf, endCodes, foresee } from "./routes.js"
 import type { JobDefinition, StepDefinition } from "./tree.js"
+import { definitionOf } from "./tree.js"
 
 export interface JobDescription {
   readonly name: string
@@ -143,7 +144,7 @@ const describeStep = ({ body, name, settings }: StepDefinition): StepDescription
     case "Flow":
       return { ...common, kind: "flow", flow: describeFlow(body.graph) }
     case "Job":
-      return { ...common, kind: "job", job: describe(body.job.definition) }
+      return { ...common, kind: "job", job: describe(definitionOf(body.job)) }
     default:
       return { ...common, kind: "tasklet" }
   }

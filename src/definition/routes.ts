@@ -7,6 +7,7 @@ import * as Transition from "../decisions/Transition.js"
 import type { BatchStatus } from "../vocabulary/BatchStatus.js"
 import type { FlowGraph, FlowState, Target, Way, Ways } from "./graph.js"
 import type { StepDefinition } from "./tree.js"
+import { definitionOf } from "./tree.js"
 
 /** `Unrouted`: the outcome has a code that nobody expected (FLOW-6). */
 export type Resolution =
@@ -157,7 +158,7 @@ const completionCodes = ({ body, settings }: StepDefinition): ReadonlyArray<stri
   const own = body._tag === "Flow"
     ? endCodes(body.graph)
     : body._tag === "Job"
-    ? endCodes(body.job.definition.graph)
+    ? endCodes(definitionOf(body.job).graph)
     : ["COMPLETED"]
   const chosen = settings.exitCode === undefined
     ? own

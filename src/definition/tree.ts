@@ -45,7 +45,7 @@ export interface FlowBody {
 /** A step that runs another job, with an instance and executions of its own (JOBSTEP-1). */
 export interface JobBody {
   readonly _tag: "Job"
-  readonly job: { readonly name: string; readonly definition: JobDefinition }
+  readonly job: { readonly name: string }
   readonly parameters: AnyEffect
 }
 
@@ -130,3 +130,17 @@ export interface JobDefinition {
   readonly restartable: boolean
   readonly listeners: ReadonlyArray<JobListener<any, any>>
 }
+
+// A public value keeps its tree under a symbol of its own: users see only what the compiler checks.
+
+const Tree: unique symbol = Symbol.for("effect-batch/tree")
+
+/** A value with this prototype and these properties, made of this tree. */
+export const withTree = (prototype: object, properties: object, tree: FlowNode | JobDefinition): any =>
+  Object.defineProperty(Object.assign(Object.create(prototype), properties), Tree, { value: tree })
+
+/** What a flow is made of. */
+export const nodeOf = (flow: object): FlowNode => (flow as { readonly [Tree]: FlowNode })[Tree]
+
+/** What a job is made of. */
+export const definitionOf = (job: object): JobDefinition => (job as { readonly [Tree]: JobDefinition })[Tree]

@@ -13,12 +13,13 @@
  */
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import type { Inspectable } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
-import { pipeArguments } from "effect/Pipeable"
-import type * as Predicate from "effect/Predicate"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { prototype } from "../base/values.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import { inStepScope } from "./inStepScope.js"
 import * as process_ from "./process.js"
@@ -67,11 +68,64 @@ export type Process<In, Out, E = never, R = never> =
  * @since 0.1.0
  * @category models
  */
-export interface ItemProcessor<in In, out Out, out E = never, out R = never> extends Pipeable {
+export interface ItemProcessor<in In, out Out, out E = never, out R = never> extends Pipeable, Inspectable {
   readonly [TypeId]: TypeId
   /** Opened once per step execution, in the Scope of the step. */
   readonly open: Effect.Effect<Process<In, Out, E, R>, E, R | Scope.Scope>
 }
+
+/**
+ * @since 0.1.0
+ */
+export declare namespace ItemProcessor {
+  /**
+   * Any processor.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Any = ItemProcessor<never, unknown, unknown, unknown>
+
+  /**
+   * The items that a processor takes.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Input<P> = P extends ItemProcessor<infer In, infer _Out, infer _E, infer _R> ? In : never
+
+  /**
+   * The items that a processor makes.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Output<P> = P extends ItemProcessor<infer _In, infer Out, infer _E, infer _R> ? Out : never
+
+  /**
+   * The errors of a processor.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Error<P> = P extends ItemProcessor<infer _In, infer _Out, infer E, infer _R> ? E : never
+
+  /**
+   * What a processor needs.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Context<P> = P extends ItemProcessor<infer _In, infer _Out, infer _E, infer R> ? R : never
+}
+
+/**
+ * Whether the value is an `ItemProcessor`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isItemProcessor = (value: unknown): value is ItemProcessor.Any => Predicate.hasProperty(value, TypeId)
 
 /**
  * Represents an item that does not fit its Schema: every place that is wrong. Sensitive values are not shown.
@@ -285,12 +339,7 @@ export const andThen: {
 // internal
 // -------------------------------------------------------------------------------------
 
-const Proto = {
-  [TypeId]: TypeId,
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
-}
+const Proto = prototype<ItemProcessor<never, unknown>>(TypeId, TypeId, () => ({ _id: "ItemProcessor" }))
 
 const proto = <In, Out, E, R>(
   open: Effect.Effect<Process<In, Out, E, R>, E, R | Scope.Scope>

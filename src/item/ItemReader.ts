@@ -20,14 +20,15 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import type { Inspectable } from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
-import { pipeArguments } from "effect/Pipeable"
-import type * as Predicate from "effect/Predicate"
+import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Json } from "../base/json.js"
+import { prototype } from "../base/values.js"
 import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import * as combine from "./combine.js"
@@ -48,12 +49,11 @@ export const TypeId: unique symbol = Symbol.for("effect-batch/ItemReader")
  */
 export type TypeId = typeof TypeId
 
-const Proto = {
-  [TypeId]: TypeId,
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
-}
+const Proto = prototype<ItemReader<unknown, unknown, unknown>>(
+  TypeId,
+  TypeId,
+  ({ name }) => ({ _id: "ItemReader", name })
+)
 
 /**
  * A place in a source, as JSON: small, and understood only by the reader that made it.
@@ -124,13 +124,58 @@ export interface Source<out A, out E = never, out R = never> {
  * @since 0.1.0
  * @category models
  */
-export interface ItemReader<out A, out E = never, out R = never> extends Pipeable {
+export interface ItemReader<out A, out E = never, out R = never> extends Pipeable, Inspectable {
   readonly [TypeId]: TypeId
   /** The name shown in errors and descriptions. */
   readonly name: string
   /** Opens the reader in the Scope of the step: at the beginning, or behind a stored position. */
   readonly open: (from: Option.Option<Position>) => Effect.Effect<Source<A, E, R>, E, R | Scope.Scope>
 }
+
+/**
+ * @since 0.1.0
+ */
+export declare namespace ItemReader {
+  /**
+   * Any reader.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Any = ItemReader<unknown, unknown, unknown>
+
+  /**
+   * The items of a reader.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Item<R> = R extends ItemReader<infer A, infer _E, infer _R> ? A : never
+
+  /**
+   * The errors of a reader: those of bad records and those of the source.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Error<R> = R extends ItemReader<infer _A, infer E, infer _R> ? E : never
+
+  /**
+   * What a reader needs.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Context<R> = R extends ItemReader<infer _A, infer _E, infer R2> ? R2 : never
+}
+
+/**
+ * Whether the value is an `ItemReader`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isItemReader = (value: unknown): value is ItemReader.Any => Predicate.hasProperty(value, TypeId)
 
 /**
  * A Schema of values that can be stored: their encoded form is JSON, and encoding needs no services.

@@ -8,12 +8,14 @@
  */
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import type { Inspectable } from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
-import { pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
 import type * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { Json } from "../base/json.js"
+import { prototype } from "../base/values.js"
 import * as Pipelining from "../ports/pipelining.js"
 import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
@@ -33,12 +35,11 @@ export const TypeId: unique symbol = Symbol.for("effect-batch/ItemWriter")
  */
 export type TypeId = typeof TypeId
 
-const Proto = {
-  [TypeId]: TypeId,
-  pipe() {
-    return pipeArguments(this, arguments)
-  }
-}
+const Proto = prototype<ItemWriter<never, unknown, unknown>>(
+  TypeId,
+  TypeId,
+  ({ delivery, name }) => ({ _id: "ItemWriter", name, delivery })
+)
 
 /**
  * What a writer guarantees when a step is rolled back, killed and restarted:
@@ -82,7 +83,7 @@ export interface Sink<in A, out E = never, out R = never> {
  * @since 0.1.0
  * @category models
  */
-export interface ItemWriter<in A, out E = never, out R = never> extends Pipeable {
+export interface ItemWriter<in A, out E = never, out R = never> extends Pipeable, Inspectable {
   readonly [TypeId]: TypeId
   /** The name shown in errors and descriptions. */
   readonly name: string
@@ -113,17 +114,29 @@ export declare namespace ItemWriter {
     (item: infer I) => void ? I : never
 
   /**
+   * The errors of a writer.
+   *
    * @since 0.1.0
    * @category models
    */
   export type Error<W> = W extends ItemWriter<infer _A, infer E, infer _R> ? E : never
 
   /**
+   * What a writer needs.
+   *
    * @since 0.1.0
    * @category models
    */
   export type Context<W> = W extends ItemWriter<infer _A, infer _E, infer R> ? R : never
 }
+
+/**
+ * Whether the value is an `ItemWriter`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isItemWriter = (value: unknown): value is ItemWriter.Any => Predicate.hasProperty(value, TypeId)
 
 /**
  * Makes a writer from the way it opens. What `open` acquires is released when the step ends.

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import { nextParameters } from "../decisions/nextParameters.js"
 import type { Job } from "../definition/Job.js"
+import { definitionOf } from "../definition/tree.js"
 import * as Launch from "../engine/job/launch.js"
 import type * as Launched from "../engine/session/launched.js"
 import * as Running from "../engine/session/running.js"
@@ -210,7 +211,7 @@ export const restart = <P, Code extends string, E, R>(
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const execution = yield* repository.jobExecution(executionId)
-    const declaration = job.definition.parameters ?? JobParameters.none
+    const declaration = definitionOf(job).parameters ?? JobParameters.none
     yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
     return yield* Launch.runStored(job, execution.parameters)
   }) as any
@@ -242,7 +243,7 @@ export const restart = <P, Code extends string, E, R>(
  */
 export const runNext = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
-  incrementer: JobParameters.Incrementer<Types.NoInfer<P>> | undefined = job.definition.incrementer,
+  incrementer: JobParameters.Incrementer<Types.NoInfer<P>> | undefined = definitionOf(job).incrementer,
   overrides: Partial<Types.NoInfer<P>> = {}
 ): Effect.Effect<
   EndedJobExecution<Code, E>,
@@ -255,7 +256,7 @@ export const runNext = <P, Code extends string, E, R>(
     const [last] = instance === undefined
       ? []
       : yield* repository.jobExecutions({ instanceId: instance.id, limit: 1 })
-    const declaration = job.definition.parameters ?? JobParameters.none
+    const declaration = definitionOf(job).parameters ?? JobParameters.none
     const previous = Option.map(Option.fromNullable(last), ({ parameters }) => parameters)
     return yield* Launch.runStored(
       job,

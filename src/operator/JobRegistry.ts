@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { Job } from "../definition/Job.js"
+import { definitionOf } from "../definition/tree.js"
 import type { OwnerFailure } from "../ports/JobRepository.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
@@ -133,7 +134,7 @@ export const run = (
 ): Effect.Effect<Ended, NoSuchJob | LaunchError | OwnerFailure, Services> =>
   withJob(name, (job) =>
     Effect.flatMap(
-      decode(job, job.definition.parameters ?? JobParameters.none, parameters),
+      decode(job, definitionOf(job).parameters ?? JobParameters.none, parameters),
       (decoded) => JobOperator.run(job, decoded)
     ))
 
@@ -171,7 +172,7 @@ export const runNext = (
       (overrides) =>
         JobOperator.runNext(
           job,
-          options.incrementer ?? job.definition.incrementer ?? JobParameters.runId,
+          options.incrementer ?? definitionOf(job).incrementer ?? JobParameters.runId,
           overrides
         )
     ))
@@ -202,7 +203,7 @@ const decodeSome = (
   job: Job.Any,
   overrides: Readonly<Record<string, unknown>>
 ): Effect.Effect<object, InvalidJobParameters> => {
-  const declaration = job.definition.parameters ?? JobParameters.none
+  const declaration = definitionOf(job).parameters ?? JobParameters.none
   const fields = Object.fromEntries(
     Object.entries(declaration.fields).filter(([name]) => Object.hasOwn(overrides, name))
   )

@@ -12,6 +12,7 @@ import type { FlowGraph, FlowState } from "../definition/graph.js"
 import type { Job } from "../definition/Job.js"
 import { foresee, resolve } from "../definition/routes.js"
 import type { JobDefinition, StepDefinition } from "../definition/tree.js"
+import { definitionOf } from "../definition/tree.js"
 import * as Stops from "../engine/flow/stops.js"
 import * as Running from "../engine/session/running.js"
 import { JobRepository } from "../ports/JobRepository.js"
@@ -73,7 +74,8 @@ export const explain = (
   parameters: unknown,
   isOwnerGone: (owner: string) => boolean
 ): Effect.Effect<Explanation, Failure, JobRepository> => {
-  const { definition, name } = job
+  const { name } = job
+  const definition = definitionOf(job)
   const encoded = JobParameters.encode(definition.parameters ?? JobParameters.none, parameters)
   if (Either.isLeft(encoded)) {
     const error = new InvalidJobParameters({ jobName: name, problems: encoded.left.problems })

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { AnyEffect, JobBody } from "../../definition/tree.js"
+import { definitionOf } from "../../definition/tree.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import type { JobInstanceAlreadyComplete } from "../../vocabulary/BatchError.js"
 import { JobNotCompleted } from "../../vocabulary/BatchError.js"
@@ -32,7 +33,7 @@ export const key: ExecutionContext.Key<ReadonlyArray<JobParameters.JobParameter>
 export const runJobStep = (state: StepState, body: JobBody): AnyEffect =>
   Effect.gen(function*() {
     const { job } = body
-    const declaration = job.definition.parameters ?? JobParameters.none
+    const declaration = definitionOf(job).parameters ?? JobParameters.none
     const stored = yield* ExecutionContext.get(state.progress.context, key)
     if (Option.isNone(stored)) {
       const encoded = yield* JobParameters.encode(declaration, yield* body.parameters)

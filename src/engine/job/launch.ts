@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Race from "../../base/race.js"
 import type { Job } from "../../definition/Job.js"
+import { definitionOf } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import { Transactor } from "../../ports/Transactor.js"
@@ -98,7 +99,7 @@ const launch = <P>(
   parameters: P
 ): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.flatMap(
-    named(job, JobParameters.encode(job.definition.parameters ?? JobParameters.none, parameters)),
+    named(job, JobParameters.encode(definitionOf(job).parameters ?? JobParameters.none, parameters)),
     (encoded) => claim(job, encoded)
   )
 
@@ -116,7 +117,7 @@ const claim = (
       repository.launch({
         jobName: job.name,
         parameters: encoded,
-        restartable: job.definition.restartable,
+        restartable: definitionOf(job).restartable,
         owner,
         leaseMillis: Duration.toMillis(lease),
         isOwnerGone
@@ -163,7 +164,7 @@ const execute = (
 ): Effect.Effect<EndedJobExecution<string, unknown>, OwnerFailure, any> =>
   Effect.gen(function*() {
     const { lease } = yield* Ownership
-    const declaration = job.definition.parameters
+    const declaration = definitionOf(job).parameters
     const provided = declaration === undefined
       ? Context.empty()
       : Context.make(
@@ -172,7 +173,7 @@ const execute = (
       )
     const running = Running.registered(
       session,
-      Effect.provide(runJob(session, job.definition), provided as Context.Context<never>)
+      Effect.provide(runJob(session, definitionOf(job)), provided as Context.Context<never>)
     )
     const { cause } = yield* Race.until(running, heartbeat(session, Duration.toMillis(lease)))
     return {

@@ -4,7 +4,7 @@ import * as fc from "effect/FastCheck"
 import { allGraphs, defects, steps } from "../../../src/definition/defects.js"
 import { lower, targets } from "../../../src/definition/graph.js"
 import { foresee, resolve } from "../../../src/definition/routes.js"
-import type { FlowNode } from "../../../src/definition/tree.js"
+import { definitionOf, nodeOf } from "../../../src/definition/tree.js"
 import { Flow, Job, Step } from "../../../src/index.js"
 import type { JobDefinitionError } from "../../../src/vocabulary/BatchError.js"
 import { ok, scripted } from "./kit.js"
@@ -22,7 +22,7 @@ const defectsOf = (flow: Flow.Flow<any, any, any>, name = "job"): ReadonlyArray<
   }
 }
 
-const graphOf = (flow: Flow.Flow<any, any, any>) => lower(flow.node as FlowNode)
+const graphOf = (flow: Flow.Flow<any, any, any>) => lower(nodeOf(flow))
 
 /** `from -code-> to` for all routes of the outermost graph. */
 const routesOf = (flow: Flow.Flow<any, any, any>): ReadonlyArray<string> => {
@@ -93,7 +93,7 @@ describe("the graph of a flow", () => {
   it("lowering is total, names are unique, and every outcome of every state leads somewhere that exists", () => {
     fc.assert(
       fc.property(arbitrary, fc.constantFrom("COMPLETED", "FAILED", "CUSTOM", "LEFT"), (tree, code) => {
-        for (const graph of allGraphs(lower(toFlow(tree, () => "").node))) {
+        for (const graph of allGraphs(lower(nodeOf(toFlow(tree, () => ""))))) {
           const names = graph.states.map(({ name }) => name)
           assert.strictEqual(new Set(names).size, names.length)
           assert.isTrue(graph.start >= 0 && graph.start < names.length)
@@ -188,7 +188,7 @@ describe("what Job.make refuses", () => {
 
   it("an accepted definition has no defects", () => {
     assert.deepStrictEqual(
-      defects(Job.make("fine", { flow: ok("a").pipe(Flow.match({ "*": Flow.stop() })) }).definition),
+      defects(definitionOf(Job.make("fine", { flow: ok("a").pipe(Flow.match({ "*": Flow.stop() })) }))),
       []
     )
   })
