@@ -37,8 +37,8 @@ import { lower } from "./graph.js"
 import type { Job } from "./Job.js"
 import type { StepListener } from "./Listener.js"
 import type { Finished } from "./Tasklet.js"
-import type { FlowNode, StepBody, StepDefinition, StepSettings } from "./tree.js"
-import { defaultSettings, nodeOf, withTree } from "./tree.js"
+import type { StepBody, StepDefinition, StepSettings } from "./tree.js"
+import { defaultSettings, nodeOf, stepOf, withTree } from "./tree.js"
 
 /**
  * @since 0.1.0
@@ -821,13 +821,10 @@ const retryPolicyOf = (
   return condition === undefined ? policy : RetryPolicy.when(policy, condition)
 }
 
-const settings = (self: Any): StepSettings => definitionOf(self).settings
-
-const definitionOf = (self: Any): StepDefinition =>
-  (nodeOf(self) as Extract<FlowNode, { readonly _tag: "Step" }>).definition
+const settings = (self: Any): StepSettings => stepOf(self).settings
 
 const refine = <S extends Any>(self: S, changes: Partial<StepSettings>): S => {
-  const definition = definitionOf(self)
+  const definition = stepOf(self)
   return fromDefinition({ ...definition, settings: { ...definition.settings, ...changes } }) as S
 }
 

@@ -142,5 +142,9 @@ export const withTree = (prototype: object, properties: object, tree: FlowNode |
 /** What a flow is made of. */
 export const nodeOf = (flow: object): FlowNode => (flow as { readonly [Tree]: FlowNode })[Tree]
 
+/** What a step is made of. */
+export const stepOf = (step: object): StepDefinition =>
+  (nodeOf(step) as Extract<FlowNode, { readonly _tag: "Step" }>).definition
+
 /** What a job is made of. */
 export const definitionOf = (job: object): JobDefinition => (job as { readonly [Tree]: JobDefinition })[Tree]

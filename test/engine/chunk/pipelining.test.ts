@@ -4,6 +4,7 @@ import * as Either from "effect/Either"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import { stepOf } from "../../../src/definition/tree.js"
 import { pipeliningOf } from "../../../src/engine/chunk/pipelining.js"
 import { compile } from "../../../src/engine/step/hooks.js"
 import type { StepState } from "../../../src/engine/step/state.js"
@@ -54,7 +55,7 @@ const stateOf = ({ faults, listener, save, step, transact }: Parts = {}): StepSt
       repository: { updateStepExecution: save ?? pipelined.save },
       faults
     } as never,
-    (step ?? plain).node.definition,
+    stepOf(step ?? plain),
     compile(listener === undefined ? [] : [listener]),
     Fixture.stepExecution()
   )
