@@ -176,7 +176,7 @@ const concurrently = (
         Effect.map(Option.some),
         Effect.catchAllCause((cause) => recover(index, item, cause))
       ),
-    { concurrency: env.body.concurrency }
+    { concurrency: env.body.concurrency, batching: "inherit" }
   ).pipe(Effect.map((results) => {
     const outputs = collecting()
     results.forEach((result, index) => outputs.accept(Option.getOrElse(result, () => Filtered), index))
