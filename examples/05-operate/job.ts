@@ -41,7 +41,7 @@ const orders = ItemReader.unwrap(
 const rest = ItemWriter.unwrap(
   Effect.map(
     OrderParams,
-    ({ pause }) => ItemWriter.fromFunction("rest", (_: ReadonlyArray<unknown>) => Effect.sleep(pause))
+    ({ pause }) => ItemWriter.fromFunction((_: ReadonlyArray<unknown>) => Effect.sleep(pause), { name: "rest" })
   )
 )
 

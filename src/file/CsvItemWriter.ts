@@ -71,8 +71,7 @@ export const make = <A extends object, I = never>(
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
   fileSink.check(`CsvItemWriter(${path})`, options)
   const format = csvText.make(path, options)
-  return ItemWriter.make({
-    name: `CsvItemWriter(${path})`,
+  return ItemWriter.make(`CsvItemWriter(${path})`, {
     delivery: "restartable",
     open: (state) => fileSink.open(path, format, options, state)
   })

@@ -53,8 +53,7 @@ export const array = <A, I = never>(
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
   fileSink.check(`JsonItemWriter(${path})`, options)
   const format = jsonFormat.array(path, options.schema)
-  return ItemWriter.make({
-    name: `JsonItemWriter(${path})`,
+  return ItemWriter.make(`JsonItemWriter(${path})`, {
     delivery: "restartable",
     open: (state) => fileSink.open(path, format, options, state)
   })

@@ -57,8 +57,7 @@ export const make = <A, I = never>(
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
   fileSink.check(`NdjsonItemWriter(${path})`, options)
   const format = jsonFormat.lines(path, options.schema)
-  return ItemWriter.make({
-    name: `NdjsonItemWriter(${path})`,
+  return ItemWriter.make(`NdjsonItemWriter(${path})`, {
     delivery: "restartable",
     open: (state) => fileSink.open(path, format, options, state)
   })

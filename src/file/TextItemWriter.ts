@@ -71,8 +71,7 @@ export const lines = <A>(
   fileSink.check(`TextItemWriter(${path})`, options)
   refuse(`TextItemWriter(${path})`, defects(options))
   const format = makeFormat(path, toLine, options)
-  return ItemWriter.make({
-    name: `TextItemWriter(${path})`,
+  return ItemWriter.make(`TextItemWriter(${path})`, {
     delivery: "restartable",
     open: (state) => fileSink.open(path, format, options, state)
   })

@@ -144,12 +144,11 @@ export const isItemWriter = (value: unknown): value is ItemWriter.Any => Predica
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, E = never, R = never>(options: {
-  readonly name: string
+export const make = <A, E = never, R = never>(name: string, options: {
   readonly delivery: Delivery
   readonly open: (state: Option.Option<Json>) => Effect.Effect<Sink<A, E, Exclude<R, Scope.Scope>>, E, R>
 }): ItemWriter<A, E, Exclude<R, Scope.Scope>> =>
-  proto({ ...options, open: (state) => inStepScope(options.open(state)) })
+  proto({ name, delivery: options.delivery, open: (state) => inStepScope(options.open(state)) })
 
 /**
  * Makes a writer from a function that writes the outputs of one chunk. It is called in the chunk's transaction, never
@@ -158,40 +157,35 @@ export const make = <A, E = never, R = never>(options: {
  * Guarantee: at least once, unless `delivery` says otherwise. Say `"transactional"` if everything the function writes
  * goes through the transaction that is open, by the same `SqlClient` as the job repository.
  *
- * @param options.delivery what the function guarantees; default `"at-least-once"`
+ * - `delivery`: what the function guarantees; default `"at-least-once"`.
+ * - `name`: for errors and descriptions; default `"function"`.
  *
  * @example
  * ```ts
  * import { ItemWriter } from "effect-batch"
  * import { Effect } from "effect"
  *
- * const print = ItemWriter.fromFunction("print", (lines: ReadonlyArray<string>) => Effect.log(lines.join("\n")))
+ * const print = ItemWriter.fromFunction(
+ *   (lines: ReadonlyArray<string>) => Effect.log(lines.join("\n")),
+ *   { name: "print" }
+ * )
  * ```
  *
  * @since 0.1.0
  * @category constructors
  */
-export const fromFunction: {
-  <A, E, R>(
-    write: (items: ReadonlyArray<A>) => Effect.Effect<void, E, R>,
-    options?: { readonly delivery?: Delivery | undefined }
-  ): ItemWriter<A, E, R>
-  <A, E, R>(
-    name: string,
-    write: (items: ReadonlyArray<A>) => Effect.Effect<void, E, R>,
-    options?: { readonly delivery?: Delivery | undefined }
-  ): ItemWriter<A, E, R>
-} = <A, E, R>(
-  first: string | ((items: ReadonlyArray<A>) => Effect.Effect<void, E, R>),
-  ...rest: ReadonlyArray<unknown>
-): ItemWriter<A, E, R> => {
-  const [name, write, options] = (typeof first === "string" ? [first, ...rest] : ["function", first, ...rest]) as [
-    string,
-    (items: ReadonlyArray<A>) => Effect.Effect<void, E, R>,
-    { readonly delivery?: Delivery | undefined } | undefined
-  ]
-  return proto({ name, delivery: options?.delivery ?? "at-least-once", open: () => Effect.succeed({ write }) })
-}
+export const fromFunction = <A, E, R>(
+  write: (items: ReadonlyArray<A>) => Effect.Effect<void, E, R>,
+  options?: {
+    readonly name?: string | undefined
+    readonly delivery?: Delivery | undefined
+  }
+): ItemWriter<A, E, R> =>
+  proto({
+    name: options?.name ?? "function",
+    delivery: options?.delivery ?? "at-least-once",
+    open: () => Effect.succeed({ write })
+  })
 
 /**
  * Writes nothing: for steps that are run for what their reader and processor do.
@@ -199,8 +193,7 @@ export const fromFunction: {
  * @since 0.1.0
  * @category constructors
  */
-export const discard: ItemWriter<unknown> = make({
-  name: "discard",
+export const discard: ItemWriter<unknown> = make("discard", {
   delivery: "transactional",
   open: () =>
     Effect.succeed({

@@ -221,7 +221,8 @@ export const restart = <P, Code extends string, E, R>(
  * instance, or from none (NEXT-1, INC-1).
  *
  * - `incrementer`: default that of the job, see `Job.make`. With neither it fails with `InvalidJobParameters`.
- * - `overrides`: come in the place of computed parameters; a first instance needs all that the incrementer does not give.
+ * - `overrides`: values that replace computed parameters. A first instance needs every parameter that the incrementer does
+ *   not compute.
  *
  * @example
  * ```ts
@@ -243,8 +244,10 @@ export const restart = <P, Code extends string, E, R>(
  */
 export const runNext = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
-  incrementer: JobParameters.Incrementer<Types.NoInfer<P>> | undefined = definitionOf(job).incrementer,
-  overrides: Partial<Types.NoInfer<P>> = {}
+  options: {
+    readonly incrementer?: JobParameters.Incrementer<Types.NoInfer<P>> | undefined
+    readonly overrides?: Partial<Types.NoInfer<P>> | undefined
+  } = {}
 ): Effect.Effect<
   EndedJobExecution<Code, E>,
   LaunchError | OwnerFailure,
@@ -256,11 +259,13 @@ export const runNext = <P, Code extends string, E, R>(
     const [last] = instance === undefined
       ? []
       : yield* repository.jobExecutions({ instanceId: instance.id, limit: 1 })
-    const declaration = definitionOf(job).parameters ?? JobParameters.none
+    const definition = definitionOf(job)
+    const declaration = definition.parameters ?? JobParameters.none
+    const incrementer = options.incrementer ?? definition.incrementer
     const previous = Option.map(Option.fromNullable(last), ({ parameters }) => parameters)
     return yield* Launch.runStored(
       job,
-      yield* Launch.named(job, nextParameters(declaration, incrementer, previous, overrides))
+      yield* Launch.named(job, nextParameters(declaration, incrementer, previous, options.overrides ?? {}))
     )
   }) as any
 

@@ -172,8 +172,7 @@ export const runNext = (
       (overrides) =>
         JobOperator.runNext(
           job,
-          options.incrementer ?? definitionOf(job).incrementer ?? JobParameters.runId,
-          overrides
+          { incrementer: options.incrementer ?? definitionOf(job).incrementer ?? JobParameters.runId, overrides }
         )
     ))
 

@@ -247,8 +247,7 @@ export const statement = <A, E, R>(
   Exclude<E, SqlError> | SqlFailure,
   SqlClient.SqlClient | Exclude<R, Scope.Scope>
 > =>
-  ItemWriter.make<A, Exclude<E, SqlError> | SqlFailure, SqlClient.SqlClient | Exclude<R, Scope.Scope>>({
-    name,
+  ItemWriter.make<A, Exclude<E, SqlError> | SqlFailure, SqlClient.SqlClient | Exclude<R, Scope.Scope>>(name, {
     delivery: "transactional",
     open: () =>
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
@@ -301,8 +300,7 @@ const tableWriter = <A extends object, I extends object>(
       (items) => Either.right(items as ReadonlyArray<object> as ReadonlyArray<Item>)
       : rowEncoder(table, schema)
   }
-  return ItemWriter.make<A, WriteError, SqlClient.SqlClient>({
-    name: options.name ?? `${action._tag} ${table}`,
+  return ItemWriter.make<A, WriteError, SqlClient.SqlClient>(options.name ?? `${action._tag} ${table}`, {
     delivery: "transactional",
     open: () =>
       Effect.flatMap(SqlClient.SqlClient, (client) => {

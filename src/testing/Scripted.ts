@@ -247,8 +247,7 @@ export const writer = <A, E = never>(
   const written: Array<A> = []
   const record = (call: WriterCall): Effect.Effect<void> => Effect.sync(() => void calls.push(call))
   let writes = 0
-  const made = ItemWriter.make<A, E>({
-    name: "scripted",
+  const made = ItemWriter.make<A, E>("scripted", {
     delivery: "transactional",
     open: () =>
       Effect.as(record({ _tag: "Open" }), {

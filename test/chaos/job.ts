@@ -23,7 +23,7 @@ interface Row {
  * Some chunks keep their transaction open for a while, so that faults land inside of it too. The chunks of every other job
  * are one message each, with two on their way; there the database takes its time.
  */
-const dawdle = ItemWriter.fromFunction("dawdle", (_: ReadonlyArray<Row>) => Effect.sleep(Math.random() * 8))
+const dawdle = ItemWriter.fromFunction((_: ReadonlyArray<Row>) => Effect.sleep(Math.random() * 8), { name: "dawdle" })
 
 const insert = SqlItemWriter.insertInto<Row>("chaos_row")
 

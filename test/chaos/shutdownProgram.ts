@@ -27,11 +27,11 @@ const counting = ItemReader.make("counting", (from) =>
     }
   }))
 
-const writer = ItemWriter.fromFunction("slow", (items: ReadonlyArray<number>) =>
+const writer = ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
   say(`writing ${items[0]}`).pipe(
     Effect.zipRight(Effect.sleep("300 millis")),
     Effect.zipRight(say(`written ${items[items.length - 1]}`))
-  ))
+  ), { name: "slow" })
 
 const step = kind === "chunks"
   ? Step.chunk("work", { reader: counting, writer, chunkSize: 10 })

@@ -106,7 +106,7 @@ for (const driver of drivers) {
         Effect.gen(function*() {
           class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.String }) {}
           const job = Job.make("launch-13", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
-          yield* JobOperator.runNext(job, JobParameters.runId, { day: "mon" })
+          yield* JobOperator.runNext(job, { incrementer: JobParameters.runId, overrides: { day: "mon" } })
           const given = yield* JobOperator.run(job, { day: "tue" })
           assert.strictEqual(JobParameters.format(given.parameters), "day=tue")
         }))
@@ -128,7 +128,7 @@ for (const driver of drivers) {
           const go = yield* Deferred.make<void>()
           const job = Job.make("next-2", { parameters: Params, flow: Step.tasklet("waits", Deferred.await(go)) })
           const same: JobParameters.Incrementer = (last) => Either.right(Option.getOrElse(last, () => []))
-          const next = Effect.flip(JobOperator.runNext(job, same, { day: "mon" }))
+          const next = Effect.flip(JobOperator.runNext(job, { incrementer: same, overrides: { day: "mon" } }))
           yield* Effect.scoped(Effect.gen(function*() {
             const running = yield* JobOperator.start(job, { day: "mon" })
             assert.strictEqual((yield* next)._tag, "JobExecutionAlreadyRunning")

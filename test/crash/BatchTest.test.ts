@@ -69,8 +69,7 @@ describe("a job that survives", () => {
       let closed = 0
       const make = Effect.gen(function*() {
         yield* Effect.acquireRelease(Effect.sync(() => void open++), () => Effect.sync(() => void open--))
-        const writer = ItemWriter.make<number, never, Scope.Scope>({
-          name: "counted",
+        const writer = ItemWriter.make<number, never, Scope.Scope>("counted", {
           delivery: "transactional",
           open: () =>
             Effect.map(

@@ -153,7 +153,7 @@ describe("a step with bad records survives", () => {
       }))
 
   const refusing = (out: Array<number>, { items }: Plan) =>
-    ItemWriter.fromFunction("refusing", (chunk: ReadonlyArray<number>) =>
+    ItemWriter.fromFunction((chunk: ReadonlyArray<number>) =>
       Effect.suspend(() => {
         const before = out.length
         out.push(...chunk)
@@ -161,7 +161,7 @@ describe("a step with bad records survives", () => {
           Transactor.onRollback(Effect.sync(() => void out.splice(before, chunk.length))),
           chunk.some((n) => items[n] === "unwritable") ? Effect.fail(new Refused()) : Effect.void
         )
-      }), { delivery: "transactional" })
+      }), { name: "refusing", delivery: "transactional" })
 
   /** Phase and item of what was skipped, over all executions. */
   const quarantined = Effect.gen(function*() {

@@ -25,8 +25,7 @@ const rows = (count: number): ReadonlyArray<Row> => Array.from({ length: count }
 /** Fails once, in the transaction of the chunk, when everything of it is in the file already. */
 const outage = (id: number) => {
   let down = true
-  return ItemWriter.make<Row, string>({
-    name: "outage",
+  return ItemWriter.make<Row, string>("outage", {
     delivery: "transactional",
     open: () =>
       Effect.sync(() => {

@@ -98,8 +98,7 @@ describe("quarantine", () => {
             ...world,
             processor: (item: number): Effect.Effect<number, Bad | "down"> =>
               item === 1 ? Effect.fail(new Bad({ item })) : Effect.succeed(item),
-            writer: ItemWriter.make({
-              name: "breaks down",
+            writer: ItemWriter.make("breaks down", {
               delivery: "transactional",
               open: (state) =>
                 Effect.map(world.writer.open(state), (sink) => ({

@@ -135,8 +135,7 @@ describe("the search for bad items", () => {
           let broken = true
           const step = Step.chunk("halfway", {
             ...world,
-            writer: ItemWriter.make({
-              name: "breaks down",
+            writer: ItemWriter.make("breaks down", {
               delivery: "transactional",
               open: (state) =>
                 Effect.map(world.writer.open(state), (sink) => ({
@@ -198,8 +197,7 @@ describe("the search for bad items", () => {
           const step = Step.chunk("ragged", {
             // A second opening, after the failure, pages the other way.
             reader: ItemReader.make("ragged", (from) => raggedSource(from, (opened++ === 0) === greedy)),
-            writer: ItemWriter.make({
-              name: "breaks down",
+            writer: ItemWriter.make("breaks down", {
               delivery: "transactional",
               open: (state) =>
                 Effect.map(world.writer.open(state), (sink) => ({

@@ -108,8 +108,7 @@ describe("transactions of a step", () => {
           let slow = true
           const step = Step.chunk("slow once", {
             ...world,
-            writer: ItemWriter.make({
-              name: "slow once",
+            writer: ItemWriter.make("slow once", {
               delivery: "transactional",
               open: (state) =>
                 Effect.map(world.writer.open(state), (sink) => ({

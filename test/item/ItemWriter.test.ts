@@ -19,8 +19,7 @@ const transactor = Layer.succeed(Transactor.Transactor, Transactor.make(Function
 
 /** A writer with a state, over a log that stays as it is when the writer is killed. */
 const logWriter = (log: Array<number>): ItemWriter.ItemWriter<number> =>
-  ItemWriter.make({
-    name: "log",
+  ItemWriter.make("log", {
     delivery: "restartable",
     open: (state) =>
       Effect.sync(() => {
@@ -102,8 +101,7 @@ const openSink = <A, E, R>(writer: ItemWriter.ItemWriter<A, E, R>, state: Option
 
 /** A writer that tells what is done to it. */
 const spy = (name: string, log: Array<string>, hooks: Partial<Sink<number, string>> = {}) =>
-  ItemWriter.make<number, string>({
-    name,
+  ItemWriter.make<number, string>(name, {
     delivery: "restartable",
     open: (state) =>
       Effect.sync(() => {
@@ -148,7 +146,7 @@ describe("ItemWriter", () => {
       const plain = ItemWriter.fromFunction(write)
       assert.deepStrictEqual([plain.name, plain.delivery], ["function", "at-least-once"])
       assert.strictEqual(ItemWriter.fromFunction(write, { delivery: "transactional" }).delivery, "transactional")
-      const named = ItemWriter.fromFunction("mail", write, { delivery: "restartable" })
+      const named = ItemWriter.fromFunction(write, { name: "mail", delivery: "restartable" })
       assert.deepStrictEqual([named.name, named.delivery], ["mail", "restartable"])
       yield* (yield* openSink(named)).write([1, 2])
       assert.deepStrictEqual(out, [[1, 2]])

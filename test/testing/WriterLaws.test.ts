@@ -18,8 +18,7 @@ const logWriter = (
   mutate: (sink: Required<Sink<string>>, committed: () => number) => Partial<Sink<string>> = () => ({}),
   truncate: (log: Array<string>, length: number) => void = (log, length) => log.splice(length)
 ): ItemWriter.ItemWriter<string> =>
-  ItemWriter.make({
-    name: "log",
+  ItemWriter.make("log", {
     delivery: "restartable",
     open: (state) =>
       Effect.sync(() => {
@@ -72,7 +71,7 @@ describe("WriterLaws", () => {
     "keeps what was there when it opens": (log) => logWriter(log, () => ({}), () => {}),
     "starts over": (log) => {
       const writer = logWriter(log)
-      return ItemWriter.make({ ...writer, open: () => writer.open(Option.none()) })
+      return ItemWriter.make(writer.name, { ...writer, open: () => writer.open(Option.none()) })
     },
     "stores a wrong state": (log) =>
       logWriter(log, (sink) => ({ flush: Effect.map(sink.flush!, (length) => (length as number) - 1) })),

@@ -157,7 +157,8 @@ declare const toMail: ItemWriter.ItemWriter<{ readonly mail: string }, "smtp", R
 
 is<ItemWriter.ItemWriter<number>>()(ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.void))
 is<ItemWriter.ItemWriter<number, "full", Db>>()(
-  ItemWriter.fromFunction("mine", (_: ReadonlyArray<number>) => Effect.zipRight(Db, Effect.fail("full" as const)), {
+  ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.zipRight(Db, Effect.fail("full" as const)), {
+    name: "mine",
     delivery: "restartable"
   })
 )

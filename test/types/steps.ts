@@ -125,12 +125,12 @@ class Numbered extends JobParameters.Tag<Numbered>()("Numbered", { day: Schema.N
 const today = JobParameters.incrementer(Dated, () => ({ day: new Date() }))
 JobOperator.runNext(Job.make("next", { parameters: Params, flow: refined, incrementer: today }))
 JobOperator.runNext(Job.make("next", { parameters: Params, flow: refined, incrementer: JobParameters.runId }))
-JobOperator.runNext(job, today, { file: "payments.csv" })
+JobOperator.runNext(job, { incrementer: today, overrides: { file: "payments.csv" } })
 const other = JobParameters.incrementer(Numbered, () => ({ day: 1 }))
 // @ts-expect-error the incrementer is one of other parameters
 Job.make("next", { parameters: Params, flow: refined, incrementer: other })
 // @ts-expect-error so it is here
-JobOperator.runNext(job, other)
+JobOperator.runNext(job, { incrementer: other })
 // @ts-expect-error a job without parameters has no day
 Job.make("next", { flow: Step.tasklet("t", Effect.void), incrementer: today })
 // @ts-expect-error a parameter has the wrong type

@@ -105,8 +105,7 @@ export const makeStep = ({ chunkSize, inside, prefetch, records, retries, scan, 
         ? Effect.fail(failure(kind, index))
         : Effect.succeed(records[index]?.filtered === true ? Option.none() : Option.some({ index }))
     }),
-    writer: ItemWriter.make({
-      name: "plan",
+    writer: ItemWriter.make("plan", {
       delivery: "transactional",
       open: () =>
         Effect.succeed({

@@ -70,8 +70,7 @@ export const makeWorld = (count: number, trouble: Trouble = {}) => {
           : Effect.succeed(trouble.filter?.includes(item) === true ? Option.none() : Option.some(item))
       })
     ),
-    writer: ItemWriter.make({
-      name: "numbers",
+    writer: ItemWriter.make("numbers", {
       delivery: "transactional",
       open: () =>
         Effect.map(ItemWriter.inMemory(written).open(Option.none()), (memory) => ({

@@ -176,12 +176,12 @@ for (const driver of drivers) {
       it.effect("each next instance counts up, keeps the other parameters and takes overrides (NEXT-1, INC-2, C13)", () =>
         Effect.gen(function*() {
           const job = Job.make("next", { parameters: Params, flow: Step.tasklet("only", Effect.void) })
-          const missing = yield* Effect.flip(JobOperator.runNext(job, JobParameters.runId))
+          const missing = yield* Effect.flip(JobOperator.runNext(job, { incrementer: JobParameters.runId }))
           assert.strictEqual(missing._tag, "InvalidJobParameters")
           const runs = [
-            yield* JobOperator.runNext(job, JobParameters.runId, { day: 7, note: "first" }),
-            yield* JobOperator.runNext(job, JobParameters.runId),
-            yield* JobOperator.runNext(job, JobParameters.runId, { day: 8 })
+            yield* JobOperator.runNext(job, { incrementer: JobParameters.runId, overrides: { day: 7, note: "first" } }),
+            yield* JobOperator.runNext(job, { incrementer: JobParameters.runId }),
+            yield* JobOperator.runNext(job, { incrementer: JobParameters.runId, overrides: { day: 8 } })
           ]
           assert.deepStrictEqual(runs.map(({ parameters }) => JobParameters.format(parameters)), [
             "run.id=1 day=7 note=first",
@@ -191,7 +191,8 @@ for (const driver of drivers) {
           assert.strictEqual(new Set(runs.map(({ instance }) => instance.id)).size, 3)
           const unknown = { dya: 1 } as object
           assert.include(
-            (yield* Effect.flip(JobOperator.runNext(job, JobParameters.runId, unknown))).message,
+            (yield* Effect.flip(JobOperator.runNext(job, { incrementer: JobParameters.runId, overrides: unknown })))
+              .message,
             "dya is not a parameter"
           )
         }))
@@ -207,11 +208,11 @@ for (const driver of drivers) {
             )
           })
           const runs = [
-            yield* JobOperator.runNext(job, undefined, { note: "first" }),
+            yield* JobOperator.runNext(job, { overrides: { note: "first" } }),
             yield* JobOperator.runNext(job),
             yield* JobOperator.run(job, { day: 10, note: "given" }),
             yield* JobOperator.runNext(job),
-            yield* JobOperator.runNext(job, JobParameters.runId)
+            yield* JobOperator.runNext(job, { incrementer: JobParameters.runId })
           ]
           assert.deepStrictEqual(runs.map(({ parameters }) => JobParameters.format(parameters)), [
             "day=1 note=first",
@@ -238,7 +239,7 @@ for (const driver of drivers) {
         Effect.gen(function*() {
           const never: JobParameters.Incrementer = () =>
             Either.flatMap(JobParameters.runId(Option.none()), () => Either.left(refusal))
-          const error = yield* Effect.flip(JobOperator.runNext(done("no-next"), never))
+          const error = yield* Effect.flip(JobOperator.runNext(done("no-next"), { incrementer: never }))
           assert.strictEqual(error._tag, "InvalidJobParameters")
           assert.deepStrictEqual(yield* JobOperator.executions({ jobName: "no-next" }), [])
         }))
@@ -249,7 +250,7 @@ for (const driver of drivers) {
           const job = Job.make("restarted", {
             flow: Step.tasklet("once", Effect.suspend(() => broken ? Effect.fail("broken") : Effect.void))
           })
-          const failed = yield* JobOperator.runNext(job, JobParameters.runId)
+          const failed = yield* JobOperator.runNext(job, { incrementer: JobParameters.runId })
           broken = false
           const restarted = yield* JobOperator.restart(job, failed.id)
           assert.strictEqual(restarted.status, "COMPLETED")

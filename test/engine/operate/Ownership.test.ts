@@ -49,10 +49,10 @@ const makeJob = Effect.gen(function*() {
         reader: ItemReader.fromIterable([1, 2, 3]),
         writer: ItemWriter.tee(
           memory,
-          ItemWriter.fromFunction("gate", (items: ReadonlyArray<number>) =>
+          ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
             isGated && items.includes(2)
               ? Effect.zipRight(Deferred.succeed(reached, undefined), Deferred.await(gate))
-              : Effect.void)
+              : Effect.void, { name: "gate" })
         ),
         chunkSize: 1
       })
