@@ -59,7 +59,7 @@ const aboutDelimiter = (options: CsvFormat): Defects => {
 const isOne = (text: unknown): text is string => typeof text === "string" && Array.from(text).length === 1
 
 const aboutQuotes = (options: CsvFormat): Defects => {
-  const { comment, delimiter, escape, quote, trim } = { ...dialect(options), ...options }
+  const { comment = "", delimiter = ",", escape, quote = "\"", trim } = options
   const single = [["quote", quote === false ? undefined : quote], ["escape", escape]] as const
   return [
     ...single.flatMap(([name, value]) =>
@@ -107,7 +107,7 @@ const aboutTexts = (options: CsvFormat): Defects => {
 }
 
 const aboutNull = (options: CsvFormat): Defects => {
-  const { delimiter, nullText, quote } = { ...dialect(options) }
+  const { delimiter, nullText, quote } = dialect(options)
   if (nullText === undefined) {
     return []
   }

@@ -1,0 +1,230 @@
+/**
+ * Nothing is no data: files that are not what their reader takes them for are errors that say what they are.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Buffer } from "node:buffer"
+import { brotliCompressSync, deflateRawSync, gzipSync } from "node:zlib"
+import * as CsvItemReader from "../../src/file/CsvItemReader.js"
+import * as JsonItemReader from "../../src/file/JsonItemReader.js"
+import * as NdjsonItemReader from "../../src/file/NdjsonItemReader.js"
+import type * as ItemReader from "../../src/item/ItemReader.js"
+import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
+
+const path = "in"
+
+const data = "id,name\n1,a\n2,b\n".repeat(20)
+
+const files = (content: string | Uint8Array) => new MemoryFiles().set(path, content).layer
+
+const error = (content: string | Uint8Array, reader: ItemReader.ItemReader<unknown, any, any>) =>
+  Effect.flip(Effect.provide(readAll(reader), files(content))) as Effect.Effect<{
+    readonly _tag: string
+    readonly message: string
+    readonly reason?: string
+  }>
+
+const readers: Readonly<Record<string, ItemReader.ItemReader<unknown, any, any>>> = {
+  CSV: CsvItemReader.make(path),
+  "CSV in latin1": CsvItemReader.make(path, { encoding: "latin1" }),
+  "CSV in UTF-16": CsvItemReader.make(path, { encoding: "utf16le" }),
+  "CSV without a header": CsvItemReader.make(path, { header: false, columns: ["id", "name"] }),
+  NDJSON: NdjsonItemReader.make(path),
+  JSON: JsonItemReader.array(path)
+}
+
+const bytes = (hex: string) => Buffer.concat([Buffer.from(hex, "hex"), Buffer.alloc(600, 7)])
+
+const tar = Buffer.alloc(1024)
+tar.write("data.csv")
+tar.write("ustar", 257)
+
+const archives: Readonly<Record<string, readonly [content: Uint8Array, problem: string, hint: string]>> = {
+  gzip: [gzipSync(data), "it is a gzip archive, not text", "Unpack it first (`gunzip`)"],
+  "gzip, two members": [Buffer.concat([gzipSync(data), gzipSync(data)]), "it is a gzip archive", "gunzip"],
+  zip: [
+    Buffer.concat([Buffer.from("504b0304140000000800", "hex"), deflateRawSync(data)]),
+    "it is a zip archive (or an Excel or OpenDocument file",
+    "export the sheet as CSV"
+  ],
+  "an empty zip": [bytes("504b0506"), "it is an empty zip archive", "again"],
+  bzip2: [bytes("425a6839314159265359"), "it is a bzip2 archive", "bunzip2"],
+  xz: [bytes("fd377a585a00"), "it is an xz archive", "unxz"],
+  zstd: [bytes("28b52ffd"), "it is a zstd archive", "unzstd"],
+  "7z": [bytes("377abcaf271c"), "it is a 7z archive", "7z x"],
+  tar: [tar, "it is a tar archive", "tar xf"],
+  "an old Excel file": [bytes("d0cf11e0a1b11ae1"), "it is an old Excel file", "Export the sheet"],
+  Parquet: [bytes("5041523115"), "it is a Parquet file", "Convert it"],
+  SQLite: [Buffer.from("SQLite format 3\0"), "it is an SQLite database", "SqlItemReader"],
+  PDF: [Buffer.from("%PDF-1.7\n1,2\n"), "it is a PDF document", "text format"],
+  "zeros that a crashed machine left": [Buffer.alloc(4096), "it begins with zero bytes", "Transfer the file again"]
+}
+
+describe("an archive that is read as text (OWN-25)", () => {
+  for (const [kind, reader] of Object.entries(readers)) {
+    it.effect.each(Object.entries(archives))(`${kind}: %s`, ([, [content, problem, hint]]) =>
+      Effect.gen(function*() {
+        const found = yield* error(content, reader)
+        assert.strictEqual(found.reason, "NotText", found.message)
+        assert.include(found.message, problem)
+        assert.include(found.message, hint)
+      }))
+  }
+
+  it.effect("is not seen in text that only begins like one", () =>
+    Effect.gen(function*() {
+      for (const text of ["PK,PAR1\n1,2\n", "BZh9,x\n1,2\n", "Obj\n1\n", "Rar!\n1\n", "ustar\n1\n"]) {
+        const found = yield* Effect.provide(readAll(CsvItemReader.make(path)), files(text))
+        assert.strictEqual(itemsOf(found).length, 1, text)
+      }
+      // Brotli has no mark of its own; its bytes are no text all the same.
+      const found = yield* error(brotliCompressSync(data), CsvItemReader.make(path))
+      assert.strictEqual(found._tag, "CsvHeaderError")
+    }))
+})
+
+describe("another encoding than the one it is read with (OWN-25)", () => {
+  const swapped = (text: string) => Buffer.from(text, "utf16le").swap16()
+  const cases: ReadonlyArray<readonly [string, Uint8Array, keyof typeof readers, string]> = [
+    [
+      "UTF-16LE",
+      Buffer.from(`\uFEFF${data}`, "utf16le"),
+      "CSV",
+      "it is UTF-16, not UTF-8. Set `encoding` to \"utf16le\""
+    ],
+    ["UTF-16BE", swapped(`\uFEFF${data}`), "CSV", "it is UTF-16BE, not UTF-8. Set `encoding` to \"utf16be\""],
+    ["UTF-16LE without a mark", Buffer.from(data, "utf16le"), "CSV", "Set `encoding` to \"utf16le\""],
+    ["UTF-16BE without a mark", swapped(data), "CSV", "Set `encoding` to \"utf16be\""],
+    ["UTF-16BE without a mark, in latin1", swapped(data), "CSV in latin1", "Set `encoding` to \"utf16be\""],
+    ["UTF-16BE as UTF-16LE", swapped(`\uFEFF${data}`), "CSV in UTF-16", "it is UTF-16BE, not UTF-16LE. Set `encoding`"],
+    ["UTF-16BE as UTF-16LE without a mark", swapped(data), "CSV in UTF-16", "Set `encoding` to \"utf16be\""],
+    ["UTF-8 as UTF-16LE", Buffer.from(data), "CSV in UTF-16", "it is UTF-8, not UTF-16LE. Set `encoding` to \"utf-8\""],
+    ["UTF-8 with a mark as latin1", Buffer.from(`\uFEFF${data}`), "CSV in latin1", "Set `encoding` to \"utf-8\""],
+    ["UTF-32", Buffer.from("fffe000069000000", "hex"), "CSV", "it is UTF-32, not UTF-8. Convert the file to UTF-8"],
+    ["UTF-16LE as NDJSON", Buffer.from("\uFEFF{}\n", "utf16le"), "NDJSON", "Convert the file to UTF-8"],
+    ["UTF-16BE as JSON", swapped("[1, 2, 3]"), "JSON", "it is UTF-16BE, not UTF-8. Convert the file to UTF-8"]
+  ]
+  it.effect.each(cases)("%s", ([, content, kind, message]) =>
+    Effect.gen(function*() {
+      const found = yield* error(content, readers[kind]!)
+      assert.strictEqual(found.reason, "NotText", found.message)
+      assert.include(found.message, message)
+    }))
+
+  it.effect("is followed when it is named", () =>
+    Effect.gen(function*() {
+      const found = yield* readAll(CsvItemReader.make(path, { encoding: "utf16be", bufferSize: 5 }))
+      assert.deepStrictEqual(itemsOf(found), [{ id: "1", name: "ü😀" }, { id: "2", name: "b" }])
+    }).pipe(Effect.provide(files(swapped("\uFEFFid,name\r\n1,ü😀\r\n2,b")))))
+
+  it.effect("bytes that stand for nothing in it are bad rows, in each encoding (OWN-24)", () =>
+    Effect.gen(function*() {
+      const damaged = {
+        "utf-8": Buffer.from("a,b\n1,\xff\n2,x\n", "latin1"),
+        "windows-1252": Buffer.from("a,b\n1,\x81\n2,x\n", "latin1"),
+        utf16le: Buffer.from("a,b\n1,\uDC00\n2,x\n", "utf16le"),
+        utf16be: swapped("a,b\n1,\uDC00\n2,x\n")
+      } as const
+      for (const [encoding, content] of Object.entries(damaged)) {
+        const reader = CsvItemReader.make(path, { encoding: encoding as "utf-8" })
+        const found = yield* Effect.provide(readAll(reader), files(content))
+        assert.deepStrictEqual(itemsOf(found), [{ a: "2", b: "x" }])
+        assert.include(failuresOf(found)[0]?.message, "line 2: column \"b\" holds bytes that are not valid ")
+      }
+    }))
+})
+
+describe("line ends that are not known (OWN-25)", () => {
+  const csv = (end: string) => ["id,name", "1,a", "2,b", "3,c", ""].join(end)
+  const json = (end: string) => ["{\"a\":1}", "{\"a\":2}", ""].join(end)
+
+  it.effect.each([
+    ["CR", csv("\r"), "CSV", "its lines end with CR, not with LF. Set `lineEnding` to \"\\r\""],
+    ["CR and one LF at the end", `${csv("\r")}\n`, "CSV", "its lines end with CR"],
+    ["CR without a header", "1,a\r2,b\r3,c\r", "CSV without a header", "its lines end with CR"],
+    ["NEL", csv("\u0085"), "CSV", "its lines end with NEL (U+0085), not with LF"],
+    ["the separator of Unicode", csv("\u2028"), "CSV", "its lines end with U+2028"],
+    ["the record separator", csv("\x1e"), "CSV", "its lines end with the record separator U+001E"],
+    ["CR in NDJSON", json("\r"), "NDJSON", "its lines end with CR, not with LF. Convert the file to LF line ends"],
+    ["NEL in NDJSON", json("\u0085"), "NDJSON", "its lines end with NEL"]
+  ])("%s", ([, content, kind, message]) =>
+    Effect.gen(function*() {
+      const found = yield* error(content!, readers[kind!]!)
+      assert.strictEqual(found.reason, "NotText", found.message)
+      assert.include(found.message, message)
+    }))
+
+  it.effect("LF where CR is expected", () =>
+    Effect.gen(function*() {
+      const found = yield* error(csv("\n"), CsvItemReader.make(path, { lineEnding: "\r" }))
+      assert.include(found.message, "its lines end with LF, not with CR. Leave out `lineEnding`")
+    }))
+
+  it.effect("CR in a file that is too large to be one row", () =>
+    Effect.gen(function*() {
+      const content = csv("\r").repeat(100)
+      const found = yield* error(content, CsvItemReader.make(path, { bufferSize: 64, maxRecordSize: 256 }))
+      assert.include(found.message, "its lines seem to end with CR. Set `lineEnding`")
+    }))
+
+  it.effect("a few CR among LF are bad rows", () =>
+    Effect.gen(function*() {
+      const found = yield* Effect.provide(readAll(readers.CSV!), files("id,name\n1,a\r2,b\n3,\"c\rd\"\n\"4\",e\rf\n"))
+      assert.deepStrictEqual(itemsOf(found), [{ id: "3", name: "c\rd" }])
+      assert.deepStrictEqual(failuresOf(found).map(({ line }) => line), [2, 4])
+      assert.include(failuresOf(found)[0]?.message, "a CR without an LF stands outside of quotes")
+    }))
+})
+
+describe("a file that is one long line (OWN-25)", () => {
+  const long = "x".repeat(100_000)
+
+  it.effect.each([
+    ["CSV", `id,${long}`, "CSV", "it is one line of 100003 characters without a line break"],
+    ["JSON values without line breaks", "{\"a\":1}".repeat(10_000), "NDJSON", "that is not one JSON value"],
+    [
+      "a JSON array",
+      JSON.stringify(Array(10_000).fill({ a: 1 })),
+      "NDJSON",
+      "it is one JSON array, not a value on each line"
+    ]
+  ])("%s", ([, content, kind, message]) =>
+    Effect.gen(function*() {
+      const found = yield* error(content!, readers[kind!]!)
+      assert.strictEqual(found.reason, "NotText", found.message)
+      assert.include(found.message, message)
+    }))
+
+  it.effect("is data where it is one value, or where the header is what the schema says", () =>
+    Effect.gen(function*() {
+      const one = yield* Effect.provide(readAll(readers.NDJSON!), files(JSON.stringify({ long })))
+      assert.deepStrictEqual(itemsOf(one), [{ long }])
+      const short = yield* Effect.provide(readAll(readers.CSV!), files("id,name"))
+      assert.deepStrictEqual(itemsOf(short), [])
+    }))
+})
+
+describe("a file that is cut off", () => {
+  it.effect.each(
+    [
+      ["CSV", CsvItemReader.make(path, { requireFinalLineBreak: true }), "id\n1\n2"],
+      [
+        "CSV in UTF-16",
+        CsvItemReader.make(path, { requireFinalLineBreak: true, encoding: "utf16le" }),
+        Buffer.from("a\nb", "utf16le")
+      ],
+      ["CSV with CR", CsvItemReader.make(path, { requireFinalLineBreak: true, lineEnding: "\r" }), "id\r1\r2"],
+      ["NDJSON", NdjsonItemReader.make(path, { requireFinalLineBreak: true }), "1\n2"]
+    ] as const
+  )("is an error where a final line break is required: %s", ([, reader, content]) =>
+    Effect.gen(function*() {
+      const found = yield* error(content, reader)
+      assert.strictEqual(found.reason, "Incomplete", found.message)
+      assert.include(found.message, "it does not end with a line break. Transfer the file again")
+      const end = Buffer.from(
+        reader.name.startsWith("Csv") && content.includes("\r") ? "\r" : "\n",
+        typeof content === "string" ? "utf8" : "utf16le"
+      )
+      yield* Effect.provide(readAll(reader), files(Buffer.concat([Buffer.from(content as string), end])))
+    }))
+})
