@@ -9,6 +9,7 @@ import * as ItemWriter from "../item/ItemWriter.js"
 import type { FileError, ItemEncodeError } from "./FileError.js"
 import * as fileSink from "./fileSink.js"
 import * as jsonFormat from "./jsonFormat.js"
+import { oneOf, refuse } from "./options.js"
 
 /**
  * How the file is written. Every option has a default.
@@ -51,7 +52,8 @@ export const array = <A, I = never>(
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
-  fileSink.check(`JsonItemWriter(${path})`, options)
+  // Nothing can be appended behind the closing bracket.
+  refuse(`JsonItemWriter(${path})`, oneOf("ifExists", options.ifExists, ["overwrite", "fail"]))
   const format = jsonFormat.array(path, options.schema)
   return ItemWriter.make(`JsonItemWriter(${path})`, {
     delivery: "restartable",

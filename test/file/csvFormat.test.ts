@@ -153,7 +153,7 @@ describe("a format of CSV", () => {
       for (const nullText of ["", "NULL", "\\N"]) {
         for (const quoting of ["needed", "all"] as const) {
           const files = yield* write({ nullText, quoting }, [items])
-          assert.deepStrictEqual(itemsOf(yield* read(files, { nullText })), items)
+          assert.deepStrictEqual<ReadonlyArray<Item>>(itemsOf(yield* read(files, { nullText })), items)
         }
       }
       assert.strictEqual((yield* write({ nullText: "" }, [items.slice(0, 2)])).text(path), "a,b\n,\"\"\n\"\",\n")
@@ -333,7 +333,7 @@ describe("the trailer", () => {
     ["a row lost", "2,-0.25,\n", "", "there are \"3\" rows, but there are 2; it says that the sum of \"amount\""]
   ])("does not: %s", ([, from, to, message]) =>
     Effect.gen(function*() {
-      assert.include(yield* outcome(content.replace(from!, to!)), message)
+      assert.include(String(yield* outcome(content.replace(from!, to!))), message!)
     }))
 
   it.effect("is counted over restarts, and from every position", () =>
@@ -364,7 +364,7 @@ describe("the trailer", () => {
         new MemoryFiles().set(path, "id,amount\n1,10\n2\n3,1e3\nT,3,10\n"),
         { trailer }
       )
-      assert.deepStrictEqual(failuresOf(found).map(({ line }) => line), [3, 4])
+      assert.deepStrictEqual(failuresOf(found).map((error) => error._tag === "CsvError" ? error.line : 0), [3, 4])
       assert.include(failuresOf(found)[1]?.message, "column \"amount\" is added up for the trailer")
     }))
 
