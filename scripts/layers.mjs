@@ -37,7 +37,6 @@ export const pure = [
   "engine/chunk/checkpoint",
   "engine/chunk/machine",
   "engine/step/doubt",
-  "engine/step/outcome",
   "engine/step/progress"
 ]
 

@@ -3,8 +3,9 @@
  */
 import * as Option from "effect/Option"
 import { quoted } from "../base/text.js"
+import type { Target, Ways } from "../decisions/outcome.js"
 import * as Transition from "../decisions/Transition.js"
-import type { FlowGraph, FlowState, Target, Ways } from "./graph.js"
+import type { FlowGraph, FlowState } from "./graph.js"
 import { foresee } from "./routes.js"
 import type { Table } from "./routes.js"
 import type { JobDefinition, StepDefinition } from "./tree.js"

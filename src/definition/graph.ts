@@ -6,29 +6,9 @@
  * state carries its ways: what to do with its outcome, innermost combinator first.
  */
 import { didYouMean } from "../base/text.js"
+import type { Target, Way, Ways } from "../decisions/outcome.js"
 import * as Transition from "../decisions/Transition.js"
 import type { Decider, FlowNode, SplitSettings, StepDefinition } from "./tree.js"
-
-/** The index of a state. A cell, since in a loop a state is pointed at before it exists. */
-export interface Target {
-  readonly at: number
-}
-
-/**
- * - `Completed`: an outcome with batch status COMPLETED goes to `to`, whatever its code (SIMPLE-1).
- * - `Codes`: the code decides (FLOW-3, FLOW-4). A transition to nowhere hands the outcome on to the next way.
- * - `Declare`: codes that the outcome may have besides those that are known from the definition.
- */
-export type Way =
-  | { readonly _tag: "Completed"; readonly to: Target }
-  | { readonly _tag: "Codes"; readonly transitions: ReadonlyArray<Transition.Transition<Target | undefined>> }
-  | { readonly _tag: "Declare"; readonly codes: ReadonlyArray<string> }
-
-/** A list, whose tails are shared by all states that end the same part of a flow. */
-export interface Ways {
-  readonly way: Way
-  readonly rest: Ways | undefined
-}
 
 export type FlowState = { readonly name: string; readonly ways: Ways | undefined } & StateKind
 
@@ -51,7 +31,7 @@ export interface FlowGraph {
 export const END = "END"
 
 export const lower = (node: FlowNode): FlowGraph => {
-  const builder: Builder = { drafts: [], cells: [], entered: new Map(), completed: new Map(), defects: new Set() }
+  const builder: Builder = { drafts: [], cells: [], completed: new Map(), defects: new Set() }
   const start = cell(builder, enter(builder, node, undefined))
   const order = reachableFirst(builder, start.at)
   const position = new Map(order.map((old, index) => [old, index]))
@@ -81,13 +61,14 @@ type Cell = { at: number }
 interface Builder {
   readonly drafts: Array<Draft>
   readonly cells: Array<Cell>
-  /** The same part of a flow with the same ways on is one state, wherever it is mentioned (FLOW-10). */
-  readonly entered: Map<FlowNode, Map<Ways | undefined, number>>
   readonly completed: Map<Ways | undefined, Map<number, Ways>>
   readonly defects: Set<string>
 }
 
-/** The state with which the node begins. */
+/**
+ * The state with which the node begins. A value that stands in several places of the flow becomes several states, each with
+ * a history of its own (OWN-6, OWN-27).
+ */
 const enter = (builder: Builder, node: FlowNode, ways: Ways | undefined): number => {
   let first = node
   let after = ways
@@ -95,14 +76,7 @@ const enter = (builder: Builder, node: FlowNode, ways: Ways | undefined): number
     after = completed(builder, enter(builder, first.that, after), after)
     first = first.self
   }
-  const known = remembered(builder.entered, first)
-  const found = known.get(after)
-  if (found !== undefined) {
-    return found
-  }
-  const at = enterNew(builder, first, after)
-  known.set(after, at)
-  return at
+  return enterNew(builder, first, after)
 }
 
 const enterNew = (builder: Builder, node: Exclude<FlowNode, { _tag: "AndThen" }>, ways: Ways | undefined): number => {

@@ -1,50 +1,13 @@
 /**
- * Where the outcome of a state leads: decided during a walk (`resolve`), and foreseen from the definition alone
- * (`routes`), for checks and pictures.
+ * Where the outcome of a state may lead, foreseen from the definition alone, for checks and pictures. During a walk
+ * `decisions/outcome` decides.
  */
 import * as Option from "effect/Option"
+import type { Target, Way } from "../decisions/outcome.js"
 import * as Transition from "../decisions/Transition.js"
-import type { BatchStatus } from "../vocabulary/BatchStatus.js"
-import type { FlowGraph, FlowState, Target, Way, Ways } from "./graph.js"
+import type { FlowGraph, FlowState } from "./graph.js"
 import type { StepDefinition } from "./tree.js"
 import { definitionOf } from "./tree.js"
-
-/** `Unrouted`: the outcome has a code that nobody expected (FLOW-6). */
-export type Resolution =
-  | { readonly _tag: "GoTo"; readonly at: number }
-  | { readonly _tag: "Ended"; readonly status: BatchStatus }
-  | { readonly _tag: "Unrouted" }
-
-/**
- * A code without a transition ends the flow as failed when the outcome is a failure, by status or by code (FLOW-7,
- * FLOW-8), and is an error otherwise.
- */
-export const resolve = (
-  ways: Ways | undefined,
-  outcome: { readonly status: BatchStatus; readonly code: string }
-): Resolution => {
-  let status = outcome.status
-  for (let next = ways; next !== undefined; next = next.rest) {
-    const { way } = next
-    if (way._tag === "Completed" && status === "COMPLETED") {
-      return { _tag: "GoTo", at: way.to.at }
-    }
-    if (way._tag === "Codes") {
-      const chosen = Transition.select(way.transitions, outcome.code)
-      if (Option.isSome(chosen)) {
-        if (chosen.value.to !== undefined) {
-          return { _tag: "GoTo", at: chosen.value.to.at }
-        }
-      } else if (status === "COMPLETED") {
-        if (outcome.code !== "FAILED") {
-          return { _tag: "Unrouted" }
-        }
-        status = "FAILED"
-      }
-    }
-  }
-  return { _tag: "Ended", status }
-}
 
 /** `to`: a state, or how the flow ends when it ends with the outcome of the state. */
 export interface Route {

@@ -40,7 +40,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     trouble: { write: [2] },
     times: 3,
     status: "FAILED",
-    counts: { read: 3, rollback: 4 },
+    counts: { rollback: 4 },
     writes: 4,
     processed: 3
   },
@@ -49,7 +49,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     trouble: { write: [2] },
     times: 0,
     status: "FAILED",
-    counts: { read: 3, rollback: 1 },
+    counts: { rollback: 1 },
     writes: 1,
     processed: 3
   },
@@ -77,7 +77,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     trouble: { process: [2] },
     times: 3,
     status: "FAILED",
-    counts: { read: 3, rollback: 1 },
+    counts: { rollback: 1 },
     writes: 0,
     processed: 5
   }
@@ -210,7 +210,7 @@ describe("retry", () => {
         const step = Step.chunk(`attempt ${fail}`, { reader: makeWorld(1).reader, writer: writer(fail), chunkSize: 1 })
           .pipe(Step.retry("Bad", { times: 5 }))
         const result = yield* runStep(step)
-        assert.deepStrictEqual([result.status, result.counts], ["FAILED", counts({ read: 1, rollback: 1 })])
+        assert.deepStrictEqual([result.status, result.counts], ["FAILED", counts({ rollback: 1 })])
         assert.strictEqual(attempts, 1)
       }
     }).pipe(inMemory))
@@ -240,7 +240,7 @@ describe("retry", () => {
         )
         const first = yield* failingCommits(1, phase)(runStep(unnamed))
         assert.strictEqual((yield* Effect.flip(first.exit) as Effect.Effect<any>)._tag, "TransactionError")
-        assert.deepStrictEqual(first.counts, counts({ read: 2, rollback: 1 }))
+        assert.deepStrictEqual(first.counts, counts({ rollback: 1 }))
         assert.deepStrictEqual(world.written, [])
 
         const named = Step.chunk("named", { ...world, chunkSize: 2 }).pipe(Step.retry("TransactionError", { times: 2 }))

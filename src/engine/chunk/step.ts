@@ -9,6 +9,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Json } from "../../base/json.js"
 import { makeBreather } from "../../base/yielding.js"
+import type { Outcome } from "../../decisions/outcome.js"
+import { passed } from "../../decisions/outcome.js"
 import type { AnyEffect, ChunkBody } from "../../definition/tree.js"
 import { CurrentTransaction } from "../../ports/Transactor.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
@@ -28,7 +30,7 @@ import { pull, readChunk } from "./read.js"
 import { processedInside, readInside } from "./transactional.js"
 import { buffered, writeChunk } from "./write.js"
 
-export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
+export const runChunkStep = (state: StepState, body: ChunkBody): Effect.Effect<Outcome | undefined, any, any> =>
   Effect.gen(function*() {
     const stored = decodeCheckpoint(state.progress.step.checkpoint)
     const env = yield* open(state, body, stored)
@@ -42,6 +44,7 @@ export const runChunkStep = (state: StepState, body: ChunkBody): AnyEffect =>
         encodeCheckpoint({ reader: env.position, writer: env.writerState, scan: Option.none() })
       )
     })
+    return env.done ? passed : undefined
   })
 
 // -------------------------------------------------------------------------------------

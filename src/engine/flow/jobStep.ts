@@ -4,17 +4,20 @@
  * The child's parameters are stored with the step before the child starts, so a restart addresses the same instance.
  * No transaction is open while the child runs.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { AnyEffect, JobBody } from "../../definition/tree.js"
+import type { Outcome } from "../../decisions/outcome.js"
+import type { JobBody } from "../../definition/tree.js"
 import { definitionOf } from "../../definition/tree.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import type { JobInstanceAlreadyComplete } from "../../vocabulary/BatchError.js"
 import { JobNotCompleted } from "../../vocabulary/BatchError.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
+import { describe } from "../../vocabulary/failure.js"
 import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import * as JobParameters from "../../vocabulary/JobParameters.js"
 import type { EndedJobExecution } from "../session/launched.js"
@@ -30,7 +33,7 @@ export const key: ExecutionContext.Key<ReadonlyArray<JobParameters.JobParameter>
   Schema.Array(JobParameters.JobParameter)
 )
 
-export const runJobStep = (state: StepState, body: JobBody): AnyEffect =>
+export const runJobStep = (state: StepState, body: JobBody): Effect.Effect<Outcome, any, any> =>
   Effect.gen(function*() {
     const { job } = body
     const declaration = definitionOf(job).parameters ?? JobParameters.none
@@ -44,20 +47,14 @@ export const runJobStep = (state: StepState, body: JobBody): AnyEffect =>
     const parameters = yield* JobParameters.decode(declaration, encoded)
     const run = runChild(state, body, parameters)
     const ended: Ended = yield* Option.isSome(stored) ? adopting(state, run) : run
-    advance(state, Progress.addExitStatus, resultOf(ended))
-    if (ended.status === "STOPPED") {
-      advance(state, Progress.upgradeStatus, "STOPPED")
-    }
-    if (ended.status !== "COMPLETED" && ended.status !== "STOPPED") {
-      yield* ended.failure
-    }
+    return outcomeOf(ended)
   })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-type Ended = Pick<JobExecution, "status" | "exitStatus"> & { readonly failure: AnyEffect }
+type Ended = Pick<JobExecution, "status" | "exitStatus"> & { readonly failure: Option.Option<Cause.Cause<unknown>> }
 
 /** Stops the child when its scope closes early, and when the parent is asked to stop. */
 const runChild = (state: StepState, { job }: JobBody, parameters: unknown): Effect.Effect<Ended, any, any> =>
@@ -67,7 +64,7 @@ const runChild = (state: StepState, { job }: JobBody, parameters: unknown): Effe
       const child = yield* session.startJob(job as Parameters<typeof session.startJob>[0], parameters)
       yield* Effect.forkScoped(passOnStop(state, child.execution.id))
       const ended = yield* child.await
-      return { ...ended, failure: failureOf(ended) }
+      return { ...ended, failure: Option.some(failureOf(ended)) }
     })
   )
 
@@ -83,7 +80,7 @@ const adopting = (state: StepState, run: Effect.Effect<Ended, any, any>): Effect
       error.status === "COMPLETED"
         ? Effect.map(
           state.session.repository.jobExecution(error.executionId),
-          (execution): Ended => ({ ...execution, failure: Effect.void })
+          (execution): Ended => ({ ...execution, failure: Option.none() })
         )
         : Effect.fail(error)
   )
@@ -94,14 +91,37 @@ const passOnStop = (state: StepState, childId: number): Effect.Effect<void> =>
     Effect.ignoreLogged
   )
 
-/** A child in which nothing was left to run has completed all the same; its codes are those of its type. */
-const resultOf = ({ exitStatus }: Ended): ExitStatus.ExitStatus =>
-  exitStatus.code === "NOOP" ? ExitStatus.make("COMPLETED", ...exitStatus.messages) : exitStatus
+/**
+ * The step ends as its job did: with the code of that, and with the reason if it failed. A child in which nothing was left
+ * to run has completed all the same.
+ */
+const outcomeOf = ({ exitStatus, failure, status }: Ended): Outcome => {
+  switch (status) {
+    case "COMPLETED":
+      return {
+        status,
+        exitStatus: exitStatus.code === "NOOP" ? ExitStatus.make("COMPLETED", ...exitStatus.messages) : exitStatus,
+        cause: Option.none()
+      }
+    case "STOPPED":
+      return { status, exitStatus, cause: Option.none() }
+    default:
+      return {
+        status: "FAILED",
+        exitStatus: ExitStatus.make(
+          status === "FAILED" ? exitStatus.code : "FAILED",
+          ...exitStatus.messages,
+          ...Option.match(failure, { onNone: () => [], onSome: (cause) => [describe(cause)] })
+        ),
+        cause: failure
+      }
+  }
+}
 
-const failureOf = (ended: EndedJobExecution<string, unknown>): AnyEffect =>
+const failureOf = (ended: EndedJobExecution<string, unknown>): Cause.Cause<unknown> =>
   Exit.isFailure(ended.exit)
-    ? ended.exit
-    : Effect.fail(
+    ? ended.exit.cause
+    : Cause.fail(
       new JobNotCompleted({
         jobName: ended.instance.jobName,
         executionId: ended.id,

@@ -2,23 +2,24 @@
  * Walks the graph of a flow: which step runs, is skipped, is refused, where its outcome leads, and how the flow ends
  * (SIMPLE-1 to SIMPLE-5, HAND-1 to HAND-13, FLOW-20 to FLOW-66).
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Outcome from "../../decisions/outcome.js"
 import * as RestartPolicy from "../../decisions/RestartPolicy.js"
 import type { FlowGraph, FlowState, StateKind } from "../../definition/graph.js"
-import { resolve } from "../../definition/routes.js"
 import type { StepDefinition } from "../../definition/tree.js"
 import { UnroutedExitCode } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
-import type { BatchStatus } from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { runChunkStep } from "../chunk/step.js"
 import type { Session } from "../session/session.js"
 import { jobScope, noteStatus, requestStop, saveJob } from "../session/session.js"
+import { withinGrace } from "../session/stopping.js"
 import { runStep } from "../step/runner.js"
 import { runTaskletStep } from "../step/tasklet.js"
 import { runFlowStep } from "./flowStep.js"
@@ -26,15 +27,8 @@ import { runJobStep } from "./jobStep.js"
 import { runBranches } from "./split.js"
 import * as Stops from "./stops.js"
 
-/** How a state, or a whole flow, ended. */
-export interface Outcome {
-  readonly status: BatchStatus
-  readonly exitStatus: ExitStatus.ExitStatus
-  readonly cause: Option.Option<Cause.Cause<unknown>>
-}
-
-/** Walks the flow of a job. Fails with what no step is to blame for: a decider, a code without a way on, the store. */
-export const runFlow = (session: Session, graph: FlowGraph): Effect.Effect<Outcome, any, any> =>
+/** Walks the flow of a job. Fails only when the store does. */
+export const runFlow = (session: Session, graph: FlowGraph): Effect.Effect<Outcome.Outcome, any, any> =>
   runGraph({ session, met: new Set(), path: "", fresh: ExecutionContext.empty }, graph)
 
 // -------------------------------------------------------------------------------------
@@ -53,45 +47,42 @@ interface Walk {
   readonly fresh: ExecutionContext.ExecutionContext
 }
 
-/** Where a walk is: `last`, the step that ran or was skipped last; `result`, what came out of the last work done. */
+/** Where a walk is: `last`, the step that ran or was skipped last; `came`, the outcome that led here. */
 interface Position {
   readonly last: StepExecution | undefined
-  readonly result: Outcome
+  readonly came: Outcome.Outcome
 }
 
 type At<Tag extends FlowState["_tag"]> = Extract<StateKind, { readonly _tag: Tag }> & { readonly name: string }
 
-const runGraph = (walk: Walk, graph: FlowGraph): Effect.Effect<Outcome, any, any> =>
+const runGraph = (walk: Walk, graph: FlowGraph): Effect.Effect<Outcome.Outcome, any, any> =>
   Effect.gen(function*() {
     let at = graph.start
-    let position: Position = { last: undefined, result: nothingRan }
+    let position: Position = { last: undefined, came: Outcome.passed }
     while (true) {
       const state = graph.states[at]!
       if (state._tag === "End") {
-        return endAt(state, position)
+        return Outcome.endAt(state, position.came)
       }
-      const next: Arrival = yield* arrive(walk, graph, state, position)
-      const { outcome } = next
-      if (outcome.status === "STOPPED" || outcome.status === "STOPPING") {
-        return outcome
-      }
-      const way = resolve(state.ways, { status: outcome.status, code: outcome.exitStatus.code })
-      switch (way._tag) {
-        case "Unrouted":
-          return yield* Effect.fail(new UnroutedExitCode({ state: state.name, code: outcome.exitStatus.code }))
-        case "Ended":
-          return { ...outcome, status: way.status === "ABANDONED" ? "FAILED" : way.status }
+      position = yield* arrive(walk, graph, state, position)
+      const next = Outcome.follow(state.ways, position.came, {
+        stopRequested: walk.session.stopRequested,
+        isGoodEnd: (to) => isGoodEnd(graph.states[to]!)
+      })
+      switch (next._tag) {
+        case "Unrouted": {
+          const { code } = position.came.exitStatus
+          return Outcome.failedFor(Cause.fail(new UnroutedExitCode({ state: state.name, code })))
+        }
+        case "Leave":
+          return next.outcome
         case "GoTo":
-          at = way.at
-          position = next.position
+          at = next.at
       }
     }
   })
 
-interface Arrival {
-  readonly outcome: Outcome
-  readonly position: Position
-}
+const isGoodEnd = (state: FlowState): boolean => state._tag === "End" && state.status === "COMPLETED"
 
 /** A job that is asked to stop begins nothing new (HAND-1). */
 const arrive = (
@@ -99,41 +90,35 @@ const arrive = (
   graph: FlowGraph,
   state: Exclude<FlowState, { readonly _tag: "End" }>,
   position: Position
-): Effect.Effect<Arrival, any, any> => {
+): Effect.Effect<Position, any, any> => {
+  const { last } = position
   if (walk.session.stopRequested) {
-    return Effect.succeed({ outcome: stoppedOnRequest, position })
+    return Effect.succeed({ last, came: Outcome.stoppedOnRequest })
   }
   switch (state._tag) {
     case "Step":
       return handleStep(walk, state, position)
     case "Decide":
-      return Effect.map(decide(walk.session, state, position.last), (outcome) => ({ outcome, position }))
+      return Effect.map(decide(walk.session, state, last), (came) => ({ last, came }))
     case "Split":
       return Effect.zipRight(
-        abandon(walk.session, position.last),
-        Effect.map(split(walk, state), (result) => ({ outcome: result, position: { last: undefined, result } }))
+        abandon(walk.session, last),
+        Effect.map(split(walk, state), (came) => ({ last: undefined, came }))
       )
     case "Stop":
-      return Effect.map(stop(walk, graph, state, position.last), (outcome) => ({ outcome, position }))
+      return Effect.map(stop(walk, graph, state, position), (came) => ({ last, came }))
   }
 }
 
-/** The code of the end that was reached, and why the flow failed if it did (FLOW-20, FLOW-21, FLOW-26, FLOW-31). */
-const endAt = ({ code, status }: At<"End">, { last, result }: Position): Outcome => {
-  if (last?.status === "UNKNOWN") {
-    return { ...result, status: "UNKNOWN", exitStatus: ExitStatus.UNKNOWN }
-  }
-  return status === "COMPLETED"
-    ? { status, exitStatus: ExitStatus.make(code), cause: Option.none() }
-    : { status, exitStatus: ExitStatus.make(code, ...result.exitStatus.messages), cause: result.cause }
-}
-
-/** What a decider puts in the job's context is saved before its answer is followed (CTX-7). */
+/**
+ * What a decider puts in the job's context is saved before its answer is followed (CTX-7). One that fails, or throws, fails
+ * the flow; one that is still at it when the grace time after a request to stop is over, is stopped (OWN-8).
+ */
 const decide = (
   session: Session,
   { decider }: At<"Decide">,
   last: StepExecution | undefined
-): Effect.Effect<Outcome, any, any> =>
+): Effect.Effect<Outcome.Outcome, any, any> =>
   Effect.gen(function*() {
     const before = session.context
     const asked = Effect.suspend(() =>
@@ -142,10 +127,16 @@ const decide = (
         last: Option.fromNullable(last)
       })
     )
-    const code: string = yield* Effect.provide(asked, jobScope(session))
+    const answered: Exit.Exit<string, unknown> = yield* Effect.exit(
+      withinGrace(session, Effect.provide(asked, jobScope(session)))
+    )
+    if (Exit.isFailure(answered)) {
+      return Outcome.brokenOff(answered.cause, false)
+    }
     if (session.context !== before) {
       yield* session.contextLock.withPermits(1)(saveJob(session, {}))
     }
+    const code = answered.value
     return {
       status: code === "FAILED" ? "FAILED" : "COMPLETED",
       exitStatus: ExitStatus.make(code),
@@ -153,29 +144,37 @@ const decide = (
     }
   })
 
-const split = (walk: Walk, { branches, name, settings }: At<"Split">): Effect.Effect<Outcome, any, any> =>
-  runBranches(
-    branches.map((branch, index) => runGraph({ ...walk, path: `${walk.path}${name}/${index}/` }, branch)),
-    settings
+const split = (walk: Walk, { branches, name, settings }: At<"Split">): Effect.Effect<Outcome.Outcome, any, any> =>
+  Effect.map(
+    runBranches(
+      branches.map((branch, index) =>
+        Effect.map(runGraph({ ...walk, path: `${walk.path}${name}/${index}/` }, branch), (outcome) => ({ outcome }))
+      ),
+      settings,
+      (outcome) => ({ outcome })
+    ),
+    (ended) => Outcome.join(ended.map(({ outcome }) => outcome))
   )
 
-/** Stops the flow, or passes because it has stopped here before (FLOW-22, FLOW-23, FLOW-43). */
+/**
+ * Stops the flow, or passes because it has stopped here before, and what leads here has completed since (FLOW-22, FLOW-23,
+ * FLOW-43, OWN-3).
+ */
 const stop = (
   walk: Walk,
   graph: FlowGraph,
   state: FlowState & { readonly _tag: "Stop" },
-  last: StepExecution | undefined
-): Effect.Effect<Outcome, any, any> =>
+  { came, last }: Position
+): Effect.Effect<Outcome.Outcome, any, any> =>
   Effect.gen(function*() {
     const { met, path, session } = walk
     const place = `${path}${state.name}`
     const seen = met.has(place)
     met.add(place)
-    const failedHere = last !== undefined && last.status === "FAILED" && last.jobExecutionId === session.execution.id
-    if (!seen && !failedHere && (yield* Stops.isRecorded(session.context, place))) {
-      return passed
+    if (!seen && Outcome.passesStop(came) && (yield* Stops.isRecorded(session.context, place))) {
+      return Outcome.passed
     }
-    const way = resolve(state.ways, { status: "COMPLETED", code: "COMPLETED" })
+    const way = Outcome.resolve(state.ways, { status: "COMPLETED", code: "COMPLETED" })
     const next = way._tag === "GoTo" ? graph.states[way.at] : undefined
     if (state.abandon && !(next?._tag === "Step" && next.definition.name === last?.stepName)) {
       yield* abandon(session, last)
@@ -190,7 +189,7 @@ const stop = (
     return { status: "STOPPED" as const, exitStatus: ExitStatus.make(state.code), cause: Option.none() }
   })
 
-const handleStep = (walk: Walk, state: At<"Step">, { last }: Position): Effect.Effect<Arrival, any, any> =>
+const handleStep = (walk: Walk, state: At<"Step">, { last }: Position): Effect.Effect<Position, any, any> =>
   Effect.gen(function*() {
     const { met, session } = walk
     const { definition } = state
@@ -202,13 +201,13 @@ const handleStep = (walk: Walk, state: At<"Step">, { last }: Position): Effect.E
     met.add(place)
     switch (plan._tag) {
       case "Refuse":
-        return yield* Effect.fail(plan.error)
+        return { last, came: Outcome.failedFor(Cause.fail(plan.error)) }
       case "Skip":
         session.publish(BatchEvent.StepSkipped({ job: session.execution, step: plan.last }))
-        return arrivalOf(plan.last, outcomeOf(plan.last, Option.none()))
+        return { last: plan.last, came: outcomeOf(plan.last) }
       case "Start":
       case "Resume": {
-        const { cause, step, terminated } = yield* runStep(session, definition, {
+        const { cause, step, terminated, unfinished } = yield* runStep(session, definition, {
           from: plan._tag === "Resume" ? Option.some(plan.last) : Option.none(),
           fresh: walk.fresh,
           body: (stepState) => {
@@ -228,10 +227,8 @@ const handleStep = (walk: Walk, state: At<"Step">, { last }: Position): Effect.E
         if (terminated || step.status === "STOPPED" || step.status === "STOPPING") {
           requestStop(session)
         }
-        return arrivalOf(
-          step,
-          terminated && step.status === "COMPLETED" ? stoppedOnRequest : outcomeOf(step, cause)
-        )
+        const came = terminated && step.status === "COMPLETED" ? Outcome.stoppedOnRequest : outcomeOf(step)
+        return { last: step, came: { ...came, cause, ...(unfinished ? { unfinished } : {}) } }
       }
     }
   })
@@ -265,20 +262,8 @@ const abandon = (session: Session, last: StepExecution | undefined): Effect.Effe
       (status) => noteStatus(session, status)
     )
 
-const outcomeOf = (step: StepExecution, cause: Option.Option<Cause.Cause<unknown>>): Outcome => ({
-  status: step.status,
-  exitStatus: step.exitStatus,
-  cause
-})
-
-const arrivalOf = (last: StepExecution, outcome: Outcome): Arrival => ({ outcome, position: { last, result: outcome } })
-
-const passed: Outcome = { status: "COMPLETED", exitStatus: ExitStatus.COMPLETED, cause: Option.none() }
-
-const nothingRan: Outcome = passed
-
-const stoppedOnRequest: Outcome = {
-  status: "STOPPED",
-  exitStatus: ExitStatus.addDescription(ExitStatus.STOPPED, "stopped on request"),
+const outcomeOf = ({ exitStatus, status }: StepExecution): Outcome.Outcome => ({
+  status,
+  exitStatus,
   cause: Option.none()
-}
+})

@@ -6,6 +6,8 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { Outcome } from "../../decisions/outcome.js"
+import { brokenOff } from "../../decisions/outcome.js"
 import type { AnyEffect, JobDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { OwnershipLost } from "../../vocabulary/BatchError.js"
@@ -14,12 +16,12 @@ import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import { describe } from "../../vocabulary/failure.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
-import type { Outcome } from "../flow/runner.js"
 import { runFlow } from "../flow/runner.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { jobScope, saveJob } from "../session/session.js"
+import { withinGrace } from "../session/stopping.js"
 
 /** A job that ended, and why it failed. */
 export interface JobResult {
@@ -37,7 +39,7 @@ export const runJob = (session: Session, job: JobDefinition): Effect.Effect<JobR
       if (Exit.isFailure(ran) && isLost(session, ran.cause)) {
         return yield* Effect.failCause(ran.cause as Cause.Cause<OwnerFailure>)
       }
-      const outcome = Exit.isSuccess(ran) ? ran.value : outcomeOf(ran.cause)
+      const outcome = Exit.isSuccess(ran) ? ran.value : brokenOff(ran.cause, session.stopRequested)
       yield* end(session, outcome)
       yield* afterJob(session, job)
       session.publish(BatchEvent.JobEnded({ job: session.execution }))
@@ -60,26 +62,14 @@ const begin = (session: Session, job: JobDefinition): Effect.Effect<Outcome, any
       return { status: "STOPPED" as const, exitStatus: ExitStatus.COMPLETED, cause: Option.none() }
     }
     for (const listener of job.listeners) {
-      yield* inScope(session, listener.beforeJob?.(session.execution) ?? Effect.void)
+      yield* listening(session, () => listener.beforeJob?.(session.execution) ?? Effect.void)
     }
     return yield* runFlow(session, job.graph)
   })
 
-const inScope = (session: Session, effect: AnyEffect): AnyEffect => Effect.provide(effect, jobScope(session))
-
-/** LIFE-8, LIFE-9: an interruption stops the job, anything else fails it, a defect too (LIFE-14). */
-const outcomeOf = (cause: Cause.Cause<unknown>): Outcome =>
-  Cause.isInterruptedOnly(cause)
-    ? {
-      status: "STOPPED",
-      exitStatus: ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted"),
-      cause: Option.none()
-    }
-    : {
-      status: "FAILED",
-      exitStatus: ExitStatus.addDescription(ExitStatus.FAILED, describe(cause)),
-      cause: Option.some(cause)
-    }
+/** A callback that throws has failed; after a request to stop it ends within the grace time, like a step (LIFE-12, OWN-8). */
+const listening = (session: Session, callback: () => AnyEffect): AnyEffect =>
+  withinGrace(session, Effect.interruptible(Effect.provide(Effect.suspend(callback), jobScope(session))))
 
 /** LIFE-10, LIFE-11. */
 const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailure> =>
@@ -130,7 +120,8 @@ const afterJob = (session: Session, job: JobDefinition): Effect.Effect<void, Own
     }
     let exitStatus = session.execution.exitStatus
     for (const callback of callbacks) {
-      const called = yield* Effect.exit(inScope(session, callback({ ...session.execution, exitStatus })))
+      const told = { ...session.execution, exitStatus }
+      const called = yield* Effect.exit(listening(session, () => callback(told)))
       if (Exit.isFailure(called)) {
         yield* Effect.logWarning(
           `afterJob of "${session.execution.instance.jobName}" failed: ${describe(called.cause)}`

@@ -104,6 +104,13 @@ export const count = (self: Progress, counts: Partial<Counts.Counts>): Progress 
   uncommitted: Counts.add(self.uncommitted, Counts.make(counts))
 })
 
+/** Forgets what was counted for work that was not committed, but for its rollbacks (OWN-9). */
+export const forgetUncommitted = (self: Progress): Progress => ({
+  ...self,
+  uncommitted: Counts.make({ rollback: self.uncommitted.rollback }),
+  awaitingCommit: Counts.empty
+})
+
 /** Replaces what is shown of items that still wait for their transaction. */
 export const showAwaiting = (self: Progress, awaitingCommit: Counts.Counts): Progress => ({ ...self, awaitingCommit })
 

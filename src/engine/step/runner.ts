@@ -6,14 +6,16 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type { AnyEffect, StepDefinition } from "../../definition/tree.js"
+import * as DurableEnd from "../../decisions/durableEnd.js"
+import * as Outcome from "../../decisions/outcome.js"
+import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
-import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
@@ -21,7 +23,6 @@ import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import * as Hooks from "./hooks.js"
-import { endingOf } from "./outcome.js"
 import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
 import * as State from "./state.js"
@@ -30,7 +31,9 @@ import * as State from "./state.js"
 export interface StepResult {
   readonly step: StepExecution
   readonly cause: Option.Option<Cause.Cause<unknown>>
-  /** Somebody in the step asked it to stop, in `afterStep` perhaps (FLOW-34). */
+  /** Something in the flow of the step was interrupted because something beside it failed. */
+  readonly unfinished: boolean
+  /** Somebody in the step asked for its end, in `afterStep` perhaps (FLOW-34). */
   readonly terminated: boolean
 }
 
@@ -43,8 +46,11 @@ export interface StepResult {
 export interface StepStart {
   readonly from: Option.Option<StepExecution>
   readonly fresh: ExecutionContext.ExecutionContext
-  readonly body: (state: StepState) => AnyEffect
+  readonly body: Body
 }
+
+/** The work of a step: what it came to, or nothing when it was to stop before its end. */
+export type Body = (state: StepState) => Effect.Effect<Outcome.Outcome | undefined, any, any>
 
 export const runStep = (
   session: Session,
@@ -61,18 +67,25 @@ export const runStep = (
       const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step)
       session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
       const scope = yield* Scope.make()
+      const ended = DurableEnd.read(step.checkpoint)
+      const work = Option.match(ended, { onNone: () => body, onSome: (end) => resumeEnded(end) })
       const exit = Exit.mapErrorCause(
-        yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, body))))),
+        yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, work))))),
         unwrap
       )
-      yield* end(state, exit)
-      const failed = yield* inScope(state, scope, afterStep(state, exit))
+      yield* end(state, exit, Option.exists(ended, ({ decided }) => decided))
+      const failed = yield* inScope(state, scope, afterStep(state))
       yield* close(state, scope, exit)
       session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.progress.step }))
       yield* FaultPoint.hit(session, "afterStepEnd")
+      const inside = Exit.isSuccess(exit) ? exit.value : undefined
       return {
         step: state.progress.step,
-        cause: Option.orElse(failed, () => Exit.causeOption(exit)),
+        cause: failed.pipe(
+          Option.orElse(() => Exit.causeOption(exit)),
+          Option.orElse(() => inside?.cause ?? Option.none())
+        ),
+        unfinished: inside?.unfinished === true,
         terminated: state.progress.stopRequested
       }
     })
@@ -85,76 +98,134 @@ export const runStep = (
 const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) =>
   Effect.provide(effect, Context.add(State.services(state), Scope.Scope, scope))
 
-const withBeforeStep = (state: StepState, body: StepStart["body"]): AnyEffect => {
+const withBeforeStep = (state: StepState, body: Body): ReturnType<Body> => {
   const { beforeStep } = state.hooks
   return beforeStep === undefined
     ? Effect.suspend(() => body(state))
     : Effect.zipRight(Effect.suspend(() => beforeStep(State.current(state))), Effect.suspend(() => body(state)))
 }
 
+/** An earlier execution has committed all of the work: only what comes behind it is left (OWN-4). */
+const resumeEnded = ({ exitStatus }: DurableEnd.DurableEnd): Body => (state) =>
+  Effect.sync(() => {
+    State.advance(state, Progress.addExitStatus, exitStatus)
+    return Outcome.passed
+  })
+
 /**
  * Saves how the body ended, before the listeners hear of it (STEP-13). But a step counts as complete only when its
- * listeners have heard of it: otherwise a crash in between would lose what they do, such as promoting to the job.
+ * listeners have heard of it: otherwise a crash in between would lose what they do, such as promoting to the job. That
+ * its work has ended is durable from here on.
  */
-const end = (state: StepState, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void, OwnerFailure> =>
+const end = (
+  state: StepState,
+  exit: Exit.Exit<Outcome.Outcome | undefined, unknown>,
+  decided: boolean
+): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
     yield* FaultPoint.hit(state.session, "beforeStepEnd")
     const now = yield* DateTime.now
-    const { exitCode } = state.definition.settings
-    const { exitStatus, status } = endingOf(
-      exit,
-      { stopping: State.isStopping(state), status: state.progress.status, exitStatus: state.progress.exitStatus },
-      () => exitCode === undefined ? "COMPLETED" : exitCode.decide(State.current(state))
-    )
-    State.advance(state, Progress.setStatus, status)
-    const ended = { status, exitStatus, endTime: Option.some(now), lastUpdated: now, ...withoutMark(state) }
-    const open = status === "COMPLETED" && afterStepsOf(state).length > 0
-    yield* saving(State.finish(state, open ? { lastUpdated: now } : ended))
+    if (!isDone(exit)) {
+      State.advance(state, Progress.forgetUncommitted)
+    }
+    const { ending, mark } = endingOf(state, exit, decided)
+    State.advance(state, Progress.setStatus, ending.status)
+    const open = ending.status === "COMPLETED" && afterStepsOf(state).length > 0
+    const checkpoint = mark === undefined || (ending.status === "COMPLETED" && !open)
+      ? DurableEnd.unmark(state.progress.step.checkpoint)
+      : DurableEnd.mark(state.progress.step.checkpoint, mark)
+    const ended = { ...ending, endTime: Option.some(now), lastUpdated: now, checkpoint }
+    yield* saving(State.finish(state, open ? { lastUpdated: now, checkpoint } : ended))
     State.advance(state, Progress.amend, ended)
   })
 
-/** Whatever a tasklet has finished, the next execution of its step calls it again (TASK-1). */
-const withoutMark = ({ definition }: StepState): Partial<StepExecution> =>
-  definition.body._tag === "Tasklet" ? { checkpoint: Option.none() } : {}
+/** How the step ends, and with what it would complete, or will, if its work has ended. */
+const endingOf = (
+  state: StepState,
+  exit: Exit.Exit<Outcome.Outcome | undefined, unknown>,
+  decided: boolean
+): { readonly ending: Outcome.Ending; readonly mark: DurableEnd.DurableEnd | undefined } => {
+  const { exitStatus, status } = state.progress
+  const made = { status, exitStatus, stopping: State.isStopping(state) }
+  if (!isDone(exit)) {
+    return { ending: Outcome.endingOf(exit, made, () => "COMPLETED"), mark: undefined }
+  }
+  const code = decided ? Either.right("COMPLETED") : State.completedCode(state, State.current(state))
+  const unhindered = Outcome.endingOf(
+    exit,
+    { ...made, stopping: false },
+    () => Either.getOrElse(code, () => "COMPLETED")
+  )
+  const mark = {
+    exitStatus: Either.isRight(code) ? unhindered.exitStatus : made.exitStatus,
+    decided: Either.isRight(code)
+  }
+  return {
+    ending: Either.isLeft(code)
+      ? Outcome.endingOf(Exit.die(code.left), made, () => "COMPLETED")
+      : made.stopping
+      ? Outcome.endingOf(exit, made, () => "COMPLETED")
+      : unhindered,
+    mark: unhindered.status === "COMPLETED" ? mark : undefined
+  }
+}
+
+const isDone = (exit: Exit.Exit<Outcome.Outcome | undefined, unknown>): boolean =>
+  Exit.isSuccess(exit) && exit.value?.status === "COMPLETED"
 
 const afterStepsOf = ({ definition }: StepState) =>
   definition.settings.listeners.flatMap(({ afterStep }) => afterStep === undefined ? [] : [afterStep]).reverse()
 
 /**
  * Runs the `afterStep` callbacks, last listener first, each with the result of the one before (STEP-14), and saves
- * what they made of it (STEP-17). Gives the failure that fails the step, if there is one (STEP-15).
+ * what they made of it (STEP-17). Gives the failure that fails the step, if there is one (STEP-15). A stop ends them
+ * within the grace time, like the step.
  */
-const afterStep = (
-  state: StepState,
-  exit: Exit.Exit<unknown, unknown>
-): Effect.Effect<Option.Option<Cause.Cause<unknown>>, OwnerFailure, any> =>
+const afterStep = (state: StepState): Effect.Effect<Option.Option<Cause.Cause<unknown>>, OwnerFailure, any> =>
   Effect.gen(function*() {
-    const { onListenerFailure } = state.definition.settings
+    const { name, settings } = state.definition
     const callbacks = afterStepsOf(state)
     if (callbacks.length === 0) {
       return Option.none()
     }
-    let result = state.progress.step.exitStatus
+    let ending: Outcome.Ending = {
+      status: state.progress.status,
+      exitStatus: state.progress.step.exitStatus
+    }
     let failure = Option.none<Cause.Cause<unknown>>()
-    State.advance(state, Progress.setExitStatus, result)
     for (const callback of callbacks) {
-      const seen = { ...State.current(state), exitStatus: result, status: state.progress.status }
-      const called = yield* Effect.exit(Effect.suspend(() => callback(seen)))
+      State.advance(state, Progress.setExitStatus, ending.exitStatus)
+      const seen = { ...State.current(state), ...ending }
+      const called = yield* Effect.exit(
+        withinGrace(state.session, Effect.interruptible(Effect.suspend(() => callback(seen))))
+      )
       if (Exit.isFailure(called)) {
-        yield* Effect.logWarning(`afterStep of "${state.definition.name}" failed: ${describe(called.cause)}`)
-        failure = Option.some(called.cause)
+        yield* Effect.logWarning(`afterStep of "${name}" failed: ${describe(called.cause)}`)
+        const raised = Outcome.heard(ending, {
+          status: state.progress.status,
+          exitStatus: ending.exitStatus,
+          given: undefined
+        })
+        failure = ending.status === "COMPLETED" && settings.onListenerFailure === "fail"
+          ? Option.some(called.cause)
+          : Option.none()
+        ending = settings.onListenerFailure === "fail" ? Outcome.unheard(raised, called.cause) : raised
         break
       }
-      result = ExitStatus.and(ExitStatus.and(result, state.progress.exitStatus), called.value ?? result)
+      ending = Outcome.heard(ending, {
+        status: state.progress.status,
+        exitStatus: state.progress.exitStatus,
+        given: called.value ?? undefined
+      })
+      State.advance(state, Progress.setStatus, ending.status)
     }
-    if (Option.isSome(failure) && onListenerFailure === "fail" && Exit.isSuccess(exit)) {
-      State.advance(state, Progress.setStatus, "FAILED")
-      result = ExitStatus.and(result, ExitStatus.addDescription(ExitStatus.FAILED, describe(failure.value)))
-    } else {
-      failure = Option.none()
-    }
-    yield* saving(State.finish(state, { status: state.progress.status, exitStatus: result }))
-    return failure
+    State.advance(state, Progress.setStatus, ending.status)
+    const { checkpoint } = state.progress.step
+    yield* saving(State.finish(state, {
+      ...ending,
+      checkpoint: ending.status === "COMPLETED" ? DurableEnd.unmark(checkpoint) : checkpoint
+    }))
+    return ending.status === "FAILED" ? failure : Option.none()
   })
 
 /** A finalizer that fails changes nothing about the result, but somebody has to hear of it (STEP-18). */

@@ -53,6 +53,14 @@ export const advance = <Args extends ReadonlyArray<unknown>>(
 
 export const isStopping = ({ progress, session }: StepState): boolean => progress.stopRequested || session.stopRequested
 
+/** The exit code of a step that completes without another one, or what its definition threw when it was asked. */
+export const completedCode = ({ definition }: StepState, step: StepExecution): Either.Either<string, unknown> => {
+  const { exitCode } = definition.settings
+  return exitCode === undefined
+    ? Either.right("COMPLETED")
+    : Either.try({ try: () => exitCode.decide(step), catch: (defect) => defect })
+}
+
 /** The execution as code inside the step sees it. */
 export const current = ({ progress }: StepState): StepExecution => Progress.current(progress)
 

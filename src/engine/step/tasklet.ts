@@ -2,34 +2,43 @@
  * The body of a tasklet step: calls the tasklet until it is finished, each call in a transaction of its own (TASK-1,
  * TASK-3).
  *
- * The last call leaves behind, in its transaction, that the tasklet has finished and how. The end of the step removes
- * that, so it is found only after a crash in between, when the call must not be made once more.
+ * The last call leaves behind, in its transaction, that the tasklet has finished and how. The step drops that when it ends
+ * COMPLETED: it is for a restart behind a crash, a stop or a failing listener, when the call must not be made once more
+ * (OWN-4).
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type * as Json from "../../base/json.js"
 import { makeBreather } from "../../base/yielding.js"
+import * as DurableEnd from "../../decisions/durableEnd.js"
+import * as Outcome from "../../decisions/outcome.js"
 import type { RepeatStatus } from "../../definition/Tasklet.js"
 import type { AnyEffect, TaskletBody } from "../../definition/tree.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import * as Counts from "../../vocabulary/Counts.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { chunkFailed } from "./hooks.js"
 import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
-import { advance, commit, current, isStopping, unnoticed } from "./state.js"
+import { advance, commit, completedCode, current, isStopping, unnoticed } from "./state.js"
 
-export const runTaskletStep = (state: StepState, { tasklet }: TaskletBody): AnyEffect =>
+export const runTaskletStep = (
+  state: StepState,
+  { tasklet }: TaskletBody
+): Effect.Effect<Outcome.Outcome | undefined, any, any> =>
   Effect.gen(function*() {
     const breathe = makeBreather()
-    let again = !Option.exists(state.progress.step.checkpoint, (left) => resumeFinished(state, left))
+    let again = true
     while (again && !isStopping(state)) {
       again = yield* call(state, tasklet)
       yield* breathe() ?? Effect.void
     }
+    return again ? undefined : Outcome.passed
   })
 
 // -------------------------------------------------------------------------------------
@@ -48,7 +57,7 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
     status = toStatus(yield* tasklet)
     yield* listener(beforeCommit)
     yield* FaultPoint.hit(state.session, "afterWrite")
-    const checkpoint = status?._tag === "Continuable" ? Option.none() : Option.some(finished(state, status?.exitCode))
+    const checkpoint = status?._tag === "Continuable" ? Option.none() : finished(state, status?.exitCode)
     return { checkpoint, counts: { commit: 1 } }
   })
   return commit(state, work, unnoticed).pipe(
@@ -69,34 +78,32 @@ const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any,
   )
 }
 
-/** How a tasklet that finished left the step, its own exit code included. */
-const finished = ({ progress }: StepState, exitCode: string | undefined): Json.Json => {
-  const { code, messages } = exitCode === undefined
+/**
+ * How a tasklet that finished left the step, its own exit code included, so that it is not called again. One that has
+ * given the step a bad status on the way has not finished well, and is.
+ */
+const finished = (state: StepState, exitCode: string | undefined): Option.Option<Json.Json> => {
+  const { progress } = state
+  if (BatchStatus.upgradeTo(progress.status, "COMPLETED") !== "COMPLETED") {
+    return Option.none()
+  }
+  const exitStatus = exitCode === undefined
     ? progress.exitStatus
     : ExitStatus.and(progress.exitStatus, ExitStatus.make(exitCode))
-  return { finished: { code, messages, status: progress.status } }
-}
-
-const Finished = Schema.Struct({
-  finished: Schema.Struct({
-    code: Schema.String,
-    messages: Schema.Array(Schema.String),
-    status: BatchStatus.BatchStatus
-  })
-})
-
-const decodeFinished = Schema.decodeUnknownOption(Finished)
-
-/** Whether the tasklet had finished; if so, the step is as it left it. */
-const resumeFinished = (state: StepState, left: Json.Json): boolean =>
-  Option.match(decodeFinished(left), {
-    onNone: () => false,
-    onSome: ({ finished: { code, messages, status } }) => {
-      advance(state, Progress.addExitStatus, ExitStatus.make(code, ...messages))
-      advance(state, Progress.upgradeStatus, status)
-      return true
+  const step = current(state)
+  const code = completedCode(state, { ...step, counts: Counts.add(step.counts, Counts.make({ commit: 1 })) })
+  return DurableEnd.mark(
+    Option.none(),
+    Either.isLeft(code) ? { exitStatus, decided: false } : {
+      exitStatus: Outcome.endingOf(
+        Exit.void,
+        { status: progress.status, exitStatus, stopping: false },
+        () => code.right
+      ).exitStatus,
+      decided: true
     }
-  })
+  )
+}
 
 /** A tasklet that answers anything else than a repeat status is finished (TASK-1). */
 const toStatus = (answer: unknown): RepeatStatus<string> | undefined =>

@@ -12,7 +12,11 @@ export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan
   const counts = { read: 0, write: 0, filter: 0, commit: 0, rollback: 0, readSkip: 0, processSkip: 0, writeSkip: 0 }
   const written: Array<number> = []
   const skipped: Array<string> = []
-  let waiting: ReadonlyArray<{ readonly index: number; readonly what: string }> = []
+  let waiting: ReadonlyArray<
+    { readonly index: number; readonly phase: "read" | "process" | "write"; readonly what: string }
+  > = []
+  /** What was read before the chunk at work, or with it once some of it is durable. */
+  let durableReads = 0
 
   /** SKIP-4: one limit for all phases. Counted at once, reported when durable (D8). */
   const skip = (phase: "read" | "process" | "write", index: number, kind: Kind): void => {
@@ -20,7 +24,7 @@ export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan
       throw new Failed()
     }
     counts[`${phase}Skip`]++
-    waiting = [...waiting, { index: phase === "read" ? -1 : index, what: `${phase} ${index}` }]
+    waiting = [...waiting, { index: phase === "read" ? -1 : index, phase, what: `${phase} ${index}` }]
   }
 
   /** RETRY-5: retries come first. */
@@ -63,6 +67,7 @@ export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan
       const bound = to === outputs.length ? Infinity : outputs[to]!
       written.push(...outputs.slice(from, to))
       counts.write += to - from
+      durableReads = counts.read
       counts.filter += processed.filter((index) => isFiltered(index) && index >= durable && index < bound).length
       skipped.push(...waiting.filter(({ index }) => index < bound).map(({ what }) => what))
       waiting = waiting.filter(({ index }) => index >= bound)
@@ -136,6 +141,9 @@ export const reference = ({ chunkSize, records, retries, scan, skipLimit }: Plan
     status = "FAILED"
     // A failed write was rolled back already; a chunk that fails earlier counts as one that was (V6C-9).
     counts.rollback += writing ? 0 : 1
+    // Stored counts are those of committed work (OWN-9).
+    counts.read = durableReads
+    waiting.forEach(({ phase }) => counts[`${phase}Skip`]--)
   }
   return { status, counts, written, skipped: skipped.sort() }
 }

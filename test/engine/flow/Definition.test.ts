@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
+import { resolve } from "../../../src/decisions/outcome.js"
 import { allGraphs, defects, steps } from "../../../src/definition/defects.js"
 import { lower, targets } from "../../../src/definition/graph.js"
-import { foresee, resolve } from "../../../src/definition/routes.js"
+import { foresee } from "../../../src/definition/routes.js"
 import { definitionOf, nodeOf } from "../../../src/definition/tree.js"
 import { Flow, Job, Step } from "../../../src/index.js"
 import type { JobDefinitionError } from "../../../src/vocabulary/BatchError.js"
@@ -51,10 +52,10 @@ describe("the graph of a flow", () => {
     ])
   })
 
-  it("the same step with the same way on is one state, with another way on it is another (FLOW-10)", () => {
+  it("a value that stands in several places is several states, a loop comes back to one (FLOW-10, OWN-6, OWN-27)", () => {
     const archive = ok("archive")
     const joined = decider("d", "A", "B").pipe(Flow.match({ A: archive, B: ok("review").pipe(Flow.andThen(archive)) }))
-    assert.deepStrictEqual(graphOf(joined).states.map(({ name }) => name), ["d", "archive", "review"])
+    assert.deepStrictEqual(graphOf(joined).states.map(({ name }) => name), ["d", "archive", "review", "archive#2"])
     const twice = archive.pipe(Flow.andThen(ok("b")), Flow.andThen(archive))
     assert.deepStrictEqual(graphOf(twice).states.map(({ name }) => name), ["archive", "b", "archive#2"])
   })

@@ -211,7 +211,7 @@ describe("JobOperator.explain", () => {
       const [head, prepare, write, report] = explained.lines
       assert.strictEqual(head, `job "restarted": restart of execution ${first.id}`)
       assert.strictEqual(prepare, "prepare: skip, it ended before with COMPLETED")
-      assert.match(write!, /^write: resume at .*, after 4 items read and 1 commit$/)
+      assert.match(write!, /^write: resume at .*, after 2 items read and 1 commit$/)
       assert.strictEqual(report, "perhaps report: run")
       broken = false
       const second = yield* JobOperator.run(job, {})

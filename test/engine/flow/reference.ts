@@ -3,8 +3,9 @@ import { ExitStatus, Transition } from "../../../src/index.js"
 import type { Script, Tree } from "./tree.js"
 
 type Outcome = { readonly status: string; readonly code: string }
-type Row = Outcome & { readonly name: string; readonly run: number }
-type Here = { last: Row | undefined }
+/** `ended`: it was stopped when its work was done. */
+type Row = Outcome & { readonly name: string; readonly run: number; readonly ended?: boolean }
+type Here = { last: Row | undefined; came: Outcome }
 
 const and = (a: string, b: string) => ExitStatus.and(ExitStatus.make(a), ExitStatus.make(b)).code
 const as = (status: string, code = status): Outcome => ({ status, code })
@@ -31,13 +32,13 @@ export const makeReference = (tree: Tree, script: Script) => {
         return here.last = known
       }
       const at = rows.push({ name, run, ...as("STARTED") }) - 1
-      here.last = rows[at] = { name, run, ...body() }
+      here.last = rows[at] = { name, run, ...(!again && known?.ended ? as("COMPLETED") : body()) }
       stopping ||= here.last.status === "STOPPED"
       return here.last
     }
     const flow = (node: Tree): Outcome => {
       try {
-        const { code, status } = walk(node, { last: undefined })
+        const { code, status } = walk(node, { last: undefined, came: as("COMPLETED") })
         return as(status === "ABANDONED" ? "FAILED" : status, code)
       } catch (left) {
         return left as Outcome
@@ -50,15 +51,16 @@ export const makeReference = (tree: Tree, script: Script) => {
     }
     const split = (branches: ReadonlyArray<Tree>): Outcome => {
       const statuses = branches.map((branch) => flow(branch).status)
-      if (statuses.includes("UNROUTED")) throw UNROUTED
-      return as(["FAILED", "STOPPED"].find((worst) => statuses.includes(worst)) ?? "COMPLETED")
+      if (statuses.includes("UNROUTED") && !statuses.includes("STOPPED")) throw UNROUTED
+      return as(["STOPPED", "FAILED"].find((worst) => statuses.includes(worst)) ?? "COMPLETED")
     }
     const answer = (name: string): Outcome => {
       const code = ask(name)
-      return as(code === "FAILED" || code === "STOPPED" ? code : "COMPLETED", code)
+      const status = code === "FAILED" || code === "STOPPED" ? code : "COMPLETED"
+      return { ...as(status, code), ...(status === "STOPPED" ? { ended: true } : {}) }
     }
-    const stop = (name: string, code: string, { last }: Here): Outcome => {
-      const pass = stops.has(name) && !met.has(name) && !(last?.status === "FAILED" && last.run === run)
+    const stop = (name: string, code: string, { came }: Here): Outcome => {
+      const pass = stops.has(name) && !met.has(name) && (came.status === "COMPLETED" || came.status === "ABANDONED")
       met.add(name)
       stops.add(name)
       return pass ? as("COMPLETED") : as("STOPPED", code)
@@ -91,8 +93,9 @@ export const makeReference = (tree: Tree, script: Script) => {
         return outcome.status === "COMPLETED" ? as("FAILED") : outcome
       }
       if (stopping) throw as("STOPPED")
-      const outcome = state(node, here)
+      const outcome = here.came = state(node, here)
       if (outcome.status === "STOPPED") throw outcome
+      if (stopping && outcome.status !== "COMPLETED") throw as("STOPPED")
       return node._tag === "stop" && node.then !== undefined ? walk(node.then, here) : outcome
     }
     const end = flow(tree)

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import { endingOf } from "../../../src/engine/step/outcome.js"
-import { type BatchStatus, ExitStatus } from "../../../src/index.js"
+import { endingOf } from "../../src/decisions/outcome.js"
+import { type BatchStatus, ExitStatus } from "../../src/index.js"
 
 /** A step whose code has left its status and exit status alone, but for these. */
 const step = (changes: Partial<Parameters<typeof endingOf>[1]> = {}): Parameters<typeof endingOf>[1] => ({
@@ -28,7 +28,7 @@ describe("how a step ended", () => {
     ends(endingOf(Exit.void, step(), completed), "COMPLETED", "COMPLETED")
   })
 
-  it("an exit status chosen by its code wins over that of its definition (STEP-5, EXIT-5)", () => {
+  it("an exit status that its code has chosen goes before the one of its definition (STEP-5, EXIT-5)", () => {
     const chosen = step({ exitStatus: ExitStatus.make("ODD", "seen") })
     ends(endingOf(Exit.void, chosen, completed), "COMPLETED", "ODD", "seen")
     ends(endingOf(Exit.void, chosen, () => "COMPLETED WITH SKIPS"), "COMPLETED", "ODD", "seen")
@@ -36,8 +36,8 @@ describe("how a step ended", () => {
   })
 
   it("a status that its code has raised stays (STEP-10)", () => {
-    ends(endingOf(Exit.void, step({ status: "FAILED" }), completed), "FAILED", "COMPLETED")
-    ends(endingOf(Exit.fail("no"), step({ status: "UNKNOWN" }), completed), "UNKNOWN", "FAILED", "no")
+    ends(endingOf(Exit.void, step({ status: "FAILED" }), completed), "FAILED", "FAILED")
+    ends(endingOf(Exit.fail("no"), step({ status: "UNKNOWN" }), completed), "UNKNOWN", "UNKNOWN", "no")
   })
 
   it("a request to stop is STOPPED when the body ended well, and does not hide a failure (STEP-9, STEP-11)", () => {
@@ -46,7 +46,7 @@ describe("how a step ended", () => {
     ends(endingOf(Exit.fail("no"), stopping, completed), "FAILED", "FAILED", "no")
   })
 
-  it("a failure and a defect are FAILED, also when they came with an interruption (STEP-11, LIFE-14)", () => {
+  it("a failure and a defect are FAILED, one that came with an interruption too (STEP-11, LIFE-14)", () => {
     ends(endingOf(Exit.fail("no"), step(), completed), "FAILED", "FAILED", "no")
     assert.strictEqual(endingOf(Exit.die(new Error("broken")), step(), completed).status, "FAILED")
     ends(
@@ -57,9 +57,16 @@ describe("how a step ended", () => {
     )
   })
 
-  it("the exit status set by its code stays beside the failure (STEP-11)", () => {
+  it("a code that was chosen before the failure is void, and the messages tell of it (OWN-1, STEP-11)", () => {
     const odd = step({ exitStatus: ExitStatus.make("ODD", "seen") })
-    ends(endingOf(Exit.fail("no"), odd, completed), "FAILED", "ODD", "seen", "no")
+    ends(
+      endingOf(Exit.fail("no"), odd, completed),
+      "FAILED",
+      "FAILED",
+      "seen",
+      `it had chosen the exit code "ODD" before`,
+      "no"
+    )
     const noop = step({ exitStatus: ExitStatus.make("NOOP", "seen") })
     ends(endingOf(Exit.fail("no"), noop, completed), "FAILED", "FAILED", "seen", "no")
   })
