@@ -1,16 +1,23 @@
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
-const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** Every entry point of the package, from the source instead of the built files. */
+const entryPoints: Record<string, { readonly default?: string }> = JSON.parse(
+  readFileSync(here("package.json"), "utf8")
+).exports
+
+const alias = Object.entries(entryPoints).flatMap(([name, { default: file }]) =>
+  file === undefined ? [] : [{
+    find: new RegExp(`^effect-batch${name.slice(1)}$`),
+    replacement: here(file.replace("./dist/", "./src/").replace(/\.js$/, ".ts"))
+  }]
+)
 
 export default defineConfig({
-  resolve: {
-    alias: [
-      { find: /^effect-batch$/, replacement: source("index.ts") },
-      { find: /^effect-batch\/(sql|file|testing|cli)$/, replacement: source("$1/index.ts") },
-      { find: /^effect-batch\/testing\/JobRepositorySuite$/, replacement: source("testing/JobRepositorySuite.ts") }
-    ]
-  },
+  resolve: { alias },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     globalSetup: ["test/support/globalSetup.ts"],

@@ -85,11 +85,12 @@ const place = ({ number, page }) => `${page}:${number}`
 
 const fileOf = (module) => `${module.page.replace(/\W+/g, "-")}-${module.number}.ts`
 
-const sources = Object.keys(entries.exports).filter((name) => name !== "./package.json").flatMap((name) => {
-  const path = `src/${name === "." ? "index" : name.slice(2)}`
-  const file = [`${path}.ts`, `${path}/index.ts`].find((file) => Fs.existsSync(Path.join(root, file)))
-  return file === undefined ? [] : [[name === "." ? entries.name : `${entries.name}${name.slice(1)}`, file]]
-})
+const sources = Object.entries(entries.exports).flatMap(([name, { types }]) =>
+  types === undefined ? [] : [[
+    `${entries.name}${name.slice(1)}`,
+    types.replace("./dist/", "src/").replace(/\.d\.ts$/, ".ts")
+  ]]
+)
 
 const compilerOptions = {
   target: "ES2022",
