@@ -49,8 +49,8 @@ export type Kind = typeof Kind.Type
  * Represents a row that the table refuses: a violated constraint, a value that does not fit its column, or an update
  * that found nothing to update (ITEM-22). Without that row the others can be written, so a step may skip it.
  *
- * `item` is the index of the row in what was written together, where it is known. `detail` is what the driver said
- * and may quote values; it is not part of the message.
+ * `item` is the index of the row in what was written together, where it is known. `problem` says what does not fit,
+ * without values. `detail` is what the driver said and may quote values; it is not part of the message.
  *
  * @since 0.1.0
  * @category errors
@@ -63,11 +63,13 @@ export class SqlDataError extends Schema.TaggedError<SqlDataError>()("SqlDataErr
   constraint: Schema.optional(Schema.String),
   sqlState: Schema.optional(Schema.String),
   item: Schema.optional(Schema.Number),
+  problem: Schema.optional(Schema.String),
   detail: Schema.optional(Schema.String)
 }) {
   override get message(): string {
     const item = this.item === undefined ? "" : ` (item ${this.item} of the chunk)`
-    return `${where(this)} failed: ${violations[this.kind] ?? "a row is refused"}${names(this)}${item}; ` +
+    const problem = this.problem ?? violations[this.kind] ?? "a row is refused"
+    return `${where(this)} failed: ${problem}${names(this)}${item}; ` +
       "correct the row or skip SqlDataError"
   }
   /** @internal */

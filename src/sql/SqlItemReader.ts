@@ -5,12 +5,20 @@
  * before. `query` reads a small result at once. Both use the `SqlClient` of the context and return columns by the names
  * the database gives them, whatever name transforms the client has.
  *
+ * Values are read exactly (OWN-24). Where the Schema takes a `string`, it gets the text of the database, which a writer puts
+ * back unchanged: `bigint` and `numeric` with all digits, times to the microsecond as ISO text, intervals, ranges, arrays
+ * and JSON as they are. Where it takes only a `Date`, a `number`, a `bigint`, a `boolean`, an array or an object, the
+ * text becomes one; if that would lose something, the row is a bad record (`SqlRowError`). Times without zone are taken
+ * as UTC, wherever the process runs. Integers of SQLite are numbers, beyond 2^53 `bigint`s.
+ *
  * @since 0.1.0
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import type { Fragment } from "@effect/sql/Statement"
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment, Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
@@ -23,6 +31,10 @@ import { stripped as outsideTransaction } from "./client.js"
 import { columnOf } from "./identifiers.js"
 import { pgCodec, sqliteCodec } from "./keyCodec.js"
 import * as keyset_ from "./keyset.js"
+import { exactly as pgExactly } from "./pgRead.js"
+import type { Shape } from "./readShape.js"
+import { shapeOf } from "./readShape.js"
+import { adapter, Misread } from "./readValue.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { refail, SqlKeyError, SqlRowError, SqlStatementError } from "./SqlFailure.js"
 
@@ -61,8 +73,6 @@ export interface KeysetOptions<A, I> {
   readonly pageSize?: number | undefined
   /** Counts the rows when the reader opens, to show progress. The database runs the query once more for it. */
   readonly count?: boolean | undefined
-  /** SQLite: return integers as `bigint`, so that those beyond 2^53 are exact. Default false. */
-  readonly safeIntegers?: boolean | undefined
 }
 
 /**
@@ -125,7 +135,7 @@ export const keyset = <A, I>(
       const codec = yield* openCodec(name, query)
       const fetch = (after: keyset_.Key | undefined, limit: number) =>
         keyset_.pageOf(query, codec, after, limit + 1).pipe(
-          Effect.provideService(SqlClient.SafeIntegers, options.safeIntegers ?? false),
+          exactly(sql),
           outsideTransaction,
           reading(name),
           Effect.flatMap((rows) => keyset_.fetched(rows, codec, keys, after, limit)),
@@ -165,8 +175,6 @@ export const query = <A, I>(options: {
   readonly name?: string | undefined
   readonly select: Select
   readonly schema: Schema.Schema<A, I>
-  /** SQLite: return integers as `bigint`, so that those beyond 2^53 are exact. Default false. */
-  readonly safeIntegers?: boolean | undefined
 }): ItemReader.ItemReader<A, SqlFailure | SqlRowError | SqlKeyError, SqlClient.SqlClient> => {
   const name = options.name ?? "sql"
   const decode = rowDecoder(name, options.schema)
@@ -179,8 +187,7 @@ export const query = <A, I>(options: {
         if (!Schema.is(Schema.NonNegativeInt)(start)) {
           return yield* keyError(name, [], "the stored position is not a number of rows")
         }
-        const rows = yield* afresh(sql<keyset_.Row>`${options.select(sql)}`).pipe(
-          Effect.provideService(SqlClient.SafeIntegers, options.safeIntegers ?? false),
+        const rows = yield* exactly(sql, afresh)(sql<keyset_.Row>`${options.select(sql)}`).pipe(
           outsideTransaction,
           reading(name)
         )
@@ -204,13 +211,50 @@ const reading = (reader: string) => refail(`read by "${reader}"`)
 
 type Decode<A> = (row: keyset_.Row, key: () => string) => Either.Either<A, SqlRowError>
 
+/** Numbers of 64 bits, microseconds and JSON as the database has them, not as its driver simplifies them. */
+const exactly = (
+  sql: SqlClient.SqlClient,
+  run: (statement: Statement<keyset_.Row>) => Effect.Effect<ReadonlyArray<keyset_.Row>, SqlError> = identity
+) =>
+  sql.onDialectOrElse({
+    pg: () => (statement: Statement<keyset_.Row>) => pgExactly(sql, statement),
+    orElse: () => (statement: Statement<keyset_.Row>) =>
+      Effect.provideService(run(statement), SqlClient.SafeIntegers, true)
+  })
+
 const rowDecoder = <A, I>(reader: string, schema: Schema.Schema<A, I>): Decode<A> => {
   const decode = FastDecode.decodeUnknownEither(schema)
+  const adapt = rowAdapter(shapeOf(schema))
   const format = Sensitive.formatIssues(schema)
   const problem = (issue: ParseResult.ParseIssue) =>
     format(issue).map(({ message, path }) => path === "" ? message : `${path}: ${message}`).join("; ")
   return (row, key) => {
-    return Either.mapLeft(decode(row), (issue) => new SqlRowError({ reader, key: key(), problem: problem(issue) }))
+    const misread = adapt(row as Record<string, unknown>)
+    return misread === undefined
+      ? Either.mapLeft(decode(row), (issue) => new SqlRowError({ reader, key: key(), problem: problem(issue) }))
+      : Either.left(new SqlRowError({ reader, key: key(), problem: misread }))
+  }
+}
+
+/** Makes of the values of a row what the Schema wants, in place, or says what is wrong: rows belong to nobody else. */
+const rowAdapter = ({ columns, others }: Shape): (row: Record<string, unknown>) => string | undefined => {
+  const adapters = new Map([...columns].map(([column, want]) => [column, adapter(want)]))
+  const rest = others === undefined ? undefined : adapter(others)
+  return (row) => {
+    let at = ""
+    try {
+      for (at of rest === undefined ? adapters.keys() : Object.keys(row)) {
+        if (Object.hasOwn(row, at)) {
+          row[at] = (adapters.get(at) ?? rest!)(row[at])
+        }
+      }
+      return undefined
+    } catch (error) {
+      if (error instanceof Misread) {
+        return `${at}: ${error.problem}`
+      }
+      throw error
+    }
   }
 }
 
@@ -233,7 +277,10 @@ const openCodec = (
   query.sql.onDialectOrElse({
     pg: () => Effect.zipLeft(reading(reader)(outsideTransaction(pgCodec(query))), refuseNulls(reader, query, "asc")),
     sqlite: () =>
-      Effect.zipRight(refuseBadQuery(reader, query), Effect.as(refuseNulls(reader, query, "desc"), sqliteCodec(query))),
+      refuseBadQuery(reader, query).pipe(
+        Effect.zipRight(refuseNulls(reader, query, "desc")),
+        Effect.zipRight(reading(reader)(outsideTransaction(sqliteCodec(query))))
+      ),
     orElse: () =>
       Effect.fail(
         new SqlStatementError({

@@ -10,11 +10,13 @@
  * part of the SQL text. PostgreSQL gets one statement per chunk with an array per column; SQLite gets prepared
  * statements of many rows.
  *
- * How values are written: `undefined` and `null` as NULL; numbers, strings, booleans and `bigint` as they are (SQLite:
- * booleans as 1 and 0); `Uint8Array` as bytes; objects and arrays as JSON text, except arrays in array columns. In
- * `json` and `jsonb` columns a string is JSON text. `Date` is written to the millisecond: as an instant in a
- * `timestamptz` column; in `timestamp` and `date` columns in local time, as the `pg` driver does; elsewhere as ISO
- * text.
+ * A value is stored exactly, or the item is refused with an error that names it and the column (OWN-24); nothing is
+ * rounded, cut off or turned into text that is not data. `undefined` and `null` are NULL. A text is the value as the
+ * database reads it; in a `json` or `jsonb` column it is JSON text. Numbers, `bigint`s and booleans go into columns of
+ * their kind, numbers also into text columns, as their digits; on SQLite, which has no booleans, they are 1 and 0.
+ * `Uint8Array` is bytes. Plain objects and arrays are JSON text, arrays in array columns are arrays. `Date` is an instant
+ * to the millisecond: in columns without zone it is the time in UTC, in `date` columns midnight in UTC, in text
+ * columns ISO text, wherever the process runs.
  *
  * @since 0.1.0
  */
@@ -28,7 +30,7 @@ import type * as Scope from "effect/Scope"
 import * as ItemWriter from "../item/ItemWriter.js"
 import * as Pipelining from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
-import { tableText } from "./identifiers.js"
+import { meaningsOf, tableText } from "./identifiers.js"
 import { pgCopy, unsupported } from "./pgCopy.js"
 import { speaksProtocol } from "./pgPipeline.js"
 import { pgTable } from "./pgTable.js"
@@ -37,7 +39,7 @@ import * as Session from "./session.js"
 import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
 import { refail, SqlStatementError } from "./SqlFailure.js"
 import { sqliteTable } from "./sqliteTable.js"
-import type { Action, Item, Table, TableDialect, Write, Written } from "./tableWrite.js"
+import type { Action, Column as Column_, Item, Table, TableDialect, Write, Written } from "./tableWrite.js"
 import * as tableWrite from "./tableWrite.js"
 
 /**
@@ -316,23 +318,19 @@ const tableWriter = <A extends object, I extends object>(
   })
 }
 
-const openTable = <A, C extends { readonly name: string }>(
+const openTable = <A, C extends Column_>(
   dialect: TableDialect<C>,
   client: SqlClient.SqlClient,
   target: Target<A>
 ): Effect.Effect<ItemWriter.Sink<A, WriteError>, WriteError> =>
   Effect.gen(function*() {
     const sql = client.withoutTransforms()
-    const { action, encode, fields, table: name } = target
+    const { action, encode, fields } = target
     const session = yield* Effect.mapError(
       Effect.provideService(Session.make, SqlClient.SqlClient, client),
       ({ detail }) => statementError(target, "other", detail)
     )
-    const columns = yield* refail(action._tag, name)(dialect.describe(sql, name))
-    if (columns.length === 0) {
-      return yield* statementError(target, "missingTable", "the table does not exist")
-    }
-    const table: Table<C> = { name, text: tableText(sql, name), columns }
+    const table = yield* findTable(dialect, sql, target)
     const prepare = (fields: ReadonlyArray<string>, complete: boolean): Either.Either<Write, SqlStatementError> =>
       Either.map(
         tableWrite.resolve(table, action, fields),
@@ -353,10 +351,26 @@ const openTable = <A, C extends { readonly name: string }>(
       write: Pipelining.withPipelinedWrite(
         (items: ReadonlyArray<A>) =>
           Effect.flatMap(Effect.suspend(() => written(items)), ({ run }) =>
-            refail(action._tag, name)(Session.whole(session, run))),
+            refail(action._tag, target.table)(Session.whole(session, run))),
         "assert" in action && action.assert ? undefined : pipelined(client, written)
       )
     }
+  })
+
+const findTable = <A, C extends Column_>(
+  dialect: TableDialect<C>,
+  sql: SqlClient.SqlClient,
+  target: Target<A>
+): Effect.Effect<Table<C>, WriteError> =>
+  Effect.gen(function*() {
+    const { action, table: name } = target
+    for (const meaning of meaningsOf(name)) {
+      const columns = yield* refail(action._tag, name)(dialect.describe(sql, meaning))
+      if (columns.length > 0) {
+        return { name, text: tableText(meaning), columns }
+      }
+    }
+    return yield* statementError(target, "missingTable", "the table does not exist")
   })
 
 /** How a chunk is written as a part of a transaction in one message, if the repository uses this client. */
@@ -368,11 +382,15 @@ const pipelined = <A>(
   return database === undefined || !speaksProtocol(client) ? undefined : {
     database,
     encode: (items) =>
-      Effect.map(Effect.suspend(() => written(items)), ({ pipelined }) => ({
-        commands: pipelined!.commands(),
-        answer: () => Either.right(undefined),
-        refused: pipelined!.refused
-      }))
+      Effect.flatMap(
+        Effect.suspend(() => written(items)),
+        ({ pipelined }) =>
+          Effect.map(pipelined!.commands, (commands) => ({
+            commands,
+            answer: () => Either.right(undefined),
+            refused: pipelined!.refused
+          }))
+      )
   }
 }
 
@@ -391,8 +409,11 @@ const statementError = <A>({ action, table }: Target<A>, kind: "missingTable" | 
   new SqlStatementError({ operation: action._tag, kind, table, problem })
 
 const refuseRepeats = (table: string, columns: ReadonlyArray<string>): void => {
-  const repeated = columns.find((column, index) => columns.indexOf(column) !== index)
-  if (repeated !== undefined) {
-    throw new JobDefinitionError({ defects: [`the writer of "${table}" names the column "${repeated}" twice`] })
+  const seen = new Set<string>()
+  for (const column of columns) {
+    if (seen.has(column)) {
+      throw new JobDefinitionError({ defects: [`the writer of "${table}" names the column "${column}" twice`] })
+    }
+    seen.add(column)
   }
 }

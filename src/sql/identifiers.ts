@@ -15,9 +15,35 @@ export const quoteName = (name: string): string => `"${name.replaceAll("\"", "\"
 export const columnOf = (sql: SqlClient, alias: string, column: string): Fragment =>
   sql.literal(`${alias}.${quoteName(column)}`)
 
+/** @internal */
+export interface TableName {
+  readonly schema: string | undefined
+  readonly table: string
+}
+
 /**
- * A table name as `sql(table)` writes it: a dot separates schema and table.
+ * What a table's name may mean, the likeliest first. A dot separates schema and table, or belongs to the name: the database
+ * knows which one there is. Parts in double quotes are taken as they are: `sales."2024.payments"`.
  *
  * @internal
  */
-export const tableText = (sql: SqlClient, table: string): string => sql`${sql(table)}`.compile()[0]
+export const meaningsOf = (name: string): ReadonlyArray<TableName> => {
+  const [, schema, table] = /^("(?:[^"]|"")+"|[^".][^.]*)\.(.+)$/s.exec(name) ?? []
+  const whole: TableName = { schema: undefined, table: unquoted(name) }
+  return schema === undefined ? [whole] : [{ schema: unquoted(schema), table: unquoted(table!) }, whole]
+}
+
+/**
+ * A table, quoted for SQL text.
+ *
+ * @internal
+ */
+export const tableText = ({ schema, table }: TableName): string =>
+  schema === undefined ? quoteName(table) : `${quoteName(schema)}.${quoteName(table)}`
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const unquoted = (name: string): string =>
+  /^"(?:[^"]|"")+"$/.test(name) ? name.slice(1, -1).replaceAll("\"\"", "\"") : name

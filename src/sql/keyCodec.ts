@@ -1,12 +1,14 @@
 /**
- * The columns of a key as text, exactly, in PostgreSQL and SQLite.
+ * The columns of a key as text, exactly, in PostgreSQL and SQLite, and which texts are the same key there.
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
+import * as Decimal from "./decimal.js"
 import { columnOf } from "./identifiers.js"
 import type { KeyCodec, KeyQuery } from "./keyset.js"
+import { PROBE, PROBES } from "./sqliteKeys.js"
 
 /**
  * PostgreSQL casts to text and back to the type of the column, which is asked for without running the query.
@@ -14,12 +16,23 @@ import type { KeyCodec, KeyQuery } from "./keyset.js"
  * @internal
  */
 export const pgCodec = ({ keys, rows, sql }: KeyQuery): Effect.Effect<KeyCodec, SqlError> => {
-  const types = keys.map(({ column }, index) =>
-    sql`format_type(pg_typeof(${columnOf(sql, "q", column)})::oid, -1)::text as ${sql(`t${index}`)}`
-  )
+  const types = keys.flatMap(({ column }, index) => {
+    const q = columnOf(sql, "q", column)
+    return [
+      sql`format_type(pg_typeof(${q})::oid, -1)::text as ${sql(`t${index}`)}`,
+      sql`case when (select typcollation from pg_catalog.pg_type where oid = pg_typeof(${q})::oid) <> 0
+        then pg_collation_for(${q}) end::text as ${sql(`c${index}`)}`
+    ]
+  })
   return Effect.map(
     sql`select ${sql.csv(types)} from (select 1) as one left join (${rows}) as q on false`,
-    ([row]) => codecOfTypes(sql, keys.map(({ column }) => column), keys.map((_, index) => String(row![`t${index}`])))
+    ([row]) =>
+      codecOfTypes(
+        sql,
+        keys.map(({ column }) => column),
+        keys.map((_, index) => String(row![`t${index}`])),
+        keys.map((_, index) => row![`c${index}`])
+      )
   )
 }
 
@@ -28,16 +41,24 @@ export const pgCodec = ({ keys, rows, sql }: KeyQuery): Effect.Effect<KeyCodec, 
  *
  * @internal
  */
-export const sqliteCodec = ({ keys, sql }: KeyQuery): KeyCodec => ({
-  select: (index) => {
-    const q = columnOf(sql, "q", keys[index]!.column)
-    return sql`case typeof(${q}) when 'integer' then 'i' || ${q} when 'text' then 't' || ${q}
+export const sqliteCodec = ({ keys, rows, sql }: KeyQuery): Effect.Effect<KeyCodec, SqlError> => {
+  // In a compound select a column has the collation that it has in the first part.
+  const distinct = keys.map(({ column }, index) =>
+    sql`(select count(distinct k) from (select ${columnOf(sql, "q", column)} as k from (${rows}) as q where 0
+      union all ${sql.literal(PROBE)})) as ${sql(`n${index}`)}`
+  )
+  return Effect.map(sql`select ${sql.csv(distinct)}`, ([row]) => ({
+    select: (index) => {
+      const q = columnOf(sql, "q", keys[index]!.column)
+      return sql`case typeof(${q}) when 'integer' then 'i' || ${q} when 'text' then 't' || ${q}
       when 'blob' then 'b' || hex(${q}) else ${q} end`
-  },
-  encode: (value) => value === null ? null : typeof value === "number" ? `r${value}` : String(value),
-  bind: (_, text) => sql`${sqliteValue(text)}`,
-  show: (text) => text.slice(1)
-})
+    },
+    encode: (value) => value === null ? null : typeof value === "number" ? `r${value}` : String(value),
+    bind: (_, text) => sql`${sqliteValue(text)}`,
+    show: (text) => text.slice(1),
+    form: keys.every((_, index) => Number(row![`n${index}`]) === PROBES) ? (_, text) => sqliteForm(text) : undefined
+  }))
+}
 
 // -------------------------------------------------------------------------------------
 // internal
@@ -46,7 +67,33 @@ export const sqliteCodec = ({ keys, sql }: KeyQuery): KeyCodec => ({
 // The text of these types follows DateStyle, a setting of the session; JSON has one form for them.
 const dated: ReadonlySet<string> = new Set(["date", "timestamp without time zone", "timestamp with time zone"])
 
-const codecOfTypes = (sql: SqlClient, columns: ReadonlyArray<string>, types: ReadonlyArray<string>): KeyCodec => ({
+const numeric: ReadonlySet<string> = new Set(["numeric", "real", "double precision"])
+
+// Equal values of these have equal texts, as long as the collation tells all texts apart.
+const plain: ReadonlySet<string> = new Set([
+  ...dated,
+  "smallint",
+  "integer",
+  "bigint",
+  "oid",
+  "boolean",
+  "uuid",
+  "bytea",
+  "text",
+  "character varying",
+  "bpchar",
+  "character",
+  "name"
+])
+
+const deterministic: ReadonlySet<unknown> = new Set([null, "\"default\"", "\"C\"", "\"POSIX\"", "\"ucs_basic\""])
+
+const codecOfTypes = (
+  sql: SqlClient,
+  columns: ReadonlyArray<string>,
+  types: ReadonlyArray<string>,
+  collations: ReadonlyArray<unknown>
+): KeyCodec => ({
   select: (index) => {
     const q = columnOf(sql, "q", columns[index]!)
     return dated.has(types[index]!) ? sql`to_json(${q}) #>> '{}'` : sql`${q}::text`
@@ -54,8 +101,15 @@ const codecOfTypes = (sql: SqlClient, columns: ReadonlyArray<string>, types: Rea
   encode: (value) => value === null ? null : String(value),
   // The type comes from the catalog, which quotes what needs it.
   bind: (index, text) => sql`${text}::${sql.literal(types[index]!)}`,
-  show: identity
+  show: identity,
+  form:
+    types.every((type) => plain.has(type) || numeric.has(type)) && collations.every((name) => deterministic.has(name))
+      ? (index, text) => numeric.has(types[index]!) ? Decimal.canonical(text) ?? text : text
+      : undefined
 })
+
+const sqliteForm = (text: string): string =>
+  text[0] === "i" || text[0] === "r" ? `n${Decimal.canonical(text.slice(1)) ?? text.slice(1)}` : text
 
 const sqliteValue = (text: string): unknown => {
   const value = text.slice(1)

@@ -34,6 +34,11 @@ export interface KeyCodec {
   readonly bind: (index: number, text: string) => Fragment
   /** The text as a person knows the value. */
   readonly show: (text: string) => string
+  /**
+   * One form for all texts of a column that are the same key to the database. Undefined when the database must be asked
+   * whether neighbours are the same.
+   */
+  readonly form: ((index: number, text: string) => string) | undefined
 }
 
 /** @internal */
@@ -48,6 +53,9 @@ export type Row = { readonly [column: string]: unknown }
 
 /** @internal */
 export const keyAlias = (index: number): string => `__key_${index}`
+
+/** Whether a row has the key of the one in front, in a result of a codec that asks. */
+const sameAlias = "__same_key"
 
 /**
  * The statement for the rows behind `after`, at most `limit`, each with its key as texts.
@@ -65,7 +73,18 @@ export const pageOf = (
   const where = after === undefined
     ? sql.literal("")
     : sql`where ${behind(sql, keys, after.map((text, index) => codec.bind(index, text)))}`
-  return sql`select q.*, ${sql.csv(texts)} from (${rows}) as q ${where} order by ${sql.csv(order)} limit ${limit}`
+  const page = sql<Row>`
+    select q.*, ${sql.csv(texts)} from (${rows}) as q ${where} order by ${sql.csv(order)} limit ${limit}`
+  return codec.form === undefined ? comparing(sql, keys, page) : page
+}
+
+/** The page with a column that tells whether the key of a row is that of the row in front, to the database (OWN-23). */
+const comparing = (sql: SqlClient, keys: ReadonlyArray<KeyColumn>, page: Statement<Row>): Statement<Row> => {
+  const columns = keys.map(({ column }) => columnOf(sql, "p", column))
+  const order = sql.csv(keys.map(({ direction }, index) => sql`${columns[index]} ${sql.literal(direction)}`))
+  const same = sql.and(columns.map((column) => sql`${column} = lag(${column}) over w`))
+  return sql`select p.*, case when ${same} then 1 end as ${sql(sameAlias)} from (${page}) as p
+    window w as (order by ${order}) order by ${order}`
 }
 
 /**
@@ -150,7 +169,7 @@ export const fetched = (
     if (missing >= 0) {
       return Either.left(hasNull(columns[missing]!.column))
     }
-    if (previous !== undefined && key.every((text, index) => text === previous![index])) {
+    if (isSame(codec, row, key as Key, previous)) {
       return Either.left(
         `${key.length === 1 ? "a value occurs" : "values occur"} twice; add a column that makes it unique`
       )
@@ -159,7 +178,8 @@ export const fetched = (
     keys.push(previous)
   }
   const more = found.length > limit
-  return Either.right({ rows: strip(more ? found.slice(0, limit) : found, aliases), keys, last: !more })
+  const rows = strip(more ? found.slice(0, limit) : found, [...aliases, sameAlias])
+  return Either.right({ rows, keys, last: !more })
 }
 
 /** @internal */
@@ -169,6 +189,11 @@ export const hasNull = (column: string): string =>
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const isSame = ({ form }: KeyCodec, row: Row, key: Key, previous: Key | undefined): boolean =>
+  previous !== undefined && (form === undefined
+    ? row[sameAlias] !== null
+    : key.every((text, index) => text === previous[index] || form(index, text) === form(index, previous[index]!)))
 
 const decodeStored = Schema.decodeUnknownEither(Schema.Struct({
   after: Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.String })),

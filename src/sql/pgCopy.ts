@@ -13,10 +13,11 @@ import type { Ambient } from "./ambient.js"
 import { ambient } from "./ambient.js"
 import { identityOf } from "./client.js"
 import { quoteName } from "./identifiers.js"
+import type { PgColumn } from "./pgCatalog.js"
+import { describe } from "./pgCatalog.js"
 import { speaksProtocol } from "./pgPipeline.js"
-import type { PgColumn } from "./pgTable.js"
-import { pgTable } from "./pgTable.js"
 import * as pgText from "./pgText.js"
+import * as pgValue from "./pgValue.js"
 import * as Session from "./session.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { fromSqlError, SqlDataError } from "./SqlFailure.js"
@@ -25,16 +26,16 @@ import { encodeColumns } from "./tableWrite.js"
 
 /** @internal */
 export const pgCopy: TableDialect<PgColumn> = {
-  describe: pgTable.describe,
+  describe,
   prepare: (sql, table, _, columns) => {
     const names = columns.map(({ name }) => quoteName(name)).join(", ")
     const text = `copy ${table.text} (${names}) from stdin with (format text, encoding 'UTF8')`
-    const encoders = columns.map(field)
+    const encoders = columns.map((column) => pgText.field(pgValue.encoder(column)))
     return (items) =>
-      Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
+      Either.map(encodeColumns("insert", table.name, columns, encoders, items), (encoded) => ({
         run: Effect.suspend(() => Effect.mapError(copy(sql, text, frames(encoded)), refused(table.name))),
         pipelined: {
-          commands: () => [{ text, parameters: [], rows: frames(encoded) }],
+          commands: Effect.sync(() => [{ text, parameters: [], rows: frames(encoded) }]),
           refused: refused(table.name)
         }
       }))
@@ -55,16 +56,6 @@ export const unsupported = (sql: SqlClient): string | undefined =>
   })
 
 /**
- * A value as a field of the text format.
- *
- * @internal
- */
-export const field = (column: Pick<PgColumn, "array" | "kind">): (value: unknown) => string => {
-  const element = column.array ? pgText.arrayElement(column.kind) : pgText.element(column.kind)
-  return (value) => typeof value === "string" ? escape(value) : unquote(element(value))
-}
-
-/**
  * The index of the row that the server was at when it gave up. Rows are lines: what breaks lines is escaped.
  *
  * @internal
@@ -77,24 +68,6 @@ export const rowAt = (where: unknown): number | undefined => {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-const special = /[\\\t\n\r]/
-
-const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" }
-
-const escape = (text: string): string =>
-  special.test(text) ? text.replace(/[\\\t\n\r]/g, (character) => escapes[character]!) : text
-
-// Between its quotes an array element escapes quotes and backslashes, as a field may; a field must escape these too.
-const unquote = (element: string): string => {
-  if (element === "NULL") {
-    return "\\N"
-  }
-  const text = element.charCodeAt(0) === 34 ? element.slice(1, -1) : element
-  return breaks.test(text) ? text.replace(/[\t\n\r]/g, (character) => escapes[character]!) : text
-}
-
-const breaks = /[\t\n\r]/
 
 // Large enough to be few, small enough for the buffer that the driver copies them through, which never shrinks.
 const FRAME = 64 * 1024

@@ -1,119 +1,108 @@
 /**
- * JavaScript values as elements of a PostgreSQL array literal, in the text each type reads.
+ * Texts of PostgreSQL as elements of an array literal and as fields of COPY, and array literals taken apart.
  */
-import { json, Unfit } from "./tableWrite.js"
 
 /**
- * What decides how a value is written: `json` takes any value, `local` is a date or time without zone, which the
- * `pg` driver reads and writes in local time, `instant` a time with zone.
+ * What a value is in the text of its type: null for NULL, and the text otherwise.
  *
  * @internal
  */
-export type Kind = "json" | "local" | "instant" | "plain"
-
-/** @internal */
-export const element = (kind: Kind) => (value: unknown): string => {
-  switch (typeof value) {
-    case "string":
-      return quote(value)
-    case "number":
-      if (kind === "json" && !Number.isFinite(value)) {
-        throw new Unfit(`${value} is not a JSON number`)
-      }
-      return String(value)
-    case "bigint":
-    case "boolean":
-      return String(value)
-    case "undefined":
-      return "NULL"
-    case "object":
-      return value === null ? "NULL" : quote(objectText(kind, value))
-    default:
-      throw new Unfit(`a ${typeof value} is not a value of a column`)
-  }
-}
+export type Encode = (value: unknown) => string | null
 
 /**
- * A value of an array column, itself as text: `unnest` would take the elements of a nested array apart.
+ * A value as an element of an array literal.
  *
  * @internal
  */
-export const arrayElement = (kind: Kind) => (value: unknown): string => {
-  if (value === null || value === undefined) {
-    return "NULL"
-  }
-  if (Array.isArray(value)) {
-    return quote(literal(value.map(nested(kind))))
-  }
-  if (typeof value === "string") {
-    return quote(value)
-  }
-  throw new Unfit("the column is an array and the value is not")
+export const element = (encode: Encode) => (value: unknown): string => {
+  const text = encode(value)
+  return text === null ? "NULL" : typeof value === "number" || typeof value === "bigint" ? text : quote(text)
 }
 
 /** @internal */
 export const literal = (elements: ReadonlyArray<string>): string => `{${elements.join(",")}}`
 
+/** @internal */
+export const quote = (text: string): string => special.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : `"${text}"`
+
+/**
+ * The text of an element as `element` made it, without its quotes; null for NULL.
+ *
+ * @internal
+ */
+export const unquote = (element: string): string | null =>
+  element.charCodeAt(0) !== 34 ? element === "NULL" ? null : element : element.slice(1, -1).replace(/\\(.)/gs, "$1")
+
+/**
+ * A value as a field of the text format of COPY.
+ *
+ * @internal
+ */
+export const field = (encode: Encode) => (value: unknown): string => {
+  const text = encode(value)
+  return text === null ? "\\N" : breaks.test(text) ? text.replace(/[\\\t\n\r]/g, (found) => escapes[found]!) : text
+}
+
+/** An array as it stands in a literal: texts, NULLs, and arrays of them. */
+export type Elements = ReadonlyArray<string | null | Elements>
+
+/**
+ * Takes an array literal apart, or gives undefined for what is not one or has bounds of its own, which an array of
+ * JavaScript does not have.
+ *
+ * @internal
+ */
+export const elementsOf = (text: string): Elements | undefined => {
+  const [found, end] = text.charCodeAt(0) === 123 && !boxes.test(text) ? elementsFrom(text, 1) : [undefined, 0]
+  return end === text.length ? found : undefined
+}
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-const nested = (kind: Kind) => (value: unknown): string =>
-  Array.isArray(value) && kind !== "json" ? literal(value.map(nested(kind))) : element(kind)(value)
-
 const special = /["\\]/
 
-const quote = (text: string): string => special.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : `"${text}"`
+const breaks = /[\\\t\n\r]/
 
-const objectText = (kind: Kind, value: object): string => {
-  if (kind === "json") {
-    return json(value)
+const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" }
+
+// Sticky, so that each is tried where the one before it ended.
+const quoted = /"((?:[^"\\]|\\.)*)"/ys
+const bare = /[^",{}\\]+/y
+
+// Boxes are the only elements that stand unquoted with commas in them; their delimiter is another one.
+const boxes = /^\{+\([^()"]*,[^()"]*\),\([^()"]*\)[;}]/
+
+const elementsFrom = (text: string, start: number): readonly [found: Elements | undefined, end: number] => {
+  const found: Array<string | null | Elements> = []
+  let at = start
+  while (text[at] !== "}") {
+    if (found.length > 0) {
+      if (text[at] !== ",") {
+        return [undefined, at]
+      }
+      at++
+    }
+    if (text[at] === "{") {
+      const [inner, end] = elementsFrom(text, at + 1)
+      if (inner === undefined) {
+        return [undefined, at]
+      }
+      found.push(inner)
+      at = end
+      continue
+    }
+    const pattern = text[at] === "\"" ? quoted : bare
+    pattern.lastIndex = at
+    const match = pattern.exec(text)
+    if (match === null) {
+      return [undefined, at]
+    }
+    found.push(
+      match[1] !== undefined ? match[1].replace(/\\(.)/gs, "$1") : match[0] === "NULL" ? null : match[0]
+    )
+    at = pattern.lastIndex
   }
-  if (value instanceof Date) {
-    return dateText(kind, value)
-  }
-  return ArrayBuffer.isView(value)
-    ? `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex")}`
-    : json(value)
+  return [found, at + 1]
 }
-
-const dateText = (kind: Kind, date: Date): string => {
-  if (Number.isNaN(date.getTime())) {
-    throw new Unfit("the date is not valid")
-  }
-  switch (kind) {
-    case "local":
-      return stamp(
-        date.getFullYear(),
-        [date.getMonth() + 1, date.getDate()],
-        [date.getHours(), date.getMinutes(), date.getSeconds()],
-        date.getMilliseconds(),
-        ""
-      )
-    case "instant":
-      return stamp(
-        date.getUTCFullYear(),
-        [date.getUTCMonth() + 1, date.getUTCDate()],
-        [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()],
-        date.getUTCMilliseconds(),
-        "+00"
-      )
-    default:
-      return date.toISOString()
-  }
-}
-
-// PostgreSQL has no year 0 and no negative ones: the year before 1 is 1 BC.
-const stamp = (
-  year: number,
-  monthAndDay: ReadonlyArray<number>,
-  time: ReadonlyArray<number>,
-  millis: number,
-  zone: string
-): string => {
-  const [era, shown] = year > 0 ? ["", year] : [" BC", 1 - year]
-  const day = [padded(shown, 4), ...monthAndDay.map((part) => padded(part, 2))].join("-")
-  return `${day} ${time.map((part) => padded(part, 2)).join(":")}.${padded(millis, 3)}${zone}${era}`
-}
-
-const padded = (value: number, width: number): string => String(value).padStart(width, "0")

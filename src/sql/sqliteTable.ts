@@ -8,30 +8,40 @@ import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type { TableName } from "./identifiers.js"
 import { quoteName } from "./identifiers.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { refail } from "./SqlFailure.js"
-import type { Action, Table, TableDialect } from "./tableWrite.js"
-import { conflictClause, encodeColumns, json, keyIndexes, missingRow, rounds, Unfit } from "./tableWrite.js"
+import { sameKeys } from "./sqliteKeys.js"
+import * as sqliteValue from "./sqliteValue.js"
+import type { Action, Column, Table, TableDialect } from "./tableWrite.js"
+import { conflictClause, encodeColumns, keyIndexes, missingRow, rounds } from "./tableWrite.js"
 
 /** @internal */
-export interface SqliteColumn {
-  readonly name: string
+export interface SqliteColumn extends Column {
   /** The declared type. */
   readonly type: string
+  /** Whether the table is STRICT. */
+  readonly strict: boolean
 }
 
 /** @internal */
 export const sqliteTable: TableDialect<SqliteColumn> = {
   describe: (sql, table) => describe(sql, table),
   prepare: (sql, table, action, columns) => {
-    const encoders = columns.map(encoder)
+    const encoders = columns.map(({ strict, type }) => sqliteValue.encoder(type, strict))
     const key = action._tag === "insert" || action._tag === "upsert" ? [] : keyIndexes(action, columns)
     const run = runner(sql, table, action, columns, key)
+    const keysOf = sameKeys(sql, table.text, key.map((index) => columns[index]!.name))
+    const fail = refail(action._tag, table.name)
     return (items) =>
-      Either.map(encodeColumns(table.name, columns, encoders, items), (encoded) => ({
-        run: Effect.suspend(() =>
-          Effect.forEach(groupsOf(encoded, key, items.length), (group) => run(encoded, group), { discard: true })
+      Either.map(encodeColumns(action._tag, table.name, columns, encoders, items), (encoded) => ({
+        run: Effect.flatMap(
+          key.length === 0 ? Effect.succeed(undefined) : fail(keysOf(key.map((index) => encoded[index]!))),
+          (keys) =>
+            Effect.forEach(groupsOf(columns.length, keys, items.length), (group) => run(encoded, group), {
+              discard: true
+            })
         )
       }))
   }
@@ -60,70 +70,43 @@ export const powers = (count: number, max: number): ReadonlyArray<number> => {
 // internal
 // -------------------------------------------------------------------------------------
 
-const describe = (sql: SqlClient, table: string): Effect.Effect<ReadonlyArray<SqliteColumn>, SqlError> => {
-  const dot = table.indexOf(".")
-  const [schema, name] = dot < 0 ? [null, table] : [table.slice(0, dot), table.slice(dot + 1)]
-  return sql<
-    SqliteColumn
-  >`select name, upper(type) as type from pragma_table_xinfo(${name}, ${schema}) where hidden <> 1`
-}
-
-// The driver binds every number as REAL. Columns that keep what they get would hold 5.0, or the text "5.0".
-const encoder = ({ type }: SqliteColumn): (value: unknown) => unknown =>
-  !type.includes("INT") && (type === "" || /CHAR|CLOB|TEXT|BLOB|ANY/.test(type))
-    ? (value) => typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : toValue(value)
-    : toValue
-
-const toValue = (value: unknown): unknown => {
-  switch (typeof value) {
-    case "string":
-    case "bigint":
-      return value
-    case "number":
-      if (Number.isNaN(value)) {
-        throw new Unfit("SQLite stores NaN as NULL")
-      }
-      return value
-    case "boolean":
-      return value ? 1 : 0
-    case "undefined":
-      return null
-    case "object":
-      return value === null ? null : objectValue(value)
-    default:
-      throw new Unfit(`a ${typeof value} is not a value of a column`)
-  }
-}
-
-const objectValue = (value: object): unknown => {
-  if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) {
-      throw new Unfit("the date is not valid")
-    }
-    return value.toISOString()
-  }
-  return ArrayBuffer.isView(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : json(value)
+const describe = (
+  sql: SqlClient,
+  { schema: given, table }: TableName
+): Effect.Effect<ReadonlyArray<SqliteColumn>, SqlError> => {
+  const schema = given ?? null
+  return Effect.map(
+    sql<{ readonly name: string; readonly type: string; readonly hidden: number; readonly strict: number }>`
+      select x.name, x.type, x.hidden,
+        exists (select 1 from pragma_table_list(${table}) as l where l.strict = 1
+          and (l.schema = ${schema} or ${schema} is null)) as strict
+      from pragma_table_xinfo(${table}, ${schema}) as x where x.hidden <> 1`,
+    (rows) =>
+      rows.map(({ hidden, name, strict, type }) => ({
+        name,
+        type,
+        strict: Number(strict) === 1,
+        generated: Number(hidden) > 1,
+        identityAlways: false
+      }))
+  )
 }
 
 // SQLite takes 32766 parameters; beyond some hundred rows a larger statement gains nothing.
 const maxRows = (columns: number): number => Math.max(1, Math.min(256, Math.floor(32_766 / (columns + 1))))
 
 const groupsOf = (
-  columns: ReadonlyArray<ReadonlyArray<unknown>>,
-  key: ReadonlyArray<number>,
+  columns: number,
+  keys: ReadonlyArray<string> | undefined,
   count: number
 ): ReadonlyArray<ReadonlyArray<number>> => {
-  const all = Array.from({ length: count }, (_, item) => item)
-  const found = key.length === 0 ? [all] : rounds(all.map((item) => keyText(columns, key, item)))
-  const max = maxRows(columns.length)
+  const found = keys === undefined ? [Array.from({ length: count }, (_, item) => item)] : rounds(keys)
+  const max = maxRows(columns)
   return found.flatMap((items) => {
     let from = 0
     return powers(items.length, max).map((size) => items.slice(from, from += size))
   })
 }
-
-const keyText = (columns: ReadonlyArray<ReadonlyArray<unknown>>, key: ReadonlyArray<number>, item: number): string =>
-  key.map((i) => JSON.stringify(String(columns[i]![item]))).join(",")
 
 /** The values of some items, row by row. */
 const parameters = (columns: ReadonlyArray<ReadonlyArray<unknown>>, items: ReadonlyArray<number>): Array<unknown> => {

@@ -8,9 +8,11 @@ import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { didYouMean, quoted } from "../base/text.js"
 import { quoteName } from "./identifiers.js"
+import type { TableName } from "./identifiers.js"
 import type { Command } from "./pgPipeline.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { SqlColumnError, SqlDataError, SqlStatementError } from "./SqlFailure.js"
+import { Unfit } from "./unfit.js"
 
 /** @internal */
 export type Action =
@@ -44,26 +46,42 @@ export interface Written {
   readonly run: Effect.Effect<void, SqlFailure>
   /** What is sent, when whether it is refused is all that there is to know about it. */
   readonly pipelined?: {
-    readonly commands: () => ReadonlyArray<Command>
+    readonly commands: Effect.Effect<ReadonlyArray<Command>, SqlFailure>
     readonly refused: (error: SqlError) => SqlFailure
   } | undefined
 }
 
 /** @internal */
-export type Write = (items: ReadonlyArray<Item>) => Either.Either<Written, SqlColumnError>
+export type Write = (items: ReadonlyArray<Item>) => Either.Either<Written, Misfit>
+
+/**
+ * An item that was refused before anything was sent.
+ *
+ * @internal
+ */
+export type Misfit = SqlColumnError | SqlDataError
+
+/** @internal */
+export interface Column {
+  readonly name: string
+  /** The database computes the value, and takes none. */
+  readonly generated: boolean
+  /** It takes a value when a row is inserted and never again. */
+  readonly identityAlways: boolean
+}
 
 /**
  * How one database describes a table and writes to it. `prepare` is called once; what it gives is called per chunk.
  *
  * @internal
  */
-export interface TableDialect<Column extends { readonly name: string }> {
-  readonly describe: (sql: SqlClient, table: string) => Effect.Effect<ReadonlyArray<Column>, SqlError>
+export interface TableDialect<C extends Column> {
+  readonly describe: (sql: SqlClient, table: TableName) => Effect.Effect<ReadonlyArray<C>, SqlError>
   readonly prepare: (
     sql: SqlClient,
-    table: Table<Column>,
+    table: Table<C>,
     action: Action,
-    columns: ReadonlyArray<Column>
+    columns: ReadonlyArray<C>
   ) => Write
 }
 
@@ -89,40 +107,49 @@ export const columnsOf = (action: Action, fields: ReadonlyArray<string>): Readon
  *
  * @internal
  */
-export const resolve = <Column extends { readonly name: string }>(
-  table: Table<Column>,
+export const resolve = <C extends Column>(
+  table: Table<C>,
   action: Action,
   fields: ReadonlyArray<string>
-): Either.Either<ReadonlyArray<Column>, SqlStatementError> => {
+): Either.Either<ReadonlyArray<C>, SqlStatementError> => {
   const names = columnsOf(action, fields)
-  const known = table.columns.map(({ name }) => name)
-  const wanted = action._tag === "upsert" && Array.isArray(action.update) ? [...names, ...action.update] : names
-  const problem = (problem: string, column?: string) =>
-    Either.left(
-      new SqlStatementError({
-        operation: action._tag,
-        kind: column === undefined ? "other" : "missingColumn",
-        table: table.name,
-        column,
-        problem
-      })
-    )
-  const missing = wanted.find((name) => !known.includes(name))
+  const known = new Map(table.columns.map((column) => [column.name, column]))
+  const updated = action._tag === "upsert" && Array.isArray(action.update) ? action.update : []
+  const problem = (problem: string, column?: string, kind: "missingColumn" | "other" = "other") =>
+    Either.left(new SqlStatementError({ operation: action._tag, kind, table: table.name, column, problem }))
+  const missing = [...names, ...updated].find((name) => !known.has(name))
   if (missing !== undefined) {
-    return problem(`there is no such column${didYouMean(missing, known)}, the table has ${quoted(known)}`, missing)
+    const there = [...known.keys()]
+    return problem(
+      `there is no such column${didYouMean(missing, there)}, the table has ${quoted(there)}`,
+      missing,
+      "missingColumn"
+    )
   }
-  if (action._tag === "upsert" && Array.isArray(action.update)) {
-    const unwritten = action.update.find((name) => !names.includes(name))
-    if (unwritten !== undefined) {
-      return problem(`column "${unwritten}" is to be updated but the items do not have it`)
-    }
+  const written = new Set(names)
+  const unwritten = updated.find((name) => !written.has(name))
+  if (unwritten !== undefined) {
+    return problem(`column "${unwritten}" is to be updated but the items do not have it`)
   }
-  if (action._tag === "update" && names.every((name) => action.key.includes(name))) {
+  const [inserted, set] = changedBy(action, names)
+  const generated = [...inserted, ...set].find((name) => known.get(name)!.generated)
+  if (generated !== undefined) {
+    return problem(
+      "the database computes the column from others; leave it out of the items, or list the others in " +
+        "`columns`",
+      generated
+    )
+  }
+  const identity = set.find((name) => known.get(name)!.identityAlways)
+  if (identity !== undefined) {
+    return problem("an identity column that is generated always cannot be updated; leave it out", identity)
+  }
+  if (action._tag === "update" && set.length === 0) {
     return problem("there is no column besides the key to update")
   }
   return names.length === 0
     ? problem("there is no column to write")
-    : Either.right(names.map((name) => table.columns[known.indexOf(name)]!))
+    : Either.right(names.map((name) => known.get(name)!))
 }
 
 /**
@@ -151,7 +178,9 @@ export const checkFields = (
         `it is not among the columns that are written (${quoted(fields)}); list it in \`columns\` or leave it out`
       )
     }
-    const missing = complete ? fields.find((field) => !keys.includes(field)) : undefined
+    const missing = complete && keys.length < fields.length
+      ? fields.find((field) => !Object.hasOwn(items[index]!, field))
+      : undefined
     if (missing !== undefined) {
       return fieldError(
         table,
@@ -170,43 +199,26 @@ export const fieldError = (table: string, column: string, item: number, problem:
   new SqlColumnError({ table, column, item, problem })
 
 /**
- * A value no column can hold.
- *
- * @internal
- */
-export class Unfit {
-  constructor(readonly problem: string) {}
-}
-
-/**
  * Encodes the items column by column, or says which value cannot be encoded. An encoder throws `Unfit` for such one.
  *
  * @internal
  */
 export const encodeColumns = <A>(
+  operation: string,
   table: string,
   fields: ReadonlyArray<{ readonly name: string }>,
   encoders: ReadonlyArray<(value: unknown) => A>,
   items: ReadonlyArray<Item>
-): Either.Either<ReadonlyArray<ReadonlyArray<A>>, SqlColumnError> => {
+): Either.Either<ReadonlyArray<ReadonlyArray<A>>, Misfit> => {
   const columns: Array<ReadonlyArray<A>> = []
   for (let i = 0; i < fields.length; i++) {
-    const column = encodeColumn(table, fields[i]!.name, encoders[i]!, items)
+    const column = encodeColumn(operation, table, fields[i]!.name, encoders[i]!, items)
     if (Either.isLeft(column)) {
       return Either.left(column.left)
     }
     columns.push(column.right)
   }
   return Either.right(columns)
-}
-
-/** @internal */
-export const json = (value: unknown): string => {
-  const text = JSON.stringify(value)
-  if (text === undefined) {
-    throw new Unfit(`a ${typeof value} is not a value of a column`)
-  }
-  return text
 }
 
 /**
@@ -233,7 +245,10 @@ export const rounds = (keys: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray
 export const keyIndexes = (
   action: { readonly key: ReadonlyArray<string> },
   columns: ReadonlyArray<{ readonly name: string }>
-): ReadonlyArray<number> => columns.flatMap(({ name }, index) => action.key.includes(name) ? [index] : [])
+): ReadonlyArray<number> => {
+  const key = new Set(action.key)
+  return columns.flatMap(({ name }, index) => key.has(name) ? [index] : [])
+}
 
 /**
  * What an insert does about a row that exists, which PostgreSQL and SQLite say alike.
@@ -244,12 +259,8 @@ export const conflictClause = (action: Action, columns: ReadonlyArray<{ readonly
   if (action._tag !== "upsert") {
     return ""
   }
-  const { key, update } = action
-  const names = update === "nothing"
-    ? []
-    : update === "all"
-    ? columns.map(({ name }) => name).filter((name) => !key.includes(name))
-    : update
+  const { key } = action
+  const [, names] = changedBy(action, columns.map(({ name }) => name))
   const sets = names.map((name) => `${quoteName(name)} = excluded.${quoteName(name)}`).join(", ")
   return ` on conflict (${key.map(quoteName).join(", ")}) do ${sets === "" ? "nothing" : `update set ${sets}`}`
 }
@@ -266,6 +277,22 @@ export const missingRow = (table: string, action: Action, item: number): SqlData
 // internal
 // -------------------------------------------------------------------------------------
 
+/** Of the columns of an action, those that a new row gets and those that are set in a row that exists. */
+const changedBy = (
+  action: Action,
+  names: ReadonlyArray<string>
+): readonly [inserted: ReadonlyArray<string>, set: ReadonlyArray<string>] => {
+  if (action._tag === "insert" || action._tag === "delete") {
+    return [action._tag === "insert" ? names : [], []]
+  }
+  const key = new Set(action.key)
+  const others = names.filter((name) => !key.has(name))
+  if (action._tag === "update") {
+    return [[], others]
+  }
+  return [names, action.update === "nothing" ? [] : action.update === "all" ? others : action.update]
+}
+
 const sameNames = (keys: ReadonlyArray<string>, fields: ReadonlyArray<string>): boolean => {
   if (keys.length !== fields.length) {
     return false
@@ -279,11 +306,12 @@ const sameNames = (keys: ReadonlyArray<string>, fields: ReadonlyArray<string>): 
 }
 
 const encodeColumn = <A>(
+  operation: string,
   table: string,
   field: string,
   encode: (value: unknown) => A,
   items: ReadonlyArray<Item>
-): Either.Either<ReadonlyArray<A>, SqlColumnError> => {
+): Either.Either<ReadonlyArray<A>, Misfit> => {
   const encoded: Array<A> = new Array(items.length)
   let index = 0
   try {
@@ -292,7 +320,13 @@ const encodeColumn = <A>(
     }
     return Either.right(encoded)
   } catch (error) {
-    // JSON.stringify throws for a bigint or a cycle deep inside a value.
+    if (error instanceof Unfit && error.isData) {
+      const { problem } = error
+      return Either.left(
+        new SqlDataError({ operation, kind: "dataType", table, column: field, item: index, problem })
+      )
+    }
+    // A cycle has no end.
     const problem = error instanceof Unfit ? error.problem : "it cannot be written as JSON"
     return Either.left(fieldError(table, field, index, problem))
   }

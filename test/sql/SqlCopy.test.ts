@@ -10,7 +10,9 @@ import * as Schema from "effect/Schema"
 import { ItemReader, Job, JobOperator, Step } from "../../src/index.js"
 import type * as ItemWriter from "../../src/item/ItemWriter.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
-import { field, rowAt } from "../../src/sql/pgCopy.js"
+import { rowAt } from "../../src/sql/pgCopy.js"
+import { field } from "../../src/sql/pgText.js"
+import { encoder } from "../../src/sql/pgValue.js"
 import { SqlColumnError, SqlDataError, SqlStatementError } from "../../src/sql/SqlFailure.js"
 import * as SqlItemWriter from "../../src/sql/SqlItemWriter.js"
 import * as WriterLaws from "../../src/testing/WriterLaws.js"
@@ -36,14 +38,14 @@ const instant = FastCheck.date({ min: new Date("-002000-01-01T00:00:00Z"), max: 
 
 const row = FastCheck.record({
   s: text,
-  v: FastCheck.oneof(text.map((text) => text.slice(0, 3)), FastCheck.boolean()),
+  v: FastCheck.oneof(text, FastCheck.integer()),
   i8: FastCheck.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   f: FastCheck.oneof(FastCheck.double(), FastCheck.float()),
   n: FastCheck.oneof(FastCheck.integer(), FastCheck.constantFrom("12345678901234567890.0123456789", "NaN")),
   b: FastCheck.boolean(),
   t: instant,
   ts: instant,
-  d: instant,
+  d: instant.map((at) => new Date(at.getTime() - (at.getTime() % 86_400_000))),
   bytes: FastCheck.uint8Array(),
   j: FastCheck.oneof(FastCheck.jsonValue().map((value) => ({ value })), FastCheck.constant("[1, \"\\t\\\\\"]")),
   jb: FastCheck.record({ text: text.filter((text) => !/[\ud800-\udfff]/u.test(text)) }),
@@ -95,7 +97,7 @@ describe("SqlItemWriter.copyInto", () => {
           moods: ["sad", "so, \"so\"", null],
           l: ["x\t", "y z", "\\"],
           jbs: [{ a: "\"\n" }, [1, 2], null],
-          days: [new Date(2024, 1, 3)],
+          days: [new Date(Date.UTC(2024, 1, 3))],
           blobs: [new Uint8Array([0, 92, 255])],
           r: "[1,5)",
           c: "ab",
@@ -296,10 +298,11 @@ describe("SqlItemWriter.copyInto", () => {
   })
 
   it("fields escape what would end a field or a row", () => {
-    const plain = field({ kind: "plain", array: false })
+    const type = { category: "U", builtin: true, array: false, modifier: -1 }
+    const plain = field((value) => encoder({ ...type, base: value instanceof Uint8Array ? "bytea" : "json" })(value))
     assert.deepStrictEqual(
       ["a", "a\\\t\n\r", null, undefined, 1.5, 2n, true, new Uint8Array([255]), { a: "\"\t" }].map(plain),
-      ["a", "a\\\\\\t\\n\\r", "\\N", "\\N", "1.5", "2", "true", "\\\\xff", "{\\\"a\\\":\\\"\\\\\\\"\\\\t\\\"}"]
+      ["a", "a\\\\\\t\\n\\r", "\\N", "\\N", "1.5", "2", "true", "\\\\xff", "{\"a\":\"\\\\\"\\\\t\"}"]
     )
   })
 

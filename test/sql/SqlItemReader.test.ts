@@ -131,8 +131,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
         const reader = SqlItemReader.keyset({
           select: (sql) => sql`select * from large`,
           key: ["id"],
-          schema: Schema.Struct({ id: Schema.Union(Schema.BigInt, Schema.BigIntFromSelf), name: Schema.String }),
-          safeIntegers: true
+          schema: Schema.Struct({ id: Schema.Union(Schema.BigInt, Schema.BigIntFromSelf), name: Schema.String })
         })
         assert.deepStrictEqual(
           yield* assertLaw(reader, 2),

@@ -26,6 +26,25 @@ const writeAll = <A, E, R>(writer: ItemWriter.ItemWriter<A, E, R>, ...chunks: Re
     }
   }))
 
+/** Runs the effect as if the process had been started in another time zone. */
+const inZone = <A, E, R>(zone: string, effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const { TZ } = process.env
+      process.env.TZ = zone
+      return TZ
+    }),
+    () => effect,
+    (TZ) =>
+      Effect.sync(() => {
+        if (TZ === undefined) {
+          delete process.env.TZ
+        } else {
+          process.env.TZ = TZ
+        }
+      })
+  )
+
 const rowsOf = (table: string, order: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select * from ${sql(table)} order by ${sql(order)}`)
 
@@ -385,8 +404,8 @@ describe("SqlItemWriter", () => {
           f: 0.1 + 0.2,
           b: true,
           t: new Date("2024-02-03T04:05:06.789Z"),
-          ts: new Date(2024, 1, 3, 4, 5, 6, 789),
-          d: new Date(2024, 1, 3),
+          ts: new Date("2024-02-03T04:05:06.789Z"),
+          d: new Date("2024-02-03T00:00:00.000Z"),
           u: "00000000-0000-0000-0000-000000000001",
           bytes: new Uint8Array([0, 1, 92, 34, 255]),
           j: { a: [1, "x\"\\", null] },
@@ -395,7 +414,7 @@ describe("SqlItemWriter", () => {
           grid: [[1, 2], [3, 4]],
           texts: ["a,b", "\"", "\\", "NULL", "", "{}"],
           jbs: [{ a: "\"" }, [1, 2], null],
-          days: [new Date(2024, 1, 3)],
+          days: [new Date(Date.UTC(2024, 1, 3))],
           m: "so, \"so\"",
           p: 5,
           l: ["x", "y z"],
@@ -407,7 +426,8 @@ describe("SqlItemWriter", () => {
         const none = Object.fromEntries(Object.keys(row).map((key) => [key, null]))
         yield* writeAll(SqlItemWriter.insertInto("Sales.all types"), [row, none, { ...none, ints: [], f: Number.NaN }])
         const written = yield* sql`
-          select *, days::text[] as days, moods::text[] as moods, l::text as l from "Sales"."all types" order by id`
+          select *, ts at time zone 'UTC' as ts, d::timestamp at time zone 'UTC' as d, days::text[] as days,
+            moods::text[] as moods, l::text as l from "Sales"."all types" order by id`
         assert.deepStrictEqual(written[0], {
           ...row,
           id: 1,
@@ -421,31 +441,24 @@ describe("SqlItemWriter", () => {
         assert.deepStrictEqual(written[2], { ...none, id: 3, ints: [], f: Number.NaN })
       }))
 
-    it.effect("dates and times without zone are local, as the driver reads them; those with zone are instants", () =>
+    it.effect("OWN-24 dates and times without zone are in UTC, wherever the process runs; nothing of them is dropped", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
-        yield* sql`create table zones (ts timestamp, d date, t timestamptz)`
-        yield* Effect.acquireUseRelease(
-          Effect.sync(() => {
-            const { TZ } = process.env
-            process.env.TZ = "Asia/Kolkata"
-            return TZ
-          }),
-          () => {
-            const at = new Date("2024-02-03T20:00:00.000Z")
-            return writeAll(SqlItemWriter.insertInto("zones"), [{ ts: at, d: at, t: at }])
-          },
-          (TZ) =>
-            Effect.sync(() => {
-              if (TZ === undefined) {
-                delete process.env.TZ
-              } else {
-                process.env.TZ = TZ
-              }
-            })
-        )
-        const rows = yield* sql`select ts::text as ts, d::text as d, (t at time zone 'UTC')::text as t from zones`
-        assert.deepStrictEqual(rows, [{ ts: "2024-02-04 01:30:00", d: "2024-02-04", t: "2024-02-03 20:00:00" }])
+        yield* sql`create table zones (id int primary key, ts timestamp, d date, t timestamptz)`
+        const at = new Date("2024-02-03T20:00:00.123Z")
+        const midnight = new Date("2024-02-03T00:00:00.000Z")
+        const zones = ["Asia/Kolkata", "America/Los_Angeles", "Pacific/Kiritimati", "UTC"]
+        for (const [id, zone] of zones.entries()) {
+          yield* inZone(zone, writeAll(SqlItemWriter.insertInto("zones"), [{ id, ts: at, d: midnight, t: at }]))
+        }
+        const rows =
+          yield* sql`select distinct ts::text as ts, d::text as d, (t at time zone 'UTC')::text as t from zones`
+        assert.deepStrictEqual(rows, [
+          { ts: "2024-02-03 20:00:00.123", d: "2024-02-03", t: "2024-02-03 20:00:00.123" }
+        ])
+        const error = yield* Effect.flip(writeAll(SqlItemWriter.insertInto("zones"), [{ id: 9, d: at }]))
+        assert.instanceOf(error, SqlDataError)
+        assert.deepStrictEqual([error.item, error.column], [0, "d"])
       }))
 
     it.effect("dates before 1 AD and after 9999 AD are dates", () =>

@@ -1,0 +1,105 @@
+/**
+ * What the catalog of PostgreSQL says about the columns of a table.
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import type { TableName } from "./identifiers.js"
+import { tableText } from "./identifiers.js"
+import type { PgType } from "./pgValue.js"
+
+/** @internal */
+export interface PgColumn extends PgType {
+  readonly name: string
+  /** The type without length or precision, so that a value too long is an error and not cut off by the cast. */
+  readonly type: string
+  /**
+   * Values travel as text and are cast row by row: arrays and composites, which `unnest` would take apart, and types that
+   * have no array type.
+   */
+  readonly viaText: boolean
+  /** Whether texts that differ are different to the collation of the column. */
+  readonly deterministic: boolean
+  /** The collation of the column when it is not that of its type, quoted. */
+  readonly collation: string | undefined
+  /** The database computes the value, and takes none. */
+  readonly generated: boolean
+  /** An identity column that takes a value only from who overrides it. */
+  readonly identityAlways: boolean
+}
+
+/** @internal */
+export const describe = (
+  sql: SqlClient,
+  table: TableName
+): Effect.Effect<ReadonlyArray<PgColumn>, SqlError> =>
+  Effect.map(
+    sql<Row>`
+      with recursive col as (
+        select a.attnum, a.attname, a.atttypid, a.atttypmod, a.attidentity, a.attcollation,
+          to_jsonb(a) ->> 'attgenerated' as generated
+        from pg_catalog.pg_attribute a
+        where a.attrelid = to_regclass(${tableText(table)}::text) and a.attnum > 0 and not a.attisdropped
+      ), chain as (
+        select attnum, atttypid as oid, atttypmod as typmod, 0 as arrays, 0 as depth from col
+        union all
+        select c.attnum, case when t.typtype = 'd' then t.typbasetype else t.typelem end,
+          case when t.typtype = 'd' and t.typtypmod >= 0 then t.typtypmod else c.typmod end,
+          c.arrays + case when t.typtype = 'd' then 0 else 1 end, c.depth + 1
+        from chain c join pg_catalog.pg_type t on t.oid = c.oid
+        where t.typtype = 'd'
+          or t.typelem <> 0 and exists (select from pg_catalog.pg_type e where e.oid = t.typelem and e.typarray = t.oid)
+      ), base as (
+        select distinct on (attnum) * from chain order by attnum, depth desc
+      )
+      select col.attname::text as name, format_type(col.atttypid, -1)::text as type, t.typname::text as base,
+        t.typcategory::text as category, (t.oid < 16384)::text as builtin, base.arrays::text as arrays,
+        base.typmod::text as modifier, (base.arrays > 0 or t.typtype = 'c' or own.typarray = 0)::text as via_text,
+        coalesce(to_jsonb(co) ->> 'collisdeterministic', 'true') as deterministic,
+        case when col.attcollation not in (0, own.typcollation)
+          then quote_ident(n.nspname) || '.' || quote_ident(co.collname) end as collation,
+        coalesce(col.generated, '') as generated, col.attidentity::text as identity
+      from col
+      join base using (attnum)
+      join pg_catalog.pg_type own on own.oid = col.atttypid
+      join pg_catalog.pg_type t on t.oid = base.oid
+      left join pg_catalog.pg_collation co on co.oid = col.attcollation
+      left join pg_catalog.pg_namespace n on n.oid = co.collnamespace
+      order by col.attnum`,
+    (rows) => rows.map(columnOf)
+  )
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+// All as text, whatever parsers the user gave the driver.
+interface Row {
+  readonly name: string
+  readonly type: string
+  readonly base: string
+  readonly category: string
+  readonly builtin: string
+  readonly arrays: string
+  readonly modifier: string
+  readonly via_text: string
+  readonly deterministic: string
+  readonly collation: string | null
+  readonly generated: string
+  readonly identity: string
+}
+
+const columnOf = (row: Row): PgColumn => ({
+  name: row.name,
+  type: row.type,
+  base: row.base,
+  category: row.category,
+  builtin: row.builtin === "true",
+  array: row.arrays !== "0",
+  modifier: Number(row.modifier),
+  viaText: row.via_text === "true",
+  deterministic: row.deterministic === "true",
+  collation: row.collation ?? undefined,
+  generated: row.generated !== "",
+  identityAlways: row.identity === "a"
+})

@@ -1,0 +1,86 @@
+/**
+ * Rows of PostgreSQL as the server says them: the driver would cut off microseconds, take times without zone for local ones,
+ * round the elements of arrays of numeric, and take JSON apart that is meant as a text.
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Statement } from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import { speaksProtocol } from "./pgPipeline.js"
+import { offsetOf } from "./readValue.js"
+
+/**
+ * Runs a query of the client of `@effect/sql-pg` and gives numbers of 32 bits, floats, truth values and bytes as such, and
+ * everything else as text. Times are ISO text, those with zone in UTC. Other clients give what they give.
+ *
+ * @internal
+ */
+export const exactly = <A extends object>(
+  sql: SqlClient,
+  statement: Statement<A>
+): Effect.Effect<ReadonlyArray<A>, SqlError> =>
+  speaksProtocol(sql)
+    ? Effect.map(configured(statement).raw, (result) => (result as { readonly rows: ReadonlyArray<A> }).rows)
+    : statement
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+type Parse = (text: string) => unknown
+
+// The driver takes an object with the parsers in the place of the text. It is a text, too, for the span of the statement.
+const configured = <A>(statement: Statement<A>): Statement<A> => {
+  const compile = (withoutTransform?: boolean) => {
+    const [text, parameters] = statement.compile(withoutTransform)
+    return [Object.assign(new String(text), { text, types }), parameters]
+  }
+  return Object.create(statement, { compile: { value: compile } })
+}
+
+const itself: Parse = (text) => text
+
+const types = { getTypeParser: (oid: number): Parse => parsers[oid] ?? itself }
+
+const bytes: Parse = (text) =>
+  text.startsWith("\\x")
+    ? Buffer.from(text.slice(2), "hex")
+    // The form of bytea_output = escape.
+    : Buffer.from(
+      text.replace(/\\(\\|[0-7]{3})/g, (_, code: string) =>
+        code === "\\" ? code : String.fromCharCode(parseInt(code, 8))),
+      "latin1"
+    )
+
+const zoned = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?([+-]\d\d(?::\d\d)*)( BC)?$/
+
+// The server says them in the zone of the session.
+const instant: Parse = (text) => {
+  const [, day, time, fraction = "", zone, era = ""] = zoned.exec(text) ?? []
+  if (day === undefined) {
+    return text
+  }
+  const offset = offsetOf(zone)
+  if (offset === 0) {
+    return `${day}T${time}${fraction}Z${era}`
+  }
+  const at = new Date(Date.parse(`${day}T${time}Z`) - offset)
+  // Years of five digits and those before 1 AD are left in the zone they are in.
+  return era !== "" || day.length > 10 || Number.isNaN(at.getTime()) || at.getUTCFullYear() < 1 ||
+      at.getUTCFullYear() > 9999
+    ? `${day}T${time}${fraction}${zone!.length === 3 ? `${zone}:00` : zone}${era}`
+    : `${at.toISOString().slice(0, 19)}${fraction}Z`
+}
+
+/** By the numbers that PostgreSQL has given its types. */
+const parsers: Readonly<Record<number, Parse>> = {
+  16: (text) => text === "t",
+  17: bytes,
+  21: Number,
+  23: Number,
+  26: Number,
+  700: Number,
+  701: Number,
+  1114: (text) => text.replace(" ", "T"),
+  1184: instant
+}

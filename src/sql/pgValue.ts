@@ -1,0 +1,392 @@
+/**
+ * JavaScript values as the text of a PostgreSQL type: exactly, or not at all.
+ *
+ * The server would take more than it keeps: it drops the offset of a timestamp without zone, the time of a date, digits
+ * behind the scale of a number, and reads `1` as true. What would change on the way is refused here, where the item is
+ * known; what the server refuses by itself is left to it.
+ */
+import * as Decimal from "./decimal.js"
+import type { Encode } from "./pgText.js"
+import { literal, quote } from "./pgText.js"
+import { bytesOf, isoOf, jsonText, kindOf, notFor, refuse, Unfit, wellFormed } from "./unfit.js"
+
+/**
+ * What the catalog says about the type of a column, domains and arrays taken off.
+ *
+ * @internal
+ */
+export interface PgType {
+  /** The name of the type of the values, or of the elements of an array. */
+  readonly base: string
+  /** Its category, a letter: "N" for numbers, "S" for texts, "D" for dates and times. */
+  readonly category: string
+  /** Whether it comes with every server, so that this library knows it. */
+  readonly builtin: boolean
+  readonly array: boolean
+  /** Length, precision or scale in the way of the type; -1 when there is none. */
+  readonly modifier: number
+}
+
+/**
+ * How values are written to a column of a type.
+ *
+ * @internal
+ */
+export const encoder = (type: PgType): Encode => {
+  const encode = scalar(type)
+  const whole = type.array ? arrayOf(encode, type.base) : encode
+  return (value) => value === null || value === undefined ? null : whole(value)
+}
+
+/**
+ * One form for all texts that are the same value of a type, if this library knows: then equal forms are equal keys and
+ * others are not. Undefined where the database must be asked.
+ *
+ * @internal
+ */
+export const sameKey = (type: PgType, deterministic: boolean): (text: string) => string | undefined => {
+  if (type.array || !type.builtin) {
+    return type.category === "E" ? identity : () => undefined
+  }
+  switch (type.base) {
+    case "int2":
+    case "int4":
+    case "int8":
+    case "numeric":
+      return Decimal.canonical
+    case "text":
+    case "varchar":
+    case "name":
+    case "bpchar":
+      return deterministic ? type.base === "bpchar" ? (text) => text.replace(/ +$/, "") : identity : () => undefined
+    case "uuid":
+      return (text) => text.toLowerCase().replace(/[{}-]/g, "")
+    case "date":
+      return (text) => /^\d{4}-\d\d-\d\d$/.test(text) ? text : undefined
+    case "timestamptz":
+    case "timestamp":
+      return (text) => /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}(?:\+00)?$/.test(text) ? text : undefined
+    default:
+      return () => undefined
+  }
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** The text of a value that is neither null nor undefined. */
+type Scalar = (value: NonNullable<unknown>) => string
+
+const identity = (text: string): string => text
+
+const scalar = (type: PgType): Scalar => {
+  if (type.builtin && special[type.base] !== undefined) {
+    return special[type.base]!(type.modifier)
+  }
+  switch (type.category) {
+    case "S":
+      return characters(type)
+    case "N":
+      return (value) => isNumeric(value) ? String(value) : onlyText(value, `a ${type.base} column`)
+    default:
+      return type.builtin || type.category === "C" || type.category === "E" || type.category === "R"
+        ? (value) => onlyText(value, `a ${type.base} column, which takes the text of the value`)
+        : anything
+  }
+}
+
+/** By name of the type, for a modifier. */
+const special: Readonly<Record<string, (modifier: number) => Scalar>> = {
+  bool: () => (value) => typeof value === "boolean" ? String(value) : onlyText(value, "a boolean column"),
+  json: () => json,
+  jsonb: () => json,
+  bytea: () => bytes,
+  int2: () => integer,
+  int4: () => integer,
+  int8: () => integer,
+  oid: () => unsigned,
+  xid: () => unsigned,
+  cid: () => unsigned,
+  numeric: (modifier) => numeric(modifier < 0 ? undefined : scaleOf(modifier), "numeric"),
+  money: () => numeric(2, "money"),
+  float4: () => single,
+  float8: () => double,
+  date: () => temporal("date", 6, (date) => dayOf(date)),
+  timestamp: (modifier) => temporal("timestamp", modifier, (date) => stamp(date, "")),
+  timestamptz: (modifier) => temporal("timestamptz", modifier, (date) => stamp(date, "+00")),
+  time: (modifier) => temporal("time", modifier, undefined),
+  timetz: (modifier) => temporal("timetz", modifier, undefined),
+  interval: (modifier) => interval(modifier),
+  name: () => (value) => {
+    const found = text(value, "a name column")
+    return Buffer.byteLength(found) > 63 ? refuse("the text is longer than the 63 bytes of a name") : found
+  },
+  char: () => (value) => {
+    const found = onlyText(value, "a \"char\" column")
+    return Buffer.byteLength(found) > 1 ? refuse("the text is longer than the single byte of a \"char\"") : found
+  }
+}
+
+const isNumeric = (value: unknown): value is number | bigint => typeof value === "number" || typeof value === "bigint"
+
+const checked = (value: string): string =>
+  value.includes("\0")
+    ? refuse("the text holds the character U+0000, which PostgreSQL cannot store")
+    : wellFormed(value)
+
+const onlyText = (value: unknown, column: string): string => {
+  if (typeof value !== "string") {
+    throw notFor(value, column)
+  }
+  return checked(value)
+}
+
+/** What can be said in text without a doubt. A truth value cannot: who reads `true` back has a text. */
+const text = (value: unknown, column: string): string => {
+  switch (typeof value) {
+    case "string":
+      return checked(value)
+    case "bigint":
+      return String(value)
+    case "number":
+      return Number.isFinite(value) ? String(value) : refuse(`${value} is no value of ${column}`)
+    case "object":
+      if (value instanceof Date) {
+        return isoOf(value)
+      }
+      return checked(jsonText(value))
+    default:
+      throw notFor(value, column)
+  }
+}
+
+// A text that is too long is refused by the server, unless it is blanks that are too many: those it cuts off.
+const characters = ({ base, modifier }: PgType): Scalar => {
+  const column = `a ${base} column`
+  const length = modifier < 4 ? Number.POSITIVE_INFINITY : modifier - 4
+  return (value) => {
+    const found = text(value, column)
+    return found.length > length && found.endsWith(" ") && [...found].length > length &&
+        [...found.replace(/ +$/, "")].length <= length
+      ? refuse(`blanks at the end would be cut off: the column keeps ${length} characters`)
+      : found
+  }
+}
+
+/** Types of extensions and of users: their input function decides about any text. */
+const anything: Scalar = (value) =>
+  typeof value === "boolean"
+    ? String(value)
+    : typeof value === "number"
+    ? String(value)
+    : text(value, "the column")
+
+const json: Scalar = (value) => {
+  switch (typeof value) {
+    case "string":
+      return checked(value)
+    case "bigint":
+      return String(value)
+    default:
+      return jsonText(value)
+  }
+}
+
+const bytes: Scalar = (value) => {
+  if (typeof value === "string") {
+    return /^\\x(?:[\da-f]{2})*$/i.test(value) ? value : refuse("a text is no bytes; give a Uint8Array")
+  }
+  const found = typeof value === "object" ? bytesOf(value) : undefined
+  if (found === undefined) {
+    throw notFor(value, "a bytea column; give a Uint8Array")
+  }
+  return `\\x${found.toString("hex")}`
+}
+
+const integer: Scalar = (value) => {
+  if (typeof value === "number") {
+    return Number.isInteger(value) && !Number.isSafeInteger(value) ? String(BigInt(value)) : String(value)
+  }
+  return typeof value === "bigint" ? String(value) : onlyText(value, "an integer column")
+}
+
+// The server reads negative numbers as large ones.
+const unsigned: Scalar = (value) => {
+  const found = integer(value)
+  return /^\s*-/.test(found) ? refuse("a negative number is no value of the column") : found
+}
+
+/** A typmod holds precision and scale; the scale has eleven bits and may be negative. */
+const scaleOf = (modifier: number): number => (((modifier - 4) & 0x7ff) ^ 1024) - 1024
+
+const numeric = (scale: number | undefined, name: string): Scalar => (value) => {
+  const found = isNumeric(value) ? String(value) : onlyText(value, `a ${name} column`)
+  const needed = scale === undefined ? undefined : scale < 0 ? undefined : Decimal.decimals(found)
+  return needed !== undefined && needed > scale!
+    ? refuse(`it has ${needed} digits behind the point and the column keeps ${scale}; round it before`)
+    : found
+}
+
+const single: Scalar = (value) => {
+  const found = double(value)
+  const number = Number(found)
+  return Number.isFinite(number) && !Decimal.isSingle(number)
+    ? refuse("it has more digits than a column of 32 bits keeps; round it with Math.fround before")
+    : found
+}
+
+const double: Scalar = (value) => {
+  if (typeof value === "number") {
+    return Object.is(value, -0) ? "-0" : String(value)
+  }
+  const found = typeof value === "bigint" ? String(value) : onlyText(value, "a float column")
+  return Decimal.canonical(found) !== undefined && !Decimal.isDouble(found)
+    ? refuse("it has more digits than a column of 64 bits keeps; round it before")
+    : found
+}
+
+// -------------------------------------------------------------------------------------
+// dates and times
+// -------------------------------------------------------------------------------------
+
+const moving = /^\s*(?:now|today|tomorrow|yesterday|allballs)\s*$/i
+
+const isoLike = /^\s*\d{4,}-\d\d-\d\d(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?/i
+
+const timeZone = /:\d\d(?:\.\d+)?\s*(?:Z|[+-]\d\d.*)\s*$/i
+
+const offset = /^(?:Z|[+-]00(?::?00)?)$/i
+
+/**
+ * Dates and times. A `Date` is an instant, and in a column without zone its time in UTC, wherever the process runs.
+ */
+const temporal = (
+  name: string,
+  modifier: number,
+  fromDate: ((date: Date) => string) | undefined
+): Scalar => {
+  const precision = modifier < 0 ? 6 : modifier
+  const dropped = lost[name]
+  return (value) => {
+    if (value instanceof Date && fromDate !== undefined) {
+      isoOf(value)
+      return fraction(fromDate(value), precision)
+    }
+    const found = onlyText(value, `a ${name} column`)
+    if (moving.test(found)) {
+      return refuse("the text names a moment that depends on when it is read")
+    }
+    const problem = dropped === undefined ? undefined : dropped(found)
+    return problem === undefined ? fraction(found, precision) : refuse(problem)
+  }
+}
+
+/** What a column of the type would drop without a word. */
+const lost: Readonly<Record<string, (text: string) => string | undefined>> = {
+  date: (text) => {
+    const [, time, zone] = isoLike.exec(text) ?? []
+    return time !== undefined && /[1-9]/.test(time)
+      ? "the time of day would be dropped; a date column takes midnight in UTC or a day such as 2024-02-29"
+      : zone !== undefined && !offset.test(zone)
+      ? "the offset would be dropped; give the day alone, such as 2024-02-29"
+      : undefined
+  },
+  timestamp: (text) => {
+    const zone = isoLike.exec(text)?.[2]
+    return zone !== undefined && !offset.test(zone)
+      ? "the offset would be dropped; give the time in UTC, or use a timestamptz column"
+      : undefined
+  },
+  time: (text) =>
+    isoLike.test(text)
+      ? "the day would be dropped; give the time alone"
+      : timeZone.test(text)
+      ? "the offset would be dropped; give the time alone, or use a timetz column"
+      : undefined,
+  timetz: (text) => isoLike.test(text) ? "the day would be dropped; give the time alone" : undefined
+}
+
+const fraction = (text: string, precision: number): string => {
+  const digits = /:\d\d\.(\d+)/.exec(text)?.[1]?.replace(/0+$/, "")
+  return digits !== undefined && digits.length > precision
+    ? refuse(`it has ${digits.length} digits of a second and the column keeps ${precision}`)
+    : text
+}
+
+const RANGE = 0x7fff
+
+// Fields that the column does not have, `interval year to month` say, are dropped by the server, so such columns take nothing
+// but what the server itself gives, which has none.
+const interval = (modifier: number): Scalar => {
+  const precision = modifier < 0 || (modifier & 0xffff) === 0xffff ? 6 : modifier & 0xffff
+  const fields = modifier < 0 ? RANGE : (modifier >> 16) & RANGE
+  const rest = fields === RANGE ? undefined : droppedFields(fields)
+  return (value) => {
+    const found = onlyText(value, "an interval column")
+    const digits = /\.(\d+)/.exec(found)?.[1]?.replace(/0+$/, "")
+    return digits !== undefined && digits.length > precision
+      ? refuse(`it has ${digits.length} digits behind the point and the column keeps ${precision}`)
+      : rest !== undefined && rest.test(found)
+      ? refuse("it has fields that the column does not keep")
+      : found
+  }
+}
+
+// The bits that PostgreSQL gives the fields: month 1, year 2, day 3, hour 10, minute 11, second 12.
+const droppedFields = (fields: number): RegExp | undefined => {
+  const has = (bit: number) => (fields & (1 << bit)) !== 0
+  const names = [
+    ...(has(1) || has(2) && has(1) ? [] : has(2) ? ["mon"] : ["mon", "year"]),
+    ...(has(3) ? [] : ["day", "week"]),
+    ...(has(10) || has(11) || has(12) ? [] : [":", "hour", "min", "sec"])
+  ]
+  return names.length === 0 ? undefined : new RegExp(names.join("|"), "i")
+}
+
+// PostgreSQL has no year 0 and no negative ones: the year before 1 is 1 BC.
+const day = (date: Date): readonly [day: string, era: string] => {
+  const year = date.getUTCFullYear()
+  const shown = String(year > 0 ? year : 1 - year).padStart(4, "0")
+  return [`${shown}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`, year > 0 ? "" : " BC"]
+}
+
+const two = (value: number): string => String(value).padStart(2, "0")
+
+const dayOf = (date: Date): string => {
+  return date.getTime() % 86_400_000 === 0 ? day(date).join("") : refuse(
+    "the time of day would be dropped: a date column takes a Date at midnight in UTC, or a text such as 2024-02-29"
+  )
+}
+
+const stamp = (date: Date, zone: string): string => {
+  const [shown, era] = day(date)
+  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(":")
+  return `${shown} ${time}.${String(date.getUTCMilliseconds()).padStart(3, "0")}${zone}${era}`
+}
+
+// -------------------------------------------------------------------------------------
+// arrays
+// -------------------------------------------------------------------------------------
+
+/** The whole array as text: `unnest` would take the elements of a nested one apart. */
+const arrayOf = (encode: Scalar, base: string): Scalar => {
+  const isJson = base === "json" || base === "jsonb"
+  const part = (value: unknown): string =>
+    value === null || value === undefined
+      ? "NULL"
+      : Array.isArray(value) && !isJson
+      ? value.length === 0 ? refuse("an empty array inside an array would be dropped") : elements(value)
+      : quote(encode(value))
+  // A loop, as `map` would leave out what is not there.
+  const elements = (value: ReadonlyArray<unknown>): string => literal(Array.from(value, part))
+  return (value) => {
+    if (Array.isArray(value)) {
+      return elements(value)
+    }
+    if (typeof value !== "string") {
+      throw new Unfit(`the column is an array and the value is ${kindOf(value)}`)
+    }
+    return checked(value)
+  }
+}
