@@ -35,6 +35,8 @@ export const pure = [
   "definition/graph",
   "definition/routes",
   "engine/chunk/checkpoint",
+  "engine/chunk/chunk",
+  "engine/chunk/cursor",
   "engine/chunk/machine",
   "engine/step/doubt",
   "engine/step/progress"

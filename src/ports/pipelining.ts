@@ -33,7 +33,8 @@ export interface Pipeline extends Addressed {
   readonly connect: () => PipelineConnection
 }
 
-export interface PipelineConnection {
+/** `F`: how else it fails, when somebody stands between the caller and the database. */
+export interface PipelineConnection<out F = never> {
   /** Whether a transaction is on its way, so that one which is begun now leaves at once and comes right behind it. */
   readonly isBusy: () => boolean
   /**
@@ -44,7 +45,7 @@ export interface PipelineConnection {
   readonly transact: <A, E>(
     first: ReadonlyArray<Pipelined<unknown, E>>,
     last: Pipelined<A, E>
-  ) => Effect.Effect<A, E | TransactionError>
+  ) => Effect.Effect<A, E | F | TransactionError>
 }
 
 /** `ItemWriter.Sink.write`; of no certain database when there is nothing to write. */

@@ -2,33 +2,63 @@
  * Reads and processes the next chunk while one is written.
  *
  * Nobody can tell the result from that of a step that does one after the other. What the policies decide depends on what
- * came before, so before one is asked about the next chunk, the chunk in front has landed. If that fails the step, the
+ * came before, so before one is asked about the next chunk, the chunk in front has ended. If that fails the step, the
  * next one has never been read: its counts and contexts are forgotten, and no position behind it was stored.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import { turn } from "../../base/yielding.js"
-import type { AnyEffect } from "../../definition/tree.js"
+import type { PipelineConnection } from "../../ports/pipelining.js"
 import { mayHaveCommitted } from "../step/doubt.js"
 import * as Progress from "../step/progress.js"
+import type { StepState } from "../step/state.js"
 import { advance, isStopping, services } from "../step/state.js"
-import type { Work } from "./commit.js"
-import type { Chunk, ChunkEnv, Flight } from "./env.js"
-import { canPipeline, Repairable, Superseded } from "./env.js"
+import type { Chunk } from "./chunk.js"
+import { isEmpty } from "./chunk.js"
+import type { OutputSource } from "./commit.js"
+import * as Cursor from "./cursor.js"
 import { processChunk } from "./process.js"
 import { readChunk } from "./read.js"
+import type { ChunkEffect, ChunkFailure } from "./rejection.js"
+import { Superseded } from "./rejection.js"
+import type { ChunkEnv, ChunkRun } from "./run.js"
+import { canPipeline, move } from "./run.js"
 import { buffered, writeChunk } from "./write.js"
+
+/** A chunk that is being written beside the next one. */
+interface InFlight {
+  readonly fiber: Fiber.Fiber<unknown, ChunkFailure>
+  /** What the step was when the ways parted. */
+  readonly parted: Progress.Progress
+  /** Of the chunk, with a state and a cursor of its own. */
+  readonly run: ChunkRun
+}
+
+/** The chunks that are being written beside the next one, in their order. */
+export interface ChunksInFlight {
+  chunks: ReadonlyArray<InFlight>
+}
+
+/** A chunk step that may do so, and what it has in flight. */
+export interface AheadRun extends ChunkRun {
+  readonly inFlight: ChunksInFlight
+}
+
+export const make = (env: ChunkEnv, state: StepState, cursor: Cursor.Cursor): AheadRun => {
+  const inFlight: ChunksInFlight = { chunks: [] }
+  const run: AheadRun = { env, state, cursor, inFlight, awaitEarlierChunks: Effect.suspend(() => settleAll(run)) }
+  return run
+}
 
 /**
  * Whether the step does so. By itself only when a chunk is one message to a database, as there is nothing to do meanwhile,
  * and when nobody could notice: the source is independent of what is written, and the processor is a plain function.
  * Listeners want to see the chunks one after the other.
  */
-export const isAhead = ({ body, pipelining, process, source, state }: ChunkEnv): boolean => {
+export const isAhead = ({ env: { body, pipelining, process, source }, state }: ChunkRun): boolean => {
   const { beforeStep: _, onSkipInProcess: _process, onSkipInRead: _read, onSkipInWrite: _write, ...hooks } = state.hooks
-  const isUnnoticed = pipelining !== undefined && source.independent === true &&
+  const isUnnoticed = pipelining !== undefined && source.current().independent === true &&
     (process === undefined || process._tag === "Sync")
   return (body.prefetch ?? isUnnoticed) &&
     state.definition.settings.transactional.length === 0 &&
@@ -36,30 +66,27 @@ export const isAhead = ({ body, pipelining, process, source, state }: ChunkEnv):
 }
 
 /** All chunks up to the end of the source, or to a request to stop. */
-export const chunksAhead = (env: ChunkEnv): AnyEffect => {
-  const settle = landAll(env)
-  env.settle = settle
-  return Effect.zipRight(
+export const chunksAhead = (run: AheadRun): ChunkEffect<void> =>
+  Effect.zipRight(
     Effect.whileLoop({
-      while: () => !env.done && !isStopping(env.state),
+      while: () => !run.cursor.done && !isStopping(run.state),
       body: () =>
         Effect.flatMap(
-          Effect.exit(prepared(env)),
-          (next) => Effect.flatMap(makeWay(env, next), () => takeOff(env, next))
+          Effect.exit(prepared(run)),
+          (next) => Effect.flatMap(awaitRoom(run, next), () => send(run, next))
         ),
       step: () => {}
     }),
-    settle
+    settleAll(run)
   )
-}
 
-/** Leaves nothing in the air when the step ends in the middle: whoever is still writing is interrupted. */
-export const ground = (env: ChunkEnv): Effect.Effect<void> =>
+/** Leaves nothing in flight when the step ends in the middle: whoever is still writing is interrupted. */
+export const cancelAll = (run: AheadRun): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const [first, ...others] = env.flights
+    const [first, ...others] = run.inFlight.chunks
     return first === undefined ? Effect.void : Effect.flatMap(Fiber.interrupt(first.fiber), (exit) => {
-      landed(env, first, exit)
-      return Exit.isSuccess(exit) ? ground(env) : drop(env, others)
+      settle(run, first, exit)
+      return Exit.isSuccess(exit) ? cancelAll(run) : discard(run, others)
     })
   })
 
@@ -69,134 +96,153 @@ export const ground = (env: ChunkEnv): Effect.Effect<void> =>
 
 interface Prepared {
   readonly chunk: Chunk
-  readonly work: Work
+  readonly source: OutputSource
 }
 
 /** None when there is nothing to write. */
-const prepared = (env: ChunkEnv): Effect.Effect<Prepared | undefined, any, any> =>
+const prepared = (run: AheadRun): ChunkEffect<Prepared | undefined> =>
   Effect.suspend(() => {
-    env.begun = env.state.progress
-    return Effect.flatMap(readChunk(env), (chunk) => {
-      if (chunk.inputs.length === 0 && chunk.skips.length === 0) {
-        env.position = Option.some(chunk.position)
-        env.done = chunk.done
+    move(run, Cursor.begin, run.state.progress)
+    return Effect.flatMap(readChunk(run), (chunk) => {
+      if (isEmpty(chunk)) {
+        move(run, Cursor.pass, chunk)
         return Effect.succeed(undefined)
       }
-      return Effect.map(processChunk(env, chunk), (outputs) => ({ chunk, work: buffered(outputs) }))
+      return Effect.map(processChunk(run, chunk), (outputs) => ({ chunk, source: buffered(outputs) }))
     })
   })
 
-type Next = Exit.Exit<Prepared | undefined, any>
+type Next = Exit.Exit<Prepared | undefined, ChunkFailure>
 
 /** A chunk waits for those in front of it, unless it can be sent behind the only one. */
-const makeWay = (env: ChunkEnv, next: Next): AnyEffect =>
+const awaitRoom = (run: AheadRun, next: Next): ChunkEffect<void> =>
   Effect.suspend(() => {
-    const [first, second] = env.flights
+    const [first, second] = run.inFlight.chunks
     const chunk = Exit.isSuccess(next) ? next.value?.chunk : undefined
-    if (first === undefined || (second === undefined && chunk !== undefined && canFollow(env, first, chunk))) {
+    if (first === undefined || (second === undefined && chunk !== undefined && canFollow(run, first, chunk))) {
       return Effect.void
     }
-    return Effect.flatMap(land(env, first), () => makeWay(env, next))
+    return Effect.flatMap(settleFirst(run, first), () => awaitRoom(run, next))
   })
 
-const canFollow = (env: ChunkEnv, front: Flight, chunk: Chunk): boolean =>
-  canPipeline(env, chunk) && env.pipelining?.connection.isBusy() === true && front.env.state.progress.sent !== undefined
+const canFollow = (run: ChunkRun, front: InFlight, chunk: Chunk): boolean =>
+  canPipeline(run, chunk) && run.env.pipelining?.connection.isBusy() === true &&
+  front.run.state.progress.sent !== undefined
 
 /** Begins to write, and gives the first commands the time to leave. */
-const takeOff = (env: ChunkEnv, next: Next): AnyEffect => {
+const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
   if (Exit.isFailure(next)) {
     return next
   }
   if (next.value === undefined) {
-    env.begun = undefined
+    move(run, Cursor.end)
     return Effect.void
   }
-  const { chunk, work } = next.value
-  const parted = env.state.progress
-  const own: ChunkEnv = { ...env, state: { ...env.state }, settle: undefined, flights: [] }
-  advance(env.state, Progress.branch)
-  const [front] = env.flights
-  if (front !== undefined) {
-    follow(own, front)
+  const { env, state } = run
+  const { chunk, source } = next.value
+  const parted = state.progress
+  const own: StepState = { ...state }
+  const [front] = run.inFlight.chunks
+  const following = front && follow(own, env.pipelining!.connection, front)
+  const written: ChunkRun = {
+    env,
+    state: own,
+    cursor: run.cursor,
+    awaitEarlierChunks: following?.awaitFront
   }
-  env.position = Option.some(chunk.position)
-  env.done = chunk.done
-  env.begun = undefined
-  const write = writeChunk(own, chunk, work)
-  const aware = env.pipelining === undefined ? Effect.provide(write, services(own.state)) : write
+  advance(state, Progress.branch)
+  move(run, Cursor.pass, chunk)
+  move(run, Cursor.end)
+  const connection = following?.connection ?? env.pipelining?.connection
+  const write = writeChunk({ run: written, chunk, source, connection })
+  const aware = env.pipelining === undefined ? Effect.provide(write, services(own)) : write
   return Effect.forkDaemon(Effect.interruptible(aware)).pipe(
     Effect.map((fiber) => {
-      env.flights = [...env.flights, { fiber, parted, env: own }]
+      run.inFlight.chunks = [...run.inFlight.chunks, { fiber, parted, run: written }]
     }),
     Effect.uninterruptible,
     Effect.zipRight(turn)
   )
 }
 
+interface Following {
+  /** For all transactions of the chunk. */
+  readonly connection: PipelineConnection<Superseded>
+  /** From then on the step is what the chunk in front has made of it. */
+  readonly awaitFront: Effect.Effect<void, Superseded>
+}
+
 /**
  * Sends the first transaction of a chunk right behind that of the chunk in front, as what follows if that succeeds. If it
  * does not, the database refuses this one too, which then is sent again behind whatever became of the chunk in front.
  */
-const follow = (own: ChunkEnv, front: Flight): void => {
-  const { state } = own
-  const pipelining = own.pipelining!
-  const hoped = front.env.state.progress.sent!
+const follow = (state: StepState, connection: PipelineConnection, front: InFlight): Following => {
+  const hoped = front.run.state.progress.sent!
+  let hasEnded = false
   advance(state, Progress.assume, hoped)
-  own.pipelining = {
-    ...pipelining,
-    connection: {
-      isBusy: pipelining.connection.isBusy,
-      transact: (parts, last) => {
-        own.pipelining = pipelining
-        return Effect.flatMap(
-          Effect.exit(pipelining.connection.transact(parts, last)),
-          (early) =>
-            Effect.flatMap(Fiber.await(front.fiber), (ended): Effect.Effect<any, any> => {
-              if (Exit.isFailure(ended)) {
-                return Effect.die(new Superseded())
-              }
-              const { step } = front.env.state.progress
-              if (step === hoped && (Exit.isSuccess(early) || mayHaveCommitted(early.cause))) {
-                return early
-              }
-              advance(state, Progress.assume, step)
-              return Effect.fail(new Repairable(new Superseded(), Effect.void))
-            })
-        )
+  const awaitFront = Effect.suspend(() =>
+    hasEnded ? Effect.void : Effect.flatMap(Fiber.await(front.fiber), (exit): Effect.Effect<void, Superseded> => {
+      hasEnded = true
+      if (Exit.isFailure(exit)) {
+        return Effect.fail(new Superseded(false))
       }
+      advance(state, Progress.assume, front.run.state.progress.step)
+      return Effect.void
+    })
+  )
+  const isAsHoped = () => front.run.state.progress.step === hoped
+  /** The early answer counts only if the chunk in front has become what was hoped for. */
+  const answered = <A, E>(early: Exit.Exit<A, E>): Effect.Effect<A, E | Superseded> =>
+    Effect.flatMap(
+      awaitFront,
+      (): Effect.Effect<A, E | Superseded> =>
+        isAsHoped() && (Exit.isSuccess(early) || mayHaveCommitted(early.cause))
+          ? early
+          : Effect.fail(new Superseded(true))
+    )
+  return {
+    awaitFront,
+    connection: {
+      isBusy: connection.isBusy,
+      transact: (first, last) =>
+        hasEnded
+          ? connection.transact(first, last)
+          : Effect.flatMap(Effect.exit(connection.transact(first, last)), answered)
     }
   }
 }
 
-const landAll = (env: ChunkEnv): AnyEffect =>
+const settleAll = (run: AheadRun): ChunkEffect<void> =>
   Effect.suspend(() => {
-    const [first] = env.flights
-    return first === undefined ? Effect.void : Effect.flatMap(land(env, first), () => landAll(env))
+    const [first] = run.inFlight.chunks
+    return first === undefined ? Effect.void : Effect.flatMap(settleFirst(run, first), () => settleAll(run))
   })
 
-const land = (env: ChunkEnv, first: Flight): AnyEffect =>
+const settleFirst = (run: AheadRun, first: InFlight): ChunkEffect<void> =>
   Effect.flatMap(Fiber.await(first.fiber), (exit) => {
-    const [, ...others] = env.flights
-    landed(env, first, exit)
-    return Exit.isSuccess(exit) ? Effect.void : Effect.zipRight(Effect.uninterruptible(drop(env, others)), exit)
+    const [, ...others] = run.inFlight.chunks
+    settle(run, first, exit)
+    return Exit.isSuccess(exit) ? Effect.void : Effect.zipRight(Effect.uninterruptible(discard(run, others)), exit)
   })
 
 /** What was sent behind a chunk that failed has come to nothing. */
-const drop = (env: ChunkEnv, flights: ReadonlyArray<Flight>): Effect.Effect<void> => {
-  env.flights = []
-  return Effect.forEach(flights, ({ fiber }) => Fiber.interrupt(fiber), { discard: true })
+const discard = (run: AheadRun, chunks: ReadonlyArray<InFlight>): Effect.Effect<void> => {
+  run.inFlight.chunks = []
+  return Effect.forEach(chunks, ({ fiber }) => Fiber.interrupt(fiber), { discard: true })
 }
 
-const landed = (env: ChunkEnv, { env: own, parted }: Flight, exit: Exit.Exit<unknown, unknown>): void => {
-  env.flights = env.flights.slice(1)
-  env.writerState = own.writerState
+/** What the end of the first chunk in flight makes of the step. */
+const settle = (
+  run: AheadRun,
+  { parted, run: { cursor, state } }: InFlight,
+  exit: Exit.Exit<unknown, unknown>
+): void => {
+  run.inFlight.chunks = run.inFlight.chunks.slice(1)
   if (Exit.isSuccess(exit)) {
-    const written = own.state.progress
-    advance(env.state, Progress.rejoin, parted, written)
-    env.begun = env.begun && { ...env.state.progress, context: written.context, jobChanges: written.jobChanges }
+    advance(run.state, Progress.rejoin, parted, state.progress)
+    move(run, Cursor.rejoin, cursor, Progress.rollBack(run.state.progress, state.progress))
   } else {
-    advance(env.state, Progress.fallBack, own.state.progress)
-    env.begun = own.begun
-    env.position = own.position
+    advance(run.state, Progress.fallBack, state.progress)
+    move(run, Cursor.fallBack, cursor)
   }
 }

@@ -5,181 +5,207 @@
  * became of these. So the counts and reports of all transactions add up to those of an undisturbed run, whatever
  * crashes in between (FTC-16, FTC-17).
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Json } from "../../base/json.js"
-import type { AnyEffect } from "../../definition/tree.js"
+import type { PipelineConnection, Pipelined } from "../../ports/pipelining.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as FaultPoint from "../session/faultPoint.js"
+import type { Item } from "../step/engine.js"
+import * as Hooks from "../step/hooks.js"
 import type { CommitRecord } from "../step/progress.js"
 import * as Progress from "../step/progress.js"
 import { advance, commit, commitPipelined, current } from "../step/state.js"
 import type { Checkpoint } from "./checkpoint.js"
 import { encodeCheckpoint } from "./checkpoint.js"
-import type { Chunk, ChunkEnv, Skip } from "./env.js"
-import { canPipeline, describeCause, failureOf, heldCounts, isTolerated, Repairable, skip, Superseded } from "./env.js"
+import type { Chunk, Skip } from "./chunk.js"
+import { badOutput, countsOf } from "./chunk.js"
+import * as Cursor from "./cursor.js"
 import type { Range } from "./machine.js"
 import type { ChunkPipelining } from "./pipelining.js"
+import { policyFailure, skip, staysOpen } from "./policies.js"
+import type { ChunkEffect, ChunkFailure, Superseded } from "./rejection.js"
+import { describeCause, isSuperseded } from "./rejection.js"
+import type { ChunkRun } from "./run.js"
+import { canPipeline, move } from "./run.js"
 import { reportSkips } from "./skips.js"
 
 /** Where the outputs of a chunk come from, and what its ranges count: outputs, or inputs that are not processed yet. */
-export interface Work {
+export interface OutputSource {
   /** Infinite until a transactional reader has read the chunk. */
   readonly size: () => number
   /** How many inputs are done when everything in front of a unit is. */
   readonly inputsBefore: (unit: number) => number
   /** Inside the transaction. */
-  readonly outputs: (range: Range) => Effect.Effect<ReadonlyArray<any>, any, any>
+  readonly outputs: (range: Range) => ChunkEffect<ReadonlyArray<Item>>
   /** Whether a skip belongs to the transaction that makes so many inputs durable. */
   readonly covers: (skip: Skip, inputs: number) => boolean
   /** Whether the inputs outlive a rollback. Otherwise they are read again, from `rewind` on. */
   readonly buffered: boolean
-  readonly rewind: AnyEffect
+  readonly rewind: ChunkEffect<void>
 }
 
-/** What a transaction was about to write, known also when it was refused. */
-export interface Attempt {
+/** A chunk that is being written. */
+export interface ChunkWrite {
+  readonly run: ChunkRun
+  readonly chunk: Chunk
+  readonly source: OutputSource
+  /** Where its transactions are sent that can be pipelined. */
+  readonly connection: PipelineConnection<Superseded> | undefined
+}
+
+/** One range of it, in one transaction; what was about to be written is known also when that was refused. */
+export interface RangeWrite extends ChunkWrite {
   readonly range: Range
   /** Whether bad records are being searched, when nothing that may be skipped is retried (FT6-4). */
   readonly scanning: boolean
-  outputs: ReadonlyArray<any>
+  outputs: ReadonlyArray<Item>
   /** An error of the only item left the transaction open (FTC-13); its skip is granted. */
-  tolerated: boolean
+  isLeftOut: boolean
 }
 
 /** Runs the transaction and gives what it wrote. */
-export const runTransaction = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  attempt: Attempt
-): Effect.Effect<ReadonlyArray<any>, any, any> =>
+export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Item>> =>
   Effect.suspend(() => {
-    let committed: Committed | undefined
-    chunk.tolerated = false
-    const done = (done: Committed) => {
-      committed = done
+    const { chunk, connection, run } = write
+    const { awaitEarlierChunks, env: { pipelining }, state } = run
+    let result: RangeResult | undefined
+    if (chunk.noRollback === "used") {
+      chunk.noRollback = "available"
+    }
+    const record = (done: RangeResult): CommitRecord => {
+      result = done
       return {
         checkpoint: Option.some(encodeCheckpoint(done.checkpoint)),
         counts: done.counts,
-        awaitingCommit: heldCounts(done.waiting, 0)
+        awaitingCommit: countsOf(done.waiting, 0)
       }
     }
     const ends = {
-      committed: () => {
-        const { checkpoint, inputs, waiting, written } = committed!
-        chunk.skips = waiting
-        chunk.committed = inputs
-        chunk.unread = 0
-        env.writerState = checkpoint.writer
-        if (Option.isNone(checkpoint.scan)) {
-          env.position = checkpoint.reader
-        }
-        publishCommit(env)
-        return env.sink.committed === undefined ? Effect.succeed(written) : Effect.as(env.sink.committed, written)
-      },
-      rolledBack: (cause: Cause.Cause<unknown>) => isSuperseded(cause) ? Effect.void : rolledBack(env, cause)
+      committed: () => committed(run, chunk, result!),
+      rolledBack: (cause: Cause.Cause<unknown>) => isSuperseded(cause) ? Effect.void : rolledBack(run, cause)
     }
-    const { pipelining } = env
-    if (pipelining !== undefined && canPipeline(env, chunk)) {
-      const sent = Effect.map(
-        pipelineRange(env, chunk, work, attempt, pipelining),
-        ({ range, write }) => ({ ...done(range), write })
-      )
-      return commitPipelined(env.state, pipelining, sent, ends)
+    if (pipelining !== undefined && connection !== undefined && canPipeline(run, chunk)) {
+      const sent = Effect.map(pipelinedRange(write, pipelining), ({ commands, result }) => ({
+        ...record(result),
+        write: commands
+      }))
+      return commitPipelined(state, { connection, save: pipelining.save }, sent, ends)
     }
-    const transaction = commit(env.state, Effect.map(writeRange(env, chunk, work, attempt), done), ends)
-    return env.state.session.faults === undefined
-      ? transaction
-      : Effect.zipLeft(transaction, FaultPoint.hit(env.state.session, "afterCommit"))
+    const transaction = FaultPoint.around(
+      state.session,
+      undefined,
+      commit(state, Effect.map(writtenRange(write), record), ends),
+      "afterCommit"
+    )
+    return awaitEarlierChunks === undefined ? transaction : Effect.zipRight(awaitEarlierChunks, transaction)
   })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-interface Committed {
-  readonly written: ReadonlyArray<any>
-  /** How many inputs of the chunk are durable now. */
+/** What a transaction makes of the inputs in its range. */
+interface Account {
+  readonly written: ReadonlyArray<Item>
+  /** How many inputs of the chunk are durable with it. */
+  readonly inputs: number
+  readonly isLast: boolean
+  readonly durable: ReadonlyArray<Skip>
+  readonly waiting: Array<Skip>
+}
+
+/** The same as what is stored. */
+interface RangeResult {
+  readonly written: ReadonlyArray<Item>
   readonly inputs: number
   readonly waiting: Array<Skip>
   readonly counts: CommitRecord["counts"]
   readonly checkpoint: Checkpoint
 }
 
-const writeRange = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  attempt: Attempt
-): Effect.Effect<Committed, any, any> => {
-  const { session } = env.state
-  const written = Effect.flatMap(work.outputs(attempt.range), (outputs) => {
-    attempt.outputs = outputs
-    return Effect.flatMap(writeItems(env, chunk, work, attempt), (isWritten) => {
-      const done = settle(env, chunk, work, attempt, isWritten)
-      const { flush } = env.sink
-      const reported = done.durable.length === 0 ? Effect.void : reportSkips(env, done.durable)
-      return flush === undefined
-        ? Effect.as(reported, withWriter(env, chunk, work, done, Option.none()))
-        : Effect.zipRight(
-          reported,
-          Effect.map(flush, (state) => withWriter(env, chunk, work, done, Option.some(state)))
-        )
+const committed = (run: ChunkRun, chunk: Chunk, result: RangeResult): Effect.Effect<ReadonlyArray<Item>> => {
+  const { checkpoint, inputs, waiting, written } = result
+  const { sink, source } = run.env
+  const { progress, session } = run.state
+  chunk.skips = waiting
+  chunk.committed = inputs
+  chunk.readAgain = 0
+  move(run, Cursor.commit, checkpoint)
+  session.publish(
+    BatchEvent.ChunkCommitted({
+      job: session.execution,
+      step: progress.step,
+      progress: source.current().progress?.()
     })
-  })
-  return session.faults === undefined ? written : FaultPoint.hit(session, "beforeWrite").pipe(
-    Effect.zipRight(written),
-    Effect.zipLeft(FaultPoint.hit(session, "afterWrite"))
   )
+  return sink.committed === undefined ? Effect.succeed(written) : Effect.as(sink.committed, written)
 }
 
-const pipelineRange = (env: ChunkEnv, chunk: Chunk, work: Work, attempt: Attempt, { write }: ChunkPipelining) =>
-  Effect.flatMap(work.outputs(attempt.range), (outputs) => {
-    attempt.outputs = outputs
-    const range = withWriter(env, chunk, work, settle(env, chunk, work, attempt, true), Option.none())
+const rolledBack = ({ env: { sink }, state }: ChunkRun, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { session } = state
+    advance(state, Progress.count, { rollback: 1 })
+    session.publish(
+      BatchEvent.ChunkRolledBack({ job: session.execution, step: current(state), message: describeCause(cause) })
+    )
+    // While nobody knows whether the commit happened, what was written must stay; a restart cuts it back if need be.
+    return state.progress.doubt === undefined ? sink.rollback ?? Effect.void : Effect.void
+  })
+
+const writtenRange = (write: RangeWrite): ChunkEffect<RangeResult> => {
+  const { env: { sink: { flush } }, state: { session } } = write.run
+  const written = Effect.flatMap(write.source.outputs(write.range), (outputs) => {
+    write.outputs = outputs
+    return Effect.flatMap(writeItems(write), (isWritten) => {
+      const account = accountFor(write, isWritten)
+      const reported = account.durable.length === 0 ? Effect.void : reportSkips(write.run, account.durable)
+      return flush === undefined
+        ? Effect.as(reported, resultOf(write, account, Option.none()))
+        : Effect.zipRight(reported, Effect.map(flush, (state) => resultOf(write, account, Option.some(state))))
+    })
+  })
+  return FaultPoint.around(session, "beforeWrite", written, "afterWrite")
+}
+
+const pipelinedRange = (write: RangeWrite, pipelining: ChunkPipelining): ChunkEffect<{
+  readonly commands: Pipelined<unknown, ChunkFailure> | undefined
+  readonly result: RangeResult
+}> =>
+  Effect.flatMap(write.source.outputs(write.range), (outputs) => {
+    write.outputs = outputs
+    const result = resultOf(write, accountFor(write, true), Option.none())
     return Effect.map(
-      outputs.length === 0 ? Effect.succeed(undefined) : write.encode(outputs),
-      (write) => ({ range, write })
+      outputs.length === 0 ? Effect.succeed(undefined) : pipelining.write.encode(outputs),
+      (commands) => ({ commands, result })
     )
   })
 
-/** What the transaction makes of the inputs in its range. */
-interface Settled {
-  readonly written: ReadonlyArray<any>
-  readonly inputs: number
-  readonly last: boolean
-  readonly durable: ReadonlyArray<Skip>
-  readonly waiting: Array<Skip>
+const accountFor = ({ chunk, outputs, range, source }: RangeWrite, isWritten: boolean): Account => {
+  const isLast = range.to >= source.size()
+  const inputs = isLast ? chunk.inputs.length : source.inputsBefore(range.to)
+  const [durable, waiting] = divide(chunk.skips, (skip) => source.covers(skip, inputs))
+  return { written: isWritten ? outputs : [], inputs, isLast, durable, waiting }
 }
 
-const settle = (env: ChunkEnv, chunk: Chunk, work: Work, attempt: Attempt, isWritten: boolean): Settled => {
-  const last = attempt.range.to >= work.size()
-  const inputs = last ? chunk.inputs.length : work.inputsBefore(attempt.range.to)
-  const [durable, waiting] = divide(chunk.skips, (skip) => work.covers(skip, inputs))
-  return { written: isWritten ? attempt.outputs : [], inputs, last, durable, waiting }
-}
-
-const withWriter = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  { durable, inputs, last, waiting, written }: Settled,
-  writer: Option.Option<Json>
-): Committed => ({
-  written,
-  inputs,
-  waiting,
-  checkpoint: checkpointOf(env, chunk, work, { last, inputs, writer }),
-  counts: {
-    ...heldCounts(durable, chunk.unread),
-    write: written.length,
-    filter: inputs - chunk.committed - written.length - durable.filter(({ index }) => index >= 0).length,
-    commit: last && chunk.offset + chunk.inputs.length > 0 ? 1 : 0
+const resultOf = (write: RangeWrite, account: Account, writer: Option.Option<Json>): RangeResult => {
+  const { durable, inputs, isLast, waiting, written } = account
+  const { chunk } = write
+  return {
+    written,
+    inputs,
+    waiting,
+    checkpoint: checkpointOf(write, account, writer),
+    counts: {
+      ...countsOf(durable, chunk.readAgain),
+      write: written.length,
+      filter: inputs - chunk.committed - written.length - durable.filter(({ index }) => index >= 0).length,
+      commit: isLast && chunk.offset + chunk.inputs.length > 0 ? 1 : 0
+    }
   }
-})
+}
 
 const divide = (
   skips: ReadonlyArray<Skip>,
@@ -193,13 +219,12 @@ const divide = (
 }
 
 const checkpointOf = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  { inputs, last, writer }: { readonly inputs: number; readonly last: boolean; readonly writer: Option.Option<Json> }
+  { chunk, run, source }: RangeWrite,
+  { inputs, isLast }: Account,
+  writer: Option.Option<Json>
 ): Checkpoint =>
-  last || !work.buffered ? { reader: Option.some(chunk.position), writer, scan: Option.none() } : {
-    reader: env.position,
+  isLast || !source.buffered ? { reader: Option.some(chunk.position), writer, scan: Option.none() } : {
+    reader: run.cursor.position,
     writer,
     scan: Option.some({
       inputs: chunk.offset + chunk.inputs.length,
@@ -209,80 +234,39 @@ const checkpointOf = (
     })
   }
 
-/** Whether the outputs were written; not so when the error of the only one was tolerated. */
-const writeItems = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  attempt: Attempt
-): Effect.Effect<boolean, any, any> => {
-  const { afterWrite, beforeCommit, beforeWrite } = env.state.hooks
-  const { outputs, range } = attempt
-  let write: Effect.Effect<boolean, any, any> = Effect.succeed(true)
+/** Whether the outputs were written; not so when the only one was left out. */
+const writeItems = (write: RangeWrite): ChunkEffect<boolean> => {
+  const { outputs, range, run, source } = write
+  const { definition, hooks } = run.state
+  let written: ChunkEffect<boolean> = Effect.succeed(true)
   if (outputs.length > 0) {
-    const single = Math.min(range.to, work.size()) - range.from === 1
-    write = Effect.as(env.sink.write(outputs), true)
-    if (single && env.state.definition.settings.noRollback !== undefined) {
-      write = tolerating(env, chunk, work, attempt, write)
+    const isSingle = Math.min(range.to, source.size()) - range.from === 1
+    written = Effect.as(run.env.sink.write(outputs), true)
+    if (isSingle && definition.settings.noRollback !== undefined) {
+      written = leavingOut(write, written)
     }
-    if (beforeWrite !== undefined) {
-      write = Effect.zipRight(beforeWrite(outputs), write)
-    }
-    if (afterWrite !== undefined) {
-      write = Effect.tap(write, (written) => written ? afterWrite(outputs) : Effect.void)
+    written = Hooks.tellBefore(hooks.beforeWrite, written, outputs)
+    if (hooks.afterWrite !== undefined) {
+      written = Effect.tap(written, (isWritten) => isWritten ? Hooks.tell(hooks.afterWrite, outputs) : Effect.void)
     }
   }
-  return beforeCommit === undefined ? write : Effect.tap(write, (written) => beforeCommit(written ? outputs : []))
+  return hooks.beforeCommit === undefined
+    ? written
+    : Effect.tap(written, (isWritten) => Hooks.tell(hooks.beforeCommit, isWritten ? outputs : []))
 }
 
 /** An error that may stay inside the transaction is skipped there, without a rollback (FTC-13, TXO-1). */
-const tolerating = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  attempt: Attempt,
-  write: Effect.Effect<boolean, any, any>
-): Effect.Effect<boolean, any, any> =>
-  Effect.catchAllCause(write, (cause) => {
-    const failure = failureOf(cause)
-    if (Either.isLeft(failure) || !isTolerated(env, chunk, failure.right, attempt.scanning)) {
+const leavingOut = (write: RangeWrite, written: ChunkEffect<boolean>): ChunkEffect<boolean> =>
+  Effect.catchAllCause(written, (cause): ChunkEffect<boolean> => {
+    const { chunk, outputs, range, run, scanning, source } = write
+    const failure = policyFailure(cause)
+    if (Either.isLeft(failure) || !staysOpen(run, chunk, failure.right, scanning)) {
       return Effect.failCause(cause)
     }
-    const skipped: Skip = {
-      phase: "write",
-      index: work.inputsBefore(attempt.range.from),
-      item: Option.some(attempt.outputs[0]),
-      error: failure.right
-    }
-    return Effect.map(skip(env, chunk, skipped), () => {
-      attempt.tolerated = true
-      chunk.tolerated = true
+    const skipped = badOutput(source.inputsBefore(range.from), outputs[0], failure.right)
+    return Effect.map(skip(run, chunk, skipped), () => {
+      write.isLeftOut = true
+      chunk.noRollback = "used"
       return false
     })
-  })
-
-const publishCommit = (env: ChunkEnv): void => {
-  const { progress, session } = env.state
-  session.publish(
-    BatchEvent.ChunkCommitted({
-      job: session.execution,
-      step: progress.step,
-      progress: env.source.progress?.()
-    })
-  )
-}
-
-const isSuperseded = (cause: Cause.Cause<unknown>): boolean =>
-  Option.exists(Cause.dieOption(cause), (defect) => defect instanceof Superseded) ||
-  Option.exists(Cause.failureOption(cause), (error) => error instanceof Repairable && error.error instanceof Superseded)
-
-const rolledBack = (env: ChunkEnv, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const { session } = env.state
-    advance(env.state, Progress.count, { rollback: 1 })
-    session.publish(
-      BatchEvent.ChunkRolledBack({ job: session.execution, step: current(env.state), message: describeCause(cause) })
-    )
-    // While nobody knows whether the commit happened, what was written must stay; a restart cuts it back if need be.
-    return env.state.progress.doubt === undefined ? env.sink.rollback ?? Effect.void : Effect.void
   })

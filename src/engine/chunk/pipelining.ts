@@ -4,10 +4,11 @@
 import * as Either from "effect/Either"
 import type { Sink } from "../../item/ItemWriter.js"
 import * as Pipelining from "../../ports/pipelining.js"
+import type { Item, UserError, UserServices } from "../step/engine.js"
 import type { PipelinedCommit, StepState } from "../step/state.js"
 
 export interface ChunkPipelining extends PipelinedCommit {
-  readonly write: Pipelining.PipelinedWrite<any, any>
+  readonly write: Pipelining.PipelinedWrite<Item, UserError>
   /** Whether skips are only counted: nobody is told of them and nothing is stored. */
   readonly countsSkips: boolean
 }
@@ -15,7 +16,7 @@ export interface ChunkPipelining extends PipelinedCommit {
 /** The reason is the end of the sentence "The step is not pipelined: …". */
 export const pipeliningOf = (
   state: StepState,
-  sink: Sink<any, any, any>,
+  sink: Sink<Item, UserError, UserServices>,
   enclosing: object | undefined
 ): Either.Either<ChunkPipelining, string> => {
   const { definition: { settings }, hooks, session } = state
@@ -49,7 +50,7 @@ export const pipeliningOf = (
 /** What has to happen inside each transaction besides what can be sent with it. */
 const insideTransaction = (
   { definition, hooks, session }: StepState,
-  sink: Sink<any, any, any>
+  sink: Sink<Item, UserError, UserServices>
 ): string | undefined => {
   const { noRollback, transaction, transactional } = definition.settings
   const { afterWrite, beforeCommit, beforeWrite } = hooks

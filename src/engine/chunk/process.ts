@@ -7,16 +7,19 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { AnyEffect } from "../../definition/tree.js"
 import { Filtered } from "../../item/ItemProcessor.js"
 import { Fatal } from "../../vocabulary/failure.js"
-import { isDone } from "../step/hooks.js"
-import type { Chunk, ChunkEnv } from "./env.js"
-import { failureOf, isSkippable, mayRetry, noRetries, skip } from "./env.js"
+import type { Engine, EngineFailure, Item } from "../step/engine.js"
+import { isDone, tellBefore } from "../step/hooks.js"
+import type { Chunk } from "./chunk.js"
+import { badInput } from "./chunk.js"
+import { isSkippable, mayRetry, noRetries, policyFailure, skip } from "./policies.js"
+import type { ChunkEffect } from "./rejection.js"
+import type { ChunkRun } from "./run.js"
 
 /** Outputs in the order of their inputs; `origins` holds for each the index of the input it came from. */
 export interface Outputs {
-  readonly items: ReadonlyArray<any>
+  readonly items: ReadonlyArray<Item>
   readonly origins: ReadonlyArray<number> | undefined
 }
 
@@ -27,21 +30,21 @@ export const originOf = (outputs: Outputs, index: number): number =>
 /** What becomes of an input whose processing failed: an output after all, none, or a failure. */
 export type Recover = (
   index: number,
-  item: any,
-  cause: Cause.Cause<any>
-) => Effect.Effect<Option.Option<any>, any, any>
+  item: Item,
+  cause: Cause.Cause<EngineFailure>
+) => ChunkEffect<Option.Option<Item>>
 
 /** Processes the inputs of a chunk, each of them once: retried in place, then skipped, then failed (RETRY-5). */
-export const processChunk = (env: ChunkEnv, chunk: Chunk): Effect.Effect<Outputs, any, any> =>
-  processItems(env, chunk.inputs, inPlace(env, chunk))
+export const processChunk = (run: ChunkRun, chunk: Chunk): ChunkEffect<Outputs> =>
+  processItems(run, chunk.inputs, inPlace(run, chunk))
 
 export const processItems = (
-  env: ChunkEnv,
-  inputs: ReadonlyArray<any>,
+  run: ChunkRun,
+  inputs: ReadonlyArray<Item>,
   recover: Recover
-): Effect.Effect<Outputs, any, any> => {
-  const { process } = env
-  const { afterProcess, beforeProcess } = env.state.hooks
+): ChunkEffect<Outputs> => {
+  const { process } = run.env
+  const { afterProcess, beforeProcess } = run.state.hooks
   const listening = beforeProcess !== undefined || afterProcess !== undefined
   if (process === undefined && !listening) {
     return Effect.succeed({ items: inputs, origins: undefined })
@@ -49,28 +52,28 @@ export const processItems = (
   if (process?._tag === "Sync" && !listening) {
     return Effect.sync(() => applyAll(inputs, process.apply))
   }
-  return env.body.concurrency > 1 ? concurrently(env, inputs, recover) : oneByOne(env, inputs, recover)
+  return run.env.body.concurrency > 1 ? concurrently(run, inputs, recover) : inSequence(run, inputs, recover)
 }
 
 /** The effect of one item, listeners included. Values stay values. */
-export const attempt = (env: ChunkEnv, item: any): Effect.Effect<any, any, any> => {
-  const { beforeProcess } = env.state.hooks
+export const processOne = (run: ChunkRun, item: Item): Engine<unknown> => {
+  const { beforeProcess } = run.state.hooks
   if (beforeProcess === undefined) {
-    return applied(env, item)
+    return applied(run, item)
   }
   const begun = beforeProcess(item)
-  return isDone(begun) ? applied(env, item) : Effect.flatMap(begun, () => applied(env, item))
+  return isDone(begun) ? applied(run, item) : Effect.flatMap(begun, () => applied(run, item))
 }
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-const inPlace = (env: ChunkEnv, chunk: Chunk): Recover => (index, item, first) => {
+const inPlace = (run: ChunkRun, chunk: Chunk): Recover => (index, item, first) => {
   const retries = noRetries()
-  const { onProcessError } = env.state.hooks
-  const recover = (cause: Cause.Cause<any>): Effect.Effect<Option.Option<any>, any, any> => {
-    const failure = failureOf(cause)
+  const { onProcessError } = run.state.hooks
+  const recover = (cause: Cause.Cause<EngineFailure>): ChunkEffect<Option.Option<Item>> => {
+    const failure = policyFailure(cause)
     if (Either.isLeft(failure)) {
       return Effect.failCause(failure.left)
     }
@@ -78,20 +81,20 @@ const inPlace = (env: ChunkEnv, chunk: Chunk): Recover => (index, item, first) =
     if (error instanceof Fatal) {
       return Effect.fail(error)
     }
-    return Effect.flatMap(mayRetry(env, retries, error), (again) => {
+    return Effect.flatMap(mayRetry(run, retries, error), (again) => {
       if (again) {
-        return Effect.suspend(() => attempt(env, item)).pipe(Effect.map(Option.some), Effect.catchAllCause(recover))
+        return Effect.suspend(() => processOne(run, item)).pipe(Effect.map(Option.some), Effect.catchAllCause(recover))
       }
-      const handled = isSkippable(env, error)
-        ? Effect.as(skip(env, chunk, { phase: "process", index, item: Option.some(item), error }), Option.none())
+      const handled = isSkippable(run, error)
+        ? Effect.as(skip(run, chunk, badInput(index, item, error)), Option.none())
         : Effect.fail(error)
-      return onProcessError === undefined ? handled : Effect.zipRight(onProcessError(item, error), handled)
+      return tellBefore(onProcessError, handled, item, error)
     })
   }
   return recover(first)
 }
 
-const applyAll = (inputs: ReadonlyArray<any>, apply: (item: any) => any): Outputs => {
+const applyAll = (inputs: ReadonlyArray<Item>, apply: (item: Item) => unknown): Outputs => {
   const outputs = collecting()
   for (let i = 0; i < inputs.length; i++) {
     outputs.accept(apply(inputs[i]), i)
@@ -99,61 +102,61 @@ const applyAll = (inputs: ReadonlyArray<any>, apply: (item: any) => any): Output
   return outputs.collected()
 }
 
-const apply = ({ process }: ChunkEnv, item: any): Effect.Effect<any, any, any> =>
+const apply = ({ env: { process } }: ChunkRun, item: Item): Engine<unknown> =>
   process === undefined
     ? Effect.succeed(item)
     : process._tag === "Sync"
     ? Effect.succeed(process.apply(item))
     : process.apply(item)
 
-const applied = (env: ChunkEnv, item: any): Effect.Effect<any, any, any> => {
-  const { afterProcess } = env.state.hooks
-  const run = apply(env, item)
-  return afterProcess === undefined ? run : andAfter(run, item, afterProcess)
+const applied = (run: ChunkRun, item: Item): Engine<unknown> => {
+  const { afterProcess } = run.state.hooks
+  const processed = apply(run, item)
+  return afterProcess === undefined ? processed : andAfter(processed, item, afterProcess)
 }
 
 const andAfter = (
-  run: Effect.Effect<any, any, any>,
-  item: any,
-  after: (item: any, output: Option.Option<any>) => AnyEffect
-): Effect.Effect<any, any, any> => {
-  if (!Exit.isExit(run)) {
-    return Effect.tap(run, (output) => after(item, toOption(output)))
+  processed: Engine<unknown>,
+  item: Item,
+  after: (item: Item, output: Option.Option<Item>) => Engine<unknown>
+): Engine<unknown> => {
+  if (!Exit.isExit(processed)) {
+    return Effect.tap(processed, (output) => after(item, toOption(output)))
   }
-  if (Exit.isFailure(run)) {
-    return run
+  if (Exit.isFailure(processed)) {
+    return processed
   }
-  const ended = after(item, toOption(run.value))
-  return isDone(ended) ? run : Effect.as(ended, run.value)
+  const ended = after(item, toOption(processed.value))
+  return isDone(ended) ? processed : Effect.as(ended, processed.value)
 }
 
-const toOption = (output: any): Option.Option<any> => output === Filtered ? Option.none() : Option.some(output)
+const toOption = (output: unknown): Option.Option<Item> => output === Filtered ? Option.none() : Option.some(output)
 
-const oneByOne = (
-  env: ChunkEnv,
-  inputs: ReadonlyArray<any>,
+const inSequence = (
+  run: ChunkRun,
+  inputs: ReadonlyArray<Item>,
   recover: Recover
-): Effect.Effect<Outputs, any, any> =>
+): ChunkEffect<Outputs> =>
   Effect.suspend(() => {
     const outputs = collecting()
     let index = 0
-    let pending: Effect.Effect<any, any, any> = Effect.void
-    const accept = (output: any): void => outputs.accept(output, index++)
+    let next: Engine<unknown> = Effect.void
+    const accept = (output: unknown): void => outputs.accept(output, index++)
     const loop = Effect.whileLoop({
       while: () => {
         while (index < inputs.length) {
-          pending = attempt(env, inputs[index])
-          if (!Exit.isExit(pending) || Exit.isFailure(pending)) {
+          next = processOne(run, inputs[index])
+          if (!Exit.isExit(next) || Exit.isFailure(next)) {
             return true
           }
-          accept(pending.value)
+          accept(next.value)
         }
         return false
       },
-      body: () => pending,
+      body: () => next,
       step: accept
     })
-    const handled: AnyEffect = Effect.catchAllCause(
+    const handled: ChunkEffect<void> = Effect.catchAllCause(
       loop,
       (cause) =>
         Effect.flatMap(recover(index, inputs[index], cause), (output) => {
@@ -165,18 +168,18 @@ const oneByOne = (
   })
 
 const concurrently = (
-  env: ChunkEnv,
-  inputs: ReadonlyArray<any>,
+  run: ChunkRun,
+  inputs: ReadonlyArray<Item>,
   recover: Recover
-): Effect.Effect<Outputs, any, any> =>
+): ChunkEffect<Outputs> =>
   Effect.forEach(
     inputs,
     (item, index) =>
-      Effect.suspend(() => attempt(env, item)).pipe(
+      Effect.suspend(() => processOne(run, item)).pipe(
         Effect.map(Option.some),
         Effect.catchAllCause((cause) => recover(index, item, cause))
       ),
-    { concurrency: env.body.concurrency, batching: "inherit" }
+    { concurrency: run.env.body.concurrency, batching: "inherit" }
   ).pipe(Effect.map((results) => {
     const outputs = collecting()
     results.forEach((result, index) => outputs.accept(Option.getOrElse(result, () => Filtered), index))
@@ -185,10 +188,10 @@ const concurrently = (
 
 /** Collects what inputs became, in order. Where they came from is noted only from the first one on that became nothing. */
 const collecting = () => {
-  const items: Array<any> = []
+  const items: Array<Item> = []
   let origins: Array<number> | undefined
   return {
-    accept: (output: any, index: number): void => {
+    accept: (output: unknown, index: number): void => {
       if (output === Filtered) {
         origins ??= items.map((_, origin) => origin)
       } else {

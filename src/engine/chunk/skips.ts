@@ -6,48 +6,50 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Json from "../../base/json.js"
-import type { AnyEffect } from "../../definition/tree.js"
 import { describeError, Fatal, tagOf } from "../../vocabulary/failure.js"
 import type { SkippedItem } from "../../vocabulary/SkippedItem.js"
-import type { ChunkEnv, Skip } from "./env.js"
+import type { Engine, Item } from "../step/engine.js"
+import { tell } from "../step/hooks.js"
+import type { Skip } from "./chunk.js"
+import type { ChunkRun } from "./run.js"
 
-export const reportSkips = (env: ChunkEnv, skips: ReadonlyArray<Skip>): AnyEffect =>
-  skips.length === 0 ? Effect.void : Effect.zipRight(tellListeners(env, skips), store(env, skips))
+export const reportSkips = (run: ChunkRun, skips: ReadonlyArray<Skip>): Engine<void> =>
+  skips.length === 0 ? Effect.void : Effect.zipRight(tellListeners(run, skips), store(run, skips))
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-const tellListeners = (env: ChunkEnv, skips: ReadonlyArray<Skip>): AnyEffect => {
-  const { onSkipInProcess, onSkipInRead, onSkipInWrite } = env.state.hooks
+const tellListeners = (run: ChunkRun, skips: ReadonlyArray<Skip>): Engine<void> => {
+  const { onSkipInProcess, onSkipInRead, onSkipInWrite } = run.state.hooks
   return Effect.forEach(skips, ({ error, item, phase }) => {
     const listener = phase === "process" ? onSkipInProcess : onSkipInWrite
-    return (phase === "read" ? onSkipInRead?.(error) : listener?.(Option.getOrUndefined(item), error)) ?? Effect.void
+    return phase === "read" ? tell(onSkipInRead, error) : tell(listener, Option.getOrUndefined(item), error)
   }, { discard: true })
 }
 
 /** The store refusing a report is not the fault of a record. */
-const store = (env: ChunkEnv, skips: ReadonlyArray<Skip>): AnyEffect => {
-  const { quarantine } = env.state.definition.settings
+const store = (run: ChunkRun, skips: ReadonlyArray<Skip>): Engine<void> => {
+  const { quarantine } = run.state.definition.settings
   return quarantine === undefined ? Effect.void : Effect.flatMap(DateTime.now, (now) =>
     Effect.mapError(
-      env.state.session.repository.addSkippedItems(
-        env.state.progress.step,
-        skips.map((skipped) => quarantined(env, skipped, quarantine, now))
+      run.state.session.repository.addSkippedItems(
+        run.state.progress.step,
+        skips.map((skipped) => quarantined(run, skipped, quarantine, now))
       ),
       (error) => new Fatal(error)
     ))
 }
 
 const quarantined = (
-  env: ChunkEnv,
+  run: ChunkRun,
   { error, item, phase }: Skip,
-  encode: (item: unknown, phase: "process" | "write") => unknown,
+  encode: (item: Item, phase: "process" | "write") => unknown,
   createTime: DateTime.Utc
 ): SkippedItem => ({
-  stepName: env.state.definition.name,
+  stepName: run.state.definition.name,
   phase,
-  position: env.position,
+  position: run.cursor.position,
   errorTag: tagOf(error),
   message: describeError(error),
   item: phase === "read"

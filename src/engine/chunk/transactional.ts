@@ -10,24 +10,31 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { sameValue } from "../../base/sameValue.js"
 import * as CompletionPolicy from "../../decisions/CompletionPolicy.js"
-import type { AnyEffect } from "../../definition/tree.js"
 import { Fatal } from "../../vocabulary/failure.js"
-import type { Work } from "./commit.js"
-import type { Chunk, ChunkEnv, Retries, Skip } from "./env.js"
-import { failureOf, hold, isSkippable, isTolerated, mayRetry, noRetries, openSource, Repairable, skip } from "./env.js"
+import type { EngineFailure, Item } from "../step/engine.js"
+import { tell, tellBefore } from "../step/hooks.js"
+import type { Chunk, Skip } from "./chunk.js"
+import { badInput } from "./chunk.js"
+import type { OutputSource } from "./commit.js"
 import type { Range } from "./machine.js"
+import type { Retries } from "./policies.js"
+import { isSkippable, mayRetry, noRetries, policyFailure, skip, staysOpen } from "./policies.js"
 import type { Recover } from "./process.js"
 import { processItems } from "./process.js"
 import type { Filling } from "./read.js"
 import { badRecord, fill } from "./read.js"
+import type { ChunkEffect } from "./rejection.js"
+import { Repairable } from "./rejection.js"
+import type { ChunkRun } from "./run.js"
+import { showAwaiting } from "./run.js"
 
 /** The inputs were read before; they are processed in each transaction that writes them. */
-export const processedInside = (env: ChunkEnv, chunk: Chunk): Work => {
+export const processedInside = (run: ChunkRun, chunk: Chunk): OutputSource => {
   const retries: RetriesOf = new Map()
   return {
     size: () => chunk.inputs.length,
     inputsBefore: (unit) => unit,
-    outputs: (range) => process(env, chunk, range, retries),
+    outputs: (range) => process(run, chunk, range, retries),
     covers: ({ index }, inputs) => index < inputs,
     buffered: true,
     rewind: Effect.void
@@ -39,7 +46,7 @@ export const processedInside = (env: ChunkEnv, chunk: Chunk): Work => {
  * it is expected to give the same records. A record that was skipped is read over; if another one has come to its place,
  * that is processed, and the skip is forgotten.
  */
-export const readInside = (env: ChunkEnv, chunk: Chunk): Work => {
+export const readInside = (run: ChunkRun, chunk: Chunk): OutputSource => {
   const reading: Reading = {
     size: Number.POSITIVE_INFINITY,
     bad: [],
@@ -50,13 +57,13 @@ export const readInside = (env: ChunkEnv, chunk: Chunk): Work => {
   return {
     size: () => reading.size,
     inputsBefore: (unit) => unit,
-    outputs: (range) => Effect.zipRight(read(env, chunk, range, reading), process(env, chunk, range, reading.retries)),
+    outputs: (range) => Effect.zipRight(read(run, chunk, range, reading), process(run, chunk, range, reading.retries)),
     covers: (skipped, inputs) => reading.bad.includes(skipped) ? reading.seen.has(skipped) : skipped.index < inputs,
     buffered: false,
     rewind: Effect.suspend(() => {
-      chunk.unread = 0
-      hold(env, chunk)
-      return openSource(env, env.position)
+      chunk.readAgain = 0
+      showAwaiting(run, chunk)
+      return run.env.source.reopen(run.cursor.position)
     })
   }
 }
@@ -79,11 +86,11 @@ interface Reading {
 }
 
 const process = (
-  env: ChunkEnv,
+  run: ChunkRun,
   chunk: Chunk,
   { from, to }: Range,
   retries: RetriesOf
-): Effect.Effect<ReadonlyArray<any>, any, any> =>
+): ChunkEffect<ReadonlyArray<Item>> =>
   Effect.suspend(() => {
     const skipped = new Set(chunk.skips.map(({ index }) => index))
     const indexes: Array<number> = []
@@ -94,50 +101,50 @@ const process = (
     }
     const inputs = indexes.map((index) => chunk.inputs[index])
     const recover: Recover = (at, item, cause) => {
-      const failure = failureOf(cause)
+      const failure = policyFailure(cause)
       return Either.isLeft(failure)
         ? Effect.failCause(failure.left)
-        : itemFailed(env, chunk, { index: indexes[at]!, item, error: failure.right }, retries)
+        : itemFailed(run, chunk, { index: indexes[at]!, item, error: failure.right }, retries)
     }
-    return Effect.map(processItems(env, inputs, recover), ({ items }) => items)
+    return Effect.map(processItems(run, inputs, recover), ({ items }) => items)
   })
 
 interface Failed {
   readonly index: number
-  readonly item: unknown
-  readonly error: unknown
+  readonly item: Item
+  readonly error: EngineFailure
 }
 
 const itemFailed = (
-  env: ChunkEnv,
+  run: ChunkRun,
   chunk: Chunk,
   { error, index, item }: Failed,
   retriesOf: RetriesOf
-): Effect.Effect<Option.Option<any>, any, any> => {
+): ChunkEffect<Option.Option<Item>> => {
   if (error instanceof Fatal) {
     return Effect.fail(error)
   }
-  const { onProcessError } = env.state.hooks
+  const { onProcessError } = run.state.hooks
   const leaveOut = Effect.suspend(() =>
-    Effect.zipRight(
-      onProcessError?.(item, error) ?? Effect.void,
-      isSkippable(env, error)
-        ? skip(env, chunk, { phase: "process", index, item: Option.some(item), error })
-        : Effect.fail(error)
+    tellBefore(
+      onProcessError,
+      isSkippable(run, error) ? skip(run, chunk, badInput(index, item, error)) : Effect.fail(error),
+      item,
+      error
     )
   )
-  if (isTolerated(env, chunk, error, false)) {
-    chunk.tolerated = true
+  if (staysOpen(run, chunk, error, false)) {
+    chunk.noRollback = "used"
     return Effect.as(leaveOut, Option.none())
   }
   const retries = retriesOf.get(index) ?? noRetries()
   retriesOf.set(index, retries)
   return Effect.fail(
-    new Repairable(error, Effect.flatMap(mayRetry(env, retries, error), (again) => again ? Effect.void : leaveOut))
+    new Repairable(error, Effect.flatMap(mayRetry(run, retries, error), (again) => again ? Effect.void : leaveOut))
   )
 }
 
-const read = (env: ChunkEnv, chunk: Chunk, { to }: Range, reading: Reading): AnyEffect =>
+const read = (run: ChunkRun, chunk: Chunk, { to }: Range, reading: Reading): ChunkEffect<void> =>
   Effect.gen(function*() {
     const first = reading.size === Number.POSITIVE_INFINITY
     const wanted = Math.min(to, reading.size) - chunk.committed
@@ -146,9 +153,9 @@ const read = (env: ChunkEnv, chunk: Chunk, { to }: Range, reading: Reading): Any
     if (wanted === 0) {
       return
     }
-    const completion = first ? env.body.completion : CompletionPolicy.count(wanted)
-    const filler = filling(env, chunk, reading)
-    const { done, items, position } = yield* fill(env, completion, filler)
+    const completion = first ? run.env.body.completion : CompletionPolicy.count(wanted)
+    const filler = filling(run, chunk, reading)
+    const { done, items, position } = yield* fill(run, completion, filler)
     chunk.position = position
     chunk.done = done
     if (to >= reading.size) {
@@ -157,9 +164,9 @@ const read = (env: ChunkEnv, chunk: Chunk, { to }: Range, reading: Reading): Any
     if (first) {
       chunk.inputs = items
       reading.size = items.length
-      yield* env.state.hooks.beforeChunk?.(items) ?? Effect.void
+      yield* tell(run.state.hooks.beforeChunk, items)
     } else {
-      reread(env, chunk, items)
+      reread(run, chunk, items)
       if (items.length < wanted) {
         reading.size = chunk.committed + items.length
         chunk.inputs = chunk.inputs.slice(0, reading.size)
@@ -169,7 +176,7 @@ const read = (env: ChunkEnv, chunk: Chunk, { to }: Range, reading: Reading): Any
   })
 
 /** The bad records behind the last input were part of the chunk when it was read first, so they still are. */
-const readOver = (chunk: Chunk, reading: Reading, { bad, bads, pull }: Filling): AnyEffect =>
+const readOver = (chunk: Chunk, reading: Reading, { bad, bads, pull }: Filling): ChunkEffect<void> =>
   Effect.gen(function*() {
     while (!chunk.done && bads() < reading.bad.length) {
       const page = yield* pull(1, chunk.position)
@@ -184,21 +191,21 @@ const readOver = (chunk: Chunk, reading: Reading, { bad, bads, pull }: Filling):
     }
   })
 
-const forgetUnseen = (chunk: Chunk, { bad, seen }: Reading): AnyEffect =>
+const forgetUnseen = (chunk: Chunk, { bad, seen }: Reading): ChunkEffect<void> =>
   Effect.suspend(() => {
     const gone = bad.filter((skipped) => !seen.has(skipped))
     chunk.skips = chunk.skips.filter((skipped) => !gone.includes(skipped))
     return Effect.void
   })
 
-const filling = (env: ChunkEnv, chunk: Chunk, reading: Reading): Filling => {
+const filling = (run: ChunkRun, chunk: Chunk, reading: Reading): Filling => {
   let bads = 0
   return {
     pull: (max) =>
-      Effect.catchAllCause(env.source.pull(max), (cause) => {
-        const failure = failureOf(cause)
+      Effect.catchAllCause(run.env.source.current().pull(max), (cause) => {
+        const failure = policyFailure(cause)
         return Either.isLeft(failure) ? Effect.failCause(failure.left) : Effect.fail(
-          new Repairable(failure.right, pullFailed(env, chunk, failure.right, reading))
+          new Repairable(failure.right, pullFailed(run, chunk, failure.right, reading))
         )
       }),
     bad: (error) => {
@@ -207,32 +214,32 @@ const filling = (env: ChunkEnv, chunk: Chunk, reading: Reading): Filling => {
         reading.seen.add(known)
         return Effect.void
       }
-      return Effect.map(badRecord(env, error, chunk), () => {
+      return Effect.map(badRecord(run, error, chunk), () => {
         const skipped = chunk.skips[chunk.skips.length - 1]!
         reading.bad = [...reading.bad, skipped]
         reading.seen.add(skipped)
       })
     },
     counted: (count) => {
-      chunk.unread += count
-      hold(env, chunk)
+      chunk.readAgain += count
+      showAwaiting(run, chunk)
     },
     bads: () => bads
   }
 }
 
 /** A read that fails breaks the transaction, so it is retried, or skipped, by reading again from the beginning. */
-const pullFailed = (env: ChunkEnv, chunk: Chunk, error: unknown, reading: Reading): AnyEffect =>
-  Effect.flatMap(mayRetry(env, reading.readRetries, error), (again) => {
+const pullFailed = (run: ChunkRun, chunk: Chunk, error: EngineFailure, reading: Reading): ChunkEffect<void> =>
+  Effect.flatMap(mayRetry(run, reading.readRetries, error), (again) => {
     if (again) {
       return Effect.void
     }
     reading.readRetries = noRetries()
-    return badRecord(env, error, chunk)
+    return badRecord(run, error, chunk)
   })
 
 /** Puts what was read now in the place of what was read before. */
-const reread = (env: ChunkEnv, chunk: Chunk, items: ReadonlyArray<any>): void => {
+const reread = (run: ChunkRun, chunk: Chunk, items: ReadonlyArray<Item>): void => {
   const before = chunk.inputs
   const inputs = before.slice()
   items.forEach((item, i) => {
@@ -240,7 +247,7 @@ const reread = (env: ChunkEnv, chunk: Chunk, items: ReadonlyArray<any>): void =>
   })
   chunk.inputs = inputs
   chunk.skips = chunk.skips.filter(({ index }) => index < 0 || isSame(before[index], inputs[index]))
-  hold(env, chunk)
+  showAwaiting(run, chunk)
 }
 
 const isSame = (one: unknown, other: unknown): boolean => {

@@ -1,6 +1,6 @@
 /**
- * Carries out what `chunkMachine` decides about a chunk: transaction after transaction, until all of its outputs are
- * written or skipped.
+ * Carries out what `machine` decides about a chunk: transaction after transaction, until all of its outputs are written
+ * or skipped.
  *
  * While bad records are searched, the stored position stays in front of the chunk and the checkpoint holds how many of
  * its inputs are done, so that a crash in the middle loses and repeats nothing (FT6-9). What the processor put into the
@@ -9,20 +9,23 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { AnyEffect } from "../../definition/tree.js"
 import { Fatal, refusedItem } from "../../vocabulary/failure.js"
-import type { Attempt, Work } from "./commit.js"
+import type { EngineFailure, Item } from "../step/engine.js"
+import * as Hooks from "../step/hooks.js"
+import * as Chunk from "./chunk.js"
+import type { ChunkWrite, OutputSource, RangeWrite } from "./commit.js"
 import { runTransaction } from "./commit.js"
-import type { Chunk, ChunkEnv, Retries } from "./env.js"
-import { failureOf, isSkippable, mayRetry, noRetries, Repairable, skip } from "./env.js"
 import * as ChunkMachine from "./machine.js"
+import type { Retries } from "./policies.js"
+import { isSkippable, mayRetry, noRetries, policyFailure, skip } from "./policies.js"
 import type { Outputs } from "./process.js"
 import { originOf } from "./process.js"
+import type { ChunkEffect, ChunkFailure } from "./rejection.js"
+import { Repairable, Superseded } from "./rejection.js"
 
 /** The outputs of a chunk that was processed before: processed once, whatever happens to the write (D5). */
-export const buffered = (outputs: Outputs): Work => ({
+export const buffered = (outputs: Outputs): OutputSource => ({
   size: () => outputs.items.length,
   inputsBefore: (unit) => originOf(outputs, unit),
   outputs: ({ from, to }) =>
@@ -33,10 +36,11 @@ export const buffered = (outputs: Outputs): Work => ({
 })
 
 /** Writes a chunk, or what a crash in the middle has left of it, and gives the outputs that were written. */
-export const writeChunk = (env: ChunkEnv, chunk: Chunk, work: Work): Effect.Effect<ReadonlyArray<any>, any, any> => {
-  const { scan } = env.state.definition.settings
-  return writeFrom(env, chunk, work, {
-    machine: chunk.offset > 0 ? ChunkMachine.resume(work.size(), scan, 0) : ChunkMachine.start(work.size(), scan),
+export const writeChunk = (write: ChunkWrite): ChunkEffect<ReadonlyArray<Item>> => {
+  const { chunk, run, source } = write
+  const { scan } = run.state.definition.settings
+  return writeFrom(write, {
+    machine: chunk.offset > 0 ? ChunkMachine.resume(source.size(), scan, 0) : ChunkMachine.start(source.size(), scan),
     retries: noRetries(),
     written: []
   })
@@ -46,42 +50,40 @@ export const writeChunk = (env: ChunkEnv, chunk: Chunk, work: Work): Effect.Effe
 // internal
 // -------------------------------------------------------------------------------------
 
-interface Writing {
+/** How far the chunk is written. */
+interface WriteState {
   readonly machine: ChunkMachine.State
   readonly retries: Retries
-  readonly written: ReadonlyArray<any>
+  readonly written: ReadonlyArray<Item>
 }
 
 /** One transaction, and whatever has to follow it. */
-const writeFrom = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  { machine, retries, written }: Writing
-): Effect.Effect<ReadonlyArray<any>, any, any> => {
-  const size = work.size()
-  const attempt: Attempt = {
+const writeFrom = (write: ChunkWrite, { machine, retries, written }: WriteState): ChunkEffect<ReadonlyArray<Item>> => {
+  const { source } = write
+  const size = source.size()
+  const range: RangeWrite = {
+    ...write,
     range: machine.current ?? { from: size, to: size },
     scanning: machine.mode === "Scan",
     outputs: [],
-    tolerated: false
+    isLeftOut: false
   }
-  const goOn = (next: ChunkMachine.State, items: ReadonlyArray<any>) =>
-    writeFrom(env, chunk, work, {
+  const goOn = (next: ChunkMachine.State, items: ReadonlyArray<Item>) =>
+    writeFrom(write, {
       machine: next,
       retries: isSameWrite(machine, next) ? retries : noRetries(),
       written: items
     })
-  return Effect.matchCauseEffect(runTransaction(env, chunk, work, attempt), {
+  return Effect.matchCauseEffect(runTransaction(range), {
     onSuccess: (items) => {
       const all = written.length === 0 ? items : written.concat(items)
-      return attempt.range.to >= work.size()
+      return range.range.to >= source.size()
         ? Effect.succeed(all)
         : goOn(ChunkMachine.step(machine, "committed").state, all)
     },
     onFailure: (cause) =>
       Effect.flatMap(
-        Effect.zipLeft(refused(env, chunk, work, { machine, attempt, retries, cause }), work.rewind),
+        Effect.zipLeft(refused({ write: range, machine, retries }, cause), source.rewind),
         (next) => goOn(next, written)
       )
   })
@@ -93,71 +95,65 @@ const isSameWrite = (before: ChunkMachine.State, after: ChunkMachine.State): boo
     before.current?.from === after.current?.from && before.current?.to === after.current?.to)
 
 interface Refusal {
+  readonly write: RangeWrite
   readonly machine: ChunkMachine.State
-  readonly attempt: Attempt
   readonly retries: Retries
-  readonly cause: Cause.Cause<any>
 }
 
 /** What comes after a rollback: the same range again, a smaller one, or the end of the step. */
-const refused = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  refusal: Refusal
-): Effect.Effect<ChunkMachine.State, any, any> => {
-  const { attempt, cause } = refusal
-  const failure = failureOf(cause)
+const refused = (refusal: Refusal, cause: Cause.Cause<ChunkFailure>): ChunkEffect<ChunkMachine.State> => {
+  const { chunk, isLeftOut, source } = refusal.write
+  const failure = policyFailure(cause)
   if (Either.isLeft(failure)) {
     return Effect.failCause(failure.left)
   }
   const machine = refusal.machine.mode === "Bulk"
-    ? ChunkMachine.start(work.size(), refusal.machine.order)
+    ? ChunkMachine.start(source.size(), refusal.machine.order)
     : refusal.machine
   const error = failure.right
-  if (chunk.tolerant && chunk.tolerated) {
-    chunk.tolerant = false
-    return Effect.succeed(attempt.tolerated ? ChunkMachine.step(machine, "refused").state : machine)
+  if (chunk.noRollback === "used") {
+    chunk.noRollback = "spent"
+    return Effect.succeed(isLeftOut ? ChunkMachine.step(machine, "refused").state : machine)
+  }
+  if (error instanceof Superseded) {
+    return error.isFrontDurable ? Effect.succeed(refusal.machine) : Effect.fail(error)
   }
   return error instanceof Repairable
     ? Effect.as(error.repair, refusal.machine)
-    : writeRefused(env, chunk, work, { ...refusal, machine }, error)
+    : writeRefused({ ...refusal, machine }, error)
 }
 
 const writeRefused = (
-  env: ChunkEnv,
-  chunk: Chunk,
-  work: Work,
-  { attempt, machine, retries }: Refusal,
-  error: unknown
-): Effect.Effect<ChunkMachine.State, any, any> =>
+  { machine, retries, write }: Refusal,
+  error: EngineFailure
+): ChunkEffect<ChunkMachine.State> =>
   Effect.gen(function*() {
-    const { outputs, scanning } = attempt
-    const skippable = outputs.length > 0 && isSkippable(env, error)
-    if (!(scanning && skippable) && (yield* mayRetry(env, retries, error))) {
+    const { chunk, outputs, run, scanning, source } = write
+    const { onWriteError } = run.state.hooks
+    const skippable = outputs.length > 0 && isSkippable(run, error)
+    if (!(scanning && skippable) && (yield* mayRetry(run, retries, error))) {
       return machine
     }
-    const { onWriteError } = env.state.hooks
-    const told: AnyEffect = onWriteError === undefined || outputs.length === 0 || error instanceof Fatal
+    const told = outputs.length === 0 || error instanceof Fatal
       ? Effect.void
-      : onWriteError(error, outputs)
+      : Hooks.tell(onWriteError, error, outputs)
     if (!skippable) {
       return yield* Effect.zipRight(told, Effect.fail(error))
     }
-    const next = ChunkMachine.step(machine, "refused", namedBy(error, attempt))
+    const next = ChunkMachine.step(machine, "refused", namedBy(error, write))
     if (!scanning) {
       yield* told
     }
     if (next.skip !== undefined) {
-      const index = work.inputsBefore(next.skip)
-      const skipped = skip(env, chunk, { phase: "write", index, item: Option.some(outputs[0]), error })
+      const index = source.inputsBefore(next.skip)
+      const skipped = skip(run, chunk, Chunk.badOutput(index, outputs[0], error))
       yield* scanning ? Effect.tapError(skipped, () => told) : skipped
     }
     return next.state
   })
 
 /** The output that an error is about, when it says so, as that of a COPY does, which knows its line. */
-const namedBy = (error: unknown, { outputs, range }: Attempt): number | undefined => {
+const namedBy = (error: unknown, { outputs, range }: RangeWrite): number | undefined => {
   const item = Predicate.hasProperty(error, refusedItem) ? Number(error[refusedItem]) : Number.NaN
   return item >= 0 && item < outputs.length ? range.from + item : undefined
 }

@@ -25,3 +25,17 @@ export class FaultPoint extends Context.Reference<FaultPoint>()("effect-batch/Fa
 /** The handler is looked up once per execution, since the places are passed with every chunk. */
 export const hit = ({ faults }: { readonly faults: Handler | undefined }, name: Name): Effect.Effect<void> =>
   faults === undefined ? Effect.void : Effect.suspend(() => faults(name))
+
+/** Lets a test stop the world before and after an effect; it is the effect itself when nothing is installed. */
+export const around = <A, E, R>(
+  session: { readonly faults: Handler | undefined },
+  before: Name | undefined,
+  effect: Effect.Effect<A, E, R>,
+  after?: Name
+): Effect.Effect<A, E, R> => {
+  if (session.faults === undefined) {
+    return effect
+  }
+  const begun = before === undefined ? effect : Effect.zipRight(hit(session, before), effect)
+  return after === undefined ? begun : Effect.zipLeft(begun, hit(session, after))
+}

@@ -9,11 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { StepListener } from "../../definition/Listener.js"
-import type { AnyEffect } from "../../definition/tree.js"
 import { errorOf, Fatal, unwrap } from "../../vocabulary/failure.js"
+import type { Engine, EngineFailure } from "./engine.js"
 
 /** No callback has more than two arguments. */
-type Callback = (first?: any, second?: any) => AnyEffect
+type Callback = (first?: unknown, second?: unknown) => Engine<unknown>
 type Name = Exclude<keyof StepListener, "afterStep">
 
 /** `afterStep` is not here: each of its calls sees the result of the one before (STEP-14). */
@@ -48,21 +48,34 @@ export const compile = (listeners: Listeners): Hooks => {
 }
 
 /** Whether the effect is a value already, so that nothing needs to run. */
-export const isDone = (effect: AnyEffect): boolean =>
+export const isDone = (effect: Effect.Effect<unknown, unknown, unknown>): boolean =>
   effect === Effect.void || (Exit.isExit(effect) && Exit.isSuccess(effect))
+
+/** What listeners have to do; nothing when nobody listens. */
+export const tell = (callback: Callback | undefined, first?: unknown, second?: unknown): Engine<unknown> =>
+  callback === undefined ? Effect.void : callback(first, second)
+
+/** Tells listeners before the effect; it is the effect itself when nobody listens. */
+export const tellBefore = <A, E, R>(
+  callback: Callback | undefined,
+  effect: Effect.Effect<A, E, R>,
+  first?: unknown,
+  second?: unknown
+) => callback === undefined ? effect : Effect.zipRight(callback(first, second), effect)
 
 /**
  * After the rollback that fails the step. An interruption is no failure; a listener that fails as well does not hide
  * what happened first.
  */
-export const chunkFailed = (hooks: Hooks, cause: Cause.Cause<unknown>): AnyEffect => {
+export const chunkFailed = <E>(hooks: Hooks, cause: Cause.Cause<E>): Engine<never, E | EngineFailure> => {
   const { afterChunkError } = hooks
   const error = errorOf(unwrap(cause))
-  return afterChunkError === undefined || Option.isNone(error) ? Effect.failCause(cause) : Effect.matchCauseEffect(
+  const asBefore: Effect.Effect<never, E | EngineFailure> = Effect.failCause(cause)
+  return afterChunkError === undefined || Option.isNone(error) ? asBefore : Effect.matchCauseEffect(
     Effect.suspend(() => afterChunkError(error.value)),
     {
-      onSuccess: () => Effect.failCause(cause),
-      onFailure: (failed) => Effect.failCause(Cause.sequential(cause, failed))
+      onSuccess: () => asBefore,
+      onFailure: (failed) => Effect.failCause(Cause.sequential(cause as Cause.Cause<E | EngineFailure>, failed))
     }
   )
 }
@@ -86,7 +99,12 @@ const guarded = (callback: Callback): Callback => (first, second) => {
   return isDone(effect) ? effect : Effect.mapError(effect, fatal)
 }
 
-const runFrom = (callbacks: ReadonlyArray<Callback>, from: number, first: any, second: any): AnyEffect => {
+const runFrom = (
+  callbacks: ReadonlyArray<Callback>,
+  from: number,
+  first: unknown,
+  second: unknown
+): Engine<unknown> => {
   for (let i = from; i < callbacks.length; i++) {
     const effect = callbacks[i]!(first, second)
     if (!isDone(effect)) {

@@ -21,6 +21,7 @@ import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { noteStatus } from "../session/session.js"
 import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
+import type { Engine, EngineFailure } from "./engine.js"
 import type { Hooks } from "./hooks.js"
 import type { JobContextLock } from "./jobContextLock.js"
 import * as Lock from "./jobContextLock.js"
@@ -66,7 +67,7 @@ export const current = ({ progress }: StepState): StepExecution => Progress.curr
 
 /** What follows a transaction before anything else can: not even an interruption comes between. */
 export interface Ends<A> {
-  readonly committed: () => Effect.Effect<A, any, any>
+  readonly committed: () => Engine<A>
   readonly rolledBack: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
 }
 
@@ -74,42 +75,42 @@ export interface Ends<A> {
  * Runs the work and, as the last statement, saves what the step has become, in one transaction. Nothing of the step
  * changes unless the transaction commits; a commit whose outcome got lost is looked up before it counts as failed.
  */
-export const commit = <A, E, R>(
+export const commit = <A, E>(
   state: StepState,
-  work: Effect.Effect<CommitRecord, E, R>,
+  work: Engine<CommitRecord, E>,
   ends: Ends<A>
-): Effect.Effect<A, any, any> =>
+): Engine<A, E | EngineFailure> =>
   concluding(state, ends, (propose, lock) => {
     const { definition, session } = state
-    const saved = Effect.flatMap(work, (done) => {
-      const stored = Effect.mapError(save(state, lock, propose(done)), bookkeeping)
-      return session.faults === undefined
-        ? stored
-        : Effect.zipRight(FaultPoint.hit(session, "beforeCheckpoint"), stored)
-    })
+    const saved = Effect.flatMap(work, (done) =>
+      FaultPoint.around(
+        session,
+        "beforeCheckpoint",
+        Effect.mapError(save(state, lock, propose(done)), bookkeeping)
+      ))
     return session.transactor.transact(saved, definition.settings.transaction)
   })
 
 /** Who commits a step in one message: the transactor and the repository, if they speak to the same database. */
-export interface PipelinedCommit {
-  readonly connection: Pipelining.PipelineConnection
+export interface PipelinedCommit<out F = never> {
+  readonly connection: Pipelining.PipelineConnection<F>
   readonly save: Pipelining.PipelinedSave
 }
 
 /** The same for work that only has to be sent: it travels with the record of the step. */
-export const commitPipelined = <A, E, R>(
+export const commitPipelined = <A, E, F>(
   state: StepState,
-  { connection, save }: PipelinedCommit,
-  work: Effect.Effect<CommitRecord & { readonly write: Pipelining.Pipelined<unknown, any> | undefined }, E, R>,
+  { connection, save }: PipelinedCommit<F>,
+  work: Engine<CommitRecord & { readonly write: Pipelining.Pipelined<unknown, E> | undefined }, E>,
   ends: Ends<A>
-): Effect.Effect<A, any, any> =>
+): Engine<A, E | F | EngineFailure> =>
   concluding(state, ends, (propose) =>
     Effect.flatMap(work, (done) => {
       const { session } = state
       const step = propose(done)
       return Effect.flatMap(save.encode(session.execution, step, state.progress.step), (encoded) => {
         advance(state, Progress.send, step)
-        const answer = connection.transact<BatchStatus.BatchStatus, unknown>(
+        const answer = connection.transact<BatchStatus.BatchStatus, E | EngineFailure>(
           done.write === undefined ? [] : [done.write],
           {
             commands: encoded.commands,
@@ -226,14 +227,14 @@ const FAILED_BEFORE = "25P02"
 const fatal = (error: unknown): Fatal => new Fatal(error)
 
 /** Makes a transaction that has ended known, however it ended. `propose` says what the step becomes if it commits. */
-const concluding = <A>(
+const concluding = <A, E>(
   state: StepState,
   { committed, rolledBack }: Ends<A>,
   transaction: (
     propose: (done: CommitRecord) => StepExecution,
     lock: JobContextLock
-  ) => Effect.Effect<void, any, any>
-): Effect.Effect<A, any, any> =>
+  ) => Engine<void, E>
+): Engine<A, E | EngineFailure> =>
   Effect.uninterruptibleMask((restore) => {
     const before = state.progress
     const lock = Lock.make(state.session.contextLock)
@@ -242,13 +243,13 @@ const concluding = <A>(
       candidate = Progress.candidate(state.progress, done)
       return candidate.step
     }
-    const onSuccess = () => {
+    const onSuccess = (): Engine<A, E | EngineFailure> => {
       takeOverJobContext(state, candidate!)
       advance(state, Progress.adopt, candidate!)
       const released = lock.release()
       return released === undefined ? committed() : Effect.zipRight(released, committed())
     }
-    const onFailure = (cause: Cause.Cause<unknown>) => {
+    const onFailure = (cause: Cause.Cause<E | Fatal>): Engine<A, E | EngineFailure> => {
       advance(state, Progress.rollBack, before)
       return Effect.zipRight(
         Effect.zipRight(lock.release() ?? Effect.void, rolledBack(cause)),

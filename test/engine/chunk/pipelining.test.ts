@@ -20,13 +20,13 @@ const pipeline = { database, connect: () => connection }
 
 const transact = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => effect
 const save = () => Effect.succeed("STARTED" as const)
-const write = (_: ReadonlyArray<number>): Effect.Effect<void> => Effect.void
+const write = (_: ReadonlyArray<unknown>): Effect.Effect<void> => Effect.void
 
 const pipelined = {
   transact: Pipelining.withPipeline(<A, E, R>(effect: Effect.Effect<A, E, R>) => transact(effect), pipeline),
   save: Pipelining.withPipelinedSave(() => save(), { database, encode: () => Effect.never }),
   sink: {
-    write: Pipelining.withPipelinedWrite((items: ReadonlyArray<number>) => write(items), {
+    write: Pipelining.withPipelinedWrite((items: ReadonlyArray<unknown>) => write(items), {
       database,
       encode: () => Effect.succeed(undefined)
     })
@@ -79,7 +79,7 @@ describe("whether a step is pipelined", () => {
   })
 
   it("otherwise it says what keeps it from that", () => {
-    const other = Pipelining.withPipelinedWrite((items: ReadonlyArray<number>) => write(items), {
+    const other = Pipelining.withPipelinedWrite((items: ReadonlyArray<unknown>) => write(items), {
       database: {},
       encode: () => Effect.succeed(undefined)
     })
