@@ -1,10 +1,10 @@
 /**
- * Decides when a chunk is full (CP-1): after a number of items, after a time, or
- * at an item that ends a group.
+ * Decides when a chunk is full: after a number of items, after a time, or at an item that ends a group.
  *
  * A policy is three limits and nothing else, so that the engine can ask for a
  * whole page at once and compare numbers; only a predicate is asked per item.
  *
+ * @see CP-1
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"

@@ -22,11 +22,12 @@ import type { ExitStatus } from "../vocabulary/ExitStatus.js"
 /**
  * What is to be done with a step.
  *
- * - `Skip`: not run; the result of `last` stands (HAND-5).
- * - `Start`: run from the beginning, with an empty context (HAND-9, HAND-10).
- * - `Resume`: run on from the context and checkpoint of `last` (HAND-9).
- * - `Refuse`: the job fails with `error` (HAND-4, HAND-6).
+ * - `Skip`: not run; the result of `last` stands.
+ * - `Start`: run from the beginning, with an empty context.
+ * - `Resume`: run on from the context and checkpoint of `last`.
+ * - `Refuse`: the job fails with `error`.
  *
+ * @see HAND-5, HAND-9, HAND-10, HAND-4, HAND-6
  * @since 0.1.0
  * @category models
  */
@@ -37,10 +38,10 @@ export type StepPlan<Last> =
   | { readonly _tag: "Refuse"; readonly error: JobRestartRefused | StepStartLimitExceeded }
 
 /**
- * What the decision needs to know of the last execution of the step in the whole
- * instance (HAND-2). `startedInThisExecution`: it belongs to the job execution
- * that is running now.
+ * What the decision needs to know of the last execution of the step in the whole instance. `startedInThisExecution`: it
+ * belongs to the job execution that is running now.
  *
+ * @see HAND-2
  * @since 0.1.0
  * @category models
  */
@@ -53,14 +54,13 @@ export interface LastStep {
 /**
  * Decides what is to be done with a step.
  *
- * - `starts`: number of executions the step has had in the whole instance;
- *   skipped ones have none (HAND-6).
+ * - `starts`: number of executions the step has had in the whole instance; skipped ones have none.
  * - `startLimit`: how many it may have; 0 or `Infinity` means any number.
- * - `allowStartIfComplete`: run it even though it completed (HAND-8).
+ * - `allowStartIfComplete`: run it even though it completed.
  *
- * A step met again in the same job execution (a loop, a step used twice) is run
- * again from the beginning (HAND-3).
+ * A step met again in the same job execution (a loop, a step used twice) is run again from the beginning.
  *
+ * @see HAND-6, HAND-8, HAND-3
  * @since 0.1.0
  * @category constructors
  */
@@ -118,7 +118,7 @@ export type LaunchPlan =
  *
  * Running steps of an execution that is not running are not asked for: steps are
  * always buried together with their job, so they can only be leftovers and do not
- * keep the job from restarting (unlike LAUNCH-4).
+ * keep the job from restarting.
  *
  * @since 0.1.0
  * @category models
@@ -134,16 +134,15 @@ export interface EarlierExecution {
 }
 
 /**
- * Decides what is to be done with the request to launch a job (LAUNCH-4,
- * LAUNCH-5, JOB-6).
+ * Decides what is to be done with the request to launch a job.
  *
  * - `executions`: all executions of the instance, newest first.
  * - `parameters`: the parameters as one line, for the error message.
  *
- * A completed or abandoned instance refuses to run again, with or without
- * parameters (D9). The first launch works for a job that is not restartable,
- * too.
+ * A completed or abandoned instance refuses to run again, with or without parameters. The first launch works for a job
+ * that is not restartable, too.
  *
+ * @see LAUNCH-4, LAUNCH-5, JOB-6
  * @since 0.1.0
  * @category constructors
  */

@@ -2,13 +2,14 @@
  * Which failures of a read, a process or a write are tried again, how often and after which pause.
  *
  * A policy is driven by a `Schedule`, which starts at the first failure of each operation (one read, one item's
- * processing, one write) and steps once per retry: when it is done the retries are exhausted and the error goes to
- * the skip policy (RETRY-5). Its delay is the pause, spent with no transaction open (D3). A retry that succeeds
- * leaves no trace in the counts of items (RETRY-8).
+ * processing, one write) and steps once per retry: when it is done the retries are exhausted and the error goes to the
+ * skip policy. Its delay is the pause, spent with no transaction open. A retry that succeeds leaves no trace in the
+ * counts of items.
  *
  * A policy that names no kinds is about every error except those that say that the run itself is over, such as
- * `OwnershipLost` (SKIP-8). Defects and interruptions are never retried (LIFE-14).
+ * `OwnershipLost`. Defects and interruptions are never retried.
  *
+ * @see RETRY-5, RETRY-8, SKIP-8, LIFE-14
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -100,8 +101,8 @@ export const make = <E, R = never>(
 ): RetryPolicy<E, R> => Object.assign(Object.create(Proto), { matches, start })
 
 /**
- * Retries as long as the schedule goes on, each time after its delay: `Schedule.recurs(3)` is three retries after
- * the first attempt (D2). The schedule gets the errors, so `Schedule.whileInput` may look at them.
+ * Retries as long as the schedule goes on, each time after its delay: `Schedule.recurs(3)` is three retries after the
+ * first attempt. The schedule gets the errors, so `Schedule.whileInput` may look at them.
  *
  * @example
  * ```ts
@@ -124,8 +125,8 @@ export const fromSchedule = <Out, E, R = never>(schedule: Schedule.Schedule<Out,
   )
 
 /**
- * Retries at once, this often after the first attempt (D2, RETRY-3): `recurs(3)` makes at most four attempts. `times`
- * is a whole number of at least 0; anything else throws `JobDefinitionError`.
+ * Retries at once, this often after the first attempt: `recurs(3)` makes at most four attempts. `times` is a whole
+ * number of at least 0; anything else throws `JobDefinitionError`.
  *
  * @example
  * ```ts
@@ -140,6 +141,7 @@ export const fromSchedule = <Out, E, R = never>(schedule: Schedule.Schedule<Out,
  * assert.deepStrictEqual(Effect.runSync(decisions), [true, false])
  * ```
  *
+ * @see RETRY-3
  * @since 0.1.0
  * @category constructors
  */
@@ -147,8 +149,8 @@ export const recurs = <E = unknown>(times: number): RetryPolicy<E> =>
   counted(PolicyRun.checkedLimit("the number of retries", 0, times))
 
 /**
- * Retries at once until that many attempts were made, the first one included (D2, RETRY-2): `maxAttempts(3)` is
- * `recurs(2)`. `attempts` is a whole number of at least 1; anything else throws `JobDefinitionError`.
+ * Retries at once until that many attempts were made, the first one included: `maxAttempts(3)` is `recurs(2)`.
+ * `attempts` is a whole number of at least 1; anything else throws `JobDefinitionError`.
  *
  * @example
  * ```ts
@@ -159,6 +161,7 @@ export const recurs = <E = unknown>(times: number): RetryPolicy<E> =>
  * assert.strictEqual(policy.matches({ _tag: "Deadlock" }), true)
  * ```
  *
+ * @see RETRY-2
  * @since 0.1.0
  * @category constructors
  */
@@ -201,9 +204,9 @@ export const tags: {
 )
 
 /**
- * Restricts a policy to errors that the predicate accepts. A predicate that throws is a defect: it fails the step
- * (SKIP-11).
+ * Restricts a policy to errors that the predicate accepts. A predicate that throws is a defect: it fails the step.
  *
+ * @see SKIP-11
  * @since 0.1.0
  * @category combinators
  */
@@ -216,10 +219,10 @@ export const when: {
 )
 
 /**
- * Restricts a policy by kinds that are included and kinds that are excluded (D17). The nearest kind that fits
- * decides, whatever the order: a tag, a predicate and the class of the error come first, then its superclasses one
- * by one; when both are equally near, excluded wins. If no kind fits the error, its `cause` is looked at, and so on;
- * predicates see the error only.
+ * Restricts a policy by kinds that are included and kinds that are excluded. The nearest kind that fits decides,
+ * whatever the order: a tag, a predicate and the class of the error come first, then its superclasses one by one; when
+ * both are equally near, excluded wins. If no kind fits the error, its `cause` is looked at, and so on; predicates see
+ * the error only.
  *
  * @example
  * ```ts

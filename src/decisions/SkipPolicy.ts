@@ -2,15 +2,15 @@
  * Which bad records a step may leave out, and how many.
  *
  * A policy is about some kinds of errors and allows a number of skips. The number is for the step execution and is
- * shared by reading, processing and writing (SKIP-4); a restart begins anew (SKIP-5). Beyond it the step fails with
- * `SkipLimitExceeded`.
+ * shared by reading, processing and writing; a restart begins anew. Beyond it the step fails with `SkipLimitExceeded`.
  *
  * A policy is driven by a `Schedule`, which steps once per skip: when it is done the limit is exceeded, and its delay
  * is the pause before the step goes on. `limit`, `always` and `never` need no schedule and cost next to nothing.
  *
  * A policy that names no kinds is about every error except those that say that the run itself is over, such as
- * `OwnershipLost` (SKIP-8). Defects and interruptions are never skipped (LIFE-14).
+ * `OwnershipLost`. Defects and interruptions are never skipped.
  *
+ * @see SKIP-4, SKIP-5, SKIP-8, LIFE-14
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -43,9 +43,17 @@ export type TypeId = typeof TypeId
  */
 export interface SkipPolicy<in E = never, out R = never> extends Pipeable, Inspectable {
   readonly [TypeId]: TypeId
-  /** Whether errors of this kind may be skipped at all (SKIP-10); total, counts nothing. */
+  /**
+   * Whether errors of this kind may be skipped at all; total, counts nothing.
+   *
+   * @see SKIP-10
+   */
   readonly matches: (error: E) => boolean
-  /** Started once per step execution: its counters are fresh (SKIP-5). */
+  /**
+   * Started once per step execution: its counters are fresh.
+   *
+   * @see SKIP-5
+   */
   readonly start: Effect.Effect<SkipRun<E, R>, never, R>
 }
 
@@ -58,7 +66,9 @@ export interface SkipPolicy<in E = never, out R = never> extends Pipeable, Inspe
 export interface SkipRun<in E, out R = never> {
   /**
    * One more skip of this error, which must match: true, after the delay of the schedule, when it is allowed, false
-   * when the limit is exceeded (SKIP-4).
+   * when the limit is exceeded.
+   *
+   * @see SKIP-4
    */
   readonly next: (error: E) => Effect.Effect<boolean, never, R>
   /** For messages, such as "10". */
@@ -75,8 +85,9 @@ export type Kind<E> = ErrorKind.Kind<E>
 
 /**
  * Kinds that are in and kinds that are out. Without `include`, whatever is not excluded is in; with an empty one,
- * nothing is (SKIP-3).
+ * nothing is.
  *
+ * @see SKIP-3
  * @since 0.1.0
  * @category models
  */
@@ -96,8 +107,9 @@ export const isSkipPolicy = (value: unknown): value is SkipPolicy => Predicate.h
 const Proto = prototype<SkipPolicy>(TypeId, TypeId, () => ({ _id: "SkipPolicy" }))
 
 /**
- * Makes a policy of your own (SKIP-2). `matches` must be total and count nothing; `start` gives fresh counters.
+ * Makes a policy of your own. `matches` must be total and count nothing; `start` gives fresh counters.
  *
+ * @see SKIP-2
  * @since 0.1.0
  * @category constructors
  */
@@ -136,8 +148,8 @@ export const fromSchedule = <Out, E, R = never>(
 }
 
 /**
- * Skips `max` times and not once more (SKIP-4): with a limit of 10 the eleventh bad record fails the step. `max` is
- * a whole number of at least 0; anything else throws `JobDefinitionError`.
+ * Skips `max` times and not once more: with a limit of 10 the eleventh bad record fails the step. `max` is a whole
+ * number of at least 0; anything else throws `JobDefinitionError`.
  *
  * @example
  * ```ts
@@ -152,6 +164,7 @@ export const fromSchedule = <Out, E, R = never>(
  * assert.deepStrictEqual(Effect.runSync(decisions), [true, false])
  * ```
  *
+ * @see SKIP-4
  * @since 0.1.0
  * @category constructors
  */
@@ -164,8 +177,9 @@ export const limit = <E = unknown>(max: number): SkipPolicy<E> => {
 }
 
 /**
- * Skips every bad record (SKIP-9).
+ * Skips every bad record.
  *
+ * @see SKIP-9
  * @since 0.1.0
  * @category constructors
  */
@@ -175,8 +189,9 @@ export const always: SkipPolicy<unknown> = make<unknown>(
 )
 
 /**
- * Skips nothing (SKIP-9).
+ * Skips nothing.
  *
+ * @see SKIP-9
  * @since 0.1.0
  * @category constructors
  */
@@ -186,8 +201,8 @@ export const never: SkipPolicy<unknown> = make<unknown>(
 )
 
 /**
- * Restricts a policy to errors with one of these tags, or caused by one (SKIP-7). When the error type of the policy
- * is known, a misspelt tag does not compile.
+ * Restricts a policy to errors with one of these tags, or caused by one. When the error type of the policy is known, a
+ * misspelt tag does not compile.
  *
  * @example
  * ```ts
@@ -199,6 +214,7 @@ export const never: SkipPolicy<unknown> = make<unknown>(
  * assert.strictEqual(policy.matches({ _tag: "DiskFull" }), false)
  * ```
  *
+ * @see SKIP-7
  * @since 0.1.0
  * @category combinators
  */
@@ -212,9 +228,9 @@ export const tags: {
 )
 
 /**
- * Restricts a policy to errors that the predicate accepts. A predicate that throws is a defect: it fails the step
- * (SKIP-11).
+ * Restricts a policy to errors that the predicate accepts. A predicate that throws is a defect: it fails the step.
  *
+ * @see SKIP-11
  * @since 0.1.0
  * @category combinators
  */
@@ -227,10 +243,10 @@ export const when: {
 )
 
 /**
- * Restricts a policy by kinds that are included and kinds that are excluded (SKIP-6, D17). The nearest kind that
- * fits decides, whatever the order: a tag, a predicate and the class of the error come first, then its superclasses
- * one by one; when both are equally near, excluded wins. If no kind fits the error, its `cause` is looked at, and so
- * on; predicates see the error only.
+ * Restricts a policy by kinds that are included and kinds that are excluded. The nearest kind that fits decides,
+ * whatever the order: a tag, a predicate and the class of the error come first, then its superclasses one by one; when
+ * both are equally near, excluded wins. If no kind fits the error, its `cause` is looked at, and so on; predicates see
+ * the error only.
  *
  * @example
  * ```ts
@@ -244,6 +260,7 @@ export const when: {
  * assert.strictEqual(policy.matches(new FileMissing("payments.csv")), false)
  * ```
  *
+ * @see SKIP-6
  * @since 0.1.0
  * @category combinators
  */
@@ -257,8 +274,8 @@ export const classify: {
 )
 
 /**
- * Skips what either policy allows (SKIP-9): `self` is asked first, then `that`; only the one that says yes counts
- * the skip. With policies about different kinds, each kind has a limit of its own. `or` forms a monoid with `never`.
+ * Skips what either policy allows: `self` is asked first, then `that`; only the one that says yes counts the skip. With
+ * policies about different kinds, each kind has a limit of its own. `or` forms a monoid with `never`.
  *
  * @example
  * ```ts
@@ -272,6 +289,7 @@ export const classify: {
  * assert.strictEqual(policy.matches({ _tag: "RateUnavailable" }), true)
  * ```
  *
+ * @see SKIP-9
  * @since 0.1.0
  * @category combinators
  */

@@ -15,8 +15,9 @@ import * as Pattern from "../base/pattern.js"
 import { quoted } from "../base/text.js"
 
 /**
- * Where to go when the exit code matches the pattern (FLOW-3).
+ * Where to go when the exit code matches the pattern.
  *
+ * @see FLOW-3
  * @since 0.1.0
  * @category models
  */
@@ -34,9 +35,10 @@ export interface Transition<out To> {
 export const make = <To>(pattern: string, to: To): Transition<To> => ({ pattern, to })
 
 /**
- * Most specific first (OWN-26): more literal characters, then fewer `*`, then fewer `?`; alphabetical among patterns of
- * which neither says more, which `defects` refuses when they can match the same code.
+ * Most specific first: more literal characters, then fewer `*`, then fewer `?`; alphabetical among patterns of which
+ * neither says more, which `defects` refuses when they can match the same code.
  *
+ * @see OWN-26
  * @since 0.1.0
  * @category instances
  */
@@ -46,7 +48,7 @@ export const Order: Order_.Order<Transition<unknown>> = Order_.combine(
 )
 
 /**
- * Whether the pattern matches the whole exit code, case-sensitively (FLOW-3).
+ * Whether the pattern matches the whole exit code, case-sensitively.
  *
  * @example
  * ```ts
@@ -56,6 +58,7 @@ export const Order: Order_.Order<Transition<unknown>> = Order_.combine(
  * assert.strictEqual(Transition.matches("c?t", "count"), false)
  * ```
  *
+ * @see FLOW-3
  * @since 0.1.0
  * @category predicates
  */
@@ -65,8 +68,8 @@ export const matches: {
 } = dual(2, (pattern: string, exitCode: string): boolean => Pattern.matches(pattern, exitCode))
 
 /**
- * Selects the transition for an exit code: the first that matches, in the order
- * of `Order`, so the order of declaration plays no part (FLOW-4).
+ * Selects the transition for an exit code: the first that matches, in the order of `Order`, so the order of declaration
+ * plays no part.
  *
  * @example
  * ```ts
@@ -81,6 +84,7 @@ export const matches: {
  * )
  * ```
  *
+ * @see FLOW-4
  * @since 0.1.0
  * @category combinators
  */
@@ -98,8 +102,8 @@ export const select: {
 
 /**
  * What is wrong with the transitions of one state, in words: a pattern that occurs twice, of which one could never be
- * taken (FLOW-5), an empty one, two of which neither says more although both can match the same code, and one that can
- * never be taken because a more specific one matches whatever it matches (OWN-26).
+ * taken, an empty one, two of which neither says more although both can match the same code, and one that can never be
+ * taken because a more specific one matches whatever it matches.
  *
  * @example
  * ```ts
@@ -111,6 +115,7 @@ export const select: {
  * )
  * ```
  *
+ * @see FLOW-5, OWN-26
  * @since 0.1.0
  * @category utils
  */

@@ -5,8 +5,9 @@
  * are part of the type, so a code without a way on does not compile. `end`, `fail` and `stop` leave the flow for good:
  * that of the job, or of the split branch or `Step.flow` around them.
  *
- * The same flow may be used in several jobs (FLOW-73).
+ * The same flow may be used in several jobs.
  *
+ * @see FLOW-73
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
@@ -76,8 +77,9 @@ export declare const StoppedTypeId: unique symbol
 
 /**
  * What a decider is told: the job execution with its context as it is now, and the step that ran, or was skipped, last
- * in this flow; none at the start and after a split (FLOW-50, FLOW-65).
+ * in this flow; none at the start and after a split.
  *
+ * @see FLOW-50, FLOW-65
  * @since 0.1.0
  * @category models
  */
@@ -160,8 +162,8 @@ export declare namespace Flow {
 export const isFlow = (value: unknown): value is Flow.Any => Predicate.hasProperty(value, TypeId)
 
 /**
- * Goes on with `that` when the batch status of `self` is COMPLETED, whatever its exit code (SIMPLE-1); otherwise the
- * flow ends as `self` did.
+ * Goes on with `that` when the batch status of `self` is COMPLETED, whatever its exit code; otherwise the flow ends as
+ * `self` did.
  *
  * @example
  * ```ts
@@ -174,6 +176,7 @@ export const isFlow = (value: unknown): value is Flow.Any => Predicate.hasProper
  * assert.strictEqual(Job.make("nightly", { flow: load.pipe(Flow.andThen(report)) }).name, "nightly")
  * ```
  *
+ * @see SIMPLE-1
  * @since 0.1.0
  * @category combinators
  */
@@ -194,15 +197,15 @@ export const andThen: {
  * Chooses what follows by the exit code with which `self` ends.
  *
  * The keys are exact codes or patterns with `*` (any run of characters) and `?` (one character). The most specific key
- * wins, whatever the order: exact before `COMPLETED*` before `*` (FLOW-3, FLOW-4).
+ * wins, whatever the order: exact before `COMPLETED*` before `*`.
  *
  * Every code of `self` must have a key or the program does not compile; patterns with `?` do not count towards that. A
  * key that is no code of `self` does not compile either. FAILED may be left out: the flow then fails, with the error of
  * the step. A code that only turns up at run time, set by a listener, fails the job with `UnroutedExitCode` unless a
- * pattern takes it (FLOW-6); `declare` makes such codes known.
+ * pattern takes it; `declare` makes such codes known.
  *
- * A failed step that another step follows becomes ABANDONED before that one starts: a restart does not run it again
- * but follows the same way (FLOW-25, FLOW-44). A step that was stopped stops the flow, whatever the keys.
+ * A failed step that another step follows becomes ABANDONED before that one starts: a restart does not run it again but
+ * follows the same way. A step that was stopped stops the flow, whatever the keys.
  *
  * @example
  * ```ts
@@ -218,6 +221,7 @@ export const andThen: {
  * assert.strictEqual(job.name, "import")
  * ```
  *
+ * @see FLOW-3, FLOW-4, FLOW-6, FLOW-25, FLOW-44
  * @since 0.1.0
  * @category combinators
  */
@@ -288,8 +292,8 @@ export const withCodes: {
  * Ends with the code that an effect decides on. The possible codes are given as a value, so that the compiler, the
  * checks and the picture of the job know them.
  *
- * The decision is made anew in every execution; nothing about it is stored (FLOW-41). A decider that fails, fails the
- * job (FLOW-33). It may ask for the parameters, for `JobScope` and for services.
+ * The decision is made anew in every execution; nothing about it is stored. A decider that fails, fails the job. It may
+ * ask for the parameters, for `JobScope` and for services.
  *
  * @example
  * ```ts
@@ -304,6 +308,7 @@ export const withCodes: {
  * assert.ok(flow)
  * ```
  *
+ * @see FLOW-41, FLOW-33
  * @since 0.1.0
  * @category constructors
  */
@@ -315,7 +320,7 @@ export const decide = <const C extends string, E, R>(
 
 /**
  * Runs flows side by side and ends when all of them have ended: as FAILED if one failed, as STOPPED if one was stopped,
- * otherwise as COMPLETED (FLOW-60 to FLOW-63).
+ * otherwise as COMPLETED.
  *
  * - `concurrency`: how many branches run at once. Default 1: one after the other.
  * - `onBranchFailure`: `wait` (the default) lets the others run to their ends, `interrupt` stops them: their running
@@ -336,6 +341,7 @@ export const decide = <const C extends string, E, R>(
  * assert.ok(flow)
  * ```
  *
+ * @see FLOW-60 to FLOW-63
  * @since 0.1.0
  * @category constructors
  */
@@ -359,8 +365,9 @@ export const split = <const Flows extends ReadonlyArray<Flow.Any>>(
 
 /**
  * Ends the surrounding flow as COMPLETED, with this exit code, even if a step has FAILED on the way. A job that ends so
- * can't be restarted (FLOW-20).
+ * can't be restarted.
  *
+ * @see FLOW-20
  * @since 0.1.0
  * @category constructors
  */
@@ -371,8 +378,9 @@ export const end: {
 
 /**
  * Ends the surrounding flow as FAILED, with this exit code, even if every step has COMPLETED. A restart does not run
- * the completed steps again (FLOW-21).
+ * the completed steps again.
  *
+ * @see FLOW-21
  * @since 0.1.0
  * @category constructors
  */
@@ -383,11 +391,12 @@ export const fail: {
 
 /**
  * Stops the job here, with this exit code, so that somebody can look at it; a restart passes and ends the flow as
- * COMPLETED, or goes on with what follows by `andThen` (FLOW-22).
+ * COMPLETED, or goes on with what follows by `andThen`.
  *
  * That the job stopped here is recorded in its context, so whatever ran again before, the stop is passed in later
  * executions. Only a step that fails there again stops the job again.
  *
+ * @see FLOW-22
  * @since 0.1.0
  * @category constructors
  */
@@ -398,7 +407,7 @@ export const stop: {
 
 /**
  * Stops the job here, with this exit code; a restart goes on with `flow`. A step that failed before is not run again,
- * unless it is the one that `flow` begins with (FLOW-23).
+ * unless it is the one that `flow` begins with.
  *
  * @example
  * ```ts
@@ -413,6 +422,7 @@ export const stop: {
  * assert.ok(flow)
  * ```
  *
+ * @see FLOW-23
  * @since 0.1.0
  * @category constructors
  */
@@ -432,7 +442,7 @@ export const stopAndRestart: {
  * - `on`: from codes or patterns, as in `match`, to the name of a state, or to `"END"`, which ends the graph with that
  *   code. FAILED may be left out. Without `on` the graph ends as the state does.
  *
- * A state to which the walk comes back in the same execution runs again (HAND-3).
+ * A state to which the walk comes back in the same execution runs again.
  *
  * @example
  * ```ts
@@ -452,6 +462,7 @@ export const stopAndRestart: {
  * assert.ok(flow)
  * ```
  *
+ * @see HAND-3
  * @since 0.1.0
  * @category constructors
  */

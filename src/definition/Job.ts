@@ -117,8 +117,8 @@ export const isJob = (value: unknown): value is Job.Any => Predicate.hasProperty
  * - `parameters`: the class made with `JobParameters.Tag`. The job provides it, so it leaves `R`. Without it the job
  *   takes no parameters.
  * - `incrementer`: how `JobOperator.runNext` computes the parameters of the next instance unless it is given another
- *   one (NEXT-1), such as `JobParameters.runId`. `run` does not ask it (LAUNCH-13). Default: none.
- * - `restartable`: false when an instance may run only once, whatever its outcome (LAUNCH-5). Default true.
+ *   one, such as `JobParameters.runId`. `run` does not ask it. Default: none.
+ * - `restartable`: false when an instance may run only once, whatever its outcome. Default true.
  * - `listeners`: called around every execution, in this order before and in reverse order after it.
  *
  * A definition that can't work throws `JobDefinitionError`, which lists all of its defects.
@@ -135,6 +135,7 @@ export const isJob = (value: unknown): value is Job.Any => Predicate.hasProperty
  * assert.strictEqual(Job.make("greeting", { parameters: Params, flow: greet }).name, "greeting")
  * ```
  *
+ * @see NEXT-1, LAUNCH-13, LAUNCH-5
  * @since 0.1.0
  * @category constructors
  */

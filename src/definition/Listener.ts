@@ -1,11 +1,12 @@
 /**
  * Listeners: records of optional effects that the engine runs around jobs, steps, chunks and items.
  *
- * `before*` run in the order of registration, `after*` and `on*Error` in the reverse order, skip listeners in the
- * order of registration (LISTEN-1). A callback that is absent costs nothing.
+ * `before*` run in the order of registration, `after*` and `on*Error` in the reverse order, skip listeners in the order
+ * of registration. A callback that is absent costs nothing.
  *
  * Listeners combine: two of them are one listener, and registering that one is the same as registering both.
  *
+ * @see LISTEN-1
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -19,11 +20,12 @@ import type { JobExecution } from "../vocabulary/JobExecution.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 
 /**
- * Callbacks around a job (LIFE-4, LIFE-12).
+ * Callbacks around a job.
  *
  * - `beforeJob` failing fails the job; no step runs.
  * - `afterJob` always runs. It may give an exit status to combine with that of the job. Its failure is logged.
  *
+ * @see LIFE-4, LIFE-12
  * @since 0.1.0
  * @category models
  */
@@ -35,16 +37,21 @@ export interface JobListener<out E = never, out R = never> {
 /**
  * Callbacks around a step, its chunks and its items.
  *
- * A failure fails the step, and no policy skips or retries it: it says nothing about a record (LISTEN-4, FT6-10). Only
- * that of `afterStep` is logged instead when the step says `onListenerFailure: "log"` (STEP-15).
+ * A failure fails the step, and no policy skips or retries it: it says nothing about a record. Only that of `afterStep`
+ * is logged instead when the step says `onListenerFailure: "log"`.
  *
+ * @see LISTEN-4, FT6-10, STEP-15
  * @since 0.1.0
  * @category models
  */
 export interface StepListener<in In = unknown, in Out = unknown, out E = never, out R = never> {
   /** Before the reader, processor and writer are opened. */
   readonly beforeStep?: ((step: StepExecution) => Effect.Effect<void, E, R>) | undefined
-  /** Always runs; may give an exit status to combine with that of the step (STEP-14). */
+  /**
+   * Always runs; may give an exit status to combine with that of the step.
+   *
+   * @see STEP-14
+   */
   readonly afterStep?: ((step: StepExecution) => Effect.Effect<ExitStatus | void, E, R>) | undefined
   /** With the items of a chunk, before they are processed; before each call of a tasklet, with none. */
   readonly beforeChunk?: ((items: ReadonlyArray<In>) => Effect.Effect<void, E, R>) | undefined
@@ -71,7 +78,7 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
    * them may not be skipped.
    */
   readonly onWriteError?: ((error: unknown, outputs: ReadonlyArray<Out>) => Effect.Effect<void, E, R>) | undefined
-  /** Exactly once per durable skip, in the transaction that makes it durable (D8); so are the next two. */
+  /** Exactly once per durable skip, in the transaction that makes it durable; so are the next two. */
   readonly onSkipInRead?: ((error: unknown) => Effect.Effect<void, E, R>) | undefined
   readonly onSkipInProcess?: ((item: In, error: unknown) => Effect.Effect<void, E, R>) | undefined
   readonly onSkipInWrite?: ((item: Out, error: unknown) => Effect.Effect<void, E, R>) | undefined
@@ -148,10 +155,11 @@ export const emptyJob: JobListener = {}
 export const emptyStep: StepListener = {}
 
 /**
- * Two job listeners as one: `beforeJob` of `self` runs first, then that of `that`; `afterJob` the other way round
- * (LISTEN-1). The second `afterJob` sees the exit status that the first one gave. When a callback fails, those
- * behind it are not called. Associative.
+ * Two job listeners as one: `beforeJob` of `self` runs first, then that of `that`; `afterJob` the other way round. The
+ * second `afterJob` sees the exit status that the first one gave. When a callback fails, those behind it are not
+ * called. Associative.
  *
+ * @see LISTEN-1
  * @since 0.1.0
  * @category combinators
  */
@@ -168,9 +176,8 @@ export const combineJob: {
 
 /**
  * Two step listeners as one: `before*`, skip and retry callbacks of `self` run first, then those of `that`; `after*`
- * and `on*Error` the other way round (LISTEN-1). The second `afterStep` sees the exit status that the first one gave
- * (STEP-14). When a callback fails, those behind it are not called. A callback that neither has stays absent.
- * Associative.
+ * and `on*Error` the other way round. The second `afterStep` sees the exit status that the first one gave. When a
+ * callback fails, those behind it are not called. A callback that neither has stays absent. Associative.
  *
  * @example
  * ```ts
@@ -190,6 +197,7 @@ export const combineJob: {
  * assert.deepStrictEqual(calls, ["before a", "before b", "after b", "after a"])
  * ```
  *
+ * @see LISTEN-1, STEP-14
  * @since 0.1.0
  * @category combinators
  */

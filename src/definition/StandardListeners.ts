@@ -39,10 +39,10 @@ export class ContextKeyMissing extends Schema.TaggedError<ContextKeyMissing>()("
 
 /**
  * Copies entries of the step's execution context to that of the job when the step ends, so that later steps can read
- * them with `JobScope.get` (LISTEN-40, CTX-10). They are stored in the save that ends the step.
+ * them with `JobScope.get`. They are stored in the save that ends the step.
  *
- * - `statuses`: exit codes, or patterns of them with `*` and `?` (FLOW-3), with which entries are promoted; by
- *   default only `COMPLETED`.
+ * - `statuses`: exit codes, or patterns of them with `*` and `?`, with which entries are promoted; by default only
+ *   `COMPLETED`.
  * - `strict`: whether an entry that is absent fails the step with `ContextKeyMissing`; by default it is left out.
  *
  * Fails with `UnreadableContextKey` when a stored value does not fit its key.
@@ -58,6 +58,7 @@ export class ContextKeyMissing extends Schema.TaggedError<ContextKeyMissing>()("
  * assert.deepStrictEqual(Object.keys(promote), ["afterStep"])
  * ```
  *
+ * @see LISTEN-40, CTX-10, FLOW-3
  * @since 0.1.0
  * @category constructors
  */
@@ -83,11 +84,12 @@ export const promoteToJob = <Strict extends boolean = false>(
 }
 
 /**
- * Gives a step that skipped records the exit code `COMPLETED WITH SKIPS`, on which a flow can route (STEP-23). Its
- * batch status stays COMPLETED; a failed step stays FAILED, which is more severe (EXIT-5).
+ * Gives a step that skipped records the exit code `COMPLETED WITH SKIPS`, on which a flow can route. Its batch status
+ * stays COMPLETED; a failed step stays FAILED, which is more severe.
  *
  * The compiler does not see the code that a listener gives; `Step.exitCode` makes it part of the step's type.
  *
+ * @see STEP-23, EXIT-5
  * @since 0.1.0
  * @category constructors
  */
@@ -97,11 +99,12 @@ export const completedWithSkips: StepListener = {
 }
 
 /**
- * Gives a completed step that read nothing the exit code `FAILED` (STEP-22): for a file that must not be empty. The
- * batch status stays COMPLETED, so a flow can route on the code, and a job of plain steps goes on (SIMPLE-4).
+ * Gives a completed step that read nothing the exit code `FAILED`: for a file that must not be empty. The batch status
+ * stays COMPLETED, so a flow can route on the code, and a job of plain steps goes on.
  *
  * Counts are those of one execution: a restart that finds all input already done reads nothing, too.
  *
+ * @see STEP-22, SIMPLE-4
  * @since 0.1.0
  * @category constructors
  */
@@ -115,9 +118,9 @@ export const noWorkFound: StepListener = {
 }
 
 /**
- * Copies job parameters into the step's execution context before the step, except entries that are there already
- * (LISTEN-41). `names` are the parameters to copy, by default all. The values are in their encoded form. Redacted
- * parameters are never copied: the context is stored and shown in the clear.
+ * Copies job parameters into the step's execution context before the step, except entries that are there already.
+ * `names` are the parameters to copy, by default all. The values are in their encoded form. Redacted parameters are
+ * never copied: the context is stored and shown in the clear.
  *
  * @example
  * ```ts
@@ -128,6 +131,7 @@ export const noWorkFound: StepListener = {
  * assert.deepStrictEqual(Object.keys(copy), ["beforeStep"])
  * ```
  *
+ * @see LISTEN-41
  * @since 0.1.0
  * @category constructors
  */
@@ -151,7 +155,7 @@ export const copyParameters = (
  * - `input`: schema of the items that are read, for skips while processing.
  * - `output`: schema of the items that are written, for skips while writing.
  *
- * The line is logged with the skip, in the transaction that makes the skip durable (D8).
+ * The line is logged with the skip, in the transaction that makes the skip durable.
  *
  * @example
  * ```ts
@@ -183,9 +187,9 @@ export const logSkips = <In = unknown, Out = unknown>(options?: {
 }
 
 /**
- * Logs one line at level error for each read, process or write that failed, also when the record is then skipped
- * (LISTEN-42).
+ * Logs one line at level error for each read, process or write that failed, also when the record is then skipped.
  *
+ * @see LISTEN-42
  * @since 0.1.0
  * @category constructors
  */

@@ -160,8 +160,8 @@ export const isChunkStep = (value: unknown): value is ChunkStep<unknown, unknown
 /**
  * When a chunk is complete, and how its items are processed.
  *
- * - `chunkSize`: a number of items (at least 1), or a completion policy by count, time or predicate (CP-1). A record
- *   that is skipped in reading does not use up a place.
+ * - `chunkSize`: a number of items (at least 1), or a completion policy by count, time or predicate. A record that is
+ *   skipped in reading does not use up a place.
  * - `concurrency`: how many items of a chunk are processed at once; their order is kept. Default 1.
  * - `prefetch`: whether the next chunk is read and processed while one is written. Counts, restart, skips, failures and
  *   stops are those of one after the other: what was read ahead of a chunk that fails the step is read again by the
@@ -171,6 +171,7 @@ export const isChunkStep = (value: unknown): value is ChunkStep<unknown, unknown
  *   PostgreSQL (table writers, with the repository in the same database); two of these are then on their way at a time.
  *   Listeners of chunks and items, and transactional reading or processing, switch it off.
  *
+ * @see CP-1
  * @since 0.1.0
  * @category models
  */
@@ -181,8 +182,8 @@ export interface ChunkOptions<in In> {
 }
 
 /**
- * A step that reads, processes and writes chunk by chunk (CHUNK-1 to CHUNK-10). The items of a chunk are written in
- * one transaction together with the position behind them, so a restart goes on after the last committed chunk.
+ * A step that reads, processes and writes chunk by chunk. The items of a chunk are written in one transaction together
+ * with the position behind them, so a restart goes on after the last committed chunk.
  *
  * The processor is an `ItemProcessor`, a function from an item to an effect, or left out. Its items are processed
  * before the transaction opens, each of them once, whatever happens to the write.
@@ -205,6 +206,7 @@ export interface ChunkOptions<in In> {
  * assert.strictEqual(load.name, "load")
  * ```
  *
+ * @see CHUNK-1 to CHUNK-10
  * @since 0.1.0
  * @category constructors
  */
@@ -252,7 +254,7 @@ export const chunk: {
   })
 
 /**
- * A step that runs one effect. Each call is one transaction, in which the step's own state is saved too (TASK-3).
+ * A step that runs one effect. Each call is one transaction, in which the step's own state is saved too.
  *
  * The effect answers `Tasklet.continuable` to be called again, `Tasklet.finishedWith(code)` to choose the exit code;
  * whatever else it gives means that it is finished.
@@ -268,6 +270,7 @@ export const chunk: {
  * assert.strictEqual(Step.tasklet("archive", Effect.log("archiving")).name, "archive")
  * ```
  *
+ * @see TASK-3
  * @since 0.1.0
  * @category constructors
  */
@@ -277,8 +280,8 @@ export const tasklet = <A, E, R>(
 ): Step<"COMPLETED" | "FAILED" | CodeOf<A>, E | TransactionError, R> => make(name, { _tag: "Tasklet", tasklet: effect })
 
 /**
- * A step that runs a flow (FLOW-80). It has a step execution of its own, the steps in the flow have theirs beside it in
- * the same job execution; those that start anew begin with a copy of its context.
+ * A step that runs a flow. It has a step execution of its own, the steps in the flow have theirs beside it in the same
+ * job execution; those that start anew begin with a copy of its context.
  *
  * It ends as the flow does: an `end`, `fail` or `stop` inside ends the step, not the job. A restart runs it again
  * unless it completed; completed steps inside are skipped.
@@ -294,6 +297,7 @@ export const tasklet = <A, E, R>(
  * assert.strictEqual(Step.flow("ledger", post.pipe(Flow.andThen(check))).name, "ledger")
  * ```
  *
+ * @see FLOW-80
  * @since 0.1.0
  * @category constructors
  */
@@ -303,8 +307,7 @@ export const flow = <C extends string, E, R>(
 ): Step<Flow.Inner<C> | "FAILED", E, R> => make(name, { _tag: "Flow", graph: lower(nodeOf(flow)) })
 
 /**
- * A step that runs another job and waits for its end (JOBSTEP-1 to JOBSTEP-7). The child has an instance and executions
- * of its own.
+ * A step that runs another job and waits for its end. The child has an instance and executions of its own.
  *
  * `parameters` makes the child's parameters: an effect, which may ask for the parameters of this job, for `JobScope`
  * and for `StepScope`. They are stored with the step before the child starts; a restart uses them again, so it addresses
@@ -336,6 +339,7 @@ export const flow = <C extends string, E, R>(
  * assert.strictEqual(nightly.name, "nightly")
  * ```
  *
+ * @see JOBSTEP-1 to JOBSTEP-7
  * @since 0.1.0
  * @category constructors
  */
@@ -365,8 +369,9 @@ export type ChildJobError = EngineError | LaunchError | JobNotCompleted
 
 /**
  * How often the step may be started within a job instance, over all its executions. Default: without limit, which 0
- * means too (HAND-6, BUILD-5). One start too many fails the job with `StepStartLimitExceeded`.
+ * means too. One start too many fails the job with `StepStartLimitExceeded`.
  *
+ * @see HAND-6, BUILD-5
  * @since 0.1.0
  * @category combinators
  */
@@ -376,9 +381,10 @@ export const startLimit: {
 } = dual(2, <S extends Any>(self: S, starts: number): S => refine(self, { startLimit: starts }))
 
 /**
- * Runs the step in every execution of an instance, also when it completed before (HAND-8). It then starts anew, with
- * an empty context (HAND-10).
+ * Runs the step in every execution of an instance, also when it completed before. It then starts anew, with an empty
+ * context.
  *
+ * @see HAND-8, HAND-10
  * @since 0.1.0
  * @category combinators
  */
@@ -408,9 +414,10 @@ export const exitCode: {
 )
 
 /**
- * Adds a listener, behind those that the step has already (LISTEN-1). Its errors become errors of the step; no policy
- * skips or retries them (LISTEN-4), so give listeners behind the policies.
+ * Adds a listener, behind those that the step has already. Its errors become errors of the step; no policy skips or
+ * retries them, so give listeners behind the policies.
  *
+ * @see LISTEN-1, LISTEN-4
  * @since 0.1.0
  * @category combinators
  */
@@ -429,9 +436,10 @@ export const listen: {
 )
 
 /**
- * What a failing `afterStep` does: `fail` (the default) fails the step, `log` only logs it (STEP-15). With `log` a
- * listener can still fail the step by `StepScope.upgradeStatus("FAILED")` (STEP-16).
+ * What a failing `afterStep` does: `fail` (the default) fails the step, `log` only logs it. With `log` a listener can
+ * still fail the step by `StepScope.upgradeStatus("FAILED")`.
  *
+ * @see STEP-15, STEP-16
  * @since 0.1.0
  * @category combinators
  */
@@ -441,13 +449,13 @@ export const onListenerFailure: {
 } = dual(2, <S extends Any>(self: S, behaviour: "fail" | "log"): S => refine(self, { onListenerFailure: behaviour }))
 
 /**
- * The attributes of the step's transactions (TX-1), on top of those given before. They are those of the chunks and of
- * the calls of a tasklet, not of what the repository does on its own.
+ * The attributes of the step's transactions, on top of those given before. They are those of the chunks and of the
+ * calls of a tasklet, not of what the repository does on its own.
  *
- * A transaction that takes longer than `timeout` fails with a `TransactionError` (TX-2). With `serializable` or
+ * A transaction that takes longer than `timeout` fails with a `TransactionError`. With `serializable` or
  * `repeatable read`, PostgreSQL refuses transactions that lost against another one: let the step try them again with
- * `Step.retry(["TransactionError", "SqlTransientError"])`. That includes the step's own heartbeat, which touches the same
- * row as the checkpoint. With `notSupported` what was written before a failure stays (TX-4).
+ * `Step.retry(["TransactionError", "SqlTransientError"])`. That includes the step's own heartbeat, which touches the
+ * same row as the checkpoint. With `notSupported` what was written before a failure stays.
  *
  * @example
  * ```ts
@@ -461,6 +469,7 @@ export const onListenerFailure: {
  * assert.strictEqual(close.name, "close")
  * ```
  *
+ * @see TX-1, TX-2, TX-4
  * @since 0.1.0
  * @category combinators
  */
@@ -474,13 +483,13 @@ export const withTransaction: {
 )
 
 /**
- * Skips records that fail with one of the given tags, in reading, processing and writing (SKIP-1 to SKIP-12).
+ * Skips records that fail with one of the given tags, in reading, processing and writing.
  *
  * `limit` is the number of skips that one step execution allows, over all three phases: with 10 the eleventh bad record
- * fails the step with `SkipLimitExceeded` (SKIP-4). Several `skip` combinators have a limit each. A skipped tag leaves
- * `E`; a tag that the step can't fail with does not compile.
+ * fails the step with `SkipLimitExceeded`. Several `skip` combinators have a limit each. A skipped tag leaves `E`; a
+ * tag that the step can't fail with does not compile.
  *
- * Skips are counted and reported in the transaction that makes them durable, exactly once each (D8).
+ * Skips are counted and reported in the transaction that makes them durable, exactly once each.
  *
  * @example
  * ```ts
@@ -499,6 +508,7 @@ export const withTransaction: {
  * assert.strictEqual(load.name, "load")
  * ```
  *
+ * @see SKIP-1 to SKIP-12, SKIP-4
  * @since 0.1.0
  * @category fault tolerance
  */
@@ -541,7 +551,7 @@ export const skipWith: {
 
 /**
  * Tries again what failed with one of the given tags: a read in place, the processing of an item in place, a write by
- * rolling back and writing the same outputs in a new transaction (D3). Retries come before skips.
+ * rolling back and writing the same outputs in a new transaction. Retries come before skips.
  *
  * - `times`: how often to try again after the first attempt.
  * - `schedule`: when to try again, and until when. It is stepped with the error. No transaction is open in the pause.
@@ -599,12 +609,12 @@ export const retryWith: {
 } = dual(2, (self: Any, policy: RetryPolicy.RetryPolicy<any, any>): any => addRetry(self, policy))
 
 /**
- * Failures with one of these tags leave the transaction open, if they are skipped, too (TXO-1): what the step has done in
- * it until then stays.
+ * Failures with one of these tags leave the transaction open, if they are skipped, too: what the step has done in it
+ * until then stays.
  *
  * It concerns what fails inside a transaction: the write of a single item, be it the only one of its chunk or found by
- * the search (FTC-13), and processing with `Step.processInTransaction` (FTC-8). A chunk of several items that is
- * refused is rolled back anyway, to find out which of them is bad; and so is what is retried first.
+ * the search, and processing with `Step.processInTransaction`. A chunk of several items that is refused is rolled back
+ * anyway, to find out which of them is bad; and so is what is retried first.
  *
  * PostgreSQL gives up a transaction when one of its statements fails. If the failure was one of those, the rollback
  * happens all the same, and the chunk is written again without the bad record: only the saving is lost.
@@ -629,6 +639,7 @@ export const retryWith: {
  * assert.strictEqual(send.name, "send")
  * ```
  *
+ * @see TXO-1, FTC-13, FTC-8
  * @since 0.1.0
  * @category fault tolerance
  */
@@ -650,8 +661,8 @@ export const noRollback: {
 
 /**
  * Processes the items inside the chunk's transaction: for processors that write to the database. Every attempt
- * processes its items anew, and a failure rolls back what the others wrote (D5, FTC-5). Only what a committed attempt
- * filtered is counted (FTC-17).
+ * processes its items anew, and a failure rolls back what the others wrote. Only what a committed attempt filtered is
+ * counted.
  *
  * Failures inside the transaction that are retried or skipped cost a rollback each, see also `Step.noRollback`.
  *
@@ -670,6 +681,7 @@ export const noRollback: {
  * assert.strictEqual(post.name, "post")
  * ```
  *
+ * @see FTC-5, FTC-17
  * @since 0.1.0
  * @category fault tolerance
  */
@@ -678,11 +690,12 @@ export const processInTransaction = <In, Out, C extends string, E, R>(
 ): ChunkStep<In, Out, C, E, R> => transactional(self, "process")
 
 /**
- * Reads the items inside the chunk's transaction: for readers that take what they read, as from a queue in the database
- * (D18, FTC-20, TX-5). The items are not kept: a rollback gives them back, the reader is opened again where the chunk
- * begins, and is expected to give the same items in the same order. The items are known only inside, so they are
- * processed there too, as with `Step.processInTransaction`.
+ * Reads the items inside the chunk's transaction: for readers that take what they read, as from a queue in the
+ * database. The items are not kept: a rollback gives them back, the reader is opened again where the chunk begins, and
+ * is expected to give the same items in the same order. The items are known only inside, so they are processed there
+ * too, as with `Step.processInTransaction`.
  *
+ * @see FTC-20, TX-5
  * @since 0.1.0
  * @category fault tolerance
  */
@@ -693,9 +706,10 @@ export const readInTransaction = <In, Out, C extends string, E, R>(
 /**
  * How the bad item of a refused chunk is found: by halves (`bisect`, the default), which costs at most 2 log₂ n + 2
  * transactions for one bad item in n, or `one-by-one`, for writers that depend on getting single items. Either way the
- * order is kept, each attempt is a transaction of its own, and the checkpoint never runs ahead of it. What may be skipped
- * is not retried meanwhile (FT6-4).
+ * order is kept, each attempt is a transaction of its own, and the checkpoint never runs ahead of it. What may be
+ * skipped is not retried meanwhile.
  *
+ * @see FT6-4
  * @since 0.1.0
  * @category fault tolerance
  */

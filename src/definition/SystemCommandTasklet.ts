@@ -1,6 +1,7 @@
 /**
- * A tasklet that runs a program of the operating system and waits for its end (TASK-14).
+ * A tasklet that runs a program of the operating system and waits for its end.
  *
+ * @see TASK-14
  * @since 0.1.0
  */
 import * as Command from "@effect/platform/Command"

@@ -1,7 +1,8 @@
 /**
  * What a tasklet answers after each call: that it is finished, with which exit code, or that it wants to be called
- * again. Each call runs in a transaction of its own (TASK-1, TASK-3).
+ * again. Each call runs in a transaction of its own.
  *
+ * @see TASK-1, TASK-3
  * @since 0.1.0
  */
 
@@ -12,8 +13,9 @@
 export type RepeatStatus<Code extends string = never> = Continuable | Finished<Code>
 
 /**
- * Commit, and call the tasklet again (REPEAT-1).
+ * Commit, and call the tasklet again.
  *
+ * @see REPEAT-1
  * @since 0.1.0
  * @category models
  */
@@ -22,8 +24,9 @@ export interface Continuable {
 }
 
 /**
- * Commit, and end the step with this exit code (TASK-10).
+ * Commit, and end the step with this exit code.
  *
+ * @see TASK-10
  * @since 0.1.0
  * @category models
  */
@@ -49,8 +52,9 @@ export const continuable: Continuable = { _tag: "Continuable" }
 export const finished: Finished = { _tag: "Finished", exitCode: undefined }
 
 /**
- * Ends the step with an exit code of its own; the batch status is COMPLETED whatever the code (TASK-10).
+ * Ends the step with an exit code of its own; the batch status is COMPLETED whatever the code.
  *
+ * @see TASK-10
  * @since 0.1.0
  * @category constructors
  */
@@ -60,8 +64,9 @@ export const finishedWith = <const Code extends string>(exitCode: Code): Finishe
 })
 
 /**
- * CONTINUABLE only while the condition holds (REPEAT-1).
+ * CONTINUABLE only while the condition holds.
  *
+ * @see REPEAT-1
  * @since 0.1.0
  * @category constructors
  */

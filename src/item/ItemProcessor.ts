@@ -38,8 +38,9 @@ export const TypeId: unique symbol = Symbol.for("effect-batch/ItemProcessor")
 export type TypeId = typeof TypeId
 
 /**
- * The result that says: this item is not written. It counts as filtered (CHUNK-4).
+ * The result that says: this item is not written. It counts as filtered.
  *
+ * @see CHUNK-4
  * @since 0.1.0
  * @category models
  */
@@ -155,8 +156,9 @@ export const make = <In, Out, E = never, R = never>(
 ): ItemProcessor<In, Out, E, Exclude<R, Scope.Scope>> => proto(inStepScope(open))
 
 /**
- * Gives every item on as it is. This is what a step without a processor does (CHUNK-1).
+ * Gives every item on as it is. This is what a step without a processor does.
  *
+ * @see CHUNK-1
  * @since 0.1.0
  * @category constructors
  */
@@ -220,8 +222,8 @@ export const fromFunction = <In, Out, E, R>(
 ): ItemProcessor<In, Out, E, R> => ofEffect<In, Out, E, R>(f)
 
 /**
- * Keeps the items for which the predicate is true; the others count as filtered (CHUNK-4). Mind that Spring Batch's
- * predicate filter does the opposite: it drops them.
+ * Keeps the items for which the predicate is true; the others count as filtered. Mind that Spring Batch's predicate
+ * filter does the opposite: it drops them.
  *
  * @example
  * ```ts
@@ -230,6 +232,7 @@ export const fromFunction = <In, Out, E, R>(
  * const adults = ItemProcessor.filter((person: { readonly age: number }) => person.age >= 18)
  * ```
  *
+ * @see CHUNK-4
  * @since 0.1.0
  * @category constructors
  */
@@ -240,8 +243,9 @@ export const filter: {
   ofSync<In, In>((item) => predicate(item) ? item : Filtered)
 
 /**
- * Transforms the items for which the function gives `Some`; the others count as filtered (CHUNK-4).
+ * Transforms the items for which the function gives `Some`; the others count as filtered.
  *
+ * @see CHUNK-4
  * @since 0.1.0
  * @category constructors
  */
@@ -249,8 +253,9 @@ export const filterMap = <In, Out>(f: (item: In) => Option.Option<Out>): ItemPro
   ofSync<In, Out>((item) => orFiltered(f(item)))
 
 /**
- * Transforms the items for which the effect gives `Some`; the others count as filtered (CHUNK-4).
+ * Transforms the items for which the effect gives `Some`; the others count as filtered.
  *
+ * @see CHUNK-4
  * @since 0.1.0
  * @category constructors
  */

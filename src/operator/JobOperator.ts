@@ -118,8 +118,8 @@ export const eventsOf = (executionId: number): Stream.Stream<BatchEvent> =>
  * Runs a job to its end and succeeds with the ended execution, whatever its status.
  *
  * Running again with the same identifying parameters *is* the restart: steps that completed are skipped, the others go
- * on from their last commit (RESTART-2). Fails only when the job cannot run at all, or when its end could not be
- * recorded. Interrupting it stops the job: the current chunk is rolled back and the rows end as STOPPED, restartable.
+ * on from their last commit. Fails only when the job cannot run at all, or when its end could not be recorded.
+ * Interrupting it stops the job: the current chunk is rolled back and the rows end as STOPPED, restartable.
  *
  * @example
  * ```ts
@@ -135,6 +135,7 @@ export const eventsOf = (executionId: number): Stream.Stream<BatchEvent> =>
  * assert.ok(Effect.isEffect(program))
  * ```
  *
+ * @see RESTART-2
  * @since 0.1.0
  * @category utils
  */
@@ -195,8 +196,9 @@ export const start = <P, Code extends string, E, R>(
 > => Launch.start(job, parameters) as any
 
 /**
- * Runs an execution again, with exactly its parameters (RESTART-1). The same rules as for `run` apply.
+ * Runs an execution again, with exactly its parameters. The same rules as for `run` apply.
  *
+ * @see RESTART-1
  * @since 0.1.0
  * @category utils
  */
@@ -218,7 +220,7 @@ export const restart = <P, Code extends string, E, R>(
 
 /**
  * Runs the next instance of a job: an incrementer computes its parameters from those of the last execution of the last
- * instance, or from none (NEXT-1, INC-1).
+ * instance, or from none.
  *
  * - `incrementer`: default that of the job, see `Job.make`. With neither it fails with `InvalidJobParameters`.
  * - `overrides`: values that replace computed parameters. A first instance needs every parameter that the incrementer does
@@ -239,6 +241,7 @@ export const restart = <P, Code extends string, E, R>(
  * Effect.runPromise(twice).then((parameters) => assert.strictEqual(parameters, "run.id=2"))
  * ```
  *
+ * @see NEXT-1, INC-1
  * @since 0.1.0
  * @category utils
  */
@@ -270,14 +273,15 @@ export const runNext = <P, Code extends string, E, R>(
   }) as any
 
 /**
- * Asks a running execution to stop, from whatever process (STOP-1, STOP-2). It sets one flag and nothing else: only the
- * owner writes the rows (D16), so a stop can't collide with the running job.
+ * Asks a running execution to stop, from whatever process. It sets one flag and nothing else: only the owner writes the
+ * rows, so a stop can't collide with the running job.
  *
  * The step that runs commits its chunk and ends as STOPPED; one that waits for its source ends at once. A tasklet sees
- * `StepScope.stopRequested`; see `StopGrace` for one that does not look. The job can be restarted from its last commit
- * (STOP-7). Another process learns of the request at its next commit, or by its next heartbeat at the latest; on
- * PostgreSQL it is told at once.
+ * `StepScope.stopRequested`; see `StopGrace` for one that does not look. The job can be restarted from its last commit.
+ * Another process learns of the request at its next commit, or by its next heartbeat at the latest; on PostgreSQL it is
+ * told at once.
  *
+ * @see STOP-1, STOP-2, STOP-7
  * @since 0.1.0
  * @category operations
  */
@@ -286,10 +290,11 @@ export const stop: (
 ) => Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> = Running.stop
 
 /**
- * Gives an execution that did not complete up for good: ABANDONED, so that its instance can't be restarted (ABANDON-1,
- * ABANDON-2). Fails while it is running, and with `JobInstanceAlreadyComplete` when there is nothing to give up. An
- * execution that was asked to stop and does not is taken from its owner, who can't commit any more.
+ * Gives an execution that did not complete up for good: ABANDONED, so that its instance can't be restarted. Fails while
+ * it is running, and with `JobInstanceAlreadyComplete` when there is nothing to give up. An execution that was asked to
+ * stop and does not is taken from its owner, who can't commit any more.
  *
+ * @see ABANDON-1, ABANDON-2
  * @since 0.1.0
  * @category operations
  */
@@ -302,13 +307,14 @@ export const abandon: (
 > = Operating.abandon
 
 /**
- * Closes an execution whose process died without a word, with its running steps, as FAILED (RECOVER-1): a restart goes
- * on from its last commit. A launch of the same instance does that by itself; this is for people who look first.
+ * Closes an execution whose process died without a word, with its running steps, as FAILED: a restart goes on from its
+ * last commit. A launch of the same instance does that by itself; this is for people who look first.
  *
  * An execution that is not running is left as it is. One whose owner lives fails with `JobExecutionAlreadyRunning`,
  * unless `force` is true: then it is taken from its owner, who can't commit any more. The exit code says which it was,
  * `OWNER_DIED` or `RECOVERED`; `reason` is added to the exit message.
  *
+ * @see RECOVER-1
  * @since 0.1.0
  * @category operations
  */
@@ -452,8 +458,9 @@ export type Explanation = Explain.Explanation
 export type StepForecast = Explain.StepForecast
 
 /**
- * The executions that the repository holds, newest first (EXPL-1).
+ * The executions that the repository holds, newest first.
  *
+ * @see EXPL-1
  * @since 0.1.0
  * @category queries
  */
@@ -491,8 +498,9 @@ export const execution = (
   Effect.flatMap(JobRepository, (repository) => repository.jobExecution(executionId))
 
 /**
- * The step executions of a job execution, in the order in which they started (EXEC-10).
+ * The step executions of a job execution, in the order in which they started.
  *
+ * @see EXEC-10
  * @since 0.1.0
  * @category queries
  */

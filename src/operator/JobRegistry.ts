@@ -18,8 +18,9 @@ import * as JobParameters from "../vocabulary/JobParameters.js"
 import * as JobOperator from "./JobOperator.js"
 
 /**
- * Represents a second job of the same name (REG-1).
+ * Represents a second job of the same name.
  *
+ * @see REG-1
  * @since 0.1.0
  * @category errors
  */
@@ -46,7 +47,11 @@ export interface Registered {
  * @category services
  */
 export class JobRegistry extends Context.Tag("effect-batch/JobRegistry")<JobRegistry, {
-  /** Sorted (REG-1). */
+  /**
+   * Sorted.
+   *
+   * @see REG-1
+   */
   readonly names: Effect.Effect<ReadonlyArray<string>>
   readonly get: (name: string) => Effect.Effect<Registered, NoSuchJob>
   /** Adds a job together with the services it needs. */
@@ -139,8 +144,9 @@ export const run = (
     ))
 
 /**
- * Runs an execution again with exactly its parameters; its job is found by its name (RESTART-1).
+ * Runs an execution again with exactly its parameters; its job is found by its name.
  *
+ * @see RESTART-1
  * @since 0.1.0
  * @category utils
  */

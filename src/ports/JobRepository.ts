@@ -36,7 +36,11 @@ import * as Transactor from "./Transactor.js"
 export interface LaunchRequest {
   readonly jobName: string
   readonly parameters: ReadonlyArray<JobParameter>
-  /** False when an instance may run only once (LAUNCH-5). */
+  /**
+   * False when an instance may run only once.
+   *
+   * @see LAUNCH-5
+   */
   readonly restartable: boolean
   /** Names the process that will run the execution. */
   readonly owner: string
@@ -47,8 +51,9 @@ export interface LaunchRequest {
 }
 
 /**
- * A new step execution: where it starts, and what it inherits (HAND-9).
+ * A new step execution: where it starts, and what it inherits.
  *
+ * @see HAND-9
  * @since 0.1.0
  * @category models
  */
@@ -88,8 +93,9 @@ export interface InstanceFilter {
 }
 
 /**
- * The last execution of a step within a job instance, and how often the step was started there (HAND-2, HAND-6).
+ * The last execution of a step within a job instance, and how often the step was started there.
  *
+ * @see HAND-2, HAND-6
  * @since 0.1.0
  * @category models
  */
@@ -112,9 +118,11 @@ export type OwnerFailure = OwnershipLost | JobRepositoryError
  */
 export class JobRepository extends Context.Tag("effect-batch/JobRepository")<JobRepository, {
   /**
-   * Finds or creates the instance of these parameters and claims a new execution of it, all in one transaction
-   * (LAUNCH-4, LAUNCH-8, D12). Of many concurrent callers exactly one succeeds. An execution whose owner is dead
-   * is closed as FAILED with the code `OWNER_DIED` first.
+   * Finds or creates the instance of these parameters and claims a new execution of it, all in one transaction. Of many
+   * concurrent callers exactly one succeeds. An execution whose owner is dead is closed as FAILED with the code
+   * `OWNER_DIED` first.
+   *
+   * @see LAUNCH-4, LAUNCH-8
    */
   readonly launch: (request: LaunchRequest) => Effect.Effect<JobExecution, LaunchError | JobRepositoryError>
   /**
@@ -124,7 +132,11 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   readonly updateJobExecution: (execution: JobExecution) => Effect.Effect<BatchStatus, OwnerFailure>
   /** Proves that the owner lives: extends the lease. Answers with the stored status. */
   readonly renewLease: (execution: JobExecution, leaseMillis: number) => Effect.Effect<BatchStatus, OwnerFailure>
-  /** Inserts a step execution together with the context and checkpoint it starts from (HAND-15). */
+  /**
+   * Inserts a step execution together with the context and checkpoint it starts from.
+   *
+   * @see HAND-15
+   */
   readonly createStepExecution: (
     execution: JobExecution,
     step: NewStepExecution
@@ -147,7 +159,11 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
     step: StepExecution,
     items: ReadonlyArray<SkippedItem>
   ) => Effect.Effect<void, JobRepositoryError>
-  /** Sets the stop flag of a running execution; answers with its status before (STOP-2, D16). */
+  /**
+   * Sets the stop flag of a running execution; answers with its status before.
+   *
+   * @see STOP-2
+   */
   readonly requestStop: (
     executionId: number
   ) => Effect.Effect<BatchStatus, NoSuchJobExecution | JobRepositoryError>
@@ -174,7 +190,11 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   readonly jobExecution: (
     executionId: number
   ) => Effect.Effect<JobExecution, NoSuchJobExecution | JobRepositoryError>
-  /** The step executions of a job execution, oldest first (EXEC-10). */
+  /**
+   * The step executions of a job execution, oldest first.
+   *
+   * @see EXEC-10
+   */
   readonly stepExecutions: (executionId: number) => Effect.Effect<ReadonlyArray<StepExecution>, JobRepositoryError>
   /** The quarantined records of a job execution, oldest first. */
   readonly skippedItems: (executionId: number) => Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError>

@@ -12,8 +12,9 @@ import type { Key } from "../vocabulary/ExecutionContext.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 
 /**
- * Provided by the engine while a job runs; a job discharges it (SCOPE-1, F154).
+ * Provided by the engine while a job runs; a job discharges it.
  *
+ * @see SCOPE-1
  * @since 0.1.0
  * @category services
  */
@@ -48,9 +49,10 @@ export const get = <A>(key: Key<A>): Effect.Effect<Option.Option<A>, UnreadableC
   Effect.flatMap(JobScope, (scope) => scope.get(key))
 
 /**
- * Writes a value of the job's execution context. Inside a step it is stored with the step's next commit, and
- * forgotten when that transaction rolls back (CTX-9).
+ * Writes a value of the job's execution context. Inside a step it is stored with the step's next commit, and forgotten
+ * when that transaction rolls back.
  *
+ * @see CTX-9
  * @since 0.1.0
  * @category utils
  */

@@ -14,8 +14,9 @@ import type { ExitStatus } from "../vocabulary/ExitStatus.js"
 import type { Counts, StepExecution } from "../vocabulary/StepExecution.js"
 
 /**
- * Provided by the engine while a step runs; a job discharges it (SCOPE-1, F153).
+ * Provided by the engine while a step runs; a job discharges it.
  *
+ * @see SCOPE-1
  * @since 0.1.0
  * @category services
  */
@@ -23,18 +24,38 @@ export class StepScope extends Context.Tag("effect-batch/StepScope")<StepScope, 
   /** The step execution as it is now, counts of the current chunk included. */
   readonly execution: Effect.Effect<StepExecution>
   readonly get: <A>(key: Key<A>) => Effect.Effect<Option.Option<A>, UnreadableContextKey>
-  /** Stored with the next commit of the step; forgotten when that transaction rolls back (CTX-9). */
+  /**
+   * Stored with the next commit of the step; forgotten when that transaction rolls back.
+   *
+   * @see CTX-9
+   */
   readonly set: <A>(key: Key<A>, value: A) => Effect.Effect<void, UnreadableContextKey>
   readonly remove: <A>(key: Key<A>) => Effect.Effect<void>
-  /** Adds to the counts of the step; they are kept even when the transaction rolls back (TASK-4). */
+  /**
+   * Adds to the counts of the step; they are kept even when the transaction rolls back.
+   *
+   * @see TASK-4
+   */
   readonly contribute: (counts: Partial<Counts>) => Effect.Effect<void>
-  /** Combines the given exit status with the one of the step (EXIT-4). */
+  /**
+   * Combines the given exit status with the one of the step.
+   *
+   * @see EXIT-4
+   */
   readonly addExitStatus: (status: ExitStatus) => Effect.Effect<void>
-  /** Raises the batch status of the step by ENUM-5; FAILED or STOPPED in `afterStep` ends the job there (STEP-16). */
+  /**
+   * Raises the batch status of the step, never lowers it; FAILED or STOPPED in `afterStep` ends the job there.
+   *
+   * @see ENUM-5, STEP-16
+   */
   readonly upgradeStatus: (status: BatchStatus) => Effect.Effect<void>
   /** Whether the step was asked to stop, by an operator or by `requestStop`. */
   readonly stopRequested: Effect.Effect<boolean>
-  /** Ends the step as STOPPED after the chunk or tasklet call that is running (STEP-9). */
+  /**
+   * Ends the step as STOPPED after the chunk or tasklet call that is running.
+   *
+   * @see STEP-9
+   */
   readonly requestStop: Effect.Effect<void>
 }>() {}
 
@@ -50,9 +71,10 @@ export const execution: Effect.Effect<StepExecution, never, StepScope> = Effect.
 )
 
 /**
- * Reads a value of the step's execution context, which a restart brings back (CTX-12). Fails with
- * `UnreadableContextKey` when the stored value does not fit the key's schema.
+ * Reads a value of the step's execution context, which a restart brings back. Fails with `UnreadableContextKey` when
+ * the stored value does not fit the key's schema.
  *
+ * @see CTX-12
  * @since 0.1.0
  * @category utils
  */

@@ -13,13 +13,14 @@ import * as Option from "effect/Option"
 import { TransactionError } from "../vocabulary/BatchError.js"
 
 /**
- * The attributes of a transaction (TX-1). Absent ones are those of the database.
+ * The attributes of a transaction. Absent ones are those of the database.
  *
  * - `isolation`: the isolation level.
- * - `timeout`: the longest time the transaction may be open (TX-2).
+ * - `timeout`: the longest time the transaction may be open.
  * - `propagation`: `required` joins an open transaction, `requiresNew` always opens its own,
  *   `notSupported` runs without one. Default `required`.
  *
+ * @see TX-1, TX-2
  * @since 0.1.0
  * @category models
  */

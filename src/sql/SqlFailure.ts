@@ -47,11 +47,12 @@ export type Kind = typeof Kind.Type
 
 /**
  * Represents a row that the table refuses: a violated constraint, a value that does not fit its column, or an update
- * that found nothing to update (ITEM-22). Without that row the others can be written, so a step may skip it.
+ * that found nothing to update. Without that row the others can be written, so a step may skip it.
  *
  * `item` is the index of the row in what was written together, where it is known. `problem` says what does not fit,
  * without values. `detail` is what the driver said and may quote values; it is not part of the message.
  *
+ * @see ITEM-22
  * @since 0.1.0
  * @category errors
  */

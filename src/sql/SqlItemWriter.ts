@@ -173,8 +173,8 @@ export const upsertInto = <A extends object = object, I extends object = A>(
 /**
  * Updates the row that has the key of each item, setting the other columns of the item.
  *
- * An item for which there is no row fails with `SqlDataError` of kind "missingRow" (ITEM-22), unless `assertUpdates`
- * is false. Exactly once, in the transaction of the checkpoint.
+ * An item for which there is no row fails with `SqlDataError` of kind "missingRow", unless `assertUpdates` is false.
+ * Exactly once, in the transaction of the checkpoint.
  *
  * @example
  * ```ts
@@ -183,6 +183,7 @@ export const upsertInto = <A extends object = object, I extends object = A>(
  * const close = SqlItemWriter.update<{ readonly id: number; readonly state: string }>("payments", { key: ["id"] })
  * ```
  *
+ * @see ITEM-22
  * @since 0.1.0
  * @category constructors
  */
@@ -199,8 +200,8 @@ export const update = <A extends object = object, I extends object = A>(
 /**
  * Deletes the row that has the key of each item. Other fields of the items are not looked at.
  *
- * An item for which there is no row fails with `SqlDataError` of kind "missingRow" (ITEM-22), unless `assertUpdates`
- * is false. Exactly once, in the transaction of the checkpoint.
+ * An item for which there is no row fails with `SqlDataError` of kind "missingRow", unless `assertUpdates` is false.
+ * Exactly once, in the transaction of the checkpoint.
  *
  * @example
  * ```ts
@@ -209,6 +210,7 @@ export const update = <A extends object = object, I extends object = A>(
  * const purge = SqlItemWriter.deleteFrom<{ readonly id: number }>("payments", { key: ["id"], assertUpdates: false })
  * ```
  *
+ * @see ITEM-22
  * @since 0.1.0
  * @category constructors
  */

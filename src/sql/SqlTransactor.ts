@@ -41,9 +41,9 @@ export interface Options {
  * failure of a statement was caught inside of it fails as well, it never counts as committed. When the body fails, its
  * own failure is kept, even if the connection is lost.
  *
- * Isolation levels are those of PostgreSQL. A transaction of SQLite is always serializable and takes the write lock when
- * it begins (`BEGIN IMMEDIATE`), so every level is at least fulfilled. SQLite has one connection: `requiresNew` and
- * `notSupported` inside of a transaction fail there, as waiting for the connection would never end (TX-1).
+ * Isolation levels are those of PostgreSQL. A transaction of SQLite is always serializable and takes the write lock
+ * when it begins (`BEGIN IMMEDIATE`), so every level is at least fulfilled. SQLite has one connection: `requiresNew`
+ * and `notSupported` inside of a transaction fail there, as waiting for the connection would never end.
  *
  * @example
  * ```ts
@@ -61,6 +61,7 @@ export interface Options {
  * assert.ok(Effect.isEffect(transfer))
  * ```
  *
+ * @see TX-1
  * @since 0.1.0
  * @category constructors
  */

@@ -1,7 +1,8 @@
 /**
  * Ready records for tests of code that is given an execution, such as a listener, a decider or a report: with fixed ids
- * and times, complete, and with whatever you want to be different (TEST-3).
+ * and times, complete, and with whatever you want to be different.
  *
+ * @see TEST-3
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
@@ -19,8 +20,9 @@ import * as StepExecution from "../vocabulary/StepExecution.js"
 export const createTime: DateTime.Utc = DateTime.unsafeMake("2020-01-01T00:00:00Z")
 
 /**
- * The job instance 12 of the job `job`, without parameters (TEST-3).
+ * The job instance 12 of the job `job`, without parameters.
  *
+ * @see TEST-3
  * @since 0.1.0
  * @category constructors
  */
@@ -33,8 +35,8 @@ export const jobInstance = (overrides: Partial<JobInstance> = {}): JobInstance =
 })
 
 /**
- * The job execution 123 of {@link jobInstance}, which has just been launched: STARTING, with nothing in its context
- * (TEST-3). With `parameters`, its instance is the one of these parameters, unless an `instance` is given too.
+ * The job execution 123 of {@link jobInstance}, which has just been launched: STARTING, with nothing in its context.
+ * With `parameters`, its instance is the one of these parameters, unless an `instance` is given too.
  *
  * @example
  * ```ts
@@ -44,6 +46,7 @@ export const jobInstance = (overrides: Partial<JobInstance> = {}): JobInstance =
  * assert.deepStrictEqual([failed.id, failed.instance.id, failed.status], [123, 12, "FAILED"])
  * ```
  *
+ * @see TEST-3
  * @since 0.1.0
  * @category constructors
  */
@@ -60,7 +63,7 @@ export const jobExecution = (
 
 /**
  * The step execution 1234 of the step `step` in {@link jobExecution}, which has just been created: STARTING, with
- * nothing counted, nothing in its context, and no checkpoint (TEST-3).
+ * nothing counted, nothing in its context, and no checkpoint.
  *
  * @example
  * ```ts
@@ -71,6 +74,7 @@ export const jobExecution = (
  * assert.deepStrictEqual([step.id, step.jobExecutionId, step.counts.read], [1234, 123, 3])
  * ```
  *
+ * @see TEST-3
  * @since 0.1.0
  * @category constructors
  */

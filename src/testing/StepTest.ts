@@ -51,8 +51,8 @@ export interface StepRun<out Code extends string, out E> {
 }
 
 /**
- * Runs one step alone, in a job `TestJob` made for it, on a repository in memory that is gone afterwards (TEST-1). A step
- * that fails is a result, not a failure.
+ * Runs one step alone, in a job `TestJob` made for it, on a repository in memory that is gone afterwards. A step that
+ * fails is a result, not a failure.
  *
  * The step's transactions are those of the repository in memory: what it writes to a database is not rolled back by them.
  *
@@ -83,6 +83,7 @@ export interface StepRun<out Code extends string, out E> {
  * Effect.runPromise(test)
  * ```
  *
+ * @see TEST-1
  * @since 0.1.0
  * @category utils
  */
@@ -134,8 +135,8 @@ export interface ScopeOptions extends Contexts {
 }
 
 /**
- * Runs code as if it ran inside a step: gives it the `StepScope` and `JobScope` that the engine gives to a step (TEST-4).
- * No transaction is open, and nothing is stored; what the code counts and sets, it finds in `StepScope.execution`.
+ * Runs code as if it ran inside a step: gives it the `StepScope` and `JobScope` that the engine gives to a step. No
+ * transaction is open, and nothing is stored; what the code counts and sets, it finds in `StepScope.execution`.
  *
  * @example
  * ```ts
@@ -149,6 +150,7 @@ export interface ScopeOptions extends Contexts {
  * assert.deepStrictEqual([step.stepName, step.counts.write], ["report", 2])
  * ```
  *
+ * @see TEST-4
  * @since 0.1.0
  * @category utils
  */

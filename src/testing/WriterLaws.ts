@@ -1,13 +1,14 @@
 /**
  * The laws behind the `delivery` of an `ItemWriter`, as a check for the tests of your own writers:
  *
- * - nothing remains of a chunk that was rolled back (ITEM-20);
+ * - nothing remains of a chunk that was rolled back;
  * - a writer that is closed or killed at any moment, and opened again with the state of the last committed chunk, writes
  *   every item exactly once;
  * - it may come to its end twice, as it does when a step is restarted that was killed just before it was done.
  *
  * Of a writer whose delivery is `at-least-once`, only that is checked.
  *
+ * @see ITEM-20
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"

@@ -35,9 +35,9 @@ export const FailureReason: Schema.Literal<["transient", "conflict", "data", "fa
 export type FailureReason = typeof FailureReason.Type
 
 /**
- * Represents parameters that a job cannot be started with: all problems at once
- * (VALID-1, D13). Nothing has been written.
+ * Represents parameters that a job cannot be started with: all problems at once. Nothing has been written.
  *
+ * @see VALID-1
  * @since 0.1.0
  * @category errors
  */
@@ -54,10 +54,10 @@ export class InvalidJobParameters extends Schema.TaggedError<InvalidJobParameter
 }
 
 /**
- * Represents the launch of an instance that has nothing left to do: it completed,
- * or was abandoned (LAUNCH-4, D9). With `abandoning` it is about the attempt to
- * abandon an execution that completed.
+ * Represents the launch of an instance that has nothing left to do: it completed, or was abandoned. With `abandoning`
+ * it is about the attempt to abandon an execution that completed.
  *
+ * @see LAUNCH-4
  * @since 0.1.0
  * @category errors
  */
@@ -78,11 +78,10 @@ export class JobInstanceAlreadyComplete
 }
 
 /**
- * Represents the launch of an instance that another execution is working on
- * (LAUNCH-4, JOB-6). `leaseLeftMillis` is the time until that execution counts as
- * dead unless its owner gives a sign of life; `here` says that its owner is the
- * process that asks.
+ * Represents the launch of an instance that another execution is working on. `leaseLeftMillis` is the time until that
+ * execution counts as dead unless its owner gives a sign of life; `here` says that its owner is the process that asks.
  *
+ * @see LAUNCH-4, JOB-6
  * @since 0.1.0
  * @category errors
  */
@@ -109,8 +108,9 @@ export class JobExecutionAlreadyRunning
 }
 
 /**
- * Represents a restart that the rules do not allow (LAUNCH-4, LAUNCH-5, HAND-4).
+ * Represents a restart that the rules do not allow.
  *
+ * @see LAUNCH-4, LAUNCH-5, HAND-4
  * @since 0.1.0
  * @category errors
  */
@@ -127,9 +127,9 @@ export class JobRestartRefused extends Schema.TaggedError<JobRestartRefused>()("
 }
 
 /**
- * Represents a step that has been started as often as it may be (HAND-6). The job
- * fails.
+ * Represents a step that has been started as often as it may be. The job fails.
  *
+ * @see HAND-6
  * @since 0.1.0
  * @category errors
  */
@@ -372,9 +372,9 @@ export class JobDefinitionError extends Schema.TaggedError<JobDefinitionError>()
 }
 
 /**
- * Represents an exit code for which the flow has no way on (FLOW-6). The job
- * fails; the step keeps its status.
+ * Represents an exit code for which the flow has no way on. The job fails; the step keeps its status.
  *
+ * @see FLOW-6
  * @since 0.1.0
  * @category errors
  */

@@ -24,12 +24,13 @@ export interface Progress {
 /**
  * - `JobStarted`, `JobEnded`: around the execution of a job.
  * - `StepStarted`: `resumed` when it goes on from a checkpoint of an earlier execution.
- * - `StepSkipped`: the step was complete already and is not run (HAND-5).
+ * - `StepSkipped`: the step was complete already and is not run.
  * - `ChunkCommitted`: after each commit of a chunk, or of a tasklet's call, with the counts so far.
  * - `ChunkRolledBack`: after each rollback, with the cause in one line.
  * - `ItemSkipped`: a bad record was skipped; it becomes durable with the next commit.
  * - `StepEnded`: with the final status and counts.
  *
+ * @see HAND-5
  * @since 0.1.0
  * @category models
  */

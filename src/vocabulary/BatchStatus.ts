@@ -13,8 +13,9 @@ import * as Schema from "effect/Schema"
 import * as Monoid from "../base/monoid.js"
 
 /**
- * The statuses in ascending order of severity (ENUM-1).
+ * The statuses in ascending order of severity.
  *
+ * @see ENUM-1
  * @since 0.1.0
  * @category schemas
  */
@@ -38,8 +39,9 @@ export const BatchStatus: Schema.Literal<
 export type BatchStatus = typeof BatchStatus.Type
 
 /**
- * Orders statuses by severity, least severe (`COMPLETED`) first (ENUM-1).
+ * Orders statuses by severity, least severe (`COMPLETED`) first.
  *
+ * @see ENUM-1
  * @since 0.1.0
  * @category instances
  */
@@ -49,7 +51,7 @@ export const Order: Order_.Order<BatchStatus> = Order_.mapInput(
 )
 
 /**
- * The more severe of two statuses (ENUM-4).
+ * The more severe of two statuses.
  *
  * @example
  * ```ts
@@ -58,6 +60,7 @@ export const Order: Order_.Order<BatchStatus> = Order_.mapInput(
  * assert.strictEqual(BatchStatus.max("STOPPED", "FAILED"), "FAILED")
  * ```
  *
+ * @see ENUM-4
  * @since 0.1.0
  * @category combinators
  */
@@ -87,9 +90,8 @@ export const combineAll: (statuses: Iterable<BatchStatus>) => BatchStatus = Mono
 )
 
 /**
- * Moves a status on to another one (ENUM-5): while neither is beyond `STARTED`,
- * `COMPLETED` wins; from then on only a more severe status changes anything, so
- * a failed execution cannot be completed by a late success.
+ * Moves a status on to another one: while neither is beyond `STARTED`, `COMPLETED` wins; from then on only a more
+ * severe status changes anything, so a failed execution cannot be completed by a late success.
  *
  * @example
  * ```ts
@@ -99,6 +101,7 @@ export const combineAll: (statuses: Iterable<BatchStatus>) => BatchStatus = Mono
  * assert.strictEqual(BatchStatus.upgradeTo("FAILED", "COMPLETED"), "FAILED")
  * ```
  *
+ * @see ENUM-5
  * @since 0.1.0
  * @category combinators
  */
@@ -111,8 +114,8 @@ export const upgradeTo: {
 })
 
 /**
- * The first status whose name is a prefix of the text, or `COMPLETED` (ENUM-6).
- * Reads a status off an exit code such as `"FAILED - disk full"`.
+ * The first status whose name is a prefix of the text, or `COMPLETED`. Reads a status off an exit code such as
+ * `"FAILED - disk full"`.
  *
  * @example
  * ```ts
@@ -122,6 +125,7 @@ export const upgradeTo: {
  * assert.strictEqual(BatchStatus.match("LATE"), "COMPLETED")
  * ```
  *
+ * @see ENUM-6
  * @since 0.1.0
  * @category constructors
  */
@@ -129,8 +133,9 @@ export const match = (text: string): BatchStatus =>
   BatchStatus.literals.find((status) => text.startsWith(status)) ?? "COMPLETED"
 
 /**
- * Whether work is still in progress (ENUM-2).
+ * Whether work is still in progress.
  *
+ * @see ENUM-2
  * @since 0.1.0
  * @category predicates
  */
@@ -147,9 +152,9 @@ export const isRunning = (self: BatchStatus): boolean =>
 export const isTerminal = (self: BatchStatus): boolean => !isRunning(self)
 
 /**
- * Whether the execution ended badly (ENUM-3). `STOPPED` is not bad: somebody
- * asked for it.
+ * Whether the execution ended badly. `STOPPED` is not bad: somebody asked for it.
  *
+ * @see ENUM-3
  * @since 0.1.0
  * @category predicates
  */

@@ -1,8 +1,8 @@
 /**
- * What a step has counted so far. Counts of a chunk are added to those of the
- * step when the chunk commits (EXEC-8), so stored counts are always those of
- * committed work, and the number of rollbacks.
+ * What a step has counted so far. Counts of a chunk are added to those of the step when the chunk commits, so stored
+ * counts are always those of committed work, and the number of rollbacks.
  *
+ * @see EXEC-8
  * @since 0.1.0
  */
 import { dual } from "effect/Function"
@@ -10,9 +10,9 @@ import * as Schema from "effect/Schema"
 import * as Monoid from "../base/monoid.js"
 
 /**
- * Numbers of items read, written, filtered out and skipped (by phase), and of
- * transactions committed and rolled back (EXEC-5).
+ * Numbers of items read, written, filtered out and skipped (by phase), and of transactions committed and rolled back.
  *
+ * @see EXEC-5
  * @since 0.1.0
  * @category models
  */
@@ -76,8 +76,9 @@ export const empty: Counts = {
 export const make = (counts: Partial<Counts>): Counts => ({ ...empty, ...counts })
 
 /**
- * Adds two counts, each to each (EXEC-8).
+ * Adds two counts, each to each.
  *
+ * @see EXEC-8
  * @since 0.1.0
  * @category combinators
  */
@@ -104,8 +105,9 @@ export const add: {
 export const combineAll: (counts: Iterable<Counts>) => Counts = Monoid.combineAll(add, empty)
 
 /**
- * Number of items skipped in any phase (EXEC-6).
+ * Number of items skipped in any phase.
  *
+ * @see EXEC-6
  * @since 0.1.0
  * @category utils
  */

@@ -1,12 +1,12 @@
 /**
- * What an execution remembers: a small immutable map from names to JSON that is
- * saved with the execution and given back to it after a restart (CTX-1).
+ * What an execution remembers: a small immutable map from names to JSON that is saved with the execution and given back
+ * to it after a restart.
  *
- * Entries are read and written through typed keys, declared once as values.
- * Because nothing is changed in place, a context has been modified exactly when
- * it is no longer equal to the saved one: there is no dirty flag to forget
- * (CTX-2, CTX-3), and a rolled back chunk leaves no trace (CTX-9).
+ * Entries are read and written through typed keys, declared once as values. Because nothing is changed in place, a
+ * context has been modified exactly when it is no longer equal to the saved one: there is no dirty flag to forget, and
+ * a rolled back chunk leaves no trace.
  *
+ * @see CTX-1, CTX-2, CTX-3, CTX-9
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
@@ -45,8 +45,9 @@ export type TypeId = typeof TypeId
 export type Json = Json_.Json
 
 /**
- * An immutable map from names to JSON; equal when all entries are (CTX-6).
+ * An immutable map from names to JSON; equal when all entries are.
  *
+ * @see CTX-6
  * @since 0.1.0
  * @category models
  */
@@ -163,9 +164,9 @@ export const key = <A, I>(name: string, schema: Schema.Schema<A, I>): Key<A> => 
 }
 
 /**
- * Reads an entry (CTX-4): `None` when it is absent, `UnreadableContextKey` when
- * what is stored does not fit the key's schema.
+ * Reads an entry: `None` when it is absent, `UnreadableContextKey` when what is stored does not fit the key's schema.
  *
+ * @see CTX-4
  * @since 0.1.0
  * @category combinators
  */
@@ -200,9 +201,10 @@ export const unsafeSet: {
 )
 
 /**
- * Writes an entry (CTX-2). Returns the very same context when the entry already has that value, and a `Left` for a value
- * that the key's schema rejects or that JSON cannot hold (`NaN`).
+ * Writes an entry. Returns the very same context when the entry already has that value, and a `Left` for a value that
+ * the key's schema rejects or that JSON cannot hold (`NaN`).
  *
+ * @see CTX-2
  * @since 0.1.0
  * @category combinators
  */
@@ -222,8 +224,9 @@ export const set: {
 )
 
 /**
- * Removes an entry (CTX-3). Returns the very same context when it is absent.
+ * Removes an entry. Returns the very same context when it is absent.
  *
+ * @see CTX-3
  * @since 0.1.0
  * @category combinators
  */

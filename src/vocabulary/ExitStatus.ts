@@ -2,10 +2,10 @@
  * The exit status of a step or job: a code that the flow routes on, and the
  * messages that explain it to a person.
  *
- * Any string is a legal code (EXIT-1). The predefined ones carry a severity, and
- * `and` keeps the more severe of two, so a listener can add to a result but
- * never make it look better (EXIT-5).
+ * Any string is a legal code. The predefined ones carry a severity, and `and` keeps the more severe of two, so a
+ * listener can add to a result but never make it look better.
  *
+ * @see EXIT-1, EXIT-5
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
@@ -15,9 +15,10 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
 /**
- * A code and its messages, each message at most once, in order of arrival
- * (EXIT-7). Values made here are structurally equal (`Equal.equals`, EXIT-8).
+ * A code and its messages, each message at most once, in order of arrival. Values made here are structurally equal
+ * (`Equal.equals`).
  *
+ * @see EXIT-7, EXIT-8
  * @since 0.1.0
  * @category models
  */
@@ -75,58 +76,64 @@ export const make = (code: string, ...messages: ReadonlyArray<string>): ExitStat
   Data.struct({ code, messages: Data.array(Array.from(new Set(messages.filter(isNotBlank)))) })
 
 /**
- * The outcome is not known (EXIT-1).
+ * The outcome is not known.
  *
+ * @see EXIT-1
  * @since 0.1.0
  * @category constructors
  */
 export const UNKNOWN: ExitStatus = make("UNKNOWN")
 
 /**
- * The work goes on (EXIT-1).
+ * The work goes on.
  *
+ * @see EXIT-1
  * @since 0.1.0
  * @category constructors
  */
 export const EXECUTING: ExitStatus = make("EXECUTING")
 
 /**
- * The work is done (EXIT-1).
+ * The work is done.
  *
+ * @see EXIT-1
  * @since 0.1.0
  * @category constructors
  */
 export const COMPLETED: ExitStatus = make("COMPLETED")
 
 /**
- * There was nothing to do, for example because every step had already completed
- * (EXIT-1).
+ * There was nothing to do, for example because every step had already completed.
  *
+ * @see EXIT-1
  * @since 0.1.0
  * @category constructors
  */
 export const NOOP: ExitStatus = make("NOOP")
 
 /**
- * The work failed (EXIT-1).
+ * The work failed.
  *
+ * @see EXIT-1
  * @since 0.1.0
  * @category constructors
  */
 export const FAILED: ExitStatus = make("FAILED")
 
 /**
- * The work was stopped on request (EXIT-1).
+ * The work was stopped on request.
  *
+ * @see EXIT-1
  * @since 0.1.0
  * @category constructors
  */
 export const STOPPED: ExitStatus = make("STOPPED")
 
 /**
- * How severe a code is, read off its prefix (EXIT-2): `EXECUTING` 1,
- * `COMPLETED` 2, `NOOP` 3, `STOPPED` 4, `FAILED` 5, `UNKNOWN` 6, any other 7.
+ * How severe a code is, read off its prefix: `EXECUTING` 1, `COMPLETED` 2, `NOOP` 3, `STOPPED` 4, `FAILED` 5, `UNKNOWN`
+ * 6, any other 7.
  *
+ * @see EXIT-2
  * @since 0.1.0
  * @category utils
  */
@@ -136,8 +143,9 @@ export const severity = (self: ExitStatus): number => {
 }
 
 /**
- * Orders exit statuses by severity, then by code (EXIT-3).
+ * Orders exit statuses by severity, then by code.
  *
+ * @see EXIT-3
  * @since 0.1.0
  * @category instances
  */
@@ -147,9 +155,8 @@ export const Order: Order_.Order<ExitStatus> = Order_.combine(
 )
 
 /**
- * Combines two exit statuses: the greater code (by `Order`) and the messages of
- * both, each once (EXIT-4, EXIT-7). Associative and idempotent; never lowers the
- * severity.
+ * Combines two exit statuses: the greater code (by `Order`) and the messages of both, each once. Associative and
+ * idempotent; never lowers the severity.
  *
  * @example
  * ```ts
@@ -159,6 +166,7 @@ export const Order: Order_.Order<ExitStatus> = Order_.combine(
  * assert.strictEqual(ExitStatus.and(ExitStatus.COMPLETED, ExitStatus.make("LATE")).code, "LATE")
  * ```
  *
+ * @see EXIT-4, EXIT-7
  * @since 0.1.0
  * @category combinators
  */
@@ -172,7 +180,7 @@ export const and: {
 )
 
 /**
- * Adds a message unless it is blank or already there (EXIT-7).
+ * Adds a message unless it is blank or already there.
  *
  * @example
  * ```ts
@@ -182,6 +190,7 @@ export const and: {
  * assert.strictEqual(ExitStatus.description(failed), "disk full")
  * ```
  *
+ * @see EXIT-7
  * @since 0.1.0
  * @category combinators
  */
@@ -199,9 +208,9 @@ export const addDescription: {
 export const description = (self: ExitStatus): string => self.messages.join("; ")
 
 /**
- * Whether the code says that the outcome is still open: `EXECUTING` or
- * `UNKNOWN` (EXIT-6).
+ * Whether the code says that the outcome is still open: `EXECUTING` or `UNKNOWN`.
  *
+ * @see EXIT-6
  * @since 0.1.0
  * @category predicates
  */

@@ -24,7 +24,11 @@ import * as JobParameters from "./JobParameters.js"
 export interface JobExecution {
   readonly id: number
   readonly instance: JobInstance.JobInstance
-  /** All parameters of this execution, non-identifying ones included (JOB-7). */
+  /**
+   * All parameters of this execution, non-identifying ones included.
+   *
+   * @see JOB-7
+   */
   readonly parameters: ReadonlyArray<JobParameters.JobParameter>
   readonly status: BatchStatus.BatchStatus
   readonly exitStatus: ExitStatus.ExitStatus
@@ -65,8 +69,9 @@ export interface Encoded {
 }
 
 /**
- * The record of a job execution (EXEC-2).
+ * The record of a job execution.
  *
+ * @see EXEC-2
  * @since 0.1.0
  * @category schemas
  */
@@ -87,9 +92,10 @@ export const JobExecution: Schema.Schema<JobExecution, Encoded> = Schema.Struct(
 })
 
 /**
- * A new execution: `STARTING`, exit status `UNKNOWN`, not started (EXEC-2,
- * LAUNCH-10). By default without parameters, context and owner, epoch 0.
+ * A new execution: `STARTING`, exit status `UNKNOWN`, not started. By default without parameters, context and owner,
+ * epoch 0.
  *
+ * @see EXEC-2, LAUNCH-10
  * @since 0.1.0
  * @category constructors
  */
@@ -119,8 +125,9 @@ export const make = (options: {
 })
 
 /**
- * Whether the execution is in progress (EXEC-4).
+ * Whether the execution is in progress.
  *
+ * @see EXEC-4
  * @since 0.1.0
  * @category predicates
  */
@@ -136,9 +143,9 @@ export const duration = (self: JobExecution): Option.Option<Duration.Duration> =
   Option.zipWith(self.startTime, self.endTime, DateTime.distanceDuration)
 
 /**
- * Oldest first: by create time, then by id, so that the greatest is the last
- * execution (EXEC-9).
+ * Oldest first: by create time, then by id, so that the greatest is the last execution.
  *
+ * @see EXEC-9
  * @since 0.1.0
  * @category instances
  */

@@ -1,7 +1,8 @@
 /**
- * A job instance: one job for one set of identifying parameters, the thing that
- * gets done once, in as many executions as it takes (JOB-1, JOB-6).
+ * A job instance: one job for one set of identifying parameters, the thing that gets done once, in as many executions
+ * as it takes.
  *
+ * @see JOB-1, JOB-6
  * @since 0.1.0
  */
 import type * as DateTime from "effect/DateTime"
@@ -33,8 +34,9 @@ export interface Encoded {
 }
 
 /**
- * The record of a job instance (EXEC-1).
+ * The record of a job instance.
  *
+ * @see EXEC-1
  * @since 0.1.0
  * @category schemas
  */

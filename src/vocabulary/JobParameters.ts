@@ -1,12 +1,11 @@
 /**
  * The typed parameters of a job.
  *
- * A job's parameters are declared once, as a class: the schema that checks and
- * stores them, the service a step asks for to get them (late binding), and the
- * list of those that identify the job instance (JOB-1). Two launches with equal
- * identifying parameters are the same instance, so the second one *is* the
- * restart of the first.
+ * A job's parameters are declared once, as a class: the schema that checks and stores them, the service a step asks for
+ * to get them (late binding), and the list of those that identify the job instance. Two launches with equal identifying
+ * parameters are the same instance, so the second one *is* the restart of the first.
  *
+ * @see JOB-1
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
@@ -74,10 +73,10 @@ export interface TagClass<Self, Key extends string, F extends Fields>
 }
 
 /**
- * One parameter as it is stored: its name, its encoded value and whether it
- * identifies the job instance (PARAM-1). `redacted` marks a value that must not
- * be shown.
+ * One parameter as it is stored: its name, its encoded value and whether it identifies the job instance. `redacted`
+ * marks a value that must not be shown.
  *
+ * @see PARAM-1
  * @since 0.1.0
  * @category models
  */
@@ -100,9 +99,10 @@ export const JobParameter: Schema.Schema<JobParameter> = Schema.Struct({
 })
 
 /**
- * Computes the parameters of the next instance from those of the last one, if there was one (INC-1). It fits jobs whose
+ * Computes the parameters of the next instance from those of the last one, if there was one. It fits jobs whose
  * parameters include `P`; without `P`, every job.
  *
+ * @see INC-1
  * @since 0.1.0
  * @category models
  */
@@ -164,8 +164,7 @@ export const Tag =
 export const none: Declaration<{}> = { schema: Schema.Struct({}), fields: {}, identifying: [], redacted: [] }
 
 /**
- * Marks a parameter that does not identify the job instance: runs that differ
- * only in it are runs of the same instance (JOB-3, JOB-7).
+ * Marks a parameter that does not identify the job instance: runs that differ only in it are runs of the same instance.
  *
  * @example
  * ```ts
@@ -180,15 +179,15 @@ export const none: Declaration<{}> = { schema: Schema.Struct({}), fields: {}, id
  * assert.deepStrictEqual(Params.identifying, ["file"])
  * ```
  *
+ * @see JOB-3, JOB-7
  * @since 0.1.0
  * @category combinators
  */
 export const nonIdentifying: <S extends Fields[string]>(self: S) => S = Field.nonIdentifying
 
 /**
- * Checks decoded parameters and turns them into the form that is stored. All
- * problems are reported at once; a parameter that is not declared is one of them
- * (D13).
+ * Checks decoded parameters and turns them into the form that is stored. All problems are reported at once; a parameter
+ * that is not declared is one of them.
  *
  * @example
  * ```ts
@@ -255,9 +254,8 @@ export const decode = <A>(
   )
 
 /**
- * Reads parameters from a record of encoded values, as a command line or an HTTP
- * request has them. All problems are reported at once; a parameter that is not
- * declared is one of them (D13).
+ * Reads parameters from a record of encoded values, as a command line or an HTTP request has them. All problems are
+ * reported at once; a parameter that is not declared is one of them.
  *
  * @since 0.1.0
  * @category utils
@@ -270,9 +268,9 @@ export const decodeUnknown = <A>(
   Either.map(Field.strictly(declaration, input, Field.decode), (decoded) => decoded as A)
 
 /**
- * The parameters of both; where both have one of a name, that of `that`, in the
- * place of the first (PARAM-3, PARAM-6).
+ * The parameters of both; where both have one of a name, that of `that`, in the place of the first.
  *
+ * @see PARAM-3, PARAM-6
  * @since 0.1.0
  * @category combinators
  */
@@ -283,10 +281,10 @@ export const merge = (
   Array.from(new Map([...self, ...that].map((parameter) => [parameter.name, parameter])).values())
 
 /**
- * The key that, with the job's name, identifies the job instance: a SHA-256 of
- * the identifying parameters that depends neither on their order nor on the
- * others, but on their types (JOB-1 to JOB-4).
+ * The key that, with the job's name, identifies the job instance: a SHA-256 of the identifying parameters that depends
+ * neither on their order nor on the others, but on their types.
  *
+ * @see JOB-1 to JOB-4
  * @since 0.1.0
  * @category utils
  */
@@ -315,11 +313,10 @@ export const format = (parameters: ReadonlyArray<JobParameter>): string =>
   parameters.map(({ name, redacted, value }) => `${name}=${redacted === true ? "<redacted>" : show(value)}`).join(" ")
 
 /**
- * The incrementer that counts up an integer parameter of the given name
- * (INC-2): absent, it becomes an identifying 1; present, it goes up by one and
- * keeps its flag. All other parameters are kept. Fails when the previous value
- * is not an integer.
+ * The incrementer that counts up an integer parameter of the given name: absent, it becomes an identifying 1; present,
+ * it goes up by one and keeps its flag. All other parameters are kept. Fails when the previous value is not an integer.
  *
+ * @see INC-2
  * @since 0.1.0
  * @category constructors
  */
@@ -339,7 +336,7 @@ export const counter = (name: string): Incrementer => (previous) => {
 }
 
 /**
- * The incrementer of the parameter `run.id` (INC-2).
+ * The incrementer of the parameter `run.id`.
  *
  * @example
  * ```ts
@@ -352,14 +349,15 @@ export const counter = (name: string): Incrementer => (previous) => {
  * )
  * ```
  *
+ * @see INC-2
  * @since 0.1.0
  * @category constructors
  */
 export const runId: Incrementer = counter("run.id")
 
 /**
- * The incrementer that computes the next parameters from the last ones as the job knows them (INC-1). It gives those
- * that change; all others are kept. Fails when the stored parameters no longer fit the declaration.
+ * The incrementer that computes the next parameters from the last ones as the job knows them. It gives those that
+ * change; all others are kept. Fails when the stored parameters no longer fit the declaration.
  *
  * @example
  * ```ts
@@ -378,6 +376,7 @@ export const runId: Incrementer = counter("run.id")
  * assert.deepStrictEqual(Either.map(next, JobParameters.format), Either.right("year=2031 region=north"))
  * ```
  *
+ * @see INC-1
  * @since 0.1.0
  * @category constructors
  */

@@ -8,8 +8,9 @@ import type * as Option from "effect/Option"
 import type { Json } from "../base/json.js"
 
 /**
- * Where in the chunk the record was skipped (SKIP-12).
+ * Where in the chunk the record was skipped.
  *
+ * @see SKIP-12
  * @since 0.1.0
  * @category models
  */

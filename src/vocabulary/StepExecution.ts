@@ -70,8 +70,9 @@ export interface Encoded {
 }
 
 /**
- * The record of a step execution (EXEC-5).
+ * The record of a step execution.
  *
+ * @see EXEC-5
  * @since 0.1.0
  * @category schemas
  */
@@ -91,10 +92,10 @@ export const StepExecution: Schema.Schema<StepExecution, Encoded> = Schema.Struc
 })
 
 /**
- * A new step execution: `STARTING`, exit status `EXECUTING`, nothing counted
- * (EXEC-5). By default with an empty context and no checkpoint; a resumed step
- * is given those of its last execution (HAND-9).
+ * A new step execution: `STARTING`, exit status `EXECUTING`, nothing counted. By default with an empty context and no
+ * checkpoint; a resumed step is given those of its last execution.
  *
+ * @see EXEC-5, HAND-9
  * @since 0.1.0
  * @category constructors
  */
@@ -138,9 +139,9 @@ export const duration = (self: StepExecution): Option.Option<Duration.Duration> 
   Option.zipWith(self.startTime, self.endTime, DateTime.distanceDuration)
 
 /**
- * Oldest first: by create time, then by id, so that the greatest is the last
- * execution (EXEC-9).
+ * Oldest first: by create time, then by id, so that the greatest is the last execution.
  *
+ * @see EXEC-9
  * @since 0.1.0
  * @category instances
  */
