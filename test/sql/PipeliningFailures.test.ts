@@ -107,15 +107,17 @@ it.layer(postgres!.layer, { timeout: 60_000 })("the record of a step that travel
     const { transact } = yield* Transactor.Transactor
     const execution = yield* Kit.launchFresh()
     const step = yield* Kit.createStep(execution, "load")
-    const lane = Pipelining.portOf(transact)!.lane()
-    const { seal } = Pipelining.saveStepOf(repository.updateStepExecution)!
+    const pipeline = Pipelining.pipelineOf(transact)!.connect()
+    const sendAll = (parts: ReadonlyArray<Pipelining.Pipelined<any, any>>): Effect.Effect<unknown, any> =>
+      pipeline.transact(parts.slice(0, -1), parts[parts.length - 1]!)
+    const { encode } = Pipelining.pipelinedSaveOf(repository.updateStepExecution)!
     const sql = yield* SqlClient.SqlClient
-    const statement = (text: string): Pipelining.Sealed<void, string> => ({
+    const statement = (text: string): Pipelining.Pipelined<void, string> => ({
       commands: [{ text, parameters: [] }],
       answer: () => Either.void,
-      refused: (error) => `refused: ${error.cause.code}`
+      refused: (error: any) => `refused: ${error.cause.code}`
     })
-    return { execution, lane, repository, seal, sql, statement, step }
+    return { execution, sendAll, repository, encode, sql, statement, step }
   })
   const committed = (step: StepExecution.StepExecution, commits: number): StepExecution.StepExecution => ({
     ...step,
@@ -124,24 +126,27 @@ it.layer(postgres!.layer, { timeout: 60_000 })("the record of a step that travel
 
   it.effect("is stored, alone and behind what a writer sends, and answers with the status of the execution", () =>
     Effect.gen(function*() {
-      const { execution, lane, repository, seal, statement, step } = yield* opened
+      const { encode, execution, repository, sendAll, statement, step } = yield* opened
       const [one, two] = [committed(step, 1), committed(step, 2)]
-      assert.strictEqual(yield* lane.transact([yield* seal(execution, one, step)]), "STARTING")
+      assert.strictEqual(yield* sendAll([yield* encode(execution, one, step)]), "STARTING")
       yield* repository.requestStop(execution.id)
-      const status = yield* lane.transact<unknown, unknown>([statement("select 1"), yield* seal(execution, two, one)])
+      const status = yield* sendAll([
+        statement("select 1"),
+        yield* encode(execution, two, one)
+      ])
       assert.strictEqual(status, "STOPPING")
       assert.strictEqual((yield* Kit.storedStep(step))?.counts.commit, 2)
     }))
 
   it.effect("is refused with OwnershipLost, alone and behind what a writer sends, when its execution was taken over (LEASE-3)", () =>
     Effect.gen(function*() {
-      const { execution, lane, seal, sql, statement, step } = yield* opened
+      const { encode, execution, sendAll, sql, statement, step } = yield* opened
       yield* sql`update batch_step_execution set epoch = epoch + 1 where id = ${step.id}`
-      const save = yield* seal(execution, committed(step, 1), step)
+      const save = yield* encode(execution, committed(step, 1), step)
       for (
         const parts of [[save], [statement("select 1"), save], [statement("select 1"), statement("select 1"), save]]
       ) {
-        const error = yield* Effect.flip(lane.transact<unknown, any>(parts))
+        const error = yield* Effect.flip(sendAll(parts))
         assert.deepInclude(error, { _tag: "OwnershipLost", executionId: execution.id })
       }
       assert.strictEqual((yield* Kit.storedStep(step))?.counts.commit, 0)
@@ -149,46 +154,48 @@ it.layer(postgres!.layer, { timeout: 60_000 })("the record of a step that travel
 
   it.effect("is refused when the stored row is not the one that it follows", () =>
     Effect.gen(function*() {
-      const { execution, lane, seal, step } = yield* opened
+      const { encode, execution, sendAll, step } = yield* opened
       const [one, two] = [committed(step, 1), committed(step, 2)]
-      yield* lane.transact([yield* seal(execution, one, step)])
+      yield* sendAll([yield* encode(execution, one, step)])
       const rolledBack = { ...step, counts: { ...step.counts, rollback: 1 } }
       for (const before of [step, two, rolledBack, { ...one, counts: { ...one.counts, rollback: 1 } }]) {
-        const error = yield* Effect.flip(lane.transact([yield* seal(execution, two, before)]))
+        const error = yield* Effect.flip(sendAll([yield* encode(execution, two, before)]))
         assert.strictEqual(error._tag, "OwnershipLost")
       }
-      yield* lane.transact([yield* seal(execution, two, one)])
+      yield* sendAll([yield* encode(execution, two, one)])
       assert.strictEqual((yield* Kit.storedStep(step))?.counts.commit, 2)
     }))
 
   it.effect("is refused with the repository's own error when the database does not take it", () =>
     Effect.gen(function*() {
-      const { execution, lane, seal, step } = yield* opened
+      const { encode, execution, sendAll, step } = yield* opened
       const broken = { ...committed(step, 1), counts: { ...step.counts, read: Number.NaN } }
-      const error = yield* Effect.flip(lane.transact([yield* seal(execution, broken, step)]))
+      const error = yield* Effect.flip(sendAll([yield* encode(execution, broken, step)]))
       assert.deepInclude(error, { _tag: "JobRepositoryError", operation: "updateStepExecution" })
     }))
 
   it.effect("comes to nothing together with what it travels with, and the refused part says so", () =>
     Effect.gen(function*() {
-      const { execution, lane, seal, sql, statement, step } = yield* opened
+      const { encode, execution, sendAll, sql, statement, step } = yield* opened
       yield* table
-      const save = yield* seal(execution, committed(step, 1), step)
+      const save = yield* encode(execution, committed(step, 1), step)
       const insert = statement("insert into numbers values (1)")
       const bad = { ...statement("insert into numbers values (1 / 0)"), refused: () => "mine" }
       const broken = { ...statement("select 1 / 0"), refused: () => "yours" }
-      assert.strictEqual(yield* Effect.flip(lane.transact<unknown, unknown>([bad, save])), "mine")
-      assert.strictEqual(yield* Effect.flip(lane.transact<unknown, unknown>([insert, bad, save])), "mine")
-      assert.strictEqual(yield* Effect.flip(lane.transact<unknown, unknown>([insert, broken])), "yours")
-      assert.strictEqual(yield* Effect.flip(lane.transact<unknown, unknown>([save, insert, broken])), "yours")
+      assert.strictEqual(yield* Effect.flip(sendAll([bad, save])), "mine")
+      assert.strictEqual(yield* Effect.flip(sendAll([insert, bad, save])), "mine")
+      assert.strictEqual(yield* Effect.flip(sendAll([insert, broken])), "yours")
+      assert.strictEqual(yield* Effect.flip(sendAll([save, insert, broken])), "yours")
       const several = { ...insert, commands: [...insert.commands, ...bad.commands, ...insert.commands] }
-      assert.strictEqual(yield* Effect.flip(lane.transact<unknown, unknown>([several, save])), "refused: 22012")
+      assert.strictEqual(yield* Effect.flip(sendAll([several, save])), "refused: 22012")
       assert.deepStrictEqual(yield* loaded, [])
       assert.strictEqual((yield* Kit.storedStep(step))?.counts.commit, 0)
       // What the commit refuses is nobody's.
       yield* sql`create table numbers_keys (n int primary key)`
       yield* sql`create table pairs (n int references numbers_keys deferrable initially deferred)`
-      const late = yield* Effect.flip(lane.transact<unknown, any>([statement("insert into pairs values (1)"), save]))
+      const late = yield* Effect.flip(
+        sendAll([statement("insert into pairs values (1)"), save])
+      )
       assert.deepInclude(late, { _tag: "TransactionError", phase: "commit", reason: "data" })
       assert.strictEqual((yield* Kit.storedStep(step))?.counts.commit, 0)
     }))
@@ -252,10 +259,10 @@ interface Death {
   readonly writer: keyof typeof writers
   readonly prefetch: boolean | undefined
   /** Skips that are stored take a statement of their own, so that the chunk is no single message. */
-  readonly sealed: boolean
+  readonly pipelined: boolean
 }
 
-const died = ({ chunk, place, prefetch, sealed, writer }: Death) =>
+const died = ({ chunk, pipelined, place, prefetch, writer }: Death) =>
   Effect.gen(function*() {
     const url = yield* Postgres.freshUrl
     const direct = Postgres.layerUrl(url)
@@ -277,7 +284,7 @@ const died = ({ chunk, place, prefetch, sealed, writer }: Death) =>
         prefetch
       }).pipe(
         Step.retry(["TransactionError", "SqlTransientError"], { times: 3 }),
-        sealed ? identity : Step.listen({ afterWrite: () => Effect.void })
+        pipelined ? identity : Step.listen({ afterWrite: () => Effect.void })
       )
       const ended = yield* JobOperator.run(Job.make("dying", { flow: step }), {})
       const [stored] = yield* JobOperator.steps(ended.id)
@@ -294,7 +301,7 @@ describe("a connection that dies", () => {
         chunk: FastCheck.integer({ min: 1, max: 5 }),
         writer: FastCheck.constantFrom("insertInto", "copyInto"),
         prefetch: FastCheck.constantFrom(undefined, false, true),
-        sealed: FastCheck.constantFrom(true, true, false)
+        pipelined: FastCheck.constantFrom(true, true, false)
       })
     ],
     ([death]) =>
