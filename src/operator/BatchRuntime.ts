@@ -199,6 +199,7 @@ const refusalOf = (error: unknown, tag: string): "refused" | "alreadyComplete" |
       return statusOf(error) === "COMPLETED" ? "alreadyComplete" : "refused"
     case "InvalidJobParameters":
     case "JobRestartRefused":
+    case "LaunchInTransaction":
     case "JobExecutionNotRunning":
     case "NoSuchJob":
     case "NoSuchJobExecution":

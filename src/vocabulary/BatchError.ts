@@ -397,13 +397,32 @@ export class UnroutedExitCode extends Schema.TaggedError<UnroutedExitCode>()("Un
 export type LaunchRefused = JobInstanceAlreadyComplete | JobExecutionAlreadyRunning | JobRestartRefused
 
 /**
- * What can keep a run from beginning: its parameters, earlier executions, or the
- * store.
+ * Represents the launch of a job inside of a transaction that is open: in a
+ * tasklet, a writer or a listener of a chunk, or in `SqlClient.withTransaction`.
+ * A rollback would take back what the job stores about itself, while it runs or
+ * after it has ended. Nothing has been written.
+ *
+ * @since 0.1.0
+ * @category errors
+ * @see OWN-13
+ */
+export class LaunchInTransaction extends Schema.TaggedError<LaunchInTransaction>()("LaunchInTransaction", {
+  jobName: Schema.String
+}) {
+  override get message(): string {
+    return `Job "${this.jobName}" cannot be launched while a transaction is open, which could take back what the job ` +
+      "stores: run it as a step of its own with Step.job, or launch it after the transaction"
+  }
+}
+
+/**
+ * What can keep a run from beginning: its parameters, earlier executions, a
+ * transaction that is open, or the store.
  *
  * @since 0.1.0
  * @category errors
  */
-export type LaunchError = InvalidJobParameters | LaunchRefused | JobRepositoryError
+export type LaunchError = InvalidJobParameters | LaunchInTransaction | LaunchRefused | JobRepositoryError
 
 /**
  * What the engine itself can fail with while a job runs.

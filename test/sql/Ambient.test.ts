@@ -57,7 +57,7 @@ const inB = (b: SqlClient) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effec
 
 for (const kind of kinds) {
   describe(`in a transaction of ${kind[0]}, another client of ${kind[1]}`, () => {
-    it.effect("writes into its own database, whether it is in the context or was captured before, OWN-10", () =>
+    it.effect("writes into its own database, whether it is in the context or was captured before (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         Effect.gen(function*() {
           const contextual = (id: number) => inB(b)(Effect.flatMap(SqlClient, (sql) => put(sql, id)))
@@ -82,7 +82,7 @@ for (const kind of kinds) {
           assert.deepStrictEqual([yield* ids(a), (yield* ids(b)).slice(-2)], [[1, 9], [11, 12]])
         })))
 
-    it.effect("reads and streams from its own database, OWN-10", () =>
+    it.effect("reads and streams from its own database (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         Effect.gen(function*() {
           yield* put(b, 7)
@@ -90,7 +90,7 @@ for (const kind of kinds) {
           assert.deepStrictEqual(seen, [7])
         })))
 
-    it.effect("has transactions of its own, which commit and roll back over there, OWN-10", () =>
+    it.effect("has transactions of its own, which commit and roll back over there (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         inB(b)(Effect.gen(function*() {
           yield* transact(Effect.gen(function*() {
@@ -112,7 +112,7 @@ for (const kind of kinds) {
           assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[1, 7], [2, 3, 5, 9]])
         }))))
 
-    it.effect("that was captured and opens a transaction is refused, unless it is named, OWN-10", () =>
+    it.effect("that was captured and opens a transaction is refused, unless it is named (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(transact(Effect.zipRight(put(a, 1), b.withTransaction(put(b, 2)))))
@@ -126,7 +126,7 @@ for (const kind of kinds) {
           assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[1, 3], [2]])
         })))
 
-    it.effect("is known by the client of the fiber where somebody transforms statements, OWN-10", () =>
+    it.effect("is known by the client of the fiber where somebody transforms statements (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         Effect.gen(function*() {
           yield* transact(
@@ -136,7 +136,7 @@ for (const kind of kinds) {
           assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[1, 3], [2, 4]])
         })))
 
-    it.effect("has a transactor of its own, and both know their statements, OWN-10", () =>
+    it.effect("has a transactor of its own, and both know their statements (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         Effect.gen(function*() {
           const other = yield* inB(b)(SqlTransactor.make())
@@ -161,7 +161,7 @@ for (const [name, client] of Object.entries(databases)) {
     )
 
   describe(`nested transactions: ${name}`, () => {
-    it.effect("that are opened side by side come one after the other, and each one's rollback is its own, OWN-15", () =>
+    it.effect("that are opened side by side come one after the other, and each one's rollback is its own (OWN-15)", () =>
       alone(Effect.gen(function*() {
         const sql = yield* SqlClient
         const { transact } = yield* Transactor
@@ -179,7 +179,7 @@ for (const [name, client] of Object.entries(databases)) {
         assert.deepStrictEqual(yield* ids(sql), [1, 3, 5, 7, 101, 103, 105, 107])
       })))
 
-    it.effect("do not take statements beside them along when they roll back, OWN-15", () =>
+    it.effect("do not take statements beside them along when they roll back (OWN-15)", () =>
       alone(Effect.gen(function*() {
         const sql = yield* SqlClient
         const { transact } = yield* Transactor
@@ -195,7 +195,7 @@ for (const [name, client] of Object.entries(databases)) {
         assert.deepStrictEqual(yield* ids(sql), [2])
       })))
 
-    it.effect("deeper ones that are opened side by side are refused, and nothing of them stays, OWN-15", () =>
+    it.effect("deeper ones that are opened side by side are refused, and nothing of them stays (OWN-15)", () =>
       alone(Effect.gen(function*() {
         const sql = yield* SqlClient
         const { transact } = yield* Transactor
@@ -219,7 +219,7 @@ for (const [name, client] of Object.entries(databases)) {
         assert.deepStrictEqual(yield* ids(sql), [])
       })))
 
-    it.effect("one after the other nest as deep as they like, OWN-15", () =>
+    it.effect("one after the other nest as deep as they like (OWN-15)", () =>
       alone(Effect.gen(function*() {
         const sql = yield* SqlClient
         const { transact } = yield* Transactor
@@ -244,7 +244,7 @@ for (const [name, client] of Object.entries(databases)) {
         assert.deepStrictEqual(yield* ids(sql), [1, 3, 4, 6, 8])
       })))
 
-    it.effect("that are still open at the end of the one around them fail it, OWN-15", () =>
+    it.effect("that are still open at the end of the one around them fail it (OWN-15)", () =>
       alone(Effect.gen(function*() {
         const sql = yield* SqlClient
         const { transact } = yield* Transactor
@@ -267,7 +267,7 @@ for (const [name, client] of Object.entries(databases)) {
   })
 
   describe(`a transaction without a statement: ${name}`, () => {
-    it.effect("holds no connection, OWN-12", () =>
+    it.effect("holds no connection (OWN-12)", () =>
       alone(Effect.gen(function*() {
         const sql = yield* SqlClient
         const { transact } = yield* Transactor
@@ -291,7 +291,7 @@ for (const [name, client] of Object.entries(databases)) {
         assert.deepStrictEqual(yield* ids(sql), [1, 2])
       })))
 
-    it.effect("a fiber that outlives its transaction writes outside of it, OWN-12", () =>
+    it.effect("a fiber that outlives its transaction writes outside of it (OWN-12)", () =>
       alone(Effect.gen(function*() {
         const sql = yield* SqlClient
         const { transact } = yield* Transactor

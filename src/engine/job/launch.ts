@@ -16,9 +16,9 @@ import type { Job } from "../../definition/Job.js"
 import { definitionOf } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
-import { Transactor } from "../../ports/Transactor.js"
+import { isOpen, Transactor } from "../../ports/Transactor.js"
 import type { JobRepositoryError, LaunchError } from "../../vocabulary/BatchError.js"
-import { InvalidJobParameters } from "../../vocabulary/BatchError.js"
+import { InvalidJobParameters, LaunchInTransaction } from "../../vocabulary/BatchError.js"
 import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
@@ -108,6 +108,9 @@ const claim = (
   encoded: ReadonlyArray<JobParameters.JobParameter>
 ): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.gen(function*() {
+    if (yield* isOpen) {
+      return yield* new LaunchInTransaction({ jobName: job.name })
+    }
     const repository = yield* JobRepository
     const transactor = yield* Transactor
     const hub = yield* Events

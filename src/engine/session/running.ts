@@ -64,16 +64,21 @@ export const located = <E>(
   return new JobExecutionAlreadyRunning({ jobName, executionId, owner, since, leaseLeftMillis, here: true })
 }
 
-/** Asks an execution to stop: the flag in the repository first, then the sessions of this process (STOP-1, STOP-2, D16). */
+/**
+ * Asks an execution to stop: the sessions of this process first, then the repository, which may have to wait for a
+ * connection that the execution itself holds (STOP-1, STOP-2, D16).
+ */
 export const stop = (
   executionId: number
 ): Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const running = yield* Running
+    const told = find(running, repository, executionId).filter(({ stopRequested }) => !stopRequested)
+    told.forEach(requestStop)
     const before = yield* repository.requestStop(executionId)
-    if (before !== "STARTING" && before !== "STARTED") {
+    // One that was told here may have stopped before its row could be asked.
+    if (told.length === 0 && before !== "STARTING" && before !== "STARTED") {
       return yield* Effect.fail(new JobExecutionNotRunning({ executionId, status: before }))
     }
-    find(running, repository, executionId).forEach(requestStop)
   })

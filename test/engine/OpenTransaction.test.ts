@@ -1,0 +1,180 @@
+/**
+ * What a job does while a transaction of the engine is open, or could be: launching another job, waiting, being stopped.
+ */
+import { SqlClient } from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import { Flow, ItemReader, ItemWriter, Job, JobOperator, Listener, Step, StepScope } from "../../src/index.js"
+import { drivers, sqlDrivers } from "../support/drivers.js"
+import * as Postgres from "../support/Postgres.js"
+import * as Sqlite from "../support/Sqlite.js"
+
+for (const driver of drivers) {
+  describe(`launching a job while a transaction is open (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      const launches = (name: string) => {
+        const child = Job.make(`${name} child`, { flow: Step.tasklet("work", Effect.void) })
+        const launch = JobOperator.run(child, {})
+        return { child, launch, none: Effect.map(JobOperator.executions({ jobName: child.name }), (all) => all.length) }
+      }
+
+      it.effect("is refused in a tasklet, a writer, a processor in the transaction and a listener of the commit, before anything is written (OWN-13)", () =>
+        Effect.gen(function*() {
+          const { launch, none } = launches("inside")
+          const chunk = {
+            reader: ItemReader.fromIterable([1]),
+            writer: ItemWriter.discard as ItemWriter.ItemWriter<number>,
+            chunkSize: 1
+          }
+          const steps = [
+            Step.tasklet("tasklet", launch),
+            Step.chunk("writer", { ...chunk, writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) => launch) }),
+            Step.chunk("listener", chunk).pipe(Step.listen(Listener.step({ beforeCommit: () => launch }))),
+            Step.chunk("processor", { ...chunk, processor: (n: number) => Effect.as(launch, n) }).pipe(
+              Step.processInTransaction
+            )
+          ]
+          for (const step of steps) {
+            const { exitStatus, status } = yield* JobOperator.run(Job.make(`inside ${step.name}`, { flow: step }), {})
+            assert.strictEqual(status, "FAILED")
+            assert.include(exitStatus.messages.join(), "Step.job")
+          }
+          assert.strictEqual(yield* none, 0)
+        }))
+
+      it.effect("is refused in a fiber that was forked there (OWN-13)", () =>
+        Effect.gen(function*() {
+          const { launch, none } = launches("forked")
+          const parent = Job.make("forked", {
+            flow: Step.tasklet("fork", Effect.flatMap(Effect.fork(launch), Fiber.join))
+          })
+          assert.strictEqual((yield* JobOperator.run(parent, {})).status, "FAILED")
+          assert.strictEqual(yield* none, 0)
+        }))
+
+      it.effect("works as a step, beside the chunk, and after the transaction (OWN-13)", () =>
+        Effect.gen(function*() {
+          const { child, launch } = launches("beside")
+          const later = yield* Deferred.make<Fiber.Fiber<unknown, unknown>>()
+          const go = yield* Deferred.make<void>()
+          const parent = Job.make("beside", {
+            flow: Step.chunk("chunk", {
+              reader: ItemReader.fromIterable([1]),
+              writer: ItemWriter.discard,
+              chunkSize: 1
+            }).pipe(
+              Step.listen(Listener.step({ afterChunk: () => launch })),
+              Flow.andThen(Step.tasklet(
+                "fork",
+                Effect.flatMap(
+                  Effect.forkDaemon(Effect.zipRight(Deferred.await(go), Effect.exit(launch))),
+                  (fiber) => Deferred.succeed(later, fiber)
+                )
+              ))
+            )
+          })
+          assert.strictEqual((yield* JobOperator.run(parent, {})).status, "COMPLETED")
+          assert.lengthOf(yield* JobOperator.executions({ jobName: child.name }), 1)
+          yield* Deferred.succeed(go, undefined)
+          const exit = yield* Fiber.join(yield* Deferred.await(later))
+          assert.include(JSON.stringify(exit), "JobInstanceAlreadyComplete")
+        }))
+
+      for (const [name, client] of [["SQLite", Sqlite.layer], ["PostgreSQL", Postgres.layer]] as const) {
+        it.effect(`is refused in SqlClient.withTransaction of the user's own on ${name} (OWN-13)`, () =>
+          Effect.gen(function*() {
+            const { launch, none } = launches(`own ${name}`)
+            const sql = yield* SqlClient
+            const error = yield* Effect.flip(sql.withTransaction(launch))
+            assert.strictEqual(error._tag, "LaunchInTransaction")
+            assert.strictEqual(yield* none, 0)
+          }).pipe(Effect.provide(client)))
+      }
+    })
+  })
+
+  describe(`a tasklet that waits (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      it.scoped("sees a stop of its own process at once (OWN-12)", () =>
+        Effect.gen(function*() {
+          const polling = yield* Deferred.make<void>()
+          const poll: Effect.Effect<void, never, StepScope.StepScope> = Effect.flatMap(
+            StepScope.stopRequested,
+            (isRequested) =>
+              isRequested
+                ? Effect.void
+                : Effect.zipRight(Deferred.succeed(polling, undefined), Effect.zipRight(Effect.sleep(100), poll))
+          )
+          const job = Job.make("polls", { flow: Step.tasklet("poll", poll) })
+          const running = yield* JobOperator.start(job, {})
+          yield* Deferred.await(polling)
+          yield* JobOperator.stop(running.execution.id)
+          yield* TestClock.adjust(100)
+          assert.strictEqual((yield* running.await).status, "STOPPED")
+        }))
+    })
+  })
+}
+
+for (const driver of sqlDrivers) {
+  describe(`a tasklet that waits (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      it.scoped("for an hour holds no connection (OWN-12)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          yield* sql`create table written (id int)`
+          const waiting = yield* Deferred.make<void>()
+          const wait = Effect.zipRight(Deferred.succeed(waiting, undefined), Effect.sleep("1 hour"))
+          const job = Job.make("waits", {
+            flow: Step.tasklet("wait", Effect.zipRight(wait, sql`insert into written values (1)`))
+          })
+          const ownership = yield* JobOperator.Ownership
+          // Few heartbeats, as each of them is forced to the disk.
+          const running = yield* JobOperator.start(job, {}).pipe(
+            Effect.provideService(JobOperator.Ownership, { ...ownership, lease: "1 hour" })
+          )
+          yield* Deferred.await(waiting)
+          // On SQLite this would wait for the only connection.
+          yield* sql`insert into written values (2)`
+          if (driver.name === "PostgreSQL") {
+            assert.deepStrictEqual(
+              yield* sql`select pid from pg_stat_activity where datname = current_database()
+                and state like 'idle in transaction%'`,
+              []
+            )
+          }
+          yield* TestClock.adjust("1 hour")
+          assert.strictEqual((yield* running.await).status, "COMPLETED")
+          assert.lengthOf(yield* sql`select id from written`, 2)
+        }))
+
+      it.scoped("with the connection in its hands still sees a stop of its own process at once (OWN-12)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          yield* sql`create table held (id int)`
+          const polling = yield* Deferred.make<void>()
+          const poll: Effect.Effect<void, never, StepScope.StepScope> = Effect.flatMap(
+            StepScope.stopRequested,
+            (isRequested) =>
+              isRequested
+                ? Effect.void
+                : Effect.zipRight(Deferred.succeed(polling, undefined), Effect.zipRight(Effect.sleep(100), poll))
+          )
+          const job = Job.make("holds", {
+            flow: Step.tasklet("hold", Effect.zipRight(sql`insert into held values (1)`, poll))
+          })
+          const running = yield* JobOperator.start(job, {})
+          yield* Deferred.await(polling)
+          const stop = yield* Effect.fork(JobOperator.stop(running.execution.id))
+          yield* Effect.yieldNow()
+          yield* TestClock.adjust(100)
+          assert.strictEqual((yield* running.await).status, "STOPPED")
+          yield* Fiber.join(stop)
+          assert.lengthOf(yield* sql`select id from held`, 1)
+        }))
+    })
+  })
+}
