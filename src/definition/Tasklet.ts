@@ -5,6 +5,11 @@
  * @see TASK-1, TASK-3
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import type * as Layer from "effect/Layer"
+import { provideOnce } from "../item/provided.js"
 
 /**
  * @since 0.1.0
@@ -71,3 +76,43 @@ export const finishedWith = <const Code extends string>(exitCode: Code): Finishe
  * @category constructors
  */
 export const continueIf = (condition: boolean): RepeatStatus => condition ? continuable : finished
+
+/**
+ * Gives a tasklet what it needs: services, or a layer that is built once per step and not once per call. With another
+ * `SqlClient` the tasklet works on that database, outside of the transaction of the step: at least once.
+ *
+ * @example
+ * ```ts
+ * import { Step, Tasklet } from "effect-batch"
+ * import { SqlClient } from "@effect/sql"
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Config, Effect } from "effect"
+ *
+ * const warehouse = PgClient.layerConfig({ url: Config.redacted("WAREHOUSE_URL") })
+ *
+ * const refresh = Step.tasklet(
+ *   "refresh",
+ *   Effect.flatMap(SqlClient.SqlClient, (sql) => sql`refresh materialized view totals`).pipe(Tasklet.provide(warehouse))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @see OWN-10
+ */
+export const provide: {
+  <ROut, E2, RIn>(
+    layer: Layer.Layer<ROut, E2, RIn>
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E2, RIn | Exclude<R, ROut>>
+  <ROut>(
+    context: Context.Context<ROut>
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, ROut>>
+  <A, E, R, ROut, E2, RIn>(
+    self: Effect.Effect<A, E, R>,
+    layer: Layer.Layer<ROut, E2, RIn>
+  ): Effect.Effect<A, E | E2, RIn | Exclude<R, ROut>>
+  <A, E, R, ROut>(
+    self: Effect.Effect<A, E, R>,
+    context: Context.Context<ROut>
+  ): Effect.Effect<A, E, Exclude<R, ROut>>
+} = dual(2, provideOnce)

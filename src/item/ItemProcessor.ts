@@ -11,9 +11,11 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type { Inspectable } from "effect/Inspectable"
+import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -23,6 +25,8 @@ import { prototype } from "../base/values.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import { inStepScope } from "./inStepScope.js"
 import * as process_ from "./process.js"
+import type { Provided } from "./provided.js"
+import { contextOf } from "./provided.js"
 import * as validate_ from "./validate.js"
 
 /**
@@ -339,6 +343,62 @@ export const andThen: {
   that: ItemProcessor<Mid, Out, E2, R2>
 ): ItemProcessor<In, Out, E | E2, R | R2> =>
   proto(Effect.zipWith(self.open, that.open, (first, second) => process_.compose(first, second, Filtered))))
+
+/**
+ * Gives the processor what it needs: services, or a layer that is built once per step, together with what the other
+ * components of the step are given by the same layer. With another `SqlClient` it asks that database.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ * import { SqlClient } from "@effect/sql"
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Config, Effect } from "effect"
+ *
+ * const rates = PgClient.layerConfig({ url: Config.redacted("RATES_URL") })
+ *
+ * const toEuro = ItemProcessor.mapEffect((usd: number) =>
+ *   Effect.flatMap(SqlClient.SqlClient, (sql) => sql<{ readonly eur: number }>`select rate * ${usd} as eur from rates`)
+ * ).pipe(ItemProcessor.provide(rates))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @see OWN-10
+ */
+export const provide: {
+  <ROut, E2, RIn>(
+    layer: Layer.Layer<ROut, E2, RIn>
+  ): <In, Out, E, R>(
+    self: ItemProcessor<In, Out, E, R>
+  ) => ItemProcessor<In, Out, E | E2, RIn | Exclude<R, ROut>>
+  <ROut>(
+    context: Context.Context<ROut>
+  ): <In, Out, E, R>(self: ItemProcessor<In, Out, E, R>) => ItemProcessor<In, Out, E, Exclude<R, ROut>>
+  <In, Out, E, R, ROut, E2, RIn>(
+    self: ItemProcessor<In, Out, E, R>,
+    layer: Layer.Layer<ROut, E2, RIn>
+  ): ItemProcessor<In, Out, E | E2, RIn | Exclude<R, ROut>>
+  <In, Out, E, R, ROut>(
+    self: ItemProcessor<In, Out, E, R>,
+    context: Context.Context<ROut>
+  ): ItemProcessor<In, Out, E, Exclude<R, ROut>>
+} = dual(2, <In, Out, E, R, ROut, E2, RIn>(
+  self: ItemProcessor<In, Out, E, R>,
+  provided: Provided<ROut, E2, RIn>
+): ItemProcessor<In, Out, E | E2, RIn | Exclude<R, ROut>> =>
+  proto(
+    Effect.flatMap(contextOf(provided), (context) =>
+      Effect.map(
+        // The Scope of the step is never among what is provided.
+        Effect.provide(self.open, context) as Effect.Effect<
+          Process<In, Out, E, R>,
+          E,
+          Exclude<R, ROut> | Scope.Scope
+        >,
+        process_.provide(context)
+      ))
+  ))
 
 // -------------------------------------------------------------------------------------
 // internal

@@ -18,9 +18,11 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type { Inspectable } from "effect/Inspectable"
+import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -34,6 +36,7 @@ import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import * as combine from "./combine.js"
 import { inStepScope } from "./inStepScope.js"
 import * as pages from "./pages.js"
+import type { Provided } from "./provided.js"
 import * as sources from "./sources.js"
 import * as stream from "./stream.js"
 
@@ -432,6 +435,53 @@ export const filterMap: {
   2,
   <A, E, R, B>(self: ItemReader<A, E, R>, f: (item: A) => Option.Option<B>): ItemReader<B, E, R> =>
     proto(self.name, pages.mapItems(self, (items) => Arr.filterMap(items, (item) => f(item))))
+)
+
+/**
+ * Gives the reader what it needs: services, or a layer that is built once per step, together with what the other components
+ * of the step are given by the same layer. With another `SqlClient` it reads from that database.
+ *
+ * @example
+ * ```ts
+ * import { ItemReader } from "effect-batch"
+ * import { SqlItemReader } from "effect-batch/sql"
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Config, Schema } from "effect"
+ *
+ * const shop = PgClient.layerConfig({ url: Config.redacted("SHOP_URL") })
+ *
+ * const orders = SqlItemReader.keyset({
+ *   select: (sql) => sql`select id, total from orders`,
+ *   key: ["id"],
+ *   schema: Schema.Struct({ id: Schema.Number, total: Schema.Number })
+ * }).pipe(ItemReader.provide(shop))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @see OWN-10
+ */
+export const provide: {
+  <ROut, E2, RIn>(
+    layer: Layer.Layer<ROut, E2, RIn>
+  ): <A, E, R>(self: ItemReader<A, E, R>) => ItemReader<A, E | E2, RIn | Exclude<R, ROut>>
+  <ROut>(
+    context: Context.Context<ROut>
+  ): <A, E, R>(self: ItemReader<A, E, R>) => ItemReader<A, E, Exclude<R, ROut>>
+  <A, E, R, ROut, E2, RIn>(
+    self: ItemReader<A, E, R>,
+    layer: Layer.Layer<ROut, E2, RIn>
+  ): ItemReader<A, E | E2, RIn | Exclude<R, ROut>>
+  <A, E, R, ROut>(
+    self: ItemReader<A, E, R>,
+    context: Context.Context<ROut>
+  ): ItemReader<A, E, Exclude<R, ROut>>
+} = dual(
+  2,
+  <A, E, R, ROut, E2, RIn>(
+    self: ItemReader<A, E, R>,
+    provided: Provided<ROut, E2, RIn>
+  ): ItemReader<A, E | E2, RIn | Exclude<R, ROut>> => proto(self.name, pages.provide(self, provided))
 )
 
 /**

@@ -6,9 +6,11 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type { Inspectable } from "effect/Inspectable"
+import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -21,6 +23,8 @@ import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { inStepScope } from "./inStepScope.js"
 import * as memory from "./memory.js"
+import type { Provided } from "./provided.js"
+import { mayChangeClient } from "./provided.js"
 import * as sinks from "./sinks.js"
 
 /**
@@ -342,6 +346,67 @@ export const withName: {
   2,
   <A, E, R>(self: ItemWriter<A, E, R>, name: string): ItemWriter<A, E, R> =>
     proto({ ...self, name, open: sinks.rename(self, name) })
+)
+
+/**
+ * Gives the writer what it needs: services, or a layer that is built once per step, together with what the other components
+ * of the step are given by the same layer. With another `SqlClient` the writer writes to that database, outside of the
+ * transaction of the step.
+ *
+ * Guarantee: that of the writer; at least once, if it was transactional and its database may be another one. That is so with
+ * a layer, of which nobody knows before what it provides, unless `delivery` says otherwise.
+ *
+ * @param options.delivery what the writer guarantees with what it is given
+ *
+ * @example
+ * ```ts
+ * import { ItemWriter } from "effect-batch"
+ * import { SqlItemWriter } from "effect-batch/sql"
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Config } from "effect"
+ *
+ * const warehouse = PgClient.layerConfig({ url: Config.redacted("WAREHOUSE_URL") })
+ *
+ * const balances = SqlItemWriter.upsertInto("balances", { key: ["account"] }).pipe(ItemWriter.provide(warehouse))
+ * assert.strictEqual(balances.delivery, "at-least-once")
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @see OWN-10
+ */
+export const provide: {
+  <ROut, E2, RIn>(
+    layer: Layer.Layer<ROut, E2, RIn>,
+    options?: { readonly delivery?: Delivery | undefined }
+  ): <A, E, R>(self: ItemWriter<A, E, R>) => ItemWriter<A, E | E2, RIn | Exclude<R, ROut>>
+  <ROut>(
+    context: Context.Context<ROut>,
+    options?: { readonly delivery?: Delivery | undefined }
+  ): <A, E, R>(self: ItemWriter<A, E, R>) => ItemWriter<A, E, Exclude<R, ROut>>
+  <A, E, R, ROut, E2, RIn>(
+    self: ItemWriter<A, E, R>,
+    layer: Layer.Layer<ROut, E2, RIn>,
+    options?: { readonly delivery?: Delivery | undefined }
+  ): ItemWriter<A, E | E2, RIn | Exclude<R, ROut>>
+  <A, E, R, ROut>(
+    self: ItemWriter<A, E, R>,
+    context: Context.Context<ROut>,
+    options?: { readonly delivery?: Delivery | undefined }
+  ): ItemWriter<A, E, Exclude<R, ROut>>
+} = dual(
+  (args) => isItemWriter(args[0]),
+  <A, E, R, ROut, E2, RIn>(
+    self: ItemWriter<A, E, R>,
+    provided: Provided<ROut, E2, RIn>,
+    options?: { readonly delivery?: Delivery | undefined }
+  ): ItemWriter<A, E | E2, RIn | Exclude<R, ROut>> =>
+    proto({
+      name: self.name,
+      delivery: options?.delivery ??
+        (self.delivery === "transactional" && mayChangeClient(provided) ? "at-least-once" : self.delivery),
+      open: sinks.provide(self, provided)
+    })
 )
 
 /**

@@ -3,8 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type { ItemReader, Source } from "./ItemReader.js"
 import * as position_ from "./position.js"
+import type { Provided } from "./provided.js"
+import { contextOf } from "./provided.js"
 import type { Open } from "./sources.js"
 
 /** @internal */
@@ -29,6 +32,25 @@ export const mapError = <A, E, R, E2>(self: ItemReader<A, E, R>, f: (error: E) =
           onSuccess: (page) => ({ ...page, failure: Option.map(page.failure, f) })
         })
     })
+  })
+
+/** @internal */
+export const provide = <A, E, R, ROut, E2, RIn>(
+  self: ItemReader<A, E, R>,
+  provided: Provided<ROut, E2, RIn>
+): Open<A, E | E2, RIn | Exclude<R, ROut>> =>
+(from) =>
+  Effect.flatMap(contextOf(provided), (context) => {
+    // The Scope of the step is never among what is provided.
+    const opened = Effect.provide(self.open(from), context) as Effect.Effect<
+      Source<A, E, R>,
+      E,
+      Exclude<R, ROut> | Scope.Scope
+    >
+    return Effect.map(opened, (source): Source<A, E, Exclude<R, ROut>> => ({
+      ...source,
+      pull: (max) => Effect.provide(source.pull(max), context)
+    }))
   })
 
 /** @internal */

@@ -2,6 +2,7 @@
  * Composition of opened processors. An effect that is already an `Exit` is composed at once, so that a chain of
  * processors costs fiber work only where something really runs.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Filtered, Process } from "./ItemProcessor.js"
@@ -45,3 +46,15 @@ export const compose = <In, Mid, Out, E, R, E2, R2>(
     apply: first._tag === "Sync" ? (item) => then(first.apply(item)) : (item) => flatMapNow(first.apply(item), then)
   }
 }
+
+/** @internal */
+export const provide =
+  <ROut>(context: Context.Context<ROut>) =>
+  <In, Out, E, R>(process: Process<In, Out, E, R>): Process<In, Out, E, Exclude<R, ROut>> =>
+    process._tag === "Sync" ? process : {
+      _tag: "Effect",
+      apply: (item) => {
+        const output = process.apply(item)
+        return Exit.isExit(output) ? output as Exit.Exit<Out | Filtered, E> : Effect.provide(output, context)
+      }
+    }

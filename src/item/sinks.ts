@@ -12,6 +12,8 @@ import * as Pipelining from "../ports/pipelining.js"
 import { UnreadablePosition } from "../vocabulary/BatchError.js"
 import type { Delivery, ItemWriter, Sink } from "./ItemWriter.js"
 import * as position_ from "./position.js"
+import type { Provided } from "./provided.js"
+import { contextOf } from "./provided.js"
 
 /** @internal */
 export type Open<A, E, R> = (state: Option.Option<Json>) => Effect.Effect<Sink<A, E, R>, E, R | Scope.Scope>
@@ -119,6 +121,31 @@ export const mapError = <A, E, R, E2>(self: ItemWriter<A, E, R>, f: (error: E) =
       flush: sink.flush && Effect.mapError(sink.flush, f),
       complete: sink.complete && Effect.mapError(sink.complete, f)
     })
+  })
+
+/** @internal */
+export const provide = <A, E, R, ROut, E2, RIn>(
+  self: ItemWriter<A, E, R>,
+  provided: Provided<ROut, E2, RIn>
+): Open<A, E | E2, RIn | Exclude<R, ROut>> =>
+(state) =>
+  Effect.flatMap(contextOf(provided), (context) => {
+    const within = <B, E3>(effect: Effect.Effect<B, E3, R>) => Effect.provide(effect, context)
+    // The Scope of the step is never among what is provided.
+    const opened = Effect.provide(self.open(state), context) as Effect.Effect<
+      Sink<A, E, R>,
+      E,
+      Exclude<R, ROut> | Scope.Scope
+    >
+    return Effect.map(opened, (sink): Sink<A, E, Exclude<R, ROut>> => ({
+      ...sink,
+      write: Pipelining.withPipelinedWrite(
+        (items: ReadonlyArray<A>) => within(sink.write(items)),
+        Pipelining.pipelinedWriteOf(sink.write)
+      ),
+      flush: sink.flush && within(sink.flush),
+      complete: sink.complete && within(sink.complete)
+    }))
   })
 
 /** @internal */
