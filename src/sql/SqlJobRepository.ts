@@ -37,8 +37,9 @@ import * as StopHints from "./stopHints.js"
  * - `listen`: whether, on PostgreSQL, a connection of the pool listens for stop requests while jobs run, so that they are
  *   seen at once and not by the next heartbeat only. Default true; a pool of less than four connections does not. Not
  *   for connection poolers that hand a connection on after each transaction.
- * - `busyTimeout`: how long SQLite waits while another process, or another client of this one, is writing. Default 5
- *   seconds.
+ * - `busyTimeout`: how long a transaction of SQLite waits to begin while another process, or another client of this one, is
+ *   writing. Default: three quarters of the lease. Statements outside of any transaction wait so long too, by default 5
+ *   seconds; they block the process while they do.
  *
  * @since 0.1.0
  * @category models
@@ -117,7 +118,11 @@ const prepare = (session: Session, { busyTimeout }: Options): Effect.Effect<void
     return Effect.void
   }
   const millis = Math.min(Math.ceil(Duration.toMillis(busyTimeout ?? Duration.seconds(5))), 2_147_483_647)
-  session.patience = millis
+  session.busyTimeout = millis
+  if (busyTimeout !== undefined) {
+    session.patience = millis
+    session.isPatienceSet = true
+  }
   return Failure.refail("connect")(
     Effect.forEach(
       ["synchronous = FULL", `busy_timeout = ${millis}`],
@@ -134,7 +139,10 @@ const encoded = (session: Session, prefix: string, options: Options): JobReposit
     transact: makeTransact(session, SqlTransactor.idleSetting(options.idleTimeout ?? Duration.minutes(1))),
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
-    insertJobExecution: JobRows.insertJobExecution(env),
+    insertJobExecution: (row, leaseMillis) => {
+      Session_.waitWithin(session, leaseMillis)
+      return JobRows.insertJobExecution(env)(row, leaseMillis)
+    },
     updateJobExecution: JobRows.updateJobExecution(env),
     renewLease: (executionId, epoch, leaseMillis) =>
       Session_.detached(session, JobRows.renewLease(env)(executionId, epoch, leaseMillis)),

@@ -27,6 +27,7 @@ import * as Dialect_ from "./dialect.js"
 import * as Failure from "./failure.js"
 import type { Begun, OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
+import * as Queueing from "./queueing.js"
 import { classify } from "./sqlState.js"
 
 /** @internal */
@@ -40,6 +41,14 @@ export interface Session {
   readonly kind: object | null
   /** How long, in milliseconds, a transaction of SQLite waits to begin while another process or client is writing. */
   patience: number
+  /** How long SQLite itself waits, and blocks the process, where a statement stands in no transaction of ours. */
+  busyTimeout: number
+  /** Whether the user has said how long to wait; otherwise as long as the lease allows. */
+  isPatienceSet: boolean
+  /** When this process gave back the write lock of SQLite, and for how long it had held it. */
+  released: { readonly at: number; readonly held: number }
+  /** When somebody else was last seen to hold it. */
+  metOthersAt: number
   /** Whether statements are prepared under names, which not every pooler in front of PostgreSQL can stand. */
   prepares: boolean
 }
@@ -195,6 +204,17 @@ export const holdsOnly = (session: Session, ambient: Ambient): boolean =>
   (ambient._tag !== "Ours" || Open.isBegun(ambient.transaction))
 
 /**
+ * Lets a transaction of SQLite wait for as long as an execution with this lease can wait for it without being taken over.
+ *
+ * @internal
+ */
+export const waitWithin = (session: Session, leaseMillis: number): void => {
+  if (!session.isPatienceSet) {
+    session.patience = leaseMillis * 0.75
+  }
+}
+
+/**
  * The session of a client, if one was made.
  *
  * @internal
@@ -261,10 +281,17 @@ const connect = (client: SqlClient.SqlClient): Effect.Effect<Session, JobReposit
     dialect,
     only: dialect.name === "sqlite" ? connection : undefined,
     kind: kindOf(connection),
-    patience: 5000,
+    patience: DEFAULT_PATIENCE,
+    busyTimeout: 5000,
+    isPatienceSet: false,
+    released: { at: -Infinity, held: 0 },
+    metOthersAt: -Infinity,
     prepares: true
   }))
 }
+
+/** Three quarters of the default lease. */
+const DEFAULT_PATIENCE = 22_500
 
 // The client of PostgreSQL has a class of its own for its connections.
 const kindOf = (connection: Connection): object | null => {
@@ -285,11 +312,18 @@ const begins = (session: Session, begin: Begin): OpenTransaction["begin"] => (re
       enclosing !== undefined && Open.isBegun(enclosing)
         ? Effect.fail(oneConnection("end it first, or leave out the propagation"))
         : Effect.onExit(
-          Effect.map(start(session, begin(isOwn), scope, restore), (connection): Begun => ({
-            _tag: "Begun",
-            connection,
-            release: Scope.close(scope, Exit.void)
-          })),
+          Effect.map(start(session, begin(isOwn), scope, restore), (connection): Begun => {
+            const since = performance.now()
+            return {
+              _tag: "Begun",
+              connection,
+              release: Effect.suspend(() => {
+                const at = performance.now()
+                session.released = { at, held: at - since }
+                return Scope.close(scope, Exit.void)
+              })
+            }
+          }),
           (exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
         )
   )
@@ -306,7 +340,7 @@ const start = (
         Effect.as(
           session.only === undefined
             ? connection.executeRaw(begin, [])
-            : restore(beginPatiently(session, connection, begin, performance.now())),
+            : restore(beginPatiently(session, connection, begin)),
           connection
         ),
         () => Open.rollback(connection)
@@ -314,24 +348,66 @@ const start = (
     (error) => Failure.transactionError("begin", error)
   )
 
-// SQLite waits for a lock by blocking the whole process, in which the holder of the lock may live. So it is told not to
-// wait, for this statement only, and is asked again.
+/**
+ * SQLite waits for a lock by blocking the whole process, in which the holder of the lock may live. So it is told not to
+ * wait, for this statement only, and is asked again.
+ */
 const beginPatiently = (
   session: Session,
   connection: Connection,
+  begin: string
+): Effect.Effect<unknown, SqlError> =>
+  Effect.suspend(() => {
+    const since = performance.now()
+    const { at, held } = session.released
+    const standBack = at + Queueing.standBackMillis(held, Queueing.remembers(since - session.metOthersAt, held)) - since
+    const attempt = beginOrWait(session, connection, begin, { since, asked: since, version: undefined, lost: 0 })
+    return standBack > 0 ? Effect.zipRight(realPause(standBack), attempt) : attempt
+  })
+
+interface Waiting {
+  readonly since: number
+  asked: number
+  /** Changes with every commit of others. */
+  version: unknown
+  /** How many of these went by. */
+  lost: number
+}
+
+const beginOrWait = (
+  session: Session,
+  connection: Connection,
   begin: string,
-  since: number
+  waiting: Waiting
 ): Effect.Effect<unknown, SqlError> =>
   Effect.catchAll(
     Effect.zipRight(
       busyTimeout(connection, 0),
-      Effect.ensuring(connection.executeRaw(begin, []), Effect.ignore(busyTimeout(connection, session.patience)))
+      Effect.ensuring(connection.executeRaw(begin, []), Effect.ignore(busyTimeout(connection, session.busyTimeout)))
     ),
-    (error) =>
-      classify(error).kind === "busy" && performance.now() - since < session.patience
-        ? Effect.zipRight(realPause(Math.random() * 20), beginPatiently(session, connection, begin, since))
-        : Effect.fail(error)
+    (error) => {
+      const now = performance.now()
+      if (classify(error).kind !== "busy" || now - waiting.since >= session.patience) {
+        return Effect.fail(error)
+      }
+      session.metOthersAt = now
+      waiting.asked = now
+      return Effect.zipRight(lookOut(connection, waiting), beginOrWait(session, connection, begin, waiting))
+    }
   )
+
+/** Waits until it is time to ask for the lock again. */
+const lookOut = (connection: Connection, waiting: Waiting): Effect.Effect<void, SqlError> =>
+  Effect.flatMap(connection.executeValues("PRAGMA data_version", []), ([row]) => {
+    const version = row?.[0]
+    const hasCommitted = waiting.version !== undefined && waiting.version !== version
+    waiting.lost += hasCommitted ? 1 : 0
+    waiting.version = version
+    const { lost } = waiting
+    const then = Queueing.next({ hasCommitted, lost, sinceAsked: performance.now() - waiting.asked }, Math.random())
+    const pause = realPause(then.millis)
+    return then._tag === "Ask" ? pause : Effect.zipRight(pause, lookOut(connection, waiting))
+  })
 
 // SQLite obeys this when the statement is prepared, so it must not come from a cache.
 const busyTimeout = (connection: Connection, millis: number): Effect.Effect<unknown, SqlError> =>

@@ -58,7 +58,8 @@ const messages: Record<string, string> = {
   JobExecutionAlreadyRunning: `Job "import" is already running as execution 7 in process 42 on host-1 ` +
     "since 2026-06-30T10:00:00.000Z: wait for it or stop it; if its process is dead, it can be taken over in 9 s",
   JobRestartRefused: `Job "import" cannot be restarted after execution 7: it is defined as not restartable`,
-  LaunchInTransaction: `Job "import" cannot be launched while a transaction is open, which could take back what the job ` +
+  LaunchInTransaction:
+    `Job "import" cannot be launched while a transaction is open, which could take back what the job ` +
     "stores: run it as a step of its own with Step.job, or launch it after the transaction",
   StepStartLimitExceeded: `Step "load" has been started 2 times and its start limit is 2: ` +
     "raise the limit or run the job with another identifying parameter",

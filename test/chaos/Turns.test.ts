@@ -1,0 +1,52 @@
+/**
+ * Several processes that write slow chunks to one SQLite file, which has one write lock and no queue for it.
+ */
+import { SqlClient } from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { SqlJobRepository } from "../../src/sql/index.js"
+import * as Sqlite from "../support/Sqlite.js"
+import * as Processes from "./processes.js"
+
+const PROCESSES = 5
+const CHUNKS = 5
+const CHUNK_MILLIS = 300
+
+describe("five processes that write slow chunks to one SQLite file", () => {
+  it.scopedLive(
+    "all complete, none is starved, and none blocks its event loop while it waits (OWN-21)",
+    () =>
+      Effect.gen(function*() {
+        const file = yield* Sqlite.freshFile
+        const program = yield* Processes.compile(new URL("./turnTaker.ts", import.meta.url))
+        const order = yield* Effect.gen(function*() {
+          const sql = yield* SqlClient
+          yield* sql`create table turn (id integer primary key, process text not null)`
+          const processes = yield* Effect.forEach(
+            Array.from({ length: PROCESSES }, (_, index) => `p${index}`),
+            (name) => Processes.spawn(program, [file, name, String(CHUNKS), String(CHUNK_MILLIS)])
+          )
+          yield* Effect.forEach(processes, (process) => process.line((line) => line === "ready"), { discard: true })
+          processes.forEach((process) => process.kill("SIGUSR2"))
+          for (const process of processes) {
+            const { errors, lines } = yield* process.ended
+            const [, status, blocked] = lines.at(-1)!.split(" ")
+            assert.strictEqual(status, "COMPLETED", `${lines.join()} ${errors}`)
+            // Whoever waits inside of SQLite is blocked for chunks of the others.
+            assert.isBelow(Number(blocked), 2 * CHUNK_MILLIS)
+          }
+          return yield* sql<{ readonly process: string }>`select process from turn order by id`
+        }).pipe(Effect.provide(Layer.provideMerge(SqlJobRepository.layer, Sqlite.layerFile(file))))
+        assert.lengthOf(order, PROCESSES * CHUNKS)
+        const longest = Array.from({ length: PROCESSES }, (_, index) => {
+          const turns = order.flatMap(({ process }, at) => process === `p${index}` ? [at] : [])
+          // The first chunk comes behind the launch, which takes several turns by itself.
+          return Math.max(...turns.slice(1).map((at, turn) => at - turns[turn]! - 1))
+        })
+        const sorted = longest.slice().sort((one, other) => one - other)
+        assert.isAtMost(sorted.at(-1)!, sorted.at(-2)! + 3, order.map(({ process }) => process).join(" "))
+      }),
+    60_000
+  )
+})
