@@ -8,11 +8,20 @@ import { bookkeeping } from "./bookkeeping.js"
 import { endToEnd } from "./endToEnd.js"
 import { engine } from "./engine.js"
 import { faults } from "./faults.js"
+import { files } from "./files.js"
 import { growth } from "./growth.js"
 import * as options from "./options.js"
 import { types } from "./types.js"
 
-const benches: Readonly<Record<string, () => Promise<void>>> = { engine, endToEnd, bookkeeping, growth, faults, types }
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  engine,
+  endToEnd,
+  bookkeeping,
+  growth,
+  faults,
+  files,
+  types
+}
 
 const refuse = (problem: string): never => {
   process.stderr.write(`${problem}\n`)
