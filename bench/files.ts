@@ -3,6 +3,7 @@
  * than 3 % of the time on the checksum that shows whether a file is still the same.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import { Effect, Option } from "effect"
 import type { ItemReader, ItemWriter } from "effect-batch"
 import { CsvItemReader, CsvItemWriter, JsonItemReader, NdjsonItemReader, NdjsonItemWriter } from "effect-batch/file"
@@ -12,7 +13,7 @@ import { crc32 } from "node:zlib"
 import * as measure from "./measure.js"
 import * as options from "./options.js"
 
-const drain = (reader: ItemReader.ItemReader<unknown, any, any>, max = 1000): Promise<void> =>
+const drain = (reader: ItemReader.ItemReader<unknown, unknown, FileSystem.FileSystem>, max = 1000): Promise<void> =>
   Effect.gen(function*() {
     const source = yield* reader.open(Option.none())
     while (!(yield* source.pull(max)).done) {
@@ -20,7 +21,10 @@ const drain = (reader: ItemReader.ItemReader<unknown, any, any>, max = 1000): Pr
     }
   }).pipe(Effect.scoped, Effect.provide(NodeContext.layer), Effect.runPromise)
 
-const write = (writer: ItemWriter.ItemWriter<any, any, any>, items: ReadonlyArray<unknown>): Promise<void> =>
+const write = (
+  writer: ItemWriter.ItemWriter<any, unknown, FileSystem.FileSystem>,
+  items: ReadonlyArray<unknown>
+): Promise<void> =>
   Effect.gen(function*() {
     const sink = yield* writer.open(Option.none())
     yield* sink.write(items)

@@ -213,7 +213,7 @@ export const empty: ItemReader<never> = make(
 /**
  * Reads a collection, lazily. The position is the number of items read; a restart passes over as many. An iterable
  * that is not an array must give the same items each time it is iterated, which a generator object does not: late-bind
- * it with {@link unwrap}.
+ * it with {@link unwrap}. A collection that has become shorter than the position is `UnreadablePosition`.
  *
  * @example
  * ```ts
@@ -235,8 +235,8 @@ export const fromIterable = <A>(
 
 /**
  * Reads any stream. The position is the number of items read; a restart runs the stream again and drops as many, so
- * the stream has to give the same items in the same order. Use {@link fromStreamBy} where the source can start in the
- * middle.
+ * the stream has to give the same items in the same order. One that has become shorter than the position is
+ * `UnreadablePosition`. Use {@link fromStreamBy} where the source can start in the middle.
  *
  * A failure of the stream fails the pull. When the step retries it, the stream is run again up to where it was.
  *

@@ -33,6 +33,19 @@ export const decode = <P, I>(
 }
 
 /**
+ * The source has become shorter than the position: what was read is not what is there, so nobody can tell what is left.
+ *
+ * @internal
+ */
+export const shortened = (reader: string, read: number, left: number): UnreadablePosition =>
+  new UnreadablePosition({
+    reader,
+    detail: `${read} items were read before, but now the source has only ${left}`,
+    advice: "let it give the same items again and restart, or abandon the execution and run the job with another " +
+      "identifying parameter"
+  })
+
+/**
  * A position that its own Schema refuses is a mistake in the program, so it is thrown and becomes a defect.
  *
  * @internal

@@ -27,7 +27,12 @@ export const iterable = <A>(name: string, items: Iterable<A>): Open<A, Unreadabl
   return (from) =>
     Effect.flatMap(decode(from), (count) => {
       const start = Option.getOrElse(count, () => 0)
-      return Array.isArray(items) ? Effect.succeed(fromArray<A>(items, start)) : fromIterator(items, start)
+      if (!Array.isArray(items)) {
+        return fromIterator(name, items, start)
+      }
+      return start <= items.length
+        ? Effect.succeed(fromArray<A>(items, start))
+        : position_.shortened(name, start, items.length)
     })
 }
 
@@ -46,16 +51,24 @@ const fromArray = <A>(items: ReadonlyArray<A>, start: number): Source<A> => {
   }
 }
 
-const fromIterator = <A>(items: Iterable<A>, start: number): Effect.Effect<Source<A>, never, Scope.Scope> =>
-  Effect.map(
+const fromIterator = <A>(
+  name: string,
+  items: Iterable<A>,
+  start: number
+): Effect.Effect<Source<A>, UnreadablePosition, Scope.Scope> =>
+  Effect.flatMap(
     Effect.acquireRelease(
       Effect.sync(() => items[Symbol.iterator]()),
       (iterator) => Effect.sync(() => iterator.return?.())
     ),
     (iterator) => {
+      const skipped = skip(iterator, start)
+      if (skipped < start) {
+        return position_.shortened(name, start, skipped)
+      }
       let count = start
-      let ended = skip(iterator, start)
-      return {
+      let ended = false
+      return Effect.succeed<Source<A>>({
         waits: false,
         pull: (max) =>
           Effect.sync(() => {
@@ -71,18 +84,18 @@ const fromIterator = <A>(items: Iterable<A>, start: number): Effect.Effect<Sourc
             count += taken.length
             return page(taken, count, ended)
           })
-      }
+      })
     }
   )
 
-/** Whether the iterator came to its end while it went `count` items forward. */
-const skip = (iterator: Iterator<unknown>, count: number): boolean => {
+/** Goes forward by at most `count` items, and tells by how many. */
+const skip = (iterator: Iterator<unknown>, count: number): number => {
   for (let skipped = 0; skipped < count; skipped++) {
     if (iterator.next().done === true) {
-      return true
+      return skipped
     }
   }
-  return false
+  return count
 }
 
 /** @internal */

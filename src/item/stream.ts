@@ -23,7 +23,7 @@ export const counted = <A, E, R>(name: string, stream: Stream.Stream<A, E, R>): 
     Effect.flatMap(decode(from), (count) =>
       reopening({
         start: Option.getOrElse(count, () => 0),
-        open: (count: number) => Stream.drop(stream, count),
+        open: (count: number) => behind(name, stream, count),
         advance: (count, items) => count + items.length,
         encode: (count) => count
       }))
@@ -59,6 +59,24 @@ export const keyed = <A, E, R, Key, I extends Json>(
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** The stream without its first items, which it has to have. */
+const behind = <A, E, R>(
+  name: string,
+  stream: Stream.Stream<A, E, R>,
+  count: number
+): Stream.Stream<A, E | UnreadablePosition, R> => {
+  let left = count
+  const rest = Stream.mapChunks(stream, (chunk) => {
+    const dropped = Math.min(left, chunk.length)
+    left -= dropped
+    return Chunk.drop(chunk, dropped)
+  })
+  return Stream.concat(
+    rest,
+    Stream.suspend(() => left > 0 ? Stream.fail(position_.shortened(name, count, count - left)) : Stream.empty)
+  )
+}
 
 type Pull<A, E, R> = Effect.Effect<Chunk.Chunk<A>, Option.Option<E>, R>
 

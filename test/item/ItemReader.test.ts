@@ -234,6 +234,35 @@ describe("ItemReader positions", () => {
       }))
   }
 
+  const shorter: Readonly<
+    Record<string, (items: ReadonlyArray<number>) => ItemReader.ItemReader<number, UnreadablePosition>>
+  > = {
+    "an array": (items) => ItemReader.fromIterable(items),
+    "a set": (items) => ItemReader.fromIterable(new Set(items)),
+    "a stream": (items) => ItemReader.fromStream(Stream.rechunk(Stream.fromIterable(items), 2))
+  }
+  it.effect.each(Object.entries(shorter))(
+    "%s that is shorter than what was read of it is refused (OWN-22)",
+    ([, make]) =>
+      Effect.gen(function*() {
+        const source = yield* make([1, 2, 3, 4, 5]).open(Option.none())
+        let position: ItemReader.Position = null
+        for (let read = 0; read < 3;) {
+          const page = yield* source.pull(3 - read)
+          read += page.items.length
+          position = page.position
+        }
+        const from = Option.some(position)
+        assert.deepStrictEqual((yield* readAll(make([1, 2, 3, 4]), from)).items, [4])
+        assert.deepStrictEqual((yield* readAll(make([1, 2, 3]), from)).items, [])
+        for (const items of [[1, 2], []]) {
+          const error = yield* Effect.flip(readAll(make(items), from))
+          assert.instanceOf(error, UnreadablePosition)
+          assert.include(error.message, `3 items were read before, but now the source has only ${items.length}`)
+        }
+      }).pipe(Effect.scoped)
+  )
+
   it.effect("the position inside a position is checked by its own reader", () =>
     Effect.gen(function*() {
       const reader = ItemReader.fromIterable([1], { name: "inner" }).pipe(
