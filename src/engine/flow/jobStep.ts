@@ -41,7 +41,7 @@ export const runJobStep = (state: StepState, body: JobBody): Effect.Effect<Outco
     if (Option.isNone(stored)) {
       const encoded = yield* JobParameters.encode(declaration, yield* body.parameters)
       advance(state, Progress.setContext, yield* ExecutionContext.set(state.progress.context, key, encoded))
-      yield* finish(state, {})
+      yield* finish(state, () => ({}))
     }
     const encoded = Option.getOrThrow(yield* ExecutionContext.get(state.progress.context, key))
     const parameters = yield* JobParameters.decode(declaration, encoded)

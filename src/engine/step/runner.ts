@@ -131,11 +131,14 @@ const end = (
     const { ending, mark } = endingOf(state, exit, decided)
     State.advance(state, Progress.setStatus, ending.status)
     const open = ending.status === "COMPLETED" && afterStepsOf(state).length > 0
-    const checkpoint = mark === undefined || (ending.status === "COMPLETED" && !open)
-      ? DurableEnd.unmark(state.progress.step.checkpoint)
-      : DurableEnd.mark(state.progress.step.checkpoint, mark)
-    const ended = { ...ending, endTime: Option.some(now), lastUpdated: now, checkpoint }
-    yield* saving(State.finish(state, open ? { lastUpdated: now, checkpoint } : ended))
+    const ended = { ...ending, endTime: Option.some(now), lastUpdated: now }
+    // A commit in doubt is decided before the end is saved, so the checkpoint is that of then, and not of now.
+    yield* saving(State.finish(state, ({ checkpoint }) => ({
+      ...(open ? { lastUpdated: now } : ended),
+      checkpoint: mark === undefined || (ending.status === "COMPLETED" && !open)
+        ? DurableEnd.unmark(checkpoint)
+        : DurableEnd.mark(checkpoint, mark)
+    })))
     State.advance(state, Progress.amend, ended)
   })
 
@@ -220,11 +223,10 @@ const afterStep = (state: StepState): Effect.Effect<Option.Option<Cause.Cause<un
       State.advance(state, Progress.setStatus, ending.status)
     }
     State.advance(state, Progress.setStatus, ending.status)
-    const { checkpoint } = state.progress.step
-    yield* saving(State.finish(state, {
+    yield* saving(State.finish(state, ({ checkpoint }) => ({
       ...ending,
       checkpoint: ending.status === "COMPLETED" ? DurableEnd.unmark(checkpoint) : checkpoint
-    }))
+    })))
     return ending.status === "FAILED" ? failure : Option.none()
   })
 

@@ -125,16 +125,18 @@ export const commitPipelined = <A, E, F>(
 /** For work that nobody else has to hear of. */
 export const unnoticed: Ends<void> = { committed: () => Effect.void, rolledBack: () => Effect.void }
 
+/** What the end of a step changes, given what the step has become, a commit included whose answer was lost. */
+export type Changes = (step: StepExecution) => Partial<StepExecution>
+
 /**
  * Ends the step: everything that is not committed becomes part of it. If a commit is in doubt, this is decided first,
  * because saving the step from before that commit would have its items written again.
  */
-export const finish = (state: StepState, changes: Partial<StepExecution>): Effect.Effect<void, OwnerFailure> =>
+export const finish = (state: StepState, changes: Changes): Effect.Effect<void, OwnerFailure> =>
   Effect.suspend(() => {
     const lock = Lock.make(state.session.contextLock)
     return Effect.flatMap(decideDoubt(state), () => {
-      const step = { ...current(state), ...changes }
-      return Effect.map(saveLast(state, lock, step, changes), (step) => {
+      return Effect.map(saveLast(state, lock, changes), (step) => {
         takeOverJobContext(state, state.progress)
         advance(state, Progress.finish, step)
       })
@@ -275,10 +277,10 @@ const concluding = <A, E>(
 const saveLast = (
   state: StepState,
   lock: JobContextLock,
-  step: StepExecution,
-  changes: Partial<StepExecution>
-): Effect.Effect<StepExecution, OwnerFailure> =>
-  Effect.catchAll(Effect.as(save(state, lock, step), step), (error) =>
+  changes: Changes
+): Effect.Effect<StepExecution, OwnerFailure> => {
+  const step = changed(state, changes)
+  return Effect.catchAll(Effect.as(save(state, lock, step), step), (error) =>
     error._tag === "OwnershipLost"
       ? Effect.flatMap(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
         const known = state.progress.step
@@ -287,10 +289,16 @@ const saveLast = (
           return Effect.fail(error)
         }
         advance(state, Progress.overtake, stored)
-        const last = { ...current(state), ...changes }
+        const last = changed(state, changes)
         return Effect.as(save(state, lock, last), last)
       })
       : Effect.fail(error))
+}
+
+const changed = (state: StepState, changes: Changes): StepExecution => {
+  const step = current(state)
+  return { ...step, ...changes(step) }
+}
 
 const decideDoubt = (state: StepState): Effect.Effect<void, OwnerFailure> => {
   const { doubt } = state.progress
