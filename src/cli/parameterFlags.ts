@@ -34,7 +34,7 @@ export interface ParameterFlag {
 
 /** @internal */
 export const flags = (
-  declaration: JobParameters.Declaration<any>,
+  declaration: JobParameters.Declaration<any, any>,
   reserved: ReadonlyArray<string>
 ): ReadonlyArray<ParameterFlag> =>
   Object.entries(declaration.fields).map(([parameter, field]) => {

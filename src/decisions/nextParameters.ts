@@ -11,7 +11,7 @@ import * as JobParameters from "../vocabulary/JobParameters.js"
  * whole; parameters that the incrementer adds need not be declared. Without an incrementer there is no next instance.
  */
 export const nextParameters = (
-  declaration: JobParameters.Declaration<any>,
+  declaration: JobParameters.Declaration<any, any>,
   incrementer: JobParameters.Incrementer<any> | undefined,
   previous: Option.Option<ReadonlyArray<JobParameters.JobParameter>>,
   overrides: { readonly [name: string]: unknown }

@@ -141,7 +141,7 @@ export const isJob = (value: unknown): value is Job.Any => Predicate.hasProperty
  */
 export const make: {
   <Self, P, C extends string, E, R, EL = never, RL = never>(name: string, options: {
-    readonly parameters: Context.Tag<Self, P> & Declaration<P>
+    readonly parameters: Context.Tag<Self, any> & Declaration<any, P>
     readonly flow: Flow<C, E, R>
     readonly incrementer?: Incrementer<Types.NoInfer<P>> | undefined
     readonly restartable?: boolean | undefined
@@ -154,7 +154,7 @@ export const make: {
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
   }): Job<{}, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, StepScope | JobScope>>
 } = (name: string, options: {
-  readonly parameters?: (Context.Tag<any, any> & Declaration<any>) | undefined
+  readonly parameters?: (Context.Tag<any, any> & Declaration<any, any>) | undefined
   readonly flow: Flow<string, any, any>
   readonly incrementer?: Incrementer<any> | undefined
   readonly restartable?: boolean | undefined

@@ -124,7 +124,7 @@ export interface GraphState {
 
 export interface JobDefinition {
   readonly name: string
-  readonly parameters: (Context.Tag<any, any> & Declaration<any>) | undefined
+  readonly parameters: (Context.Tag<any, any> & Declaration<any, any>) | undefined
   readonly incrementer: Incrementer<any> | undefined
   readonly graph: FlowGraph
   readonly restartable: boolean

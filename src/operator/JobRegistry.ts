@@ -217,7 +217,7 @@ const decodeSome = (
 
 const decode = <A>(
   job: Job.Any,
-  declaration: JobParameters.Declaration<A>,
+  declaration: JobParameters.Declaration<A, any>,
   input: unknown
 ): Effect.Effect<A, InvalidJobParameters> =>
   Effect.mapError(

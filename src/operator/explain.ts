@@ -77,7 +77,7 @@ export const explain = (
 ): Effect.Effect<Explanation, Failure, JobRepository> => {
   const { name } = job
   const definition = definitionOf(job)
-  const encoded = JobParameters.encode(definition.parameters ?? JobParameters.none, parameters)
+  const encoded = JobParameters.encodeGiven(definition.parameters ?? JobParameters.none, parameters as {})
   if (Either.isLeft(encoded)) {
     const error = new InvalidJobParameters({ jobName: name, problems: encoded.left.problems })
     return Effect.succeed(refused(name, "", error))

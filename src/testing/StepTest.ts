@@ -91,7 +91,7 @@ export const runStep: {
   <Self, P, Code extends string, E, R>(
     step: Step<Code, E, R>,
     options: Contexts & {
-      readonly parameters: Context.Tag<Self, P> & Declaration<P>
+      readonly parameters: Context.Tag<Self, P> & Declaration<P, any>
       readonly values: Types.NoInfer<P>
     }
   ): Effect.Effect<StepRun<string, E>, InvalidJobParameters, Exclude<R, Self | Provided>>
@@ -101,8 +101,10 @@ export const runStep: {
   ): Effect.Effect<StepRun<string, E>, never, Exclude<R, Provided>>
 } = (
   step: Step<string, any, any>,
-  options: Contexts & { readonly parameters?: (Context.Tag<any, any> & Declaration<any>) | undefined; values?: any } =
-    {}
+  options: Contexts & {
+    readonly parameters?: (Context.Tag<any, any> & Declaration<any, any>) | undefined
+    values?: any
+  } = {}
 ): any =>
   Effect.gen(function*() {
     const repository = yield* JobRepository.JobRepository

@@ -42,18 +42,54 @@ export type Fields = {
 
 /**
  * What this module needs to know about declared parameters: every `Tag` class is
- * one.
+ * one. `A` is what steps get, `Given` what a launch has to give: without the
+ * parameters that the schema fills in.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Declaration<in out A> {
+export interface Declaration<in out A, in out Given = A> {
+  readonly _Given?: Types.Invariant<Given> | undefined
   readonly schema: Schema.Schema<A, any>
   readonly fields: Schema.Struct.Fields
   /** Names of the parameters that identify the job instance. */
   readonly identifying: ReadonlyArray<string>
   /** Names of the parameters whose schema contains `Schema.Redacted` or a `Sensitive` part. */
   readonly redacted: ReadonlyArray<string>
+}
+
+/**
+ * What a launch gives: the parameters as steps get them, of which those may be left out that the schema does not ask for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Given<F extends Fields> = Types.Simplify<
+  & { readonly [K in Exclude<keyof F, Omissible<F>>]: Schema.Schema.Type<F[K]> }
+  & { readonly [K in Omissible<F>]?: Schema.Schema.Type<F[K]> | undefined }
+>
+
+/**
+ * The names of the parameters that a launch may leave out.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Omissible<F extends Fields> = {
+  [K in keyof F]: F[K] extends Schema.PropertySignature<any, any, any, "?:", any, any, any> ? K : never
+}[keyof F]
+
+/**
+ * Fields of which each encodes to JSON; one that does not becomes a sentence that says so.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Storable<F extends Fields> = {
+  readonly [K in keyof F]: IsJson<Schema.Schema.Encoded<F[K]>> extends true ? F[K]
+    : `the parameter ${
+      & K
+      & string} does not encode to JSON, so it cannot be stored: use a schema that does, such as Schema.Date instead of Schema.DateFromSelf`
 }
 
 /**
@@ -66,6 +102,7 @@ export interface Declaration<in out A> {
 export interface TagClass<Self, Key extends string, F extends Fields>
   extends Context.TagClass<Self, Key, Schema.Struct.Type<F>>
 {
+  readonly _Given?: Types.Invariant<Given<F>> | undefined
   readonly schema: Schema.Struct<F>
   readonly fields: F
   readonly identifying: ReadonlyArray<string>
@@ -144,16 +181,20 @@ export interface Incrementer<in P = unknown> {
  * @since 0.1.0
  * @category constructors
  */
-export const Tag =
-  <Self>() => <const Key extends string, F extends Fields>(key: Key, fields: F): TagClass<Self, Key, F> => {
-    const names = Object.keys(fields)
-    return Object.assign(Context.Tag(key)<Self, Schema.Struct.Type<F>>(), {
-      schema: Schema.Struct(fields),
-      fields,
-      identifying: names.filter((name) => Field.isIdentifying(fields[name]!)),
-      redacted: names.filter((name) => Field.isRedacted(fields[name]!))
-    })
-  }
+export const Tag = <Self>() =>
+<const Key extends string, F extends Fields>(
+  key: Key,
+  fields: F & Storable<F>
+): TagClass<Self, Key, F> => {
+  const declared: F = fields
+  const names = Object.keys(declared)
+  return Object.assign(Context.Tag(key)<Self, Schema.Struct.Type<F>>(), {
+    schema: Schema.Struct(declared),
+    fields: declared,
+    identifying: names.filter((name) => Field.isIdentifying(declared[name]!)),
+    redacted: names.filter((name) => Field.isRedacted(declared[name]!))
+  })
+}
 
 /**
  * The declaration of a job without parameters.
@@ -206,18 +247,24 @@ export const nonIdentifying: <S extends Fields[string]>(self: S) => S = Field.no
  * @category utils
  */
 export const encode = <A>(
-  declaration: Declaration<A>,
+  declaration: Declaration<A, any>,
   value: A
 ): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters> =>
-  Either.map(
-    Field.strictly(declaration, value, Field.encode),
-    (encoded) =>
-      Object.entries(encoded).map(([name, json]): JobParameter => ({
-        name,
-        value: json as Json_.Json,
-        identifying: declaration.identifying.includes(name),
-        ...(declaration.redacted.includes(name) ? { redacted: true } : {})
-      }))
+  Either.map(Field.strictly(declaration, value, Field.encode), (encoded) => asStored(declaration, encoded))
+
+/**
+ * As `encode`, for what a launch gives: the schema fills in what was left out, so that an instance is the same whether a
+ * default was given or not.
+ *
+ * @internal
+ */
+export const encodeGiven = (
+  declaration: Declaration<any, any>,
+  given: { readonly [name: string]: unknown }
+): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters> =>
+  encodeSome(declaration, given).pipe(
+    Either.flatMap((encoded) => decode(declaration, encoded)),
+    Either.flatMap((complete) => encode(declaration, complete))
   )
 
 /**
@@ -226,13 +273,15 @@ export const encode = <A>(
  * @internal
  */
 export const encodeSome = <A>(
-  declaration: Declaration<A>,
+  declaration: Declaration<A, any>,
   some: { readonly [name: string]: unknown }
-): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters> => {
-  const { identifying, redacted, schema } = declaration
-  const fields = Object.entries(declaration.fields).filter(([name]) => some[name] !== undefined)
-  return encode<any>({ schema, identifying, redacted, fields: Object.fromEntries(fields) }, some)
-}
+): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters> =>
+  Either.map(
+    Field.strictly(declaration, some, (name, field, input) =>
+      some[name] === undefined ? Either.right({}) : Field.encode(name, field, input)),
+    (encoded) =>
+      asStored(declaration, encoded)
+  )
 
 /**
  * Reads stored parameters back. Parameters that the declaration does not know,
@@ -243,7 +292,7 @@ export const encodeSome = <A>(
  * @category utils
  */
 export const decode = <A>(
-  declaration: Declaration<A>,
+  declaration: Declaration<A, any>,
   parameters: ReadonlyArray<JobParameter>
 ): Either.Either<A, InvalidJobParameters> =>
   decodeUnknown(
@@ -261,7 +310,7 @@ export const decode = <A>(
  * @category utils
  */
 export const decodeUnknown = <A>(
-  declaration: Declaration<A>,
+  declaration: Declaration<A, any>,
   input: unknown
 ): Either.Either<A, InvalidJobParameters> =>
   // every field has been decoded by its own schema, which together are the declaration's
@@ -380,10 +429,10 @@ export const runId: Incrementer = counter("run.id")
  * @since 0.1.0
  * @category constructors
  */
-export const incrementer = <P>(
-  declaration: Declaration<P>,
+export const incrementer = <P, Given>(
+  declaration: Declaration<P, Given>,
   next: (previous: Option.Option<P>) => Partial<Types.NoInfer<P>>
-): Incrementer<P> =>
+): Incrementer<Given> =>
 (previous) =>
   Either.gen(function*() {
     const stored = Option.getOrElse(previous, (): ReadonlyArray<JobParameter> => [])
@@ -394,6 +443,43 @@ export const incrementer = <P>(
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const asStored = (
+  declaration: Pick<Declaration<any, any>, "identifying" | "redacted">,
+  encoded: { readonly [name: string]: unknown }
+): ReadonlyArray<JobParameter> =>
+  Object.entries(encoded).map(([name, json]): JobParameter => ({
+    name,
+    value: json as Json_.Json,
+    identifying: declaration.identifying.includes(name),
+    ...(declaration.redacted.includes(name) ? { redacted: true } : {})
+  }))
+
+/**
+ * Whether a type is certainly not JSON is what counts: of `unknown` nobody can tell, and types that hold themselves are
+ * looked at a few levels deep.
+ */
+type IsJson<T, Levels extends ReadonlyArray<unknown> = [1, 1, 1, 1]> = unknown extends T ? true
+  : [T] extends [Plain] ? true
+  : Extract<T, NotJson> extends never
+    ? Levels extends [unknown, ...infer Rest]
+      ? false extends
+        (T extends Plain ? true : T extends ReadonlyArray<infer U> ? IsJson<U, Rest> : IsJson<T[keyof T], Rest>) ? false
+      : true
+    : true
+  : false
+
+type Plain = string | number | boolean | null | undefined
+
+type NotJson =
+  | bigint
+  | symbol
+  | Date
+  | RegExp
+  | ReadonlyMap<any, any>
+  | ReadonlySet<any>
+  | ArrayBufferView
+  | ((...args: ReadonlyArray<never>) => unknown)
 
 /** A date as people type it: without the midnight and the milliseconds that it does not have. */
 const show = (value: Json_.Json): string =>

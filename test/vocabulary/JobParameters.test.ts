@@ -32,7 +32,7 @@ const ParamsOf = ImportParams.schema.pipe(Schema.filter(({ date }) => !Number.is
 const problems = <A>(result: Either.Either<A, InvalidJobParameters>) =>
   Either.getOrThrow(Either.flip(result)).problems.map(({ message, parameter }) => `${parameter} ${message}`)
 
-const stored = <A>(declaration: JobParameters.Declaration<A>, value: A) =>
+const stored = <A>(declaration: JobParameters.Declaration<A, any>, value: A) =>
   Either.getOrThrow(JobParameters.encode(declaration, value))
 
 describe("JobParameters", () => {
@@ -125,7 +125,23 @@ describe("JobParameters", () => {
     }
   })
 
+  it("a launch may leave out what the schema fills in, and makes the same instance as one that gives it", () => {
+    const least = { file: "payments.csv", date: new Date("2026-01-31"), verbose: true }
+    const complete = JobParameters.encode(ImportParams, { ...least, copies: 1 })
+    assert.deepStrictEqual(JobParameters.encodeGiven(ImportParams, least), complete)
+    assert.deepStrictEqual(JobParameters.encodeGiven(ImportParams, { ...least, copies: 1 }), complete)
+    assert.deepStrictEqual(JobParameters.encodeGiven(ImportParams, { ...least, copies: undefined }), complete)
+    assert.deepStrictEqual(problems(JobParameters.encodeGiven(ImportParams, { date: least.date, verbos: true })), [
+      "verbos is not a parameter of this job (did you mean \"verbose\"?)"
+    ])
+    assert.deepStrictEqual(problems(JobParameters.encodeGiven(ImportParams, { date: least.date })), [
+      "file is missing",
+      "verbose is missing"
+    ])
+  })
+
   it("values that JSON cannot hold are refused", () => {
+    // @ts-expect-error: it does not compile either
     class Loose extends JobParameters.Tag<Loose>()("Loose", { n: Schema.Number, d: Schema.DateFromSelf }) {}
     assert.deepStrictEqual(problems(JobParameters.encode(Loose, { n: NaN, d: new Date(0) })), [
       "n JSON cannot hold the number NaN",
@@ -254,7 +270,7 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(problems(tomorrow(Option.some(last.slice(0, 2)))), ["region is missing"])
     const invalid = JobParameters.incrementer(Params, () => ({ day: new Date(NaN), regoin: "south" } as object))
     assert.sameMembers([...problems(invalid(Option.none()))], [
-      "regoin is not a parameter of this job",
+      "regoin is not a parameter of this job (did you mean \"region\"?)",
       "day is not a valid date"
     ])
   })

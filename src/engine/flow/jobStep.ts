@@ -39,7 +39,7 @@ export const runJobStep = (state: StepState, body: JobBody): Effect.Effect<Outco
     const declaration = definitionOf(job).parameters ?? JobParameters.none
     const stored = yield* ExecutionContext.get(state.progress.context, key)
     if (Option.isNone(stored)) {
-      const encoded = yield* JobParameters.encode(declaration, yield* body.parameters)
+      const encoded = yield* JobParameters.encodeGiven(declaration, yield* body.parameters)
       advance(state, Progress.setContext, yield* ExecutionContext.set(state.progress.context, key, encoded))
       yield* finish(state, () => ({}))
     }

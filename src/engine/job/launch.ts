@@ -99,7 +99,10 @@ const launch = <P>(
   parameters: P
 ): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.flatMap(
-    named(job, JobParameters.encode(definitionOf(job).parameters ?? JobParameters.none, parameters)),
+    named(
+      job,
+      JobParameters.encodeGiven(definitionOf(job).parameters ?? JobParameters.none, parameters as object as {})
+    ),
     (encoded) => claim(job, encoded)
   )
 
