@@ -39,7 +39,9 @@ export const pure = [
   "engine/chunk/cursor",
   "engine/chunk/machine",
   "engine/step/doubt",
-  "engine/step/progress"
+  "engine/step/outcome",
+  "engine/step/progress",
+  "file/outputPlan"
 ]
 
 /** Decisions that are `Schedule`s, and so need effects to be stepped. */

@@ -34,9 +34,15 @@ export interface Options extends CsvFormat {
    * empty file pass.
    */
   readonly ifExists?: "overwrite" | "fail" | "append" | undefined
+  /**
+   * Whether the file is written under its own name from the beginning, for people who watch it grow; default false.
+   * That promises less: others see a file that is not complete, and a process that was frozen for longer than its lease may
+   * write into what its successor writes. A file that was replaced is still recognised, and not touched.
+   */
+  readonly inPlace?: boolean | undefined
   /** Whether each chunk is forced to the disk before its checkpoint is committed; default true. */
   readonly fsync?: boolean | undefined
-  /** Whether the file is removed when the step wrote no item; default false. */
+  /** Whether there is no file when the step wrote no item, not even an older one; default false. */
   readonly deleteIfEmpty?: boolean | undefined
 }
 
@@ -45,10 +51,15 @@ export interface Options extends CsvFormat {
  * booleans, dates or nothing. What the format or the encoding cannot hold, so that it would be read back as something
  * else, is an `ItemEncodeError` that names item and column.
  *
- * Guarantee: exactly once. A chunk is written when it is complete, and forced to the disk before its checkpoint
- * commits; a rollback or a restart cuts the file back to the last committed byte. The header is
- * written with the first rows, the footer at the end of the step; a restart behind the footer writes it again
- * in its place. Fails with `FileError` when the file lost committed bytes.
+ * Guarantee: exactly once. The rows go to a part, a file beside the output, and the part gets the name of the output when
+ * the step completes: nobody sees half a file. A chunk is forced to the disk before its checkpoint commits; a rollback or a
+ * restart cuts the part back to the last committed byte. The header is written with the first rows, the footer at the
+ * end of the step. A process that was frozen, and has lost its execution, changes nothing of what its successor delivers.
+ *
+ * While the step runs, and until a failed one has been restarted, the part needs room on the disk beside the old file;
+ * `append` begins with a copy of it. The directory must stay the same between the runs, and be shared if another machine
+ * may go on. Fails with `FileError` when the part lost committed bytes, and when another file was put at the path
+ * meanwhile: that one is not overwritten.
  *
  * @example
  * ```ts
@@ -61,7 +72,7 @@ export interface Options extends CsvFormat {
  * assert.strictEqual(totals.delivery, "restartable")
  * ```
  *
- * @see C50, ITEM-20, TX-6, OWN-24
+ * @see C50, ITEM-20, TX-6, OWN-17, OWN-24
  * @since 0.1.0
  * @category constructors
  */

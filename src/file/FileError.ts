@@ -25,6 +25,7 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
     "Shortened",
     "Changed",
     "Incomplete",
+    "Replaced",
     "NotText",
     "Other"
   ),

@@ -23,9 +23,15 @@ export interface Options {
    * empty file pass.
    */
   readonly ifExists?: "overwrite" | "fail" | undefined
+  /**
+   * Whether the file is written under its own name from the beginning, for people who watch it grow; default false.
+   * That promises less: others see a file that is not complete, and a process that was frozen for longer than its lease may
+   * write into what its successor writes. A file that was replaced is still recognised, and not touched.
+   */
+  readonly inPlace?: boolean | undefined
   /** Whether each chunk is forced to the disk before its checkpoint is committed; default true. */
   readonly fsync?: boolean | undefined
-  /** Whether the file is removed when the step wrote no item; default false. */
+  /** Whether there is no file when the step wrote no item, not even an older one; default false. */
   readonly deleteIfEmpty?: boolean | undefined
 }
 

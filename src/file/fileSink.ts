@@ -1,6 +1,9 @@
 /**
  * The one way in which files are written: items are kept in memory until the flush of their chunk, appended and
  * synced there, and cut off again when the chunk does not commit or a restart finds more than was committed.
+ *
+ * They are written to a part, which gets the name of the output when it is complete, unless the writer was told to write
+ * in place.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -8,12 +11,16 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { Buffer } from "node:buffer"
-import { Json } from "../base/json.js"
+import type { Json } from "../base/json.js"
 import type * as ItemWriter from "../item/ItemWriter.js"
+import type { Digest } from "./digest.js"
 import * as encodings from "./encodings.js"
+import { beginning } from "./endings.js"
 import { FileError, type ItemEncodeError } from "./FileError.js"
+import * as InPlace from "./inPlace.js"
 import { oneOf, refuse } from "./options.js"
+import { State } from "./outputPlan.js"
+import * as Parts from "./parts.js"
 import { fromPlatformError } from "./platformError.js"
 
 /** @internal */
@@ -49,6 +56,7 @@ export interface SinkOptions {
   readonly encoding?: encodings.Encoding | undefined
   readonly byteOrderMark?: boolean | undefined
   readonly ifExists?: "overwrite" | "fail" | "append" | undefined
+  readonly inPlace?: boolean | undefined
   readonly fsync?: boolean | undefined
   readonly deleteIfEmpty?: boolean | undefined
 }
@@ -72,6 +80,29 @@ export const check = (writer: string, options: SinkOptions): void => {
 /** @internal */
 export type Errors = FileError | ItemEncodeError
 
+/** Where a sink may write. */
+export interface Hold {
+  /** None while everything that was committed is at the name of the output already. */
+  readonly file: FileSystem.File | undefined
+  readonly state: State
+  readonly digest: Digest
+  /** What has to come before the first item, because the file was left without a line break. */
+  readonly lead: string
+}
+
+/** How a sink gets at its file, and gives it away when it is complete. */
+export interface Place {
+  readonly state: State
+  /** Called before the first byte is written. `isStored` says whether a restart would find the state. */
+  readonly claim: (state: State, isStored: boolean) => Effect.Effect<Hold, FileError>
+  /** Called before a byte is written to an output that is complete. */
+  readonly reopen: (state: State) => Effect.Effect<Hold, FileError>
+  /** Called when the last byte is written and synced. */
+  readonly publish: (state: State) => Effect.Effect<void, FileError>
+  /** Called instead when there is nothing to write, and the output is not to be there then. */
+  readonly discard: (state: State) => Effect.Effect<void, FileError>
+}
+
 /** @internal */
 export const open = <A>(
   path: string,
@@ -81,121 +112,17 @@ export const open = <A>(
 ): Effect.Effect<ItemWriter.Sink<A, Errors>, FileError, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const opened = yield* Option.match(stored, {
-      onNone: () => openFresh(fs, path, format, options),
-      onSome: (json) => openStored(fs, path, format, options, json)
-    })
-    return new FileSink(fs, path, format, options, opened)
+    const state = yield* Effect.transposeMapOption(stored, (json) =>
+      Effect.mapError(Schema.decodeUnknown(State)(json), () => foreignState(path)))
+    const inPlace = options.inPlace === true && !Option.exists(state, ({ part }) =>
+      part !== undefined)
+    const place = yield* (inPlace ? InPlace : Parts).open(fs, path, format, options, state)
+    return new FileSink(path, format, options, place)
   })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-const State = Schema.Struct({
-  /** Bytes of the file that are committed. */
-  offset: Schema.NonNegativeInt,
-  items: Schema.NonNegativeInt,
-  memo: Json
-})
-
-type State = typeof State.Type
-
-interface Opened {
-  readonly file: FileSystem.File
-  readonly state: State
-  /** What has to come before the first item, because the file was left without a line break. */
-  readonly lead: string
-}
-
-const openFile = (fs: FileSystem.FileSystem, path: string, flag: FileSystem.OpenFlag) =>
-  Effect.mapError(fs.open(path, { flag }), fromPlatformError(path, "write"))
-
-const create = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>, flag: "w+" | "wx+") =>
-  Effect.map(openFile(fs, path, flag), (file) => opening(file, format))
-
-const opening = <A>(file: FileSystem.File, format: Format<A>): Opened => ({
-  file,
-  state: { offset: 0, items: 0, memo: format.memo },
-  lead: ""
-})
-
-const openFresh = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>, options: SinkOptions) => {
-  switch (options.ifExists ?? "overwrite") {
-    case "overwrite":
-      return create(fs, path, format, "w+")
-    case "fail":
-      return create(fs, path, format, "wx+").pipe(
-        Effect.catchIf((error) => error.reason === "AlreadyExists", (error) => openEmpty(fs, path, format, error))
-      )
-    case "append":
-      return openFile(fs, path, "r+").pipe(
-        Effect.flatMap((file) => append(path, format, options, file)),
-        Effect.catchIf((error) => error.reason === "NotFound", () => create(fs, path, format, "w+"))
-      )
-  }
-}
-
-/** A process that dies between creating its file and storing that it did leaves an empty one behind. */
-const openEmpty = <A>(fs: FileSystem.FileSystem, path: string, format: Format<A>, exists: FileError) =>
-  Effect.gen(function*() {
-    const file = yield* openFile(fs, path, "r+")
-    return (yield* sizeOf(path, file)) === 0 ? opening(file, format) : yield* exists
-  })
-
-const append = <A>(
-  path: string,
-  format: Format<A>,
-  options: SinkOptions,
-  file: FileSystem.File
-): Effect.Effect<Opened, FileError> =>
-  Effect.gen(function*() {
-    const offset = yield* sizeOf(path, file)
-    if (offset === 0) {
-      return opening(file, format)
-    }
-    const memo = format.adopt?.(yield* readAt(path, file, 0, Math.min(offset, headLength))) ?? Either.right(format.memo)
-    if (Either.isLeft(memo)) {
-      return yield* new FileError({
-        path,
-        action: "write",
-        reason: "AlreadyExists",
-        problem: `items cannot be appended: ${memo.left}`,
-        hint: "Choose another path, or set `ifExists` to \"overwrite\"."
-      })
-    }
-    return {
-      file,
-      state: { offset, items: 0, memo: memo.right },
-      lead: yield* leadAt(path, format, options, file, offset)
-    }
-  })
-
-const openStored = <A>(
-  fs: FileSystem.FileSystem,
-  path: string,
-  format: Format<A>,
-  options: SinkOptions,
-  json: Json
-): Effect.Effect<Opened, FileError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const state = yield* Effect.mapError(Schema.decodeUnknown(State)(json), () => foreignState(path))
-    const file = yield* openFile(fs, path, "r+").pipe(
-      Effect.asSome,
-      Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)
-    )
-    if (Option.isNone(file)) {
-      return state.offset === 0 ? yield* create(fs, path, format, "w+") : yield* shortened(path, 0, state.offset)
-    }
-    const size = yield* sizeOf(path, file.value)
-    if (size < state.offset) {
-      return yield* shortened(path, size, state.offset)
-    }
-    if (size > state.offset) {
-      yield* Effect.mapError(file.value.truncate(state.offset), fromPlatformError(path, "write"))
-    }
-    return { file: file.value, state, lead: yield* leadAt(path, format, options, file.value, state.offset) }
-  })
 
 const foreignState = (path: string) =>
   new FileError({
@@ -206,66 +133,30 @@ const foreignState = (path: string) =>
     hint: "Restart with the writer that stored it, or run the job with another identifying parameter."
   })
 
-const shortened = (path: string, size: number, offset: number) =>
-  new FileError({
-    path,
-    action: "write",
-    reason: "Shortened",
-    problem: `${offset} bytes of it were written and committed, but it has only ${size}`,
-    hint: "Bring the file back, or abandon this execution and write it anew: going on would lose items."
-  })
-
-/** A header of a hundred thousand columns fits in. */
-const headLength = 16 * 1024 * 1024
-
-const sizeOf = (path: string, file: FileSystem.File): Effect.Effect<number, FileError> =>
-  Effect.mapBoth(file.stat, { onFailure: fromPlatformError(path, "write"), onSuccess: (info) => Number(info.size) })
-
-const readAt = (path: string, file: FileSystem.File, offset: number, size: number) =>
-  Effect.zipRight(file.seek(offset, "start"), file.readAlloc(size)).pipe(
-    Effect.mapBoth({
-      onFailure: fromPlatformError(path, "write"),
-      onSuccess: (block) => Buffer.from(Option.getOrElse(block, () => new Uint8Array()))
-    })
-  )
-
-/** The line break that a file has to get before more is appended to it. */
-const leadAt = <A>(
-  path: string,
-  { lineEnding }: Format<A>,
-  { encoding = "utf-8" }: SinkOptions,
-  file: FileSystem.File,
-  offset: number
-): Effect.Effect<string, FileError> => {
-  if (lineEnding === undefined || offset === 0) {
-    return Effect.succeed("")
-  }
-  const last = encodings.encode(lineEnding.slice(-1), encoding)
-  const size = Math.min(last.length, offset)
-  return Effect.map(readAt(path, file, offset - size, size), (end) => last.equals(end) ? "" : lineEnding)
-}
-
 class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   private committedState: State
   private flushed: State
   private pending: Array<string> = []
   private pendingItems = 0
   private memo: Json
+  private hold: Hold | undefined
+  private committedDigest: Digest | undefined
   /** The file may hold bytes behind `flushed.offset`. */
   private dirty = false
+  /** Whether the state of this turn is stored, so that it may touch files. */
+  private isStored = false
   private readonly start: number
   private readonly encoding: encodings.Encoding
 
   constructor(
-    private readonly fs: FileSystem.FileSystem,
     private readonly path: string,
     private readonly format: Format<A>,
     private readonly options: SinkOptions,
-    private readonly opened: Opened
+    private readonly place: Place
   ) {
-    this.committedState = this.flushed = opened.state
-    this.start = opened.state.offset
-    this.memo = opened.state.memo
+    this.committedState = this.flushed = place.state
+    this.start = place.state.offset
+    this.memo = place.state.memo
     this.encoding = options.encoding ?? "utf-8"
   }
 
@@ -285,58 +176,89 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
 
   readonly flush: Effect.Effect<State, FileError> = Effect.suspend(() => {
     if (this.pendingItems === 0) {
-      return Effect.succeed(this.flushed)
+      return this.isStored ? Effect.map(this.claimed, () => this.flushed) : Effect.succeed(this.flushed)
     }
-    return Effect.map(this.append([...this.prefix(), ...this.pending]), (length) => {
-      const { items, offset } = this.flushed
-      this.flushed = { offset: offset + length, items: items + this.pendingItems, memo: this.memo }
-      this.dirty = false
-      this.forget()
-      return this.flushed
-    })
+    return Effect.flatMap(
+      this.writable,
+      ({ digest, file, lead }) =>
+        Effect.map(this.append(file, [...this.prefix(this.memo, lead), ...this.pending]), (blocks) => {
+          const { items, offset } = this.flushed
+          const next = blocks.reduce((digest, block) => digest.add(block), digest)
+          this.hold = { ...this.hold!, digest: next }
+          this.flushed = {
+            ...this.flushed,
+            offset: blocks.reduce((sum, { length }) => sum + length, offset),
+            items: items + this.pendingItems,
+            memo: this.memo,
+            digest: next.text
+          }
+          this.dirty = false
+          this.forget()
+          return this.flushed
+        })
+    )
   })
 
   readonly rollback: Effect.Effect<void> = Effect.suspend(() => {
     this.dirty = this.dirty || this.flushed.offset > this.committedState.offset
     this.flushed = this.committedState
     this.memo = this.flushed.memo
+    if (this.hold !== undefined && this.committedDigest !== undefined) {
+      this.hold = { ...this.hold, digest: this.committedDigest }
+    }
     this.forget()
     // If the file cannot be cut now, the next flush does it or fails.
     return Effect.ignore(this.cut)
   })
 
   readonly committed: Effect.Effect<void> = Effect.sync(() => {
+    this.isStored = true
     this.committedState = this.flushed
+    this.committedDigest = this.hold?.digest
   })
 
-  readonly complete: Effect.Effect<void, FileError> = Effect.suspend(() => {
+  readonly complete: Effect.Effect<void, FileError> = Effect.suspend(() =>
+    Effect.flatMap(this.claimed, ({ file, lead }) => {
+      const { items, offset } = this.flushed
+      // What an append found there stays.
+      if (items === 0 && offset === 0 && this.options.deleteIfEmpty === true) {
+        return this.ended(this.place.discard(this.flushed))
+      }
+      if (file === undefined) {
+        return Effect.void
+      }
+      // The footer stays uncommitted: whoever continues this file cuts it off and writes it again.
+      const wrong = encodings.misfit(this.footer, this.encoding)
+      return wrong === undefined
+        ? Effect.zipRight(
+          this.append(file, [...this.prefix(this.flushed.memo, lead), this.footer]),
+          this.ended(this.place.publish(this.flushed))
+        )
+        : new FileError({
+          path: this.path,
+          action: "write",
+          reason: "Other",
+          problem: `its footer holds ${wrong}, which ${encodings.labels[this.encoding]} cannot hold`,
+          hint: "Correct the footer, or choose another `encoding`, and restart."
+        })
+    })
+  )
+
+  /** Nothing is written to what was given away. */
+  private ended(end: Effect.Effect<void, FileError>): Effect.Effect<void, FileError> {
+    return Effect.map(Effect.uninterruptible(end), () => {
+      this.hold = { ...this.hold!, file: this.options.inPlace === true ? this.hold!.file : undefined }
+    })
+  }
+
+  private get footer(): string {
     const { items, memo } = this.flushed
-    if (
-      items === 0 && this.options.deleteIfEmpty === true && (this.options.ifExists !== "append" || this.start === 0)
-    ) {
-      return Effect.mapError(this.fs.remove(this.path, { force: true }), fromPlatformError(this.path, "write"))
-    }
-    // The footer stays uncommitted: whoever continues this file cuts it off and writes it again.
-    const end = this.format.end(memo, { items })
-    const wrong = encodings.misfit(end, this.encoding)
-    return wrong === undefined
-      ? Effect.asVoid(this.append([...this.prefix(), end]))
-      : new FileError({
-        path: this.path,
-        action: "write",
-        reason: "Other",
-        problem: `its footer holds ${wrong}, which ${encodings.labels[this.encoding]} cannot hold`,
-        hint: "Correct the footer, or choose another `encoding`, and restart."
-      })
-  })
+    return this.format.end(memo, { items })
+  }
 
-  private prefix(): ReadonlyArray<string> {
+  private prefix(memo: Json, lead: string): ReadonlyArray<string> {
     const { offset } = this.flushed
-    if (offset !== 0) {
-      return offset === this.start ? [this.opened.lead] : []
-    }
-    const { byteOrderMark = encodings.unitOf(this.encoding) === 2 } = this.options
-    return [byteOrderMark ? encodings.byteOrderMark : "", this.format.begin(this.memo)]
+    return offset === 0 ? beginning(this.format, this.options, memo) : offset === this.start ? [lead] : []
   }
 
   private forget(): void {
@@ -344,10 +266,31 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     this.pendingItems = 0
   }
 
+  private get claimed(): Effect.Effect<Hold, FileError> {
+    return Effect.suspend(() =>
+      this.hold !== undefined
+        ? Effect.succeed(this.hold)
+        : Effect.map(this.place.claim(this.flushed, this.isStored), (hold) => this.keep(hold))
+    )
+  }
+
+  private get writable(): Effect.Effect<Hold & { readonly file: FileSystem.File }, FileError> {
+    return Effect.flatMap(this.claimed, ({ file }) =>
+      file === undefined
+        ? Effect.map(this.place.reopen(this.flushed), (hold) => this.keep(hold) as Hold & { file: FileSystem.File })
+        : Effect.succeed({ ...this.hold!, file }))
+  }
+
+  private keep(hold: Hold): Hold {
+    this.committedState = this.flushed = hold.state
+    this.committedDigest = hold.digest
+    return this.hold = hold
+  }
+
   private get cut(): Effect.Effect<void, FileError> {
     return Effect.suspend(() =>
-      this.dirty
-        ? Effect.mapBoth(this.opened.file.truncate(this.flushed.offset), {
+      this.dirty && this.hold?.file !== undefined
+        ? Effect.mapBoth(this.hold.file.truncate(this.flushed.offset), {
           onFailure: fromPlatformError(this.path, "write"),
           onSuccess: () => void (this.dirty = false)
         })
@@ -356,20 +299,22 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   }
 
   /**
-   * Appends texts and gives their length in bytes. Uninterruptible, because a write that goes on in the background would
-   * hit the file after it was cut. Leaves the file dirty: an interruption comes right behind, before anybody knows what
-   * was written.
+   * Appends texts and gives their bytes. Uninterruptible, because a write that goes on in the background would hit the
+   * file after it was cut. Leaves the file dirty: an interruption comes right behind, before anybody knows what was
+   * written.
    */
-  private append(texts: ReadonlyArray<string>): Effect.Effect<number, FileError> {
-    const { file } = this.opened
+  private append(
+    file: FileSystem.File,
+    texts: ReadonlyArray<string>
+  ): Effect.Effect<ReadonlyArray<Uint8Array>, FileError> {
     return Effect.suspend(() => {
       const blocks = blocksOf(texts.filter((text) => text !== ""))
       if (blocks.length === 0) {
-        return Effect.as(this.cut, 0)
+        return Effect.as(this.cut, [])
       }
       const write = (block: ReadonlyArray<string>) => {
         const bytes = encodings.encode(block.join(""), this.encoding)
-        return Effect.as(file.writeAll(bytes), bytes.length)
+        return Effect.as(file.writeAll(bytes), bytes)
       }
       const all = Effect.suspend(() => {
         this.dirty = true
@@ -380,10 +325,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
           fromPlatformError(this.path, "write")
         )
       })
-      return Effect.map(
-        Effect.uninterruptible(Effect.zipRight(this.cut, all)),
-        (lengths) => lengths.reduce((sum, length) => sum + length, 0)
-      )
+      return Effect.uninterruptible(Effect.zipRight(this.cut, all))
     })
   }
 }

@@ -80,12 +80,12 @@ describe("files of a step", () => {
             ["FAILED", 3],
             first.step.exitStatus.messages.join()
           )
-          assert.strictEqual(files.text("out"), committed)
+          assert.deepStrictEqual([files.text("out"), files.part("out")], [undefined, committed])
           // A process that died there would have left this behind.
-          files.set("out", `${committed}half of a li`)
+          files.change(files.partName("out")!, `${committed}half of a li`)
           const second = yield* Effect.provide(runStep(step), files.layer)
           assert.deepStrictEqual([second.status, second.counts.write], ["COMPLETED", 4])
-          assert.strictEqual(files.text("out"), complete)
+          assert.deepStrictEqual([files.text("out"), files.names], [complete, ["out"]])
         }))
 
       it.effect("a state before the first chunk: stored once, and neither a commit nor an event", () =>
@@ -113,7 +113,9 @@ describe("files of a step", () => {
             )
             return { counts, events: Chunk.toReadonlyArray(yield* subscription.takeAll) }
           }))
-          assert.deepStrictEqual(stored, [{ writer: { offset: 0, items: 0, memo: null } }, 0])
+          const [{ writer: { part, ...writer } }, commits] = stored as [{ readonly writer: any }, number]
+          assert.deepStrictEqual([writer.offset, writer.items, writer.memo, commits], [0, 0, null, 0])
+          assert.match(part.token, /^[0-9a-f]{16}$/)
           assert.deepStrictEqual(counts, Counts.make({ read: 2, write: 2, commit: 1 }))
           assert.lengthOf(events.filter(({ _tag }) => _tag === "ChunkCommitted"), 1)
         }))
@@ -150,7 +152,7 @@ describe("a table and files in one step", () => {
             first.step.exitStatus.messages.join()
           )
           assert.deepStrictEqual(yield* sql`select id from item order by id`, [1, 2, 3].map((id) => ({ id })))
-          assert.deepStrictEqual([files.text("even"), files.text("odd")], ["id,name\n2,n2\n", "id,name\n1,n1\n3,n3\n"])
+          assert.deepStrictEqual([files.part("even"), files.part("odd")], ["id,name\n2,n2\n", "id,name\n1,n1\n3,n3\n"])
           const second = yield* Effect.provide(runStep(step), files.layer)
           assert.deepStrictEqual([second.status, second.counts.write], ["COMPLETED", 4])
           assert.deepStrictEqual(yield* sql<Row>`select id, name from item order by id`, rows(7))

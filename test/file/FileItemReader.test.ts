@@ -29,7 +29,7 @@ describe("FileItemReader", () => {
       const files = inbox()
       const all = yield* Effect.provide(readAll(reader, { max: 1 }), files.layer)
       const inB = all.pages.find(({ before }) => before === 3)!
-      files.files.delete("a")
+      files.delete("a")
       const rest = FileItemReader.concatFiles(["b", "c", "d"], (path) => NdjsonItemReader.make(path))
       const found = yield* Effect.provide(readAll(rest, { from: inB.position }), files.layer)
       assert.deepStrictEqual(itemsOf(found), [4, 5])

@@ -170,7 +170,7 @@ describe("a format of CSV", () => {
       const files = yield* write({ quoting: "all", byteOrderMark: true, lineEnding: "\r" }, [[{ a: 1, b: "" }]])
       assert.strictEqual(files.text(path), "\uFEFF\"a\",\"b\"\r\"1\",\"\"\r")
       const wide = yield* write({ encoding: "utf16be" }, [[{ a: "ü" }]])
-      assert.deepStrictEqual(wide.files.get(path), Buffer.from("\uFEFFa\nü\n", "utf16le").swap16())
+      assert.deepStrictEqual(wide.bytes(path), Buffer.from("\uFEFFa\nü\n", "utf16le").swap16())
       const lines = new MemoryFiles()
       yield* Effect.scoped(Effect.gen(function*() {
         const sink = yield* TextItemWriter.lines(path, String, { encoding: "latin1", lineEnding: "\r", header: "é" })
@@ -178,8 +178,9 @@ describe("a format of CSV", () => {
         yield* sink.write(["ü"])
         yield* sink.flush!
         assert.include((yield* Effect.flip(sink.write(["ok", "€"]))).message, "Item 3 cannot be written")
+        yield* sink.complete!
       })).pipe(Effect.provide(lines.layer))
-      assert.deepStrictEqual(lines.files.get(path), Buffer.from("é\rü\r", "latin1"))
+      assert.deepStrictEqual(lines.bytes(path), Buffer.from("é\rü\r", "latin1"))
     }))
 
   it.effect("rows are appended to a file of the same format", () =>
@@ -197,9 +198,10 @@ describe("a format of CSV", () => {
         const opened = yield* sink.open(Option.none())
         yield* opened.write([{ b: "4", a: "3" }])
         yield* opened.flush!
+        yield* opened.complete!
       })).pipe(Effect.provide(files.layer))
       assert.strictEqual(
-        files.files.get(path)!.toString("utf16le"),
+        files.bytes(path)!.toString("utf16le"),
         "\uFEFFreport\r\nThe A,b,\r\n1,2,\r\n3,4,\r\n"
       )
       assert.deepStrictEqual(itemsOf(yield* read(files, shared)), [{ a: "1", b: "2" }, { a: "3", b: "4" }])

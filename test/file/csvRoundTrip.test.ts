@@ -34,6 +34,7 @@ describe("CSV", () => {
         const sink = yield* writer.open(Option.none())
         yield* sink.write(items)
         yield* sink.flush!
+        yield* sink.complete!
       }))
       const found = yield* readAll(CsvItemReader.make("x.csv", { delimiter, trim }))
       assert.deepStrictEqual(itemsOf(found), items)

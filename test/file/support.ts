@@ -7,9 +7,18 @@ import * as Option from "effect/Option"
 import { Buffer } from "node:buffer"
 import type * as ItemReader from "../../src/item/ItemReader.js"
 
-/** Files as a map of bytes: enough of a file system for readers and writers, and easy to damage. */
+/** A file, whatever its name is now: who has opened it goes on with it when it is renamed or removed. */
+interface Inode {
+  readonly number: number
+  bytes: Buffer
+  /** Counts the changes of all files. */
+  modified: number
+}
+
+/** Files in memory: enough of a file system for readers and writers, and easy to damage. */
 export class MemoryFiles {
-  readonly files = new Map<string, Buffer>()
+  private readonly inodes = new Map<string, Inode | "directory">()
+  private last = 0
   /** Fails the next reads or writes of the given kind. */
   failing: "read" | "write" | "sync" | "truncate" | undefined
   /** What a write waits for before it changes the file. */
@@ -17,44 +26,129 @@ export class MemoryFiles {
   readonly log: Array<string> = []
 
   set(path: string, content: string | Uint8Array): this {
-    this.files.set(path, Buffer.from(content as string))
+    this.inodes.set(path, { number: ++this.last, bytes: Buffer.from(content as string), modified: ++this.last })
     return this
   }
 
+  /** Changes a file where it is. */
+  change(path: string, content: string): this {
+    this.write(this.inode(path)!, Buffer.from(content))
+    return this
+  }
+
+  delete(path: string): void {
+    this.inodes.delete(path)
+  }
+
   text(path: string): string | undefined {
-    return this.files.get(path)?.toString("utf8")
+    return this.inode(path)?.bytes.toString("utf8")
+  }
+
+  bytes(path: string): Buffer | undefined {
+    return this.inode(path)?.bytes
+  }
+
+  get names(): ReadonlyArray<string> {
+    return [...this.inodes.keys()].sort()
+  }
+
+  /** The part of an output that is not complete. */
+  part(path: string): string | undefined {
+    const name = this.partName(path)
+    return name === undefined ? undefined : this.text(name)
+  }
+
+  partName(path: string): string | undefined {
+    return this.names.find((name) => name.startsWith(`${path}.`) && name.endsWith(".part"))
   }
 
   get layer(): Layer.Layer<FileSystem.FileSystem> {
-    return Layer.succeed(
-      FileSystem.FileSystem,
-      FileSystem.makeNoop({
-        open: (path, options) => this.open(path, options?.flag ?? "r"),
-        exists: (path) => Effect.sync(() => this.files.has(path)),
-        remove: (path) => Effect.sync(() => void this.files.delete(path)),
-        stat: (path) => this.files.has(path) ? Effect.sync(() => this.info(path)) : Effect.fail(error("NotFound", path))
-      })
-    )
+    return Layer.succeed(FileSystem.FileSystem, this.system())
   }
 
-  private open(path: string, flag: FileSystem.OpenFlag): Effect.Effect<FileSystem.File, PlatformError> {
-    return Effect.suspend(() => {
-      if (!this.files.has(path)) {
-        if (flag.startsWith("r")) {
-          return Effect.fail(error("NotFound", path))
-        }
-        this.files.set(path, Buffer.alloc(0))
-      } else if (flag.includes("x")) {
-        return Effect.fail(error("AlreadyExists", path))
-      } else if (flag.startsWith("w")) {
-        this.files.set(path, Buffer.alloc(0))
-      }
-      return Effect.succeed(this.file(path))
+  /** `before` runs in front of each operation. */
+  system(before: (operation: string) => Effect.Effect<void> = () => Effect.void): FileSystem.FileSystem {
+    const op = <A>(name: string, f: () => Effect.Effect<A, PlatformError>): Effect.Effect<A, PlatformError> =>
+      Effect.zipRight(before(name), Effect.suspend(f))
+    return FileSystem.makeNoop({
+      open: (path, options) => op(`open ${path}`, () => this.open(path, options?.flag ?? "r", before)),
+      exists: (path) => op(`exists ${path}`, () => Effect.succeed(this.inodes.has(path))),
+      remove: (path) =>
+        op(`remove ${path}`, () =>
+          Effect.sync(() => {
+            for (const name of [...this.inodes.keys()].filter((name) => name === path || name.startsWith(`${path}/`))) {
+              this.inodes.delete(name)
+            }
+          })),
+      stat: (path) =>
+        op(
+          `stat ${path}`,
+          () =>
+            this.inodes.has(path)
+              ? Effect.sync(() => this.info(this.inodes.get(path)!))
+              : Effect.fail(error("NotFound", path))
+        ),
+      makeDirectory: (path) => op(`mkdir ${path}`, () => Effect.sync(() => void this.inodes.set(path, "directory"))),
+      rename: (from, to) => op(`rename ${from} ${to}`, () => this.rename(from, to)),
+      copyFile: (from, to) =>
+        op(`copy ${from} ${to}`, () => {
+          const inode = this.inode(from)
+          return inode === undefined
+            ? Effect.fail(error("NotFound", from))
+            : Effect.sync(() => void this.set(to, Buffer.from(inode.bytes)))
+        })
     })
   }
 
-  private info(path: string): FileSystem.File.Info {
-    return { type: "File", size: FileSystem.Size(this.files.get(path)!.length) } as FileSystem.File.Info
+  private rename(from: string, to: string): Effect.Effect<void, PlatformError> {
+    const inode = this.inodes.get(from)
+    const directory = /^(.*)\/[^/]*$/.exec(to)?.[1]
+    if (inode === undefined || (directory !== undefined && !this.inodes.has(directory))) {
+      return Effect.fail(error("NotFound", from))
+    }
+    return Effect.sync(() => {
+      this.inodes.delete(from)
+      this.inodes.set(to, inode)
+    })
+  }
+
+  private inode(path: string): Inode | undefined {
+    const inode = this.inodes.get(path)
+    return inode === "directory" ? undefined : inode
+  }
+
+  private open(
+    path: string,
+    flag: FileSystem.OpenFlag,
+    before: (operation: string) => Effect.Effect<void>
+  ): Effect.Effect<FileSystem.File, PlatformError> {
+    return Effect.suspend(() => {
+      if (!this.inodes.has(path)) {
+        if (flag.startsWith("r")) {
+          return Effect.fail(error("NotFound", path))
+        }
+        this.set(path, "")
+      } else if (flag.includes("x")) {
+        return Effect.fail(error("AlreadyExists", path))
+      } else if (flag.startsWith("w")) {
+        this.write(this.inode(path)!, Buffer.alloc(0))
+      }
+      return Effect.succeed(this.file(path, this.inode(path)!, before))
+    })
+  }
+
+  private write(inode: Inode, bytes: Buffer): void {
+    inode.bytes = bytes
+    inode.modified = ++this.last
+  }
+
+  private info(inode: Inode | "directory"): FileSystem.File.Info {
+    return (inode === "directory" ? { type: "Directory" } : {
+      type: "File",
+      size: FileSystem.Size(inode.bytes.length),
+      ino: Option.some(inode.number),
+      mtime: Option.some(new Date(inode.modified))
+    }) as FileSystem.File.Info
   }
 
   private check(kind: NonNullable<typeof this.failing>, path: string): Effect.Effect<void, PlatformError> {
@@ -64,37 +158,43 @@ export class MemoryFiles {
     })
   }
 
-  private file(path: string): FileSystem.File {
+  private file(path: string, inode: Inode, before: (operation: string) => Effect.Effect<void>): FileSystem.File {
     let position = 0
-    const bytes = () => this.files.get(path)!
     const write = (data: Uint8Array) =>
       // As on a real disk, where nothing written is an error.
       data.length === 0 ?
         Effect.fail(error("WriteZero", path)) :
-        Effect.map(Effect.zipRight(this.writing, this.check("write", path)), () => {
-          const content = Buffer.alloc(Math.max(bytes().length, position + data.length))
-          bytes().copy(content)
-          content.set(data, position)
-          position += data.length
-          this.files.set(path, content)
-          return FileSystem.Size(data.length)
-        })
+        Effect.map(
+          before(`write ${path}`).pipe(Effect.zipRight(this.writing), Effect.zipRight(this.check("write", path))),
+          () => {
+            const content = Buffer.alloc(Math.max(inode.bytes.length, position + data.length))
+            inode.bytes.copy(content)
+            content.set(data, position)
+            position += data.length
+            this.write(inode, content)
+            return FileSystem.Size(data.length)
+          }
+        )
     return {
       [FileSystem.FileTypeId]: FileSystem.FileTypeId,
       fd: FileSystem.FileDescriptor(0),
-      stat: Effect.sync(() => this.info(path)),
+      stat: Effect.sync(() => this.info(inode)),
       seek: (offset) => Effect.sync(() => void (position = Number(offset))),
       sync: this.check("sync", path),
       read: () => Effect.die("not used"),
       readAlloc: (size) =>
         Effect.map(this.check("read", path), () => {
-          const block = Buffer.from(bytes().subarray(position, position + Number(size)))
+          const block = Buffer.from(inode.bytes.subarray(position, position + Number(size)))
           position += block.length
           return block.length === 0 ? Option.none() : Option.some(block)
         }),
       truncate: (length) =>
-        Effect.map(this.check("truncate", path), () => {
-          this.files.set(path, Buffer.from(bytes().subarray(0, Number(length ?? 0))))
+        Effect.map(Effect.zipRight(before(`truncate ${path}`), this.check("truncate", path)), () => {
+          const kept = Buffer.alloc(Number(length ?? 0))
+          inode.bytes.copy(kept)
+          if (kept.length !== inode.bytes.length) {
+            this.write(inode, kept)
+          }
         }),
       write,
       writeAll: (data) => Effect.asVoid(write(data))

@@ -9,12 +9,14 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import type { Json } from "../../src/base/json.js"
 import * as CsvItemWriter from "../../src/file/CsvItemWriter.js"
 import * as JsonItemWriter from "../../src/file/JsonItemWriter.js"
 import * as NdjsonItemWriter from "../../src/file/NdjsonItemWriter.js"
 import * as TextItemWriter from "../../src/file/TextItemWriter.js"
 import type * as ItemWriter from "../../src/item/ItemWriter.js"
+import { OutputOwner } from "../../src/ports/outputOwner.js"
 import * as Transactor from "../../src/ports/Transactor.js"
 import * as WriterLaws from "../../src/testing/WriterLaws.js"
 import * as Sensitive from "../../src/vocabulary/Sensitive.js"
@@ -50,12 +52,14 @@ const live = <A>(
 ) =>
   Effect.scoped(Effect.gen(function*() {
     const sink = yield* writer.open(from)
-    let state = from
+    const store = Effect.zipLeft(Effect.map(sink.flush!, (state) => JSON.parse(JSON.stringify(state))), sink.committed!)
+    let state: Option.Option<Json> = Option.some(yield* store)
     for (const chunk of chunks) {
       const committed = yield* runChunk(sink, chunk)
       state = Option.orElse(committed, () => state)
     }
     if (ending === "complete") {
+      state = Option.some(yield* store)
       yield* sink.complete!
     } else if (ending !== "die") {
       // Killed between flush and commit.
@@ -132,14 +136,28 @@ describe("file writers", () => {
         Effect.gen(function*() {
           const files = new MemoryFiles()
           const state = yield* Effect.provide(live(make(), Option.none(), [commit(row(1))], "die"), files.layer)
-          files.set(path, "x")
-          const error = yield* Effect.flip(Effect.provide(live(make(), state, [], "complete"), files.layer))
+          const part = files.partName(path)!
+          const content = files.text(part)!
+          const refused = (damage: string | undefined) => {
+            if (damage === undefined) {
+              files.delete(part)
+            } else {
+              files.set(part, damage)
+            }
+            return Effect.map(
+              Effect.flip(Effect.provide(live(make(), state, [], "complete"), files.layer)),
+              (error) => String((error as Error).message)
+            )
+          }
           assert.match(
-            String((error as Error).message),
-            /^Cannot write "out": \d+ bytes of it were written and committed, but it has only 1\. Bring the file back/
+            yield* refused("x"),
+            /^Cannot write "out": \d+ bytes of it were written and committed, but its part "out.*part" has only 1\. Bring/
           )
-          files.files.delete(path)
-          yield* Effect.flip(Effect.provide(live(make(), state, [], "complete"), files.layer))
+          assert.match(yield* refused("x".repeat(content.length)), /no longer holds the \d+ bytes that were written/)
+          assert.match(yield* refused(undefined), /neither a part nor the file holds them any more/)
+          files.set(part, content)
+          yield* Effect.provide(live(make(), state, [], "complete"), files.layer)
+          assert.isDefined(files.text(path))
         }))
 
       it.effect("cut off what a failed write left, at the latest before the next one", () =>
@@ -148,14 +166,14 @@ describe("file writers", () => {
           yield* Effect.gen(function*() {
             const sink = yield* make().open(Option.none())
             yield* runChunk(sink, commit(row(1)))
-            const before = files.text(path)
+            const before = files.part(path)
             yield* sink.write([row(2), row(3)])
             files.failing = "sync"
             const error = yield* Effect.flip(sink.flush!)
             assert.include(String((error as Error).message), "Cannot write \"out\": disk on fire")
             files.failing = "truncate"
             yield* sink.rollback!
-            assert.notStrictEqual(files.text(path), before)
+            assert.notStrictEqual(files.part(path), before)
             yield* sink.write([row(4)])
             yield* Effect.flip(sink.flush!)
             yield* sink.rollback!
@@ -174,7 +192,7 @@ describe("file writers", () => {
           yield* Effect.gen(function*() {
             const sink = yield* make().open(Option.none())
             yield* runChunk(sink, commit(row(1)))
-            const before = files.text(path)!
+            const before = files.part(path)!
             const begun = yield* Deferred.make<void>()
             const go = yield* Deferred.make<void>()
             files.writing = Effect.zipRight(Deferred.succeed(begun, undefined), Deferred.await(go))
@@ -185,9 +203,9 @@ describe("file writers", () => {
             yield* Effect.yieldNow()
             yield* Deferred.succeed(go, undefined)
             yield* Fiber.await(flushing)
-            assert.isAbove(files.text(path)!.length, before.length)
+            assert.isAbove(files.part(path)!.length, before.length)
             yield* sink.rollback!
-            assert.strictEqual(files.text(path), before)
+            assert.strictEqual(files.part(path), before)
           }).pipe(Effect.scoped, Effect.provide(files.layer))
         }))
 
@@ -229,7 +247,7 @@ describe("file writers", () => {
         row(6)
       ])
       const state = yield* Effect.provide(first, files.layer)
-      assert.strictEqual(files.text(path), "HEAD\nn1\nn2\nn3\nn4\nn5\nn6\n")
+      assert.strictEqual(files.part(path), "HEAD\nn1\nn2\nn3\nn4\nn5\nn6\n")
       yield* Effect.provide(live(writers(path).text!(), state, [commit(row(7))], "complete"), files.layer)
       assert.strictEqual(files.text(path), "HEAD\nn1\nn2\nn3\nn7\nEND 4\n")
     }))
@@ -244,6 +262,117 @@ describe("file writers", () => {
         yield* sink.complete!
       }).pipe(Effect.scoped, Effect.provide(files.layer))
       assert.strictEqual(files.text(path), "id,name\n1,n1\n#1\n")
+    }))
+
+  describe("a file that was replaced", () => {
+    const message = (effect: Effect.Effect<unknown, unknown, FileSystem.FileSystem>, files: MemoryFiles) =>
+      Effect.map(Effect.flip(Effect.provide(effect, files.layer)), (error) => String((error as Error).message))
+
+    for (const [name, make] of Object.entries(writers(path))) {
+      it.effect(`day 1 fails, day 2 writes the same path, the restart of day 1 leaves it alone: ${name} (OWN-17)`, () =>
+        Effect.gen(function*() {
+          for (const before of [undefined, "of yesterday"]) {
+            const files = new MemoryFiles()
+            if (before !== undefined) {
+              files.set(path, before)
+            }
+            const dayOne = yield* Effect.provide(live(make(), Option.none(), [commit(row(1))], "die"), files.layer)
+            yield* Effect.provide(write(make(), row(100), row(101)), files.layer)
+            const dayTwo = files.text(path)
+            const refused = yield* message(live(make(), dayOne, [commit(row(2))], "complete"), files)
+            assert.include(refused, "Cannot write \"out\": another file was put there")
+            assert.strictEqual(files.text(path), dayTwo)
+            files.delete(path)
+            yield* Effect.provide(live(make(), dayOne, [commit(row(2))], "complete"), files.layer)
+            const calm = new MemoryFiles()
+            yield* Effect.provide(live(make(), Option.none(), [commit(row(1)), commit(row(2))], "complete"), calm.layer)
+            assert.strictEqual(files.text(path), calm.text(path))
+          }
+        }))
+    }
+
+    it.effect("is not overwritten by who was faster, of two that write it at the same time (OWN-17)", () =>
+      Effect.gen(function*() {
+        const files = new MemoryFiles()
+        const other = Effect.provide(write(writers(path).text!(), row(7)), files.layer)
+        const slow = Effect.scoped(Effect.gen(function*() {
+          const sink = yield* writers(path).text!().open(Option.none())
+          yield* runChunk(sink, commit(row(1)))
+          yield* other
+          yield* sink.complete!
+        }))
+        assert.include(yield* message(slow, files), "another file was put there")
+        assert.strictEqual(files.text(path), "HEAD\nn7\nEND 1\n")
+      }))
+
+    it.effect("a writer in place does not cut or go on in a file that others wrote, however long it is (OWN-17)", () =>
+      Effect.gen(function*() {
+        const make = () => TextItemWriter.lines<Row>(path, (item) => item.name, { inPlace: true })
+        for (const dayTwo of ["nx\n", "nx\nny\nnz\n"]) {
+          const files = new MemoryFiles()
+          const state = yield* Effect.provide(live(make(), Option.none(), [commit(row(1))], "die"), files.layer)
+          assert.strictEqual(files.text(path), "n1\n")
+          files.change(path, dayTwo)
+          assert.include(
+            yield* message(live(make(), state, [commit(row(2))], "complete"), files),
+            "3 bytes of it were written and committed, but others stand there now"
+          )
+          assert.strictEqual(files.text(path), dayTwo)
+        }
+      }))
+  })
+
+  it.effect("in place: the file grows under its name, is cut and continued; nothing else is made", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles()
+      const make = () => TextItemWriter.lines<Row>(path, (item) => item.name, { inPlace: true, footer: () => "END" })
+      const state = yield* Effect.provide(live(make(), Option.none(), [commit(row(1))], [row(2)]), files.layer)
+      assert.deepStrictEqual([files.names, files.text(path)], [[path], "n1\nn2\n"])
+      const end = yield* Effect.provide(live(make(), state, [commit(row(3))], "complete"), files.layer)
+      assert.strictEqual(files.text(path), "n1\nn3\nEND\n")
+      yield* Effect.provide(live(make(), end, [commit(row(4))], "complete"), files.layer)
+      assert.strictEqual(files.text(path), "n1\nn3\nn4\nEND\n")
+    }))
+
+  it.effect("goes on from a checkpoint of version 0.1, which holds a length only", () =>
+    Effect.gen(function*() {
+      for (const inPlace of [false, true]) {
+        const files = new MemoryFiles().set(path, "n1\nhalf of a li")
+        const make = () => TextItemWriter.lines<Row>(path, (item) => item.name, { inPlace })
+        const state = Option.some({ offset: 3, items: 1, memo: null })
+        yield* Effect.provide(live(make(), state, [commit(row(2))], "complete"), files.layer)
+        assert.deepStrictEqual([files.text(path), files.names], ["n1\nn2\n", [path]])
+        files.set(path, "n")
+        const error = yield* Effect.flip(Effect.provide(live(make(), state, [], "complete"), files.layer))
+        assert.include(String((error as Error).message), "3 bytes of it were written and committed")
+      }
+    }))
+
+  it.effect("a part whose writer is known to be gone is not copied; one that may wake up is (OWN-17)", () =>
+    Effect.gen(function*() {
+      for (const isGone of [true, false]) {
+        const files = new MemoryFiles()
+        const operations: Array<string> = []
+        const system = files.system((operation) => Effect.sync(() => void operations.push(operation)))
+        const make = writers(path).csv!
+        // Its scope stays open, as that of a process that was frozen or killed.
+        const state = yield* Effect.gen(function*() {
+          const sink = yield* make().open(Option.none())
+          yield* sink.flush!
+          yield* sink.committed!
+          return yield* runChunk(sink, commit(row(1)))
+        }).pipe(
+          Effect.provideService(Scope.Scope, yield* Scope.make()),
+          Effect.provideService(FileSystem.FileSystem, system)
+        )
+        operations.length = 0
+        yield* live(make(), state, [commit(row(2))], "complete").pipe(
+          Effect.provideService(FileSystem.FileSystem, system),
+          Effect.provideService(OutputOwner, { owner: "me", isGone: () => isGone })
+        )
+        assert.strictEqual(operations.some((operation) => operation.startsWith("copy")), !isGone)
+        assert.deepStrictEqual([files.text(path), files.names], ["id,name\n1,n1\n2,n2\n#2\n", [path]])
+      }
     }))
 
   describe("a file that exists", () => {
@@ -313,9 +442,9 @@ describe("file writers", () => {
         assert.isUndefined(files.text(path))
         yield* restart(empty)
         assert.isUndefined(files.text(path))
-        files.files.set(path, Buffer.from("{\"id\":0}\n"))
+        files.set(path, "{\"id\":0}\n")
         const filled = yield* begin
-        files.files.delete(path)
+        files.delete(path)
         assert.include(String(yield* Effect.flip(restart(filled))), "9 bytes of it were written and committed")
       }).pipe(Effect.provide(files.layer))
     }))
@@ -397,9 +526,9 @@ describe("CsvItemWriter", () => {
       const files = new MemoryFiles()
       const writer = CsvItemWriter.make<object>(path)
       const state = yield* Effect.provide(live(writer, Option.none(), [commit({ a: 1, b: 2 })], "die"), files.layer)
-      yield* Effect.provide(live(writer, state, [commit({ b: 4, a: 3 })], "die"), files.layer)
-      assert.strictEqual(files.text(path), "a,b\n1,2\n3,4\n")
-      yield* Effect.flip(Effect.provide(live(writer, state, [commit({ c: 1 })], "die"), files.layer))
+      const later = yield* Effect.provide(live(writer, state, [commit({ b: 4, a: 3 })], "die"), files.layer)
+      assert.strictEqual(files.part(path), "a,b\n1,2\n3,4\n")
+      yield* Effect.flip(Effect.provide(live(writer, later, [commit({ c: 1 })], "die"), files.layer))
     }))
 
   it.effect("forgets the columns that it learned from a chunk that rolled back", () =>
@@ -456,14 +585,19 @@ describe("file writers on the platform's file system", () => {
   it.scopedLive("cut the file at a rollback and at a restart (ITEM-20)", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const file = `${yield* fs.makeTempDirectoryScoped()}/out.csv`
+      const directory = yield* fs.makeTempDirectoryScoped()
+      const file = `${directory}/out.csv`
       const writer = CsvItemWriter.make<Row>(file, { footer: ({ items }) => `#${items}` })
       yield* fs.writeFileString(file, "a much longer file of yesterday\n".repeat(10))
       const chunks = [commit(row(1)), { _tag: "rollback", items: [row(2)], flushed: true } as const, commit(row(3))]
       const state = yield* live(writer, Option.none(), chunks, [row(4)])
-      assert.strictEqual(yield* fs.readFileString(file), "id,name\n1,n1\n3,n3\n4,n4\n")
+      assert.include(yield* fs.readFileString(file), "of yesterday")
+      const [part, ...others] = (yield* fs.readDirectory(directory)).filter((name) => name !== "out.csv")
+      assert.deepStrictEqual(others, [])
+      assert.strictEqual(yield* fs.readFileString(`${directory}/${part}`), "id,name\n1,n1\n3,n3\n4,n4\n")
       yield* live(writer, state, [commit(row(5))], "complete")
       assert.strictEqual(yield* fs.readFileString(file), "id,name\n1,n1\n3,n3\n5,n5\n#3\n")
+      assert.deepStrictEqual(yield* fs.readDirectory(directory), ["out.csv"])
     }).pipe(Effect.provide(NodeContext.layer)))
 
   it.scopedLive("say that a directory is missing, or that the path is one", () =>

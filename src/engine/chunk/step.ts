@@ -40,10 +40,12 @@ export const runChunkStep = (state: StepState, body: ChunkBody): Effect.Effect<O
   Effect.gen(function*() {
     const stored = decodeCheckpoint(state.progress.step.checkpoint)
     const run = Ahead.make(yield* open(state, body, stored), state, Cursor.make(stored))
-    yield* storeOpened(run, stored)
+    yield* storeFlushed(run)
+    const opened = state.progress.step.counts.commit
     yield* guarded(run, Effect.zipRight(resumed(run, stored), allChunks(run)))
     const { complete } = run.env.sink
     if (run.cursor.done && complete !== undefined) {
+      yield* state.progress.step.counts.commit > opened ? Effect.void : storeFlushed(run)
       yield* complete
     }
     const checkpoint = Option.some(encodeCheckpoint(Cursor.checkpoint(run.cursor)))
@@ -76,21 +78,23 @@ const open = (state: StepState, body: ChunkBody, stored: Checkpoint): Engine<Chu
   })
 
 /**
- * A writer that starts with a state of its own, such as the length of a file that it appends to, has it stored before
- * anything is written: otherwise nobody could undo what a process left behind that died before its first commit.
+ * A writer with a state of its own has it stored before anything is written, such as the length of a file that it appends
+ * to, or the name of a file that it is going to make: otherwise nobody could undo what a process left behind that died
+ * before its first commit. It has it stored again before it completes what it did not write to.
  */
-const storeOpened = (run: ChunkRun, stored: Checkpoint): ChunkEffect<void> => {
+const storeFlushed = (run: ChunkRun): ChunkEffect<void> => {
   const { committed, flush, rollback } = run.env.sink
-  if (flush === undefined || Option.isSome(stored.writer)) {
+  if (flush === undefined) {
     return Effect.void
   }
   const { state } = run
   const retries = noRetries()
-  const opened = Effect.map(flush, (writer) => {
+  const flushed = Effect.map(flush, (writer) => {
     move(run, Cursor.storeWriter, writer)
-    return { checkpoint: Option.some(encodeCheckpoint({ ...stored, writer: Option.some(writer) })), counts: {} }
+    const { scan } = decodeCheckpoint(state.progress.step.checkpoint)
+    return { checkpoint: Option.some(encodeCheckpoint({ ...Cursor.checkpoint(run.cursor), scan })), counts: {} }
   })
-  const store: ChunkEffect<void> = Effect.suspend(() => commit(state, opened, unnoticed)).pipe(
+  const store: ChunkEffect<void> = Effect.suspend(() => commit(state, flushed, unnoticed)).pipe(
     Effect.onError(() => state.progress.doubt === undefined ? rollback ?? Effect.void : Effect.void),
     Effect.catchAll((error) =>
       Effect.flatMap(mayRetry(run, retries, error), (again) => again ? store : Effect.fail(error))

@@ -16,6 +16,7 @@ import type { Job } from "../../definition/Job.js"
 import { definitionOf } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
+import { OutputOwner } from "../../ports/outputOwner.js"
 import { isOpen, Transactor } from "../../ports/Transactor.js"
 import type { JobRepositoryError, LaunchError } from "../../vocabulary/BatchError.js"
 import { InvalidJobParameters, LaunchInTransaction } from "../../vocabulary/BatchError.js"
@@ -169,7 +170,7 @@ const execute = (
   session: Session
 ): Effect.Effect<EndedJobExecution<string, unknown>, OwnerFailure, any> =>
   Effect.gen(function*() {
-    const { lease } = yield* Ownership
+    const { isOwnerGone, lease, owner } = yield* Ownership
     const declaration = definitionOf(job).parameters
     const provided = declaration === undefined
       ? Context.empty()
@@ -179,7 +180,10 @@ const execute = (
       )
     const running = Running.registered(
       session,
-      Effect.provide(runJob(session, definitionOf(job)), provided as Context.Context<never>)
+      Effect.provide(
+        runJob(session, definitionOf(job)),
+        Context.add(provided as Context.Context<never>, OutputOwner, { owner, isGone: isOwnerGone })
+      )
     )
     const { cause } = yield* Race.until(running, heartbeat(session, Duration.toMillis(lease)))
     return {
