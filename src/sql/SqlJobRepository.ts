@@ -19,6 +19,7 @@ import * as Ambient from "./ambient.js"
 import * as Contention from "./contention.js"
 import * as Env_ from "./env.js"
 import * as Failure from "./failure.js"
+import * as IdleTimeout from "./idleTimeout.js"
 import * as JobRows from "./jobRows.js"
 import * as Migrations from "./Migrations.js"
 import { speaksProtocol } from "./pgPipeline.js"
@@ -136,7 +137,7 @@ const prepare = (session: Session, { busyTimeout }: Options): Effect.Effect<void
 const encoded = (session: Session, prefix: string, options: Options): JobRepository.Encoded => {
   const env = Env_.make(session, prefix)
   return {
-    transact: makeTransact(session, SqlTransactor.idleSetting(options.idleTimeout ?? Duration.minutes(1))),
+    transact: makeTransact(session, IdleTimeout.setting(SqlTransactor.idleTimeoutOf(options))),
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
     insertJobExecution: (row, leaseMillis) => {

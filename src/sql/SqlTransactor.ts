@@ -17,6 +17,7 @@ import * as Transactor from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
 import { meet } from "./client.js"
+import * as IdleTimeout from "./idleTimeout.js"
 import * as PgPipeline from "./pgPipeline.js"
 import type { Session } from "./session.js"
 import * as Session_ from "./session.js"
@@ -131,7 +132,9 @@ export const withClient: {
 
 /** @internal */
 export const fromSession = (session: Session, options: Options): Context.Tag.Service<Transactor.Transactor> => {
-  const settings = session.dialect.name === "pg" ? idleSetting(options.idleTimeout ?? Duration.minutes(1)) : ""
+  const isPg = session.dialect.name === "pg"
+  const idleTimeout = idleTimeoutOf(options)
+  const settings = isPg ? IdleTimeout.setting(idleTimeout) : ""
   const transactor = Transactor.make(
     (effect, transaction) =>
       Effect.flatMap(Ambient.ambient, (ambient) =>
@@ -140,7 +143,12 @@ export const fromSession = (session: Session, options: Options): Context.Tag.Ser
           ? Effect.fail(
             Session_.oneConnection("open it through the Transactor instead of SqlClient.withTransaction")
           )
-          : Session_.transactLazily(session, begin(session, transaction, settings), effect)),
+          : Session_.transactLazily(
+            session,
+            begin(session, transaction, settings),
+            effect,
+            isPg ? idleTimeout : undefined
+          )),
     (effect) => outside(session, effect)
   )
   Pipelining.withPipeline(transactor.transact, PgPipeline.pipeline(session))
@@ -166,12 +174,8 @@ const levels = {
 } as const
 
 /** @internal */
-export const idleSetting = (idleTimeout: Duration.DurationInput): string => {
-  const millis = Math.ceil(Duration.toMillis(idleTimeout))
-  return Number.isFinite(millis) && millis > 0
-    ? `; SET LOCAL idle_in_transaction_session_timeout = ${Math.min(millis, 2_147_483_647)}`
-    : ""
-}
+export const idleTimeoutOf = ({ idleTimeout }: Options): Duration.Duration =>
+  Duration.decode(idleTimeout ?? Duration.minutes(1))
 
 // The cast leaves out TransactionError, which `transact`, the only caller, has in its type.
 const outside = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

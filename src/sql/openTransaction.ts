@@ -24,6 +24,8 @@ export interface Begun {
   readonly connection: Connection
   /** Gives the connection back. */
   readonly release: Effect.Effect<void>
+  /** Why the database has ended the transaction by itself, if it has. */
+  readonly lost?: (() => TransactionError | undefined) | undefined
 }
 
 type Stage = { readonly _tag: "Waiting" } | Begun | { readonly _tag: "Over" }
@@ -158,13 +160,17 @@ export const end = <A, E>(
         ? Effect.fail(refused)
         : exit
     }
-    const { connection, release } = stage
+    const { connection, lost, release } = stage
     const ended = Exit.isFailure(exit)
       ? Effect.zipRight(rollback(connection), exit)
       : nested !== undefined
       ? Effect.zipRight(rollback(connection), Effect.fail(leftOpen()))
       : Effect.zipRight(Effect.onError(commit(connection), () => rollback(connection)), exit)
-    return Effect.ensuring(ended, release)
+    const explained = lost === undefined ? ended : Effect.catchAllCause(ended, (cause) => {
+      const reason = Cause.isInterrupted(cause) ? undefined : lost()
+      return reason === undefined ? Effect.failCause(cause) : Effect.fail(reason)
+    })
+    return Effect.ensuring(explained, release)
   })
 
 /**

@@ -9,6 +9,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -25,6 +26,7 @@ import { realPause } from "./contention.js"
 import type { Dialect } from "./dialect.js"
 import * as Dialect_ from "./dialect.js"
 import * as Failure from "./failure.js"
+import * as IdleTimeout from "./idleTimeout.js"
 import type { Begun, OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
 import * as Queueing from "./queueing.js"
@@ -111,10 +113,11 @@ export const transact = <A, E, R>(
 export const transactLazily = <A, E, R>(
   session: Session,
   begin: Begin,
-  effect: Effect.Effect<A, E, R>
+  effect: Effect.Effect<A, E, R>,
+  idleTimeout?: Duration.Duration
 ): Effect.Effect<A, E | TransactionError, R> =>
   Effect.suspend(() => {
-    const transaction = Open.make(session.identity, begins(session, begin))
+    const transaction = Open.make(session.identity, begins(session, begin, idleTimeout))
     return ended(transaction, Ambient_.within(transaction, effect))
   })
 
@@ -305,7 +308,12 @@ const ended = <A, E, R>(
 ): Effect.Effect<A, E | TransactionError, R> =>
   Effect.flatMap(Effect.exit(effect), (exit) => Open.end(transaction, exit))
 
-const begins = (session: Session, begin: Begin): OpenTransaction["begin"] => (restore, isOwn) =>
+const begins = (
+  session: Session,
+  begin: Begin,
+  idleTimeout?: Duration.Duration
+): OpenTransaction["begin"] =>
+(restore, isOwn) =>
   Effect.flatMap(
     Effect.zip(Scope.make(), FiberRef.get(Enclosing)),
     ([scope, enclosing]) =>
@@ -314,10 +322,13 @@ const begins = (session: Session, begin: Begin): OpenTransaction["begin"] => (re
         : Effect.onExit(
           Effect.map(start(session, begin(isOwn), scope, restore), (connection): Begun => {
             const since = performance.now()
+            const watch = idleTimeout === undefined ? undefined : IdleTimeout.watch(connection, idleTimeout)
             return {
               _tag: "Begun",
               connection,
+              lost: watch?.ended,
               release: Effect.suspend(() => {
+                watch?.stop()
                 const at = performance.now()
                 session.released = { at, held: at - since }
                 return Scope.close(scope, Exit.void)

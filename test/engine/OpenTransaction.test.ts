@@ -6,8 +6,20 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
-import { Flow, ItemReader, ItemWriter, Job, JobOperator, Listener, Step, StepScope } from "../../src/index.js"
+import {
+  Flow,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRepository,
+  Listener,
+  Step,
+  StepScope
+} from "../../src/index.js"
+import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
 import { drivers, sqlDrivers } from "../support/drivers.js"
 import * as Postgres from "../support/Postgres.js"
 import * as Sqlite from "../support/Sqlite.js"
@@ -176,5 +188,102 @@ for (const driver of sqlDrivers) {
           assert.lengthOf(yield* sql`select id from held`, 1)
         }))
     })
+  })
+}
+
+describe("a tasklet that writes and then waits (PostgreSQL)", () => {
+  it.scopedLive("for longer than its idle timeout is told so (OWN-12)", () =>
+    Effect.gen(function*() {
+      const url = yield* Postgres.freshUrl
+      const repository = Layer.provideMerge(
+        SqlJobRepository.layerWith({ idleTimeout: "200 millis" }),
+        Postgres.layerUrl(url)
+      )
+      yield* Effect.gen(function*() {
+        const sql = yield* SqlClient
+        yield* sql`create table idle (id int)`
+        const job = Job.make("idles", {
+          flow: Step.tasklet("idle", Effect.zipRight(sql`insert into idle values (1)`, Effect.sleep("600 millis")))
+        })
+        const { exitStatus, status } = yield* JobOperator.run(job, {})
+        assert.strictEqual(status, "FAILED")
+        assert.include(exitStatus.messages.join(), "its idleTimeout of 200ms")
+        assert.lengthOf(yield* sql`select id from idle`, 0)
+      }).pipe(Effect.provide(repository))
+    }))
+})
+
+describe("a database whose default is serializable (PostgreSQL)", () => {
+  it.scoped(
+    "of a hundred jobs that have nothing to do with each other, twenty at a time, all complete (OWN-14)",
+    () =>
+      Effect.gen(function*() {
+        const url = yield* Postgres.freshUrl
+        const name = new URL(url).pathname.slice(1)
+        const alter = Effect.flatMap(
+          SqlClient,
+          (sql) => sql`alter database ${sql(name)} set default_transaction_isolation = 'serializable'`
+        )
+        yield* Effect.provide(alter, Postgres.layerUrl(url))
+        yield* Effect.gen(function*() {
+          const sql = yield* SqlClient
+          yield* sql`create table done (job int primary key)`
+          const plain = Step.tasklet("nothing", Effect.void)
+          const asked = Step.tasklet("asked", Effect.void).pipe(Step.withTransaction({ isolation: "serializable" }))
+          const statuses = yield* Effect.forEach(
+            Array.from({ length: 100 }, (_, index) => index),
+            (index) => {
+              const load = Step.chunk("load", {
+                reader: ItemReader.fromIterable([{ job: index }]),
+                writer: SqlItemWriter.insertInto<{ readonly job: number }>("done"),
+                chunkSize: 10
+              })
+              return JobOperator.run(
+                Job.make(`small ${index}`, { flow: plain.pipe(Flow.andThen(load), Flow.andThen(asked)) }),
+                {}
+              )
+            },
+            { concurrency: 20 }
+          )
+          assert.deepStrictEqual([...new Set(statuses.map(({ status }) => status))], ["COMPLETED"])
+          assert.lengthOf(yield* sql`select job from done`, 100)
+        }).pipe(Effect.provide(Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(url))))
+      }),
+    60_000
+  )
+})
+
+for (const [name, client] of [["SQLite", Sqlite.layer], ["PostgreSQL", Postgres.layer]] as const) {
+  describe(`a table on ${name}, with the repository in memory`, () => {
+    it.effect("keeps nothing of a chunk that has a bad row, and the counts are those of the table (OWN-11)", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        yield* sql`create table small (id integer primary key check (id <> 9), other integer)`
+        const items = Array.from({ length: 10 }, (_, index) => ({ id: index + 1, other: 1 }))
+        const writers = {
+          insert: SqlItemWriter.insertInto<typeof items[number]>("small"),
+          statement: SqlItemWriter.statement(
+            "one by one",
+            (rows: ReadonlyArray<typeof items[number]>, sql) =>
+              Effect.forEach(rows, (item) => sql`insert into small ${sql.insert(item)}`, { discard: true })
+          )
+        }
+        for (const [title, writer] of Object.entries(writers)) {
+          yield* sql`delete from small`
+          const load = Step.chunk("load", {
+            reader: ItemReader.fromIterable(items),
+            writer: writer as typeof writers.insert,
+            chunkSize: 10
+          }).pipe(Step.skip("SqlDataError", { limit: 1 }))
+          const execution = yield* JobOperator.run(Job.make(`${title} ${name}`, { flow: load }), {})
+          const [step] = yield* JobOperator.steps(execution.id)
+          assert.deepStrictEqual(
+            [execution.status, step!.counts.write, step!.counts.writeSkip],
+            ["COMPLETED", 9, 1],
+            title
+          )
+          assert.lengthOf(yield* sql`select id from small`, 9)
+        }
+      }).pipe(Effect.provide(Layer.merge(JobRepository.layerMemory, client))))
   })
 }
