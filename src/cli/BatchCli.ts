@@ -5,7 +5,7 @@
  * ```text
  * run JOB [flags]            run a job, or go on with one that did not complete
  * next JOB [flags]           run the next instance, by the job's incrementer or a run.id that counts up
- * explain JOB [flags]        tell what a run would do now; exits as that run would if it were refused
+ * explain JOB [flags]        say what a run would do now; exits as that run would if it were refused
  * list jobs | executions     show ID      skipped ID      graph JOB [ID]
  * restart ID    stop ID      abandon ID   recover [ID]    purge
  * ```
@@ -44,8 +44,8 @@ import * as Run from "./runCommands.js"
 import * as Usage from "./usageError.js"
 
 /**
- * How a command line ended: with the execution that it ran (`status`), with why a run would be refused if that was what it
- * was asked (`refusal`), or with neither.
+ * How a command line ended: with the execution that it ran (`status`), with why a run would be refused if that was what
+ * it was asked (`refusal`), or with neither.
  *
  * @since 0.1.0
  * @category models
@@ -53,8 +53,8 @@ import * as Usage from "./usageError.js"
 export type Outcome = { readonly status: BatchStatus } | { readonly refusal: unknown } | undefined
 
 /**
- * Represents a command line that the program does not understand: nothing was run. `problem` says what is wrong with it,
- * `usage` how the command is called that was meant, and `help` which command line tells more.
+ * Represents a command line that the program does not understand: nothing was run. `problem` says what is wrong with
+ * it, `usage` how the command is called that was meant, and `help` which command line tells more.
  *
  * @since 0.1.0
  * @category errors
@@ -118,8 +118,8 @@ export const make = <const Jobs extends ReadonlyArray<Job.Any>, E>(options: {
 }
 
 /**
- * Runs the command line with the arguments of this process, and exits: with the codes of `BatchRuntime`, and with that of
- * a refusal when the arguments make no sense. Signals stop a job that runs as `BatchRuntime.runMain` does.
+ * Runs the command line with the arguments of this process, and exits: with the codes of `BatchRuntime`, and with that
+ * of a refusal when the arguments make no sense. Signals stop a job that runs as `BatchRuntime.runMain` does.
  *
  * - `environment`: files, paths and terminal of the platform: `NodeContext.layer` of `@effect/platform-node`.
  *
@@ -155,8 +155,8 @@ export const runMain = (
   })
 
 /**
- * As `BatchRuntime.exitCodeOf`; arguments that make no sense are a refusal, and so is the answer of `explain` that a run
- * would be refused.
+ * As `BatchRuntime.exitCodeOf`; arguments that make no sense are a refusal, and so is the answer of `explain` that a
+ * run would be refused.
  *
  * @since 0.1.0
  * @category utils

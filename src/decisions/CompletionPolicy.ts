@@ -1,8 +1,8 @@
 /**
  * Decides when a chunk is full: after a number of items, after a time, or at an item that ends a group.
  *
- * A policy is three limits and nothing else, so that the engine can ask for a
- * whole page at once and compare numbers; only a predicate is asked per item.
+ * A policy is three limits and nothing else, so that the engine can request a
+ * whole page at once and compare numbers; only a predicate is called per item.
  *
  * @see CP-1
  * @since 0.1.0
@@ -18,7 +18,7 @@ import { JobDefinitionError } from "../vocabulary/BatchError.js"
  *
  * - `maxItems`: number of items, `Infinity` for no limit.
  * - `maxMillis`: milliseconds since the chunk began, `Infinity` for no limit.
- * - `until`: asked after each item, with that item and the number of items so
+ * - `until`: called after each item, with that item and the number of items so
  *   far, it included.
  *
  * @since 0.1.0

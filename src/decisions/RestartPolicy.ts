@@ -52,7 +52,7 @@ export interface LastStep {
 }
 
 /**
- * Decides what is to be done with a step.
+ * Decides how a step is treated.
  *
  * - `starts`: number of executions the step has had in the whole instance; skipped ones have none.
  * - `startLimit`: how many it may have; 0 or `Infinity` means any number.
@@ -134,7 +134,7 @@ export interface EarlierExecution {
 }
 
 /**
- * Decides what is to be done with the request to launch a job.
+ * Decides how a request to launch a job is answered.
  *
  * - `executions`: all executions of the instance, newest first.
  * - `parameters`: the parameters as one line, for the error message.

@@ -90,7 +90,7 @@ export const isRetryPolicy = (value: unknown): value is RetryPolicy => Predicate
 const Proto = prototype<RetryPolicy>(TypeId, TypeId, () => ({ _id: "RetryPolicy" }))
 
 /**
- * Makes a policy of your own. `matches` must be total and count nothing; `start` gives fresh counters.
+ * Makes a policy of your own. `matches` must be total and count nothing; `start` returns fresh counters.
  *
  * @since 0.1.0
  * @category constructors
@@ -101,7 +101,7 @@ export const make = <E, R = never>(
 ): RetryPolicy<E, R> => Object.assign(Object.create(Proto), { matches, start })
 
 /**
- * Retries as long as the schedule goes on, each time after its delay: `Schedule.recurs(3)` is three retries after the
+ * Retries as long as the schedule continues, each time after its delay: `Schedule.recurs(3)` is three retries after the
  * first attempt. The schedule gets the errors, so `Schedule.whileInput` may look at them.
  *
  * @example
@@ -249,7 +249,7 @@ export const classify: {
 )
 
 /**
- * Retries what either policy allows: `self` is asked first, then `that`; only the one that says yes counts the
+ * Retries what either policy allows: `self` decides first, then `that`; only the one that allows it counts the
  * retry. With policies about different kinds, each kind has a schedule of its own. `or` forms a monoid with `never`.
  *
  * @example

@@ -2,10 +2,11 @@
  * Which bad records a step may leave out, and how many.
  *
  * A policy is about some kinds of errors and allows a number of skips. The number is for the step execution and is
- * shared by reading, processing and writing; a restart begins anew. Beyond it the step fails with `SkipLimitExceeded`.
+ * shared by reading, processing and writing; a restart starts at zero. Beyond it the step fails with
+ * `SkipLimitExceeded`.
  *
  * A policy is driven by a `Schedule`, which steps once per skip: when it is done the limit is exceeded, and its delay
- * is the pause before the step goes on. `limit`, `always` and `never` need no schedule and cost next to nothing.
+ * is the pause before the step continues. `limit`, `always` and `never` need no schedule and cost next to nothing.
  *
  * A policy that names no kinds is about every error except those that say that the run itself is over, such as
  * `OwnershipLost`. Defects and interruptions are never skipped.
@@ -107,7 +108,7 @@ export const isSkipPolicy = (value: unknown): value is SkipPolicy => Predicate.h
 const Proto = prototype<SkipPolicy>(TypeId, TypeId, () => ({ _id: "SkipPolicy" }))
 
 /**
- * Makes a policy of your own. `matches` must be total and count nothing; `start` gives fresh counters.
+ * Makes a policy of your own. `matches` must be total and count nothing; `start` returns fresh counters.
  *
  * @see SKIP-2
  * @since 0.1.0
@@ -119,7 +120,7 @@ export const make = <E, R = never>(
 ): SkipPolicy<E, R> => Object.assign(Object.create(Proto), { matches, start })
 
 /**
- * Skips as long as the schedule goes on, pausing for its delay after each skip. With `matches`, only errors that
+ * Skips as long as the schedule continues, pausing for its delay after each skip. With `matches`, only errors that
  * it accepts.
  *
  * @example
@@ -274,7 +275,7 @@ export const classify: {
 )
 
 /**
- * Skips what either policy allows: `self` is asked first, then `that`; only the one that says yes counts the skip. With
+ * Skips what either policy allows: `self` decides first, then `that`; only the one that allows it counts the skip. With
  * policies about different kinds, each kind has a limit of its own. `or` forms a monoid with `never`.
  *
  * @example

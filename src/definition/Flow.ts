@@ -76,7 +76,7 @@ export declare const EndedTypeId: unique symbol
 export declare const StoppedTypeId: unique symbol
 
 /**
- * What a decider is told: the job execution with its context as it is now, and the step that ran, or was skipped, last
+ * What a decider sees: the job execution with its context as it is now, and the step that ran, or was skipped, last
  * in this flow; none at the start and after a split.
  *
  * @see FLOW-50, FLOW-65
@@ -162,8 +162,8 @@ export declare namespace Flow {
 export const isFlow = (value: unknown): value is Flow.Any => Predicate.hasProperty(value, TypeId)
 
 /**
- * Goes on with `that` when the batch status of `self` is COMPLETED, whatever its exit code; otherwise the flow ends as
- * `self` did.
+ * Continues with `that` when the batch status of `self` is COMPLETED, whatever its exit code; otherwise the flow ends
+ * as `self` did.
  *
  * @example
  * ```ts
@@ -200,8 +200,8 @@ export const andThen: {
  * wins, whatever the order: exact before `COMPLETED*` before `*`.
  *
  * Every code of `self` must have a key or the program does not compile; patterns with `?` do not count towards that. A
- * key that is no code of `self` does not compile either. FAILED may be left out: the flow then fails, with the error of
- * the step. A code that only turns up at run time, set by a listener, fails the job with `UnroutedExitCode` unless a
+ * key that is not a code of `self` does not compile either. FAILED may be left out: the flow then fails, with the error
+ * of the step. A code that only turns up at run time, set by a listener, fails the job with `UnroutedExitCode` unless a
  * pattern takes it; `declare` makes such codes known.
  *
  * A failed step that another step follows becomes ABANDONED before that one starts: a restart does not run it again but
@@ -255,7 +255,7 @@ export const match: {
 
 /**
  * Says that `self` may also end with these exit codes, which a listener or the code inside a step sets, so that `match`
- * accepts and asks for them.
+ * accepts and requires them.
  *
  * @example
  * ```ts
@@ -322,7 +322,7 @@ export const decide = <const C extends string, E, R>(
  * Runs flows side by side and ends when all of them have ended: as FAILED if one failed, as STOPPED if one was stopped,
  * otherwise as COMPLETED.
  *
- * - `concurrency`: how many branches run at once. Default 1: one after the other.
+ * - `concurrency`: how many branches run at once. Default 1: in sequence.
  * - `onBranchFailure`: `wait` (the default) lets the others run to their ends, `interrupt` stops them: their running
  *   steps roll back the chunk they are at and end as STOPPED, restartable.
  * - `name`: for pictures; default made of the first steps.
@@ -391,7 +391,7 @@ export const fail: {
 
 /**
  * Stops the job here, with this exit code, so that somebody can look at it; a restart passes and ends the flow as
- * COMPLETED, or goes on with what follows by `andThen`.
+ * COMPLETED, or continues with the flow that follows by `andThen`.
  *
  * That the job stopped here is recorded in its context, so whatever ran again before, the stop is passed in later
  * executions. Only a step that fails there again stops the job again.
@@ -406,7 +406,7 @@ export const stop: {
 } = (code = "STOPPED"): Flow<any> => fromNode({ _tag: "Stop", code, abandon: false })
 
 /**
- * Stops the job here, with this exit code; a restart goes on with `flow`. A step that failed before is not run again,
+ * Stops the job here, with this exit code; a restart continues with `flow`. A step that failed before is not run again,
  * unless it is the one that `flow` begins with.
  *
  * @example
@@ -436,7 +436,7 @@ export const stopAndRestart: {
   fromNode({ _tag: "AndThen", self: { _tag: "Stop", code, abandon: true }, that: nodeOf(flow) })
 
 /**
- * Named states and where each of their exit codes leads, for what is no tree: loops and joins.
+ * Named states and where each of their exit codes leads, for flows that are not trees: loops and joins.
  *
  * - `run`: any flow.
  * - `on`: from codes or patterns, as in `match`, to the name of a state, or to `"END"`, which ends the graph with that

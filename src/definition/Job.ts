@@ -179,7 +179,7 @@ export const make: {
  * The job as a Mermaid flowchart: steps, deciders, splits and ends with their exit codes, for a README or a dashboard.
  * Names are escaped. That every step may fail the job is not drawn.
  *
- * With an execution and its steps it shows what came of it: each step is coloured by its status and says its counts. A
+ * With an execution and its steps it shows the outcome: each step is coloured by its status and says its counts. A
  * step that was not run, because it was complete before or because the flow went another way, stays plain.
  *
  * @example
@@ -211,7 +211,7 @@ export const toMermaid = (job: Job.Any, executed?: Executed): string => Mermaid.
 
 /**
  * What `toMermaid` colours a picture with: an execution, ended or not, and its step executions, as `JobOperator.run`
- * or `JobOperator.execution`, and `JobOperator.steps` give them.
+ * or `JobOperator.execution`, and `JobOperator.steps` return them.
  *
  * @since 0.1.0
  * @category models
@@ -237,7 +237,7 @@ export interface Executed extends Mermaid.Executed {}
 export const describe = (job: Job.Any): JobDescription => Describe.describe(definitionOf(job))
 
 /**
- * What `describe` tells about a job.
+ * What `describe` says about a job.
  *
  * @since 0.1.0
  * @category models

@@ -23,7 +23,7 @@ import type { StepExecution } from "../vocabulary/StepExecution.js"
  * Callbacks around a job.
  *
  * - `beforeJob` failing fails the job; no step runs.
- * - `afterJob` always runs. It may give an exit status to combine with that of the job. Its failure is logged.
+ * - `afterJob` always runs. It may return an exit status to combine with that of the job. Its failure is logged.
  *
  * @see LIFE-4, LIFE-12
  * @since 0.1.0
@@ -48,7 +48,7 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
   /** Before the reader, processor and writer are opened. */
   readonly beforeStep?: ((step: StepExecution) => Effect.Effect<void, E, R>) | undefined
   /**
-   * Always runs; may give an exit status to combine with that of the step.
+   * Always runs; may return an exit status to combine with that of the step.
    *
    * @see STEP-14
    */
@@ -87,7 +87,7 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
 }
 
 /**
- * A job listener whose error and service types are read off its callbacks. A name that is no callback does not
+ * A job listener whose error and service types are read off its callbacks. A name that is not a callback does not
  * compile.
  *
  * @example
@@ -111,7 +111,7 @@ export const job = <L extends JobListener<unknown, unknown>>(
 ): L extends JobListener<infer E, infer R> ? JobListener<E, R> : never => listener as any
 
 /**
- * A step listener whose item, error and service types are read off its callbacks. A name that is no callback does
+ * A step listener whose item, error and service types are read off its callbacks. A name that is not a callback does
  * not compile.
  *
  * @example
@@ -156,7 +156,7 @@ export const emptyStep: StepListener = {}
 
 /**
  * Two job listeners as one: `beforeJob` of `self` runs first, then that of `that`; `afterJob` the other way round. The
- * second `afterJob` sees the exit status that the first one gave. When a callback fails, those behind it are not
+ * second `afterJob` sees the exit status of the first one. When a callback fails, those after it are not
  * called. Associative.
  *
  * @see LISTEN-1
@@ -176,8 +176,8 @@ export const combineJob: {
 
 /**
  * Two step listeners as one: `before*`, skip and retry callbacks of `self` run first, then those of `that`; `after*`
- * and `on*Error` the other way round. The second `afterStep` sees the exit status that the first one gave. When a
- * callback fails, those behind it are not called. A callback that neither has stays absent. Associative.
+ * and `on*Error` the other way round. The second `afterStep` sees the exit status of the first one. When a
+ * callback fails, those after it are not called. A callback that neither has stays absent. Associative.
  *
  * @example
  * ```ts

@@ -87,7 +87,7 @@ export const promoteToJob = <Strict extends boolean = false>(
  * Gives a step that skipped records the exit code `COMPLETED WITH SKIPS`, on which a flow can route. Its batch status
  * stays COMPLETED; a failed step stays FAILED, which is more severe.
  *
- * The compiler does not see the code that a listener gives; `Step.exitCode` makes it part of the step's type.
+ * The compiler does not see the code that a listener returns; `Step.exitCode` makes it part of the step's type.
  *
  * @see STEP-23, EXIT-5
  * @since 0.1.0
@@ -100,9 +100,9 @@ export const completedWithSkips: StepListener = {
 
 /**
  * Gives a completed step that read nothing the exit code `FAILED`: for a file that must not be empty. The batch status
- * stays COMPLETED, so a flow can route on the code, and a job of plain steps goes on.
+ * stays COMPLETED, so a flow can route on the code, and a job of plain steps continues.
  *
- * Counts are those of one execution: a restart that finds all input already done reads nothing, too.
+ * Counts belong to one execution: a restart that finds all input already done reads nothing, too.
  *
  * @see STEP-22, SIMPLE-4
  * @since 0.1.0

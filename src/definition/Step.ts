@@ -163,13 +163,13 @@ export const isChunkStep = (value: unknown): value is ChunkStep<unknown, unknown
  * - `chunkSize`: a number of items (at least 1), or a completion policy by count, time or predicate. A record that is
  *   skipped in reading does not use up a place.
  * - `concurrency`: how many items of a chunk are processed at once; their order is kept. Default 1.
- * - `prefetch`: whether the next chunk is read and processed while one is written. Counts, restart, skips, failures and
- *   stops are those of one after the other: what was read ahead of a chunk that fails the step is read again by the
- *   restart. But reader and processor do not see yet what the chunk in front of them writes, and the processor may be
- *   called for items whose step has failed. By default it is on where nobody can notice: the reader is one of files or of
- *   an array, the processor is a plain function (`ItemProcessor.map`, `filter`, …) or none, and a chunk is one message to
- *   PostgreSQL (table writers, with the repository in the same database); two of these are then on their way at a time.
- *   Listeners of chunks and items, and transactional reading or processing, switch it off.
+ * - `prefetch`: whether the step reads and processes the next chunk while it writes one. Counts, restarts, skips,
+ *   failures and stops do not change: after a failed chunk, a restart reads again what was read ahead of it. But the
+ *   reader and the processor do not see yet what the previous chunk writes, and the processor may be called for items of
+ *   a step that has failed. By default it is on where nobody can notice: the reader reads files or an array, the
+ *   processor is a plain function (`ItemProcessor.map`, `filter`, …) or absent, and a chunk is one message to PostgreSQL
+ *   (table writers, with the repository in the same database). Then two chunks are in flight at a time. Listeners of
+ *   chunks and items switch it off, and so do `processInTransaction` and `readInTransaction`.
  *
  * @see CP-1
  * @since 0.1.0
@@ -183,7 +183,7 @@ export interface ChunkOptions<in In> {
 
 /**
  * A step that reads, processes and writes chunk by chunk. The items of a chunk are written in one transaction together
- * with the position behind them, so a restart goes on after the last committed chunk.
+ * with the position after them, so a restart continues after the last committed chunk.
  *
  * The processor is an `ItemProcessor`, a function from an item to an effect, or left out. Its items are processed
  * before the transaction opens, each of them once, whatever happens to the write.
@@ -257,7 +257,7 @@ export const chunk: {
  * A step that runs one effect. Each call is one transaction, in which the step's own state is saved too.
  *
  * The effect answers `Tasklet.continuable` to be called again, `Tasklet.finishedWith(code)` to choose the exit code;
- * whatever else it gives means that it is finished.
+ * any other value means that it is finished.
  *
  * Guarantee: what the effect writes through the repository's database happens exactly once; anything else at least
  * once.
@@ -281,7 +281,7 @@ export const tasklet = <A, E, R>(
 
 /**
  * A step that runs a flow. It has a step execution of its own, the steps in the flow have theirs beside it in the same
- * job execution; those that start anew begin with a copy of its context.
+ * job execution; those that start from the beginning get a copy of its context.
  *
  * It ends as the flow does: an `end`, `fail` or `stop` inside ends the step, not the job. A restart runs it again
  * unless it completed; completed steps inside are skipped.
@@ -309,10 +309,10 @@ export const flow = <C extends string, E, R>(
 /**
  * A step that runs another job and waits for its end. The child has an instance and executions of its own.
  *
- * `parameters` makes the child's parameters: an effect, which may ask for the parameters of this job, for `JobScope`
- * and for `StepScope`. They are stored with the step before the child starts; a restart uses them again, so it addresses
- * the same child instance, and goes on with it where it failed. A child that had completed when the process died is not
- * run again.
+ * `parameters` makes the child's parameters: an effect, which may use the parameters of this job, `JobScope` and
+ * `StepScope`. They are stored with the step before the child starts; a restart uses them again, so it addresses the
+ * same child instance, and continues it where it failed. A child that had completed when the process died is not run
+ * again.
  *
  * The step ends with the exit code of the child. When the child fails, the step fails with its error; when the child is
  * stopped, the step is, and the job with it. Stopping this job stops the child.
@@ -381,8 +381,8 @@ export const startLimit: {
 } = dual(2, <S extends Any>(self: S, starts: number): S => refine(self, { startLimit: starts }))
 
 /**
- * Runs the step in every execution of an instance, also when it completed before. It then starts anew, with an empty
- * context.
+ * Runs the step in every execution of an instance, also when it completed before. It then starts from the beginning,
+ * with an empty context.
  *
  * @see HAND-8, HAND-10
  * @since 0.1.0
@@ -414,8 +414,8 @@ export const exitCode: {
 )
 
 /**
- * Adds a listener, behind those that the step has already. Its errors become errors of the step; no policy skips or
- * retries them, so give listeners behind the policies.
+ * Adds a listener after those that the step already has. Its errors become errors of the step; no policy skips or
+ * retries them, so add listeners after the policies.
  *
  * @see LISTEN-1, LISTEN-4
  * @since 0.1.0
@@ -449,13 +449,13 @@ export const onListenerFailure: {
 } = dual(2, <S extends Any>(self: S, behaviour: "fail" | "log"): S => refine(self, { onListenerFailure: behaviour }))
 
 /**
- * The attributes of the step's transactions, on top of those given before. They are those of the chunks and of the
+ * The attributes of the step's transactions, on top of earlier ones. They apply to the chunks and to the
  * calls of a tasklet, not of what the repository does on its own.
  *
  * A transaction that takes longer than `timeout` fails with a `TransactionError`. With `serializable` or
  * `repeatable read`, PostgreSQL refuses transactions that lost against another one: let the step try them again with
  * `Step.retry(["TransactionError", "SqlTransientError"])`. That includes the step's own heartbeat, which touches the
- * same row as the checkpoint. With `notSupported` what was written before a failure stays.
+ * same row as the checkpoint. With `notSupported`, items written before a failure stay.
  *
  * @example
  * ```ts
@@ -614,9 +614,9 @@ export const retryWith: {
  *
  * It concerns what fails inside a transaction: the write of a single item, be it the only one of its chunk or found by
  * the search, and processing with `Step.processInTransaction`. A chunk of several items that is refused is rolled back
- * anyway, to find out which of them is bad; and so is what is retried first.
+ * anyway, to find out which of them is bad; and so is a chunk that is retried first.
  *
- * PostgreSQL gives up a transaction when one of its statements fails. If the failure was one of those, the rollback
+ * PostgreSQL aborts a transaction when one of its statements fails. If the failure was one of those, the rollback
  * happens all the same, and the chunk is written again without the bad record: only the saving is lost.
  *
  * Give it before `Step.skip`, which takes the tag from the errors of the step.
@@ -661,7 +661,7 @@ export const noRollback: {
 
 /**
  * Processes the items inside the chunk's transaction: for processors that write to the database. Every attempt
- * processes its items anew, and a failure rolls back what the others wrote. Only what a committed attempt filtered is
+ * processes its items again, and a failure rolls back what the others wrote. Only what a committed attempt filtered is
  * counted.
  *
  * Failures inside the transaction that are retried or skipped cost a rollback each, see also `Step.noRollback`.
@@ -691,8 +691,8 @@ export const processInTransaction = <In, Out, C extends string, E, R>(
 
 /**
  * Reads the items inside the chunk's transaction: for readers that take what they read, as from a queue in the
- * database. The items are not kept: a rollback gives them back, the reader is opened again where the chunk begins, and
- * is expected to give the same items in the same order. The items are known only inside, so they are processed there
+ * database. The items are not kept: a rollback puts them back, the reader is opened again where the chunk begins, and
+ * is expected to return the same items in the same order. The items are known only inside, so they are processed there
  * too, as with `Step.processInTransaction`.
  *
  * @see FTC-20, TX-5
@@ -724,14 +724,14 @@ export const scan: {
 } = dual(2, (self: Any, order: "bisect" | "one-by-one"): any => refine(self, { scan: order }))
 
 /**
- * Stores every skipped record with the transaction that makes the skip durable: step, phase, position, error and the item,
- * to be read with `JobOperator.skipped`.
+ * Stores every skipped record with the transaction that makes the skip durable: step, phase, position, error and the
+ * item, to be read with `JobOperator.skipped`.
  *
  * - `input`: schema of the items that are read, for skips while processing.
  * - `output`: schema of the items that are written, for skips while writing.
  *
- * Fields that the schema marks as sensitive are stored masked. Without a schema the item is stored as it is. An item that
- * JSON cannot hold is left out.
+ * Fields that the schema marks as sensitive are stored masked. Without a schema the item is stored as it is. An item
+ * that JSON cannot hold is left out.
  *
  * @example
  * ```ts

@@ -67,7 +67,7 @@ export type Text = string | Redacted.Redacted<string>
  * - `environment`: on top of the environment of this process.
  * - `exitCode`: the exit code of the step for an exit code of the command, none to have 0 finish the step and any other
  *   fail it. Default: none for every code.
- * - `checkInterval`: how often it looks whether the step was asked to stop; default 1 second.
+ * - `checkInterval`: how often it checks whether the step was asked to stop; default 1 second.
  * - `killAfter`: how long a command that has to end may take for it, before it is killed; default 5 seconds.
  *
  * @since 0.1.0

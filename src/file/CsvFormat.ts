@@ -50,9 +50,9 @@ export interface CsvFormat {
   /** Whether a row names the columns; default true. Without one the reader needs `columns`. */
   readonly header?: boolean | undefined
   /**
-   * The columns in their order. The writer's default: those of the schema, else the keys of the first item; an item with
-   * other keys is an `ItemEncodeError`. The reader needs them where no header names the columns, and where `matchHeader`
-   * says so.
+   * The columns in their order. The writer's default: those of the schema, else the keys of the first item; an item
+   * with other keys is an `ItemEncodeError`. The reader needs them where no header names the columns, and where
+   * `matchHeader` says so.
    */
   readonly columns?: ReadonlyArray<string> | undefined
   /** What the file calls columns, where that is not the name that items have: `{ id: "Customer no." }`. */
@@ -64,7 +64,7 @@ export interface CsvFormat {
   /** Default `"`; `false` for formats without quoting. One character. */
   readonly quote?: string | false | undefined
   /**
-   * A character that takes its meaning from the one behind it, inside and outside of quotes, often `\`. Default: none,
+   * A character that takes its meaning from the one after it, inside and outside of quotes, often `\`. Default: none,
    * and a quote inside of quotes is doubled.
    */
   readonly escape?: string | undefined
@@ -80,16 +80,16 @@ export interface CsvFormat {
   /** Whether spaces and tabs around fields do not count, though they do inside of quotes; default false. */
   readonly trim?: boolean | undefined
   /**
-   * The text that means NULL where it is not in quotes, such as an empty one, `NULL` or `\N`; the same text in quotes is
-   * text. Default: none, the reader has no NULL, and the writer writes an empty field for it, as for empty text.
+   * The text that means NULL where it is not in quotes, such as an empty one, `NULL` or `\N`; the same text in quotes
+   * is text. Default: none, the reader has no NULL, and the writer writes an empty field for it, as for empty text.
    */
   readonly nullText?: string | undefined
-  /** Whether every row ends with a delimiter behind its last field; default false. */
+  /** Whether every row ends with a delimiter after its last field; default false. */
   readonly trailingDelimiter?: boolean | undefined
   /**
-   * The last row, which is no data: texts that mark it, and totals that have to agree with the rows before it. At least
-   * one field has to be a text. A difference, a missing trailer and rows behind it are a `CsvTrailerError`. Totals are
-   * added up as decimals, to the last digit; an empty field and NULL count as nothing.
+   * The last row, which is not data: texts that mark it, and totals that have to agree with the rows before it. At
+   * least one field has to be a text. A difference, a missing trailer and rows behind it are a `CsvTrailerError`.
+   * Totals are added up as decimals, to the last digit; an empty field and NULL count as nothing.
    */
   readonly trailer?: ReadonlyArray<TrailerField> | undefined
 }

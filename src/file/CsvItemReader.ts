@@ -59,25 +59,25 @@ export interface Options extends CsvFormat {
 export type Errors = CsvError | CsvHeaderError | CsvTrailerError | FileError | UnreadablePosition
 
 /**
- * A reader of the rows of a CSV file. With a schema, each row is decoded from a record of strings, one per column,
- * or of NULL where there is a `nullText`; without one, that record is the item. The schema has to decode from these, and
+ * A reader of the rows of a CSV file. With a schema, each row is decoded from a record of strings, one per column, or
+ * of NULL where there is a `nullText`; without one, that record is the item. The schema has to decode from these, and
  * synchronously.
  *
  * Rows may hold delimiters, doubled quotes and line breaks inside of quotes; a byte order mark, LF and CRLF, and a
  * last row without a line break are understood. A quote in the middle of an unquoted field is an ordinary character.
  *
  * A row with the wrong number of fields, with values that the schema refuses, with bytes that are not valid in the
- * encoding, with a line break of another kind or with broken quoting is a `CsvError` and may be skipped. A row with broken quoting ends at its first line
- * break, so that a forgotten quote does not swallow the rows behind it.
+ * encoding, with a line break of another kind or with broken quoting is a `CsvError` and may be skipped. A row with
+ * broken quoting ends at its first line break, so that a forgotten quote does not swallow the rows after it.
  *
- * A file that is no text in its encoding, such as an archive, or whose lines end otherwise is a `FileError` that says
+ * A file that is not text in its encoding, such as an archive, or whose lines end otherwise is a `FileError` that says
  * so, never a file without rows.
  *
  * The position is a byte offset: a restart seeks there, however large the file, and reads again only the header. Unless
  * inode, size and time are those of the file that was read, everything before the offset is read once more and compared
  * by a checksum. It fails with `UnreadablePosition` when anything there has changed; rows behind it may have been
- * corrected or added. A file that gets shorter, or is overwritten, while it is read is a `FileError`. Memory is constant
- * in the size of the file.
+ * corrected or added. A file that gets shorter, or is overwritten, while it is read is a `FileError`. Memory is
+ * constant in the size of the file.
  *
  * @example
  * ```ts

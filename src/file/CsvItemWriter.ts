@@ -22,7 +22,7 @@ export interface Options extends CsvFormat {
   readonly quoting?: "needed" | "all" | undefined
   /** Whether the file begins with a byte order mark; default: in UTF-16 only. Excel needs it to see that it is UTF-8. */
   readonly byteOrderMark?: boolean | undefined
-  /** The text behind the last row and the trailer, written once, at the end of the step; default none. */
+  /** The text after the last row and the trailer, written once, at the end of the step; default none. */
   readonly footer?: ((summary: { readonly items: number }) => string) | undefined
   /**
    * Puts a `'` before text that a spreadsheet would run as a formula; default false, because it changes the data.

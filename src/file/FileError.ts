@@ -38,7 +38,7 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
 }
 
 /**
- * Represents a row that could not be read; the rows behind it can be. Fields that the schema marks as sensitive
+ * Represents a row that could not be read; the rows after it can be. Fields that the schema marks as sensitive
  * appear neither in `raw` nor in `problem`.
  *
  * @since 0.1.0
@@ -96,8 +96,8 @@ export class CsvHeaderError extends Schema.TaggedError<CsvHeaderError>()("CsvHea
 }
 
 /**
- * Represents a CSV file whose trailer does not agree with its rows, does not come last, or is missing. The rows before it
- * have been read, and may be written already.
+ * Represents a CSV file whose trailer does not agree with its rows, does not come last, or is missing. The rows before
+ * it have been read, and may be written already.
  *
  * @since 0.1.0
  * @category errors
@@ -117,7 +117,7 @@ export class CsvTrailerError extends Schema.TaggedError<CsvTrailerError>()("CsvT
 }
 
 /**
- * Represents a JSON value that could not be read; the values behind it can be. When the schema marks anything as
+ * Represents a JSON value that could not be read; the values after it can be. When the schema marks anything as
  * sensitive, `raw` is left out.
  *
  * @since 0.1.0
@@ -145,7 +145,7 @@ export class JsonError extends Schema.TaggedError<JsonError>()("JsonError", {
 }
 
 /**
- * Represents JSON whose structure is broken from some place on, so that nothing behind it can be read.
+ * Represents JSON whose structure is broken from some place on, so that nothing after it can be read.
  *
  * @since 0.1.0
  * @category errors

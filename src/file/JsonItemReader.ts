@@ -19,8 +19,8 @@ import * as json from "./jsonSource.js"
  */
 export interface Options {
   /**
-   * A number that a JavaScript number cannot hold, such as `12345678901234567890` or `1e999`: a `JsonError`, which is the
-   * default, its text, or rounded as `JSON.parse` does.
+   * A number that a JavaScript number cannot hold, such as `12345678901234567890` or `1e999`: a `JsonError`, which is
+   * the default, its text, or rounded as `JSON.parse` does.
    */
   readonly inexactNumbers?: "fail" | "text" | "round" | undefined
   /** Bytes read at a time; default 256 KiB. */
@@ -42,9 +42,9 @@ export type Errors = JsonError | JsonStructureError | FileError | UnreadablePosi
  * With a schema, each element is decoded; without one, it is the item. The schema has to decode
  * synchronously.
  *
- * An element that is no valid JSON although its brackets match, or that the schema refuses, is a `JsonError` and may be
- * skipped. Where brackets or commas are missing nobody can tell where the next element begins: everything before that
- * place is read, then the reader fails with `JsonStructureError`.
+ * An element that is not valid JSON although its brackets match, or that the schema refuses, is a `JsonError` and may
+ * be skipped. Where brackets or commas are missing nobody can tell where the next element begins: everything before
+ * that place is read, then the reader fails with `JsonStructureError`.
  *
  * The position is a byte offset: a restart seeks there. It fails with `UnreadablePosition` when the text before the
  * offset has changed.

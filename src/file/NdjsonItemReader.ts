@@ -21,8 +21,8 @@ export interface Options {
   /** Whether lines without text are passed over rather than being bad values; default true. */
   readonly skipEmptyLines?: boolean | undefined
   /**
-   * A number that a JavaScript number cannot hold, such as `12345678901234567890` or `1e999`: a `JsonError`, which is the
-   * default, its text, or rounded as `JSON.parse` does.
+   * A number that a JavaScript number cannot hold, such as `12345678901234567890` or `1e999`: a `JsonError`, which is
+   * the default, its text, or rounded as `JSON.parse` does.
    */
   readonly inexactNumbers?: "fail" | "text" | "round" | undefined
   /** Whether a file that does not end with a line break is taken to be cut off, a `FileError`; default false. */
@@ -43,11 +43,11 @@ export type Errors = JsonError | FileError | UnreadablePosition
 
 /**
  * A reader of the lines of a file in UTF-8, each a JSON value. With a schema, each value is decoded; without one, it is
- * the item. The schema has to decode synchronously. A line that is no valid JSON, or that the
+ * the item. The schema has to decode synchronously. A line that is not valid JSON, or that the
  * schema refuses, is a `JsonError` and may be skipped.
  *
  * The position is a byte offset: a restart seeks there. It fails with `UnreadablePosition` when the text before the
- * offset has changed; lines behind it may have been corrected or added.
+ * offset has changed; lines after it may have been corrected or added.
  *
  * @example
  * ```ts

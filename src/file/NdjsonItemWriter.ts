@@ -38,8 +38,8 @@ export interface Options {
  * A writer of one JSON value a line: the items, or what the schema encodes them to.
  *
  * Items are plain data: objects, arrays, text, finite numbers, truth values, null and valid dates, which become text;
- * members that are `undefined` are left out. Anything else is an `ItemEncodeError` that names item and member; encode it
- * by a schema. Guarantee: exactly once, as described at `CsvItemWriter.make`.
+ * members that are `undefined` are left out. Anything else is an `ItemEncodeError` that names item and member; encode
+ * it by a schema. Guarantee: exactly once, as described at `CsvItemWriter.make`.
  *
  * @example
  * ```ts

@@ -22,7 +22,7 @@ import { withBreak } from "./text.js"
 export interface Options {
   /** The text before the first line; default none. */
   readonly header?: string | undefined
-  /** The text behind the last line, written once, at the end of the step; default none. */
+  /** The text after the last line, written once, at the end of the step; default none. */
   readonly footer?: ((summary: { readonly items: number }) => string) | undefined
   /** Default `\n`. */
   readonly lineEnding?: "\n" | "\r\n" | "\r" | undefined

@@ -57,7 +57,7 @@ export const Filtered: unique symbol = Symbol.for("effect-batch/ItemProcessor/Fi
 export type Filtered = typeof Filtered
 
 /**
- * An opened processor. `Sync` is a plain function that the engine calls in a tight loop; `Effect` gives an
+ * An opened processor. `Sync` is a plain function that the engine calls in a tight loop; `Effect` returns an
  * effect per item, and one that is already an `Exit` costs no fiber work either.
  *
  * @since 0.1.0
@@ -160,7 +160,7 @@ export const make = <In, Out, E = never, R = never>(
 ): ItemProcessor<In, Out, E, Exclude<R, Scope.Scope>> => proto(inStepScope(open))
 
 /**
- * Gives every item on as it is. This is what a step without a processor does.
+ * Passes every item on unchanged. This is what a step without a processor does.
  *
  * @see CHUNK-1
  * @since 0.1.0
@@ -247,7 +247,7 @@ export const filter: {
   ofSync<In, In>((item) => predicate(item) ? item : Filtered)
 
 /**
- * Transforms the items for which the function gives `Some`; the others count as filtered.
+ * Transforms the items for which the function returns `Some`; the others count as filtered.
  *
  * @see CHUNK-4
  * @since 0.1.0
@@ -257,7 +257,7 @@ export const filterMap = <In, Out>(f: (item: In) => Option.Option<Out>): ItemPro
   ofSync<In, Out>((item) => orFiltered(f(item)))
 
 /**
- * Transforms the items for which the effect gives `Some`; the others count as filtered.
+ * Transforms the items for which the effect returns `Some`; the others count as filtered.
  *
  * @see CHUNK-4
  * @since 0.1.0
@@ -268,8 +268,8 @@ export const filterMapEffect = <In, Out, E, R>(
 ): ItemProcessor<In, Out, E, R> => ofEffect<In, Out, E, R>((item) => process_.mapNow(f(item), orFiltered<Out>))
 
 /**
- * Decodes every item by a Schema. An item that does not fit fails with {@link InvalidItem}, which tells all that is
- * wrong with it. To check items that have their type already, give `Schema.typeSchema(schema)`.
+ * Decodes every item by a Schema. An item that does not fit fails with {@link InvalidItem}, which names everything that
+ * is wrong with it. To check items that already have their type, use `Schema.typeSchema(schema)`.
  *
  * The decoder is built once per step. A Schema without asynchronous parts costs no fiber work per item.
  *

@@ -2,12 +2,12 @@
  * Where the items of a chunk step come from: a resumable pull of pages.
  *
  * A reader is opened once per step execution, at the position of the last committed chunk or at the
- * beginning. Each pull gives some items and the position after them. The engine stores that position in
- * the transaction that writes the items, so a restart continues exactly behind the last committed chunk.
+ * beginning. Each pull returns some items and the position after them. The engine stores that position in
+ * the transaction that writes the items, so a restart continues exactly after the last committed chunk.
  *
  * The law that every reader keeps, checked by `ReaderLaws` in `effect-batch/testing`: opened at any position
- * that it ever returned, it gives exactly the items that would have followed. It holds as long as the source itself
- * gives the same items again.
+ * that it ever returned, it returns exactly the items that would have followed. It holds as long as the source itself
+ * returns the same items again.
  *
  * Readers that keep a position fail with `UnreadablePosition` when the stored one is not theirs, which happens when a
  * job is changed between a failure and its restart.
@@ -67,9 +67,9 @@ const Proto = prototype<ItemReader<unknown, unknown, unknown>>(
 export type Position = Json
 
 /**
- * What one pull gives. `position` is the state behind everything that was consumed: the items and, when there
+ * What one pull returns. `position` is the state after everything that was consumed: the items and, when there
  * is one, the bad record. A page stops at a bad record, so `failure` always comes after `items`; pulling on
- * continues behind it. A page may be shorter than asked, even empty, without being the last.
+ * continues after it. A page may be shorter than requested, even empty, without being the last.
  *
  * @since 0.1.0
  * @category models
@@ -115,8 +115,8 @@ export interface Source<out A, out E = never, out R = never> {
    */
   readonly waits?: boolean | undefined
   /**
-   * Whether nothing that the step writes can change what is read, as with a file. Then a step may, unasked, read on while
-   * it writes (see `prefetch` of `Step.chunk`). Default false.
+   * Whether nothing that the step writes can change what is read, as with a file. Then a step may, unasked, read on
+   * while it writes (see `prefetch` of `Step.chunk`). Default false.
    */
   readonly independent?: boolean | undefined
 }
@@ -131,7 +131,7 @@ export interface ItemReader<out A, out E = never, out R = never> extends Pipeabl
   readonly [TypeId]: TypeId
   /** The name shown in errors and descriptions. */
   readonly name: string
-  /** Opens the reader in the Scope of the step: at the beginning, or behind a stored position. */
+  /** Opens the reader in the Scope of the step: at the beginning, or after a stored position. */
   readonly open: (from: Option.Option<Position>) => Effect.Effect<Source<A, E, R>, E, R | Scope.Scope>
 }
 
@@ -211,9 +211,9 @@ export const empty: ItemReader<never> = make(
 )
 
 /**
- * Reads a collection, lazily. The position is the number of items read; a restart passes over as many. An iterable
- * that is not an array must give the same items each time it is iterated, which a generator object does not: late-bind
- * it with {@link unwrap}. A collection that has become shorter than the position is `UnreadablePosition`.
+ * Reads a collection, lazily. The position is the number of items read; a restart passes over as many. An iterable that
+ * is not an array must return the same items each time it is iterated, which a generator object does not: late-bind it
+ * with {@link unwrap}. A collection that has become shorter than the position is `UnreadablePosition`.
  *
  * @example
  * ```ts
@@ -235,7 +235,7 @@ export const fromIterable = <A>(
 
 /**
  * Reads any stream. The position is the number of items read; a restart runs the stream again and drops as many, so
- * the stream has to give the same items in the same order. One that has become shorter than the position is
+ * the stream must emit the same items in the same order. One that has become shorter than the position is
  * `UnreadablePosition`. Use {@link fromStreamBy} where the source can start in the middle.
  *
  * A failure of the stream fails the pull. When the step retries it, the stream is run again up to where it was.
@@ -260,11 +260,11 @@ export const fromStream = <A, E, R>(
 }
 
 /**
- * Reads a stream that can start behind a given key. The position is the key of the last item read, so a restart reads
- * nothing twice. Keys have to be unique and `open` has to give the items in the same order each time.
+ * Reads a stream that can start after a given key. The position is the key of the last item read, so a restart reads
+ * nothing twice. Keys have to be unique and `open` must return the items in the same order each time.
  *
  * @param options.key how a key is stored, as JSON
- * @param options.open the items behind a key, or all items
+ * @param options.open the items after a key, or all items
  * @param options.keyOf the key of an item
  *
  * @example
@@ -298,11 +298,11 @@ export const fromStreamBy = <A, E, R, Key extends StorableSchema>(options: {
  *
  * A page may hold more than `max` items; the rest is kept for the next pulls. The position is the cursor of the page
  * and, inside of one, how far it was read; a restart fetches that page again with the same arguments, and for the same
- * arguments `fetch` has to give the same page.
+ * arguments `fetch` must return the same page.
  *
  * @param options.cursor how a cursor is stored, as JSON
  * @param options.initial the cursor of the first page
- * @param options.fetch a page and the cursor of the next one, `None` behind the last page; `max` is the number of items
+ * @param options.fetch a page and the cursor of the next one, `None` after the last page; `max` is the number of items
  *   that the step has room for
  *
  * @example
@@ -423,7 +423,7 @@ export const filter: {
 )
 
 /**
- * Transforms the items for which the function gives `Some` and leaves out the others, which are not counted as read.
+ * Transforms the items for which the function returns `Some` and leaves out the others, which are not counted as read.
  *
  * @since 0.1.0
  * @category combinators
@@ -438,8 +438,8 @@ export const filterMap: {
 )
 
 /**
- * Gives the reader what it needs: services, or a layer that is built once per step, together with what the other components
- * of the step are given by the same layer. With another `SqlClient` it reads from that database.
+ * Gives the reader what it needs: services, or a layer that is built once per step, together with what the other
+ * components of the step are given by the same layer. With another `SqlClient` it reads from that database.
  *
  * @example
  * ```ts
@@ -501,7 +501,7 @@ export const mapError: {
 
 /**
  * Reads one reader to its end and then the other one. The second one is opened when the first one has ended and is
- * closed. The name is that of both.
+ * closed. The name combines those of both.
  *
  * @example
  * ```ts

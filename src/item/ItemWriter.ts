@@ -49,7 +49,7 @@ const Proto = prototype<ItemWriter<never, unknown, unknown>>(
  * What a writer guarantees when a step is rolled back, killed and restarted:
  *
  * - `transactional`: it writes in the transaction of the checkpoint, exactly once.
- * - `restartable`: it undoes by its own means what was not committed, exactly once.
+ * - `restartable`: it undoes uncommitted items by its own means, exactly once.
  * - `at-least-once`: a chunk that was interrupted may be written again.
  *
  * @since 0.1.0
@@ -68,7 +68,7 @@ export interface Sink<in A, out E = never, out R = never> {
   readonly write: (items: ReadonlyArray<A>) => Effect.Effect<void, E, R>
   /**
    * Called after the last write of each transaction, before its checkpoint: makes durable what was written, and
-   * gives the state that is stored with the checkpoint and comes back in `open` at a restart. Called once before the
+   * returns the state that is stored with the checkpoint and comes back in `open` at a restart. Called once before the
    * first write, too, so that a restart finds where it began, however early the process dies; and once before `complete`
    * if no chunk has been committed since the writer was opened.
    */
@@ -77,7 +77,7 @@ export interface Sink<in A, out E = never, out R = never> {
   readonly rollback?: Effect.Effect<void> | undefined
   /** Called after the transaction committed: what was flushed is now part of the committed state. */
   readonly committed?: Effect.Effect<void> | undefined
-  /** Called once, after the last chunk of a step that comes to its end. May be called again after a restart. */
+  /** Called once, after the last chunk of a step that completes. May be called again after a restart. */
   readonly complete?: Effect.Effect<void, E, R> | undefined
 }
 
@@ -230,7 +230,7 @@ export const inMemory = <A>(target: Array<A> | Ref.Ref<ReadonlyArray<A>>): ItemW
  * Makes a writer from an effect that runs when the step opens: a writer that depends on parameters or services, or that
  * acquires something for the time of the step.
  *
- * @param options.delivery what any writer that the effect gives guarantees at least; default `"at-least-once"`. A writer
+ * @param options.delivery what any writer that the effect returns guarantees at least; default `"at-least-once"`. A writer
  *   that guarantees less is a defect when the step opens.
  *
  * @example
@@ -271,8 +271,8 @@ export const unwrap = <A, E, R, E2, R2>(
 }
 
 /**
- * Writes every item to all of the writers, in their order, in one transaction. The guarantee is that of the weakest one.
- * A rollback reaches all writers, even if one of them dies of it.
+ * Writes every item to all of the writers, in their order, in one transaction. The guarantee is that of the weakest
+ * one. A rollback reaches all writers, even if one of them dies of it.
  *
  * @example
  * ```ts
@@ -303,8 +303,8 @@ export const tee = <Ws extends readonly [ItemWriter.Any, ...Array<ItemWriter.Any
  * Writes every item to the writer of its key; within a chunk the writers take their turns in the order in which they
  * are given. The guarantee is that of the weakest one.
  *
- * Every key that the function can give has a writer. If its type is no more than `string`, a key without a writer is a
- * defect when it comes up, before anything of the chunk is written.
+ * Every key that the function can return has a writer. If its type is no more than `string`, a key without a writer is
+ * a defect when it comes up, before anything of the chunk is written.
  *
  * @example
  * ```ts
@@ -349,12 +349,12 @@ export const withName: {
 )
 
 /**
- * Gives the writer what it needs: services, or a layer that is built once per step, together with what the other components
- * of the step are given by the same layer. With another `SqlClient` the writer writes to that database, outside of the
- * transaction of the step.
+ * Gives the writer what it needs: services, or a layer that is built once per step, together with what the other
+ * components of the step are given by the same layer. With another `SqlClient` the writer writes to that database,
+ * outside of the transaction of the step.
  *
- * Guarantee: that of the writer; at least once, if it was transactional and its database may be another one. That is so with
- * a layer, of which nobody knows before what it provides, unless `delivery` says otherwise.
+ * Guarantee: that of the writer; at least once, if it was transactional and its database may be another one. That is so
+ * with a layer, of which nobody knows before what it provides, unless `delivery` says otherwise.
  *
  * @param options.delivery what the writer guarantees with what it is given
  *

@@ -27,10 +27,10 @@ export type Signal = "SIGINT" | "SIGTERM"
 /**
  * What a program exits with.
  *
- * - `completed` (0): the job is COMPLETED, or a program that gives no execution succeeded.
+ * - `completed` (0): the job is COMPLETED, or a program that returns no execution succeeded.
  * - `failed` (1): the job is FAILED, or the program could not do its work.
- * - `refused` (2): nothing was run. The parameters are not valid, the instance was abandoned, or there is no such job or
- *   execution.
+ * - `refused` (2): nothing was run. The parameters are not valid, the instance was abandoned, or there is no such job
+ *   or execution.
  * - `alreadyComplete` (3): nothing was run, because the instance is complete.
  * - `runningElsewhere` (4): nothing was run, because an execution of the instance is running.
  * - `sigint` (130), `sigterm` (143): stopped by this signal; the job is STOPPED and can be restarted.
@@ -66,11 +66,11 @@ export const exitCodes: ExitCodes = {
 }
 
 /**
- * The exit code of a program that ended so, after the first signal if there was one. A program tells how its job went
+ * The exit code of a program that ended so, after the first signal if there was one. A program says how its job went
  * by succeeding with the ended execution, or by failing.
  *
- * A job that completes in spite of the signal is complete. A program that was signalled and gives no execution counts as
- * stopped, because nobody can know what it left out.
+ * A job that completes in spite of the signal is complete. A program that was signalled and returns no execution counts
+ * as stopped, because nobody can know what it left out.
  *
  * @example
  * ```ts
@@ -124,8 +124,8 @@ export const report = (cause: Cause.Cause<unknown>): void => {
 /**
  * - `exitCodes`: other codes than the default ones.
  * - `exitCode`: decides instead of `exitCodeOf`.
- * - `report`: tells people why the program failed. By default one line on standard error, with the stack of a defect.
- * - `onSignal`: tells people that the first signal was heard. By default one line on standard error.
+ * - `report`: says why the program failed. By default one line on standard error, with the stack of a defect.
+ * - `onSignal`: says that the first signal was received. By default one line on standard error.
  *
  * @since 0.1.0
  * @category models
@@ -141,9 +141,9 @@ export interface Options<in A, in E> {
  * Runs the program of a process and exits with a code for its scheduler.
  *
  * The first SIGINT or SIGTERM asks the executions that run in this program to stop, and those that are launched from
- * then on: the chunk at work commits, the rows end as STOPPED, and the program goes on to report; two seconds after the
- * last one has ended, or at once when none is running, the program is interrupted. A second signal kills the process at
- * once; the next run then recovers and goes on from the last commit.
+ * then on: the current chunk commits, the rows end as STOPPED, and the program continues to its report; two seconds
+ * after the last one has ended, or at once when none is running, the program is interrupted. A second signal kills the
+ * process at once; the next run then recovers and continues from the last commit.
  *
  * @example
  * ```ts

@@ -76,8 +76,8 @@ export type RunningJobExecution<Code extends string, E> = Launched.RunningJobExe
 export const Ownership: typeof Launch.Ownership = Launch.Ownership
 
 /**
- * How long a step that was asked to stop may go on: a chunk, or a call of a tasklet, that has not committed by then is
- * interrupted and rolled back, and the step ends as STOPPED. Default 30 seconds.
+ * How long a step may continue after it was asked to stop: a chunk, or a call of a tasklet, that has not committed by
+ * then is interrupted and rolled back, and the step ends as STOPPED. Default 30 seconds.
  *
  * @since 0.1.0
  * @category services
@@ -85,7 +85,7 @@ export const Ownership: typeof Launch.Ownership = Launch.Ownership
 export const StopGrace: typeof Stopping.StopGrace = Stopping.StopGrace
 
 /**
- * Where the engine tells what happens. By default one hub for the whole process; it keeps the last 4,096 events for
+ * Where the engine publishes its events. By default one hub for the whole process; it keeps the last 4,096 events for
  * a subscriber that lags and drops older ones.
  *
  * @since 0.1.0
@@ -223,8 +223,8 @@ export const restart = <P, Code extends string, E, R>(
  * instance, or from none.
  *
  * - `incrementer`: default that of the job, see `Job.make`. With neither it fails with `InvalidJobParameters`.
- * - `overrides`: values that replace computed parameters. A first instance needs every parameter that the incrementer does
- *   not compute.
+ * - `overrides`: values that replace computed parameters. A first instance needs every parameter that the incrementer
+ *   does not compute.
  *
  * @example
  * ```ts
@@ -279,7 +279,7 @@ export const runNext = <P, Code extends string, E, R>(
  * The step that runs commits its chunk and ends as STOPPED; one that waits for its source ends at once. A tasklet sees
  * `StepScope.stopRequested`; see `StopGrace` for one that does not look. The job can be restarted from its last commit.
  * Another process learns of the request at its next commit, or by its next heartbeat at the latest; on PostgreSQL it is
- * told at once.
+ * notified at once.
  *
  * @see STOP-1, STOP-2, STOP-7
  * @since 0.1.0
@@ -290,9 +290,9 @@ export const stop: (
 ) => Effect.Effect<void, JobExecutionNotRunning | NoSuchJobExecution | JobRepositoryError, JobRepository> = Running.stop
 
 /**
- * Gives an execution that did not complete up for good: ABANDONED, so that its instance can't be restarted. Fails while
- * it is running, and with `JobInstanceAlreadyComplete` when there is nothing to give up. An execution that was asked to
- * stop and does not is taken from its owner, who can't commit any more.
+ * Abandons an execution that did not complete for good: ABANDONED, so that its instance can't be restarted. Fails while
+ * it is running, and with `JobInstanceAlreadyComplete` when there is nothing to abandon. An execution that was asked to
+ * stop and does not is taken from its owner, which can no longer commit.
  *
  * @see ABANDON-1, ABANDON-2
  * @since 0.1.0
@@ -307,11 +307,11 @@ export const abandon: (
 > = Operating.abandon
 
 /**
- * Closes an execution whose process died without a word, with its running steps, as FAILED: a restart goes on from its
- * last commit. A launch of the same instance does that by itself; this is for people who look first.
+ * Closes an execution whose process died without a word, with its running steps, as FAILED: a restart continues from
+ * its last commit. A launch of the same instance does the same; use this to look first.
  *
  * An execution that is not running is left as it is. One whose owner lives fails with `JobExecutionAlreadyRunning`,
- * unless `force` is true: then it is taken from its owner, who can't commit any more. The exit code says which it was,
+ * unless `force` is true: then its owner can no longer commit. The exit code says which it was,
  * `OWNER_DIED` or `RECOVERED`; `reason` is added to the exit message.
  *
  * @see RECOVER-1
@@ -334,7 +334,7 @@ export const recover = (
 
 /**
  * Recovers every execution whose owner is dead: its lease has expired, or its process on this machine is gone. For the
- * start of a program. Safe with any number of processes: who lives keeps its lease.
+ * start of a program. Safe with any number of processes: a living process keeps its lease.
  *
  * @since 0.1.0
  * @category operations
@@ -406,7 +406,7 @@ export const purge = (
 
 /**
  * What `run` with these parameters would do now, without doing or writing anything: begin a new instance, restart an
- * earlier execution and skip, resume or run which steps, or refuse, and why. `lines` tells it in words.
+ * earlier execution and skip, resume or run which steps, or refuse, and why. `lines` says it in words.
  *
  * What depends on outcomes that are not known yet is marked as not certain.
  *

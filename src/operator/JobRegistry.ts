@@ -1,5 +1,5 @@
 /**
- * The jobs of a program by name: for command lines, schedulers and everybody else who only has text.
+ * The jobs of a program by name: for command lines, schedulers and other callers that only have text.
  *
  * @since 0.1.0
  */

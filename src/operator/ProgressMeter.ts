@@ -1,5 +1,5 @@
 /**
- * How fast a step is, and when it will be done, from the events of the engine. Pure: give it events with the times at
+ * How fast a step is, and when it will be done, from the events of the engine. Pure: pass it events with the times at
  * which they came.
  *
  * @since 0.1.0

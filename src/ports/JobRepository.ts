@@ -28,7 +28,7 @@ import { makeRepository } from "./repository.js"
 import * as Transactor from "./Transactor.js"
 
 /**
- * What a launch asks for.
+ * What a launch requests.
  *
  * @since 0.1.0
  * @category models
@@ -199,8 +199,8 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   /** The quarantined records of a job execution, oldest first. */
   readonly skippedItems: (executionId: number) => Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError>
   /**
-   * Deletes ended executions and the instances that are left without any. While an instance has a running execution, none
-   * of it is deleted: a restart goes on from what earlier executions left.
+   * Deletes ended executions and the instances that are left without any. While an instance has a running execution,
+   * none of it is deleted: a restart continues from what earlier executions left.
    */
   readonly deleteJobExecutions: (executionIds: ReadonlyArray<number>) => Effect.Effect<number, JobRepositoryError>
 }>() {}
@@ -298,7 +298,7 @@ export interface SkippedItemRow {
 export interface Encoded {
   /** Runs the effect in a transaction of its own, or joins an open one. */
   readonly transact: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | JobRepositoryError, R>
-  /** Inserts the instance unless it exists, locks it until the end of the transaction, and gives it. */
+  /** Inserts the instance unless it exists, locks it until the end of the transaction, and returns it. */
   readonly lockInstance: (instance: Omit<JobInstanceRow, "id">) => Effect.Effect<JobInstanceRow, JobRepositoryError>
   /**
    * The newest execution of the instance and all that are running, unknown, completed or abandoned; newest first, at
@@ -337,8 +337,8 @@ export interface Encoded {
     before?: Pick<Counts, "commit" | "rollback">
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
   /**
-   * The same as a command that must be refused when it finds no row, or one with other numbers of commits or rollbacks. Then there is
-   * no error. A driver that cannot leaves it out.
+   * The same as a command that must be refused when it finds no row, or one with other numbers of commits or rollbacks.
+   * Then there is no error. A driver that cannot leaves it out.
    *
    * @internal
    */

@@ -127,7 +127,7 @@ export const upgradeStatus = (status: BatchStatus): Effect.Effect<void, never, S
   Effect.flatMap(StepScope, (scope) => scope.upgradeStatus(status))
 
 /**
- * Whether the step was asked to stop. A long tasklet looks at it between two pieces of work.
+ * Whether the step was asked to stop. A long tasklet checks it between two pieces of work.
  *
  * @since 0.1.0
  * @category utils

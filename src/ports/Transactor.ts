@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import { TransactionError } from "../vocabulary/BatchError.js"
 
 /**
- * The attributes of a transaction. Absent ones are those of the database.
+ * The attributes of a transaction. Absent ones default to those of the database.
  *
  * - `isolation`: the isolation level.
  * - `timeout`: the longest time the transaction may be open.

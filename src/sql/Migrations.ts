@@ -1,5 +1,5 @@
 /**
- * The tables of the job repository: creates and upgrades them, or gives the SQL to people who do that by hand.
+ * The tables of the job repository: creates and upgrades them, or returns the SQL for doing that by hand.
  *
  * `SqlJobRepository.layer` runs them when it is built, unless told not to.
  *
@@ -28,8 +28,8 @@ export interface Options {
 }
 
 /**
- * Brings the tables up to date, and gives the names of the migrations that were applied. Any number of processes may do
- * that at the same time; each migration is applied once. Nothing is written, and no permission to create tables is
+ * Brings the tables up to date, and returns the names of the migrations that were applied. Any number of processes may
+ * do that at the same time; each migration is applied once. Nothing is written, and no permission to create tables is
  * needed, when the tables are up to date.
  *
  * Fails when the tables are newer than this version of the library.

@@ -1,15 +1,15 @@
 /**
  * Readers of rows.
  *
- * `keyset` reads a table of any size page by page and restarts behind the last committed row without reading what came
+ * `keyset` reads a table of any size page by page and restarts after the last committed row without reading what came
  * before. `query` reads a small result at once. Both use the `SqlClient` of the context and return columns by the names
  * the database gives them, whatever name transforms the client has.
  *
- * Values are read exactly (OWN-24). Where the Schema takes a `string`, it gets the text of the database, which a writer puts
- * back unchanged: `bigint` and `numeric` with all digits, times to the microsecond as ISO text, intervals, ranges, arrays
- * and JSON as they are. Where it takes only a `Date`, a `number`, a `bigint`, a `boolean`, an array or an object, the
- * text becomes one; if that would lose something, the row is a bad record (`SqlRowError`). Times without zone are taken
- * as UTC, wherever the process runs. Integers of SQLite are numbers, beyond 2^53 `bigint`s.
+ * Values are read exactly (OWN-24). Where the Schema takes a `string`, it gets the text of the database, which a writer
+ * puts back unchanged: `bigint` and `numeric` with all digits, times to the microsecond as ISO text, intervals, ranges,
+ * arrays and JSON as they are. Where it takes only a `Date`, a `number`, a `bigint`, a `boolean`, an array or an
+ * object, the text becomes one; if that would lose something, the row is a bad record (`SqlRowError`). Times without
+ * zone are taken as UTC, wherever the process runs. Integers of SQLite are numbers, beyond 2^53 `bigint`s.
  *
  * @since 0.1.0
  */
@@ -69,7 +69,7 @@ export interface KeysetOptions<A, I> {
   readonly key: readonly [KeyColumn, ...Array<KeyColumn>]
   /** Decodes a row: an object with the columns of the query. */
   readonly schema: Schema.Schema<A, I>
-  /** Rows to fetch at a time, at least as many as the engine asks for. Default: as many as the engine asks for. */
+  /** Rows to fetch at a time, at least as many as the engine requests. Default: as many as the engine requests. */
   readonly pageSize?: number | undefined
   /** Counts the rows when the reader opens, to show progress. The database runs the query once more for it. */
   readonly count?: boolean | undefined
@@ -87,13 +87,13 @@ export type KeysetError = SqlFailure | SqlRowError | SqlKeyError
  * Reads the rows of a query in the order of a unique key, each page one short statement `… where key > last order by
  * key limit n`. With an index on the key a page costs the same wherever it is.
  *
- * The position is the key of the last row, kept as text by the database, so a restart continues exactly behind it:
- * every row is read once, also rows whose keys are 64-bit integers or timestamps with microseconds. Rows added behind
+ * The position is the key of the last row, kept as text by the database, so a restart continues exactly after it:
+ * every row is read once, also rows whose keys are 64-bit integers or timestamps with microseconds. Rows added after
  * the position while the job runs are read too. No cursor, lock or snapshot is held between pages. Pages are read
  * outside the transaction that is open; on SQLite, which has one connection, pulling *inside* a transaction of the same
  * fiber would wait for itself, so the reader is not for steps that read in the transaction.
  *
- * A row that does not fit the schema is a bad record: it fails with `SqlRowError` and reading goes on behind it. A key
+ * A row that does not fit the schema is a bad record: it fails with `SqlRowError` and reading continues after it. A key
  * that is NULL or occurs twice would lose rows silently, so both fail with `SqlKeyError`. PostgreSQL and SQLite.
  *
  * @example
@@ -153,7 +153,7 @@ export const keyset = <A, I>(
  * thousand rows that have no key.
  *
  * The position is the number of rows read. A restart runs the query again and passes over that many, so the query must
- * have an `order by` that gives the same rows in the same order; otherwise use `keyset`.
+ * have an `order by` that returns the same rows in the same order; otherwise use `keyset`.
  *
  * @example
  * ```ts

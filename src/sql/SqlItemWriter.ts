@@ -14,8 +14,8 @@
  * rounded, cut off or turned into text that is not data. `undefined` and `null` are NULL. A text is the value as the
  * database reads it; in a `json` or `jsonb` column it is JSON text. Numbers, `bigint`s and booleans go into columns of
  * their kind, numbers also into text columns, as their digits; on SQLite, which has no booleans, they are 1 and 0.
- * `Uint8Array` is bytes. Plain objects and arrays are JSON text, arrays in array columns are arrays. `Date` is an instant
- * to the millisecond: in columns without zone it is the time in UTC, in `date` columns midnight in UTC, in text
+ * `Uint8Array` is bytes. Plain objects and arrays are JSON text, arrays in array columns are arrays. `Date` is an
+ * instant to the millisecond: in columns without zone it is the time in UTC, in `date` columns midnight in UTC, in text
  * columns ISO text, wherever the process runs.
  *
  * @since 0.1.0
@@ -57,7 +57,7 @@ export type Column<A> = [keyof A] extends [never] ? string : keyof A & string
  * @category models
  */
 export interface TableOptions<A, I = A> {
-  /** The name in errors and descriptions. Default: what is done and the table. */
+  /** The name in errors and descriptions. Default: the action and the table. */
   readonly name?: string | undefined
   /**
    * The columns to write. A field an item does not have is NULL then. Default: the fields of the schema, or those of
@@ -146,7 +146,7 @@ export const copyInto = <A extends object = object, I extends object = A>(
  * `key` must be the columns of a unique index. `update` says what happens to a row that exists: "all" written columns
  * besides the key are updated (default), only some, or "nothing". Items with the same key in one chunk are written in
  * their order, as single statements would do. Exactly once, in the transaction of the checkpoint; writing an item
- * again gives the same row, so this is also the writer for a database that does not share that transaction.
+ * again results in the same row, so this is also the writer for a database that does not share that transaction.
  *
  * @example
  * ```ts

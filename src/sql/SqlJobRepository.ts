@@ -35,12 +35,12 @@ import * as StopHints from "./stopHints.js"
  * - `migrate`: whether to create and upgrade the tables when the layer is built; otherwise it only makes sure that they
  *   are there. Default true.
  * - `idleTimeout`: see `SqlTransactor.Options`.
- * - `listen`: whether, on PostgreSQL, a connection of the pool listens for stop requests while jobs run, so that they are
- *   seen at once and not by the next heartbeat only. Default true; a pool of less than four connections does not. Not
- *   for connection poolers that hand a connection on after each transaction.
- * - `busyTimeout`: how long a transaction of SQLite waits to begin while another process, or another client of this one, is
- *   writing. Default: three quarters of the lease. Statements outside of any transaction wait so long too, by default 5
- *   seconds; they block the process while they do.
+ * - `listen`: whether, on PostgreSQL, a connection of the pool listens for stop requests while jobs run, so that they
+ *   are seen at once and not by the next heartbeat only. Default true; a pool of less than four connections does not.
+ *   Not for connection poolers that hand a connection on after each transaction.
+ * - `busyTimeout`: how long a transaction of SQLite waits to begin while another process, or another client of this
+ *   one, is writing. Default: three quarters of the lease. Statements outside of any transaction wait so long too, by
+ *   default 5 seconds; they block the process while they do.
  *
  * @since 0.1.0
  * @category models
@@ -169,8 +169,8 @@ class OwnTransaction extends Context.Reference<OwnTransaction>()("effect-batch/s
 }) {}
 
 /**
- * The transactions of the repository itself are apart from those of the steps, except on SQLite, when one of these holds
- * the only connection. They begin again when they lost against another one; every statement sees what others have
+ * The transactions of the repository itself are apart from those of the steps, except on SQLite, when one of these
+ * holds the only connection. They begin again when they lost against another one; every statement sees what others have
  * committed, whatever the default of the database is.
  */
 const makeTransact = (session: Session, idle: string): JobRepository.Encoded["transact"] => {

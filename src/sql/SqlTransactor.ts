@@ -87,12 +87,12 @@ export const layerWith = (options: Options): Layer.Layer<Transactor.Transactor, 
 export const layer: Layer.Layer<Transactor.Transactor, JobRepositoryError, SqlClient> = layerWith({})
 
 /**
- * Runs an effect with another client: its statements and its transactions are those of this client's database, outside of
- * the transaction of the step, however the effect got hold of the client.
+ * Runs an effect with another client: its statements and its transactions are those of this client's database, outside
+ * of the transaction of the step, however the effect got hold of the client.
  *
- * The statements of a client reach its database wherever they run. What needs this are the *transactions* of a client that
- * code has captured, as a service of its own or in a closure: `SqlClient.withTransaction` does not say whose it is, and
- * inside a step it is refused unless its client is the `SqlClient` of the context, or is named here.
+ * The statements of a client reach its database wherever they run. What needs this are the *transactions* of a client
+ * that code has captured, as a service of its own or in a closure: `SqlClient.withTransaction` does not say whose it
+ * is, and inside a step it is refused unless its client is the `SqlClient` of the context, or is named here.
  *
  * Guarantee: at least once. What was committed over there stays when the transaction of the step rolls back.
  *
@@ -156,9 +156,9 @@ export const fromSession = (session: Session, options: Options): Context.Tag.Ser
 }
 
 /**
- * How a transaction of PostgreSQL begins, in one text, so that the settings cost no round trip. The level is always named:
- * that of the database may be another one. One that holds nothing but the record of the engine has no use for what was
- * asked for the statements of the step, and would only lose against others.
+ * How a transaction of PostgreSQL begins, in one text, so that the settings cost no round trip. The level is always
+ * named: that of the database may be another one. One that holds nothing but the record of the engine has no use for
+ * what was asked for the statements of the step, and would only lose against others.
  */
 const begin =
   (session: Session, { isolation }: Transactor.TransactionOptions, settings: string): Session_.Begin => (isOwn) =>

@@ -31,7 +31,7 @@ export interface World<in out P, out Code extends string, out E, out R, out E2, 
 }
 
 /**
- * - `make`: makes a new world for each attempt; what it acquires is released behind the attempt.
+ * - `make`: makes a new world for each attempt; what it acquires is released after the attempt.
  * - `seed`: what the random crashes are made from. The same seed repeats a check exactly. Default 1.
  * - `randomRuns`: how many attempts are made with two to four random crashes. Default 20.
  *
@@ -84,8 +84,8 @@ export class CrashFinding extends Schema.TaggedError<CrashFinding>()("CrashFindi
 
 /**
  * Kills a job at every place where it matters, as `kill -9` does, runs it again until it is done, and compares what it
- * leaves behind with a run that nobody killed: its status, what you observe, and how many items each step counted. First
- * one crash at each place in turn, then several at random places.
+ * leaves behind with a run that nobody killed: its status, what you observe, and how many items each step counted.
+ * First one crash at each place in turn, then several at random places.
  *
  * The job runs on a repository in memory. From the moment of its death no fiber of a run goes on and no finalizer runs,
  * and what it had open is rolled back, as a database would do it. So what a step opens dies with it, what `make` made

@@ -1,6 +1,6 @@
 /**
- * What a test expects of an execution, as effects: they fail with a mismatch that says everything which is different, and
- * why the execution ended as it did. They need no test framework.
+ * What a test expects of an execution, as effects: they fail with a mismatch that says everything which is different,
+ * and why the execution ended as it did. They need no test framework.
  *
  * @since 0.1.0
  */

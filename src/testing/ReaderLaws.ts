@@ -1,6 +1,6 @@
 /**
  * The law that every `ItemReader` keeps, as a check for the tests of your own readers: opened at any position that it
- * ever returned, a reader gives exactly the items and bad records that would have followed.
+ * ever returned, a reader returns exactly the items and bad records that would have followed.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import { sameValue } from "../base/sameValue.js"
 import type { ItemReader, Page, Position } from "../item/ItemReader.js"
 
 /**
- * - `maxPerPull`: the largest number of items asked for at once. Default 7.
+ * - `maxPerPull`: the largest number of items requested at once. Default 7.
  * - `maxReads`: the number of pulls after which a reader counts as endless. Default 10 000.
  * - `seed`: what the sizes of the pulls are made from. The same seed repeats a check exactly. Default 1.
  * - `equivalence`: when two items, or two errors, are the same. By default by structure.

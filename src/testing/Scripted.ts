@@ -1,9 +1,9 @@
 /**
- * Readers, processors and writers that do what a script says, and record how they were called: to test what a step makes
- * of items, bad records, failures and defects, without a source or target that has to be brought to misbehave.
+ * Readers, processors and writers that do what a script says, and record how they were called: to test what a step
+ * makes of items, bad records, failures and defects, without a source or target that has to be brought to misbehave.
  *
- * Each is for one test. What it has recorded grows over the step executions that use it, so that a restart can be looked
- * at as well.
+ * Each is for one test. What it has recorded grows over the step executions that use it, so that a restart can be
+ * looked at as well.
  *
  * @since 0.1.0
  */
@@ -105,7 +105,7 @@ export interface ScriptedReader<out A, out E> extends ItemReader.ItemReader<A, E
 
 /**
  * A reader that comes past these items and bad records. Its position is the number of them that it has passed, so a
- * restart goes on behind the last committed chunk. It dies only once at a place: a restart passes over it.
+ * restart continues after the last committed chunk. It dies only once at a place: a restart passes over it.
  *
  * @example
  * ```ts
@@ -167,8 +167,8 @@ export interface ScriptedProcessor<in In, out Out, out E> extends ItemProcessor.
 }
 
 /**
- * A processor with one outcome for each call, or with a function that tells the outcome of an item. A call behind the end
- * of the script is a defect.
+ * A processor with one outcome for each call, or with a function that returns the outcome of an item. A call after the
+ * end of the script is a defect.
  *
  * @example
  * ```ts
@@ -224,8 +224,8 @@ export interface ScriptedWriter<in A, out E> extends ItemWriter.ItemWriter<A, E>
 }
 
 /**
- * A writer with one outcome for each call of `write`, or with a function that tells the outcome for the items. Calls
- * behind the end of the script write.
+ * A writer with one outcome for each call of `write`, or with a function that returns the outcome for the items. Calls
+ * after the end of the script write.
  *
  * Guarantee: exactly once, as long as the process lives.
  *

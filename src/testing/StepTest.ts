@@ -54,9 +54,10 @@ export interface StepRun<out Code extends string, out E> {
  * Runs one step alone, in a job `TestJob` made for it, on a repository in memory that is gone afterwards. A step that
  * fails is a result, not a failure.
  *
- * The step's transactions are those of the repository in memory: what it writes to a database is not rolled back by them.
+ * The step's transactions are those of the repository in memory: what it writes to a database is not rolled back by
+ * them.
  *
- * @param options.parameters the class made with `JobParameters.Tag`, when the step asks for parameters
+ * @param options.parameters the class made with `JobParameters.Tag`, when the step uses parameters
  * @param options.values their values
  *
  * @example

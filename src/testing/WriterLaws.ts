@@ -2,9 +2,9 @@
  * The laws behind the `delivery` of an `ItemWriter`, as a check for the tests of your own writers:
  *
  * - nothing remains of a chunk that was rolled back;
- * - a writer that is closed or killed at any moment, and opened again with the state of the last committed chunk, writes
- *   every item exactly once;
- * - it may come to its end twice, as it does when a step is restarted that was killed just before it was done.
+ * - a writer that is closed or killed at any moment, and opened again with the state of the last committed chunk,
+ *   writes every item exactly once;
+ * - it may complete twice, as it does when a step was killed just before its end and is restarted.
  *
  * Of a writer whose delivery is `at-least-once`, only that is checked.
  *
@@ -26,7 +26,7 @@ import type { TransactionError } from "../vocabulary/BatchError.js"
 /**
  * - `items`: what is written; a dozen different ones make enough chunks for everything to happen.
  * - `observe`: what has been written so far, as anybody else would see it.
- * - `expected`: what `observe` gives at the end; by default the items.
+ * - `expected`: what `observe` returns at the end; by default the items.
  * - `maxPerChunk`: the largest number of items in a chunk. Default 3.
  * - `seed`: what the chunks and the moments of failure are made from. The same seed repeats a check exactly. Default 1.
  * - `equivalence`: when two observed values are the same. By default by structure.
@@ -64,8 +64,8 @@ export class WriterLawViolation extends Schema.TaggedError<WriterLawViolation>()
 }
 
 /**
- * Writes the items in chunks of random size. On the way the writer is rolled back, killed before, in and after a commit,
- * closed, and opened again, each of them at least once and at a random chunk.
+ * Writes the items in chunks of random size. On the way the writer is rolled back, killed before, in and after a
+ * commit, closed, and opened again, each of them at least once and at a random chunk.
  *
  * @example
  * ```ts

@@ -340,7 +340,7 @@ export class UnreadablePosition extends Schema.TaggedError<UnreadablePosition>()
 }
 
 /**
- * Represents a step that was stopped before it was done. A restart goes on from
+ * Represents a step that was stopped before it was done. A restart continues from
  * its last commit.
  *
  * @since 0.1.0

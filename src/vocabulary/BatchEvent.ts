@@ -1,5 +1,5 @@
 /**
- * What the engine tells about a running job, for progress displays, tests and dashboards.
+ * The events of a running job, for progress displays, tests and dashboards.
  *
  * Events are a view, never the truth: that is in the repository.
  *
@@ -23,7 +23,7 @@ export interface Progress {
 
 /**
  * - `JobStarted`, `JobEnded`: around the execution of a job.
- * - `StepStarted`: `resumed` when it goes on from a checkpoint of an earlier execution.
+ * - `StepStarted`: `resumed` when it continues from a checkpoint of an earlier execution.
  * - `StepSkipped`: the step was complete already and is not run.
  * - `ChunkCommitted`: after each commit of a chunk, or of a tasklet's call, with the counts so far.
  * - `ChunkRolledBack`: after each rollback, with the cause in one line.

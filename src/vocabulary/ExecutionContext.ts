@@ -274,7 +274,7 @@ export const rebase = (base: ExecutionContext, mine: ExecutionContext, theirs: E
 }
 
 /**
- * The canonical JSON text of the context: equal contexts give equal texts.
+ * The canonical JSON text of the context: equal contexts have equal texts.
  *
  * @since 0.1.0
  * @category utils
@@ -294,7 +294,7 @@ const texts = new WeakMap<ExecutionContext, string>()
 
 /**
  * Reads a context from JSON text. Total: anything but the text of a JSON object
- * gives a `Left` that says what is wrong.
+ * is a `Left` that says what is wrong.
  *
  * @since 0.1.0
  * @category constructors

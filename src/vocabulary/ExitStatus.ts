@@ -85,7 +85,7 @@ export const make = (code: string, ...messages: ReadonlyArray<string>): ExitStat
 export const UNKNOWN: ExitStatus = make("UNKNOWN")
 
 /**
- * The work goes on.
+ * The work continues.
  *
  * @see EXIT-1
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * One attempt to run a job instance: what was asked, how far it got, and who
+ * One attempt to run a job instance: its parameters, how far it got, and who
  * works on it.
  *
- * A plain record: the engine writes it, everybody else reads it.
+ * A plain record: the engine writes it, everything else reads it.
  *
  * @since 0.1.0
  */

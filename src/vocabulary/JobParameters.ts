@@ -1,9 +1,9 @@
 /**
  * The typed parameters of a job.
  *
- * A job's parameters are declared once, as a class: the schema that checks and stores them, the service a step asks for
- * to get them (late binding), and the list of those that identify the job instance. Two launches with equal identifying
- * parameters are the same instance, so the second one *is* the restart of the first.
+ * A job's parameters are declared once, as a class: the schema that checks and stores them, the service that a step
+ * uses to get them (late binding), and the list of those that identify the job instance. Two launches with equal
+ * identifying parameters are the same instance, so the second one *is* the restart of the first.
  *
  * @see JOB-1
  * @since 0.1.0
@@ -405,7 +405,7 @@ export const counter = (name: string): Incrementer => (previous) => {
 export const runId: Incrementer = counter("run.id")
 
 /**
- * The incrementer that computes the next parameters from the last ones as the job knows them. It gives those that
+ * The incrementer that computes the next parameters from the last ones as the job knows them. It returns those that
  * change; all others are kept. Fails when the stored parameters no longer fit the declaration.
  *
  * @example

@@ -22,7 +22,7 @@ import * as mask_ from "./sensitiveMask.js"
 export const SensitiveId: typeof ast_.SensitiveId = ast_.SensitiveId
 
 /**
- * What stands in the place of a sensitive value.
+ * What replaces a sensitive value.
  *
  * @since 0.1.0
  * @category models

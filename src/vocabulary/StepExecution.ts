@@ -1,8 +1,8 @@
 /**
  * One attempt to run a step within a job execution: how far it got, what it
- * counted, and the checkpoint from which a restart goes on.
+ * counted, and the checkpoint from which a restart continues.
  *
- * A plain record: the engine writes it, everybody else reads it. `counts` holds what was counted; `Counts.skips` adds
+ * A plain record: the engine writes it, everything else reads it. `counts` holds what was counted; `Counts.skips` adds
  * the skips of all phases up.
  *
  * @since 0.1.0
