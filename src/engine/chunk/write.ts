@@ -59,10 +59,14 @@ interface WriteState {
 
 /** One transaction, and whatever has to follow it. */
 const writeFrom = (write: ChunkWrite, { machine, retries, written }: WriteState): ChunkEffect<ReadonlyArray<Item>> => {
-  const { source } = write
+  const { chunk, connection, run, source } = write
   const size = source.size()
+  // Not spread: this is made for every transaction, and copying an object that grows costs microseconds.
   const range: RangeWrite = {
-    ...write,
+    run,
+    chunk,
+    source,
+    connection,
     range: machine.current ?? { from: size, to: size },
     scanning: machine.mode === "Scan",
     outputs: [],
