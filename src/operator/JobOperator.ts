@@ -118,7 +118,8 @@ export const eventsOf = (executionId: number): Stream.Stream<BatchEvent> =>
  * Runs a job to its end and succeeds with the ended execution, whatever its status.
  *
  * Running again with the same identifying parameters *is* the restart: steps that completed are skipped, the others go
- * on from their last commit. Fails only when the job cannot run at all, or when its end could not be recorded.
+ * on from their last commit. Fails only when the job cannot run at all, or when its end could not be recorded; while a
+ * transaction is open, with `LaunchInTransaction`.
  * Interrupting it stops the job: the current chunk is rolled back and the rows end as STOPPED, restartable.
  *
  * @example
@@ -273,8 +274,8 @@ export const runNext = <P, Code extends string, E, R>(
   }) as any
 
 /**
- * Asks a running execution to stop, from whatever process. It sets one flag and nothing else: only the owner writes the
- * rows, so a stop can't collide with the running job.
+ * Asks a running execution to stop, from whatever process. It tells the execution, if that runs in this process, and sets
+ * one flag and nothing else: only the owner writes the rows, so a stop can't collide with the running job.
  *
  * The step that runs commits its chunk and ends as STOPPED; one that waits for its source ends at once. A tasklet sees
  * `StepScope.stopRequested`; see `StopGrace` for one that does not look. The job can be restarted from its last commit.

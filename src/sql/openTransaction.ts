@@ -24,6 +24,7 @@ export interface Begun {
   readonly connection: Connection
   /** Gives the connection back. */
   readonly release: Effect.Effect<void>
+  readonly commit: Effect.Effect<unknown, SqlError>
   /** Why the database has ended the transaction by itself, if it has. */
   readonly lost?: (() => TransactionError | undefined) | undefined
 }
@@ -161,11 +162,12 @@ export const end = <A, E>(
         : exit
     }
     const { connection, lost, release } = stage
+    const committed = Effect.onError(checked(stage.commit), () => rollback(connection))
     const ended = Exit.isFailure(exit)
       ? Effect.zipRight(rollback(connection), exit)
       : nested !== undefined
       ? Effect.zipRight(rollback(connection), Effect.fail(leftOpen()))
-      : Effect.zipRight(Effect.onError(commit(connection), () => rollback(connection)), exit)
+      : Effect.zipRight(committed, exit)
     const explained = lost === undefined ? ended : Effect.catchAllCause(ended, (cause) => {
       const reason = Cause.isInterrupted(cause) ? undefined : lost()
       return reason === undefined ? Effect.failCause(cause) : Effect.fail(reason)
@@ -322,9 +324,9 @@ const leftOpen = () =>
   })
 
 // PostgreSQL answers COMMIT with ROLLBACK, and no error, when a statement has failed and the failure was swallowed.
-const commit = (connection: Connection): Effect.Effect<void, TransactionError> =>
+const checked = (commit: Effect.Effect<unknown, SqlError>): Effect.Effect<void, TransactionError> =>
   Effect.flatMap(
-    Effect.mapError(connection.executeRaw("COMMIT", []), (error) => Failure.transactionError("commit", error)),
+    Effect.mapError(commit, (error) => Failure.transactionError("commit", error)),
     (result) => isRollback(result) ? Effect.fail(swallowed()) : Effect.void
   )
 

@@ -326,12 +326,16 @@ const begins = (
             return {
               _tag: "Begun",
               connection,
+              commit: session.only === undefined
+                ? connection.executeRaw("COMMIT", [])
+                : commitPatiently(session, connection),
               lost: watch?.ended,
               release: Effect.suspend(() => {
                 watch?.stop()
                 const at = performance.now()
                 session.released = { at, held: at - since }
-                return Scope.close(scope, Exit.void)
+                const restored = session.only === undefined ? Effect.void : waitAsBefore(session, connection)
+                return Effect.ensuring(restored, Scope.close(scope, Exit.void))
               })
             }
           }),
@@ -361,7 +365,7 @@ const start = (
 
 /**
  * SQLite waits for a lock by blocking the whole process, in which the holder of the lock may live. So it is told not to
- * wait, for this statement only, and is asked again.
+ * wait, for as long as the transaction is open, and is asked again.
  */
 const beginPatiently = (
   session: Session,
@@ -372,7 +376,11 @@ const beginPatiently = (
     const since = performance.now()
     const { at, held } = session.released
     const standBack = at + Queueing.standBackMillis(held, Queueing.remembers(since - session.metOthersAt, held)) - since
-    const attempt = beginOrWait(session, connection, begin, { since, asked: since, version: undefined, lost: 0 })
+    const waiting: Waiting = { since, asked: since, version: undefined, lost: 0 }
+    const attempt = Effect.onError(
+      Effect.zipRight(busyTimeout(connection, 0), beginOrWait(session, connection, begin, waiting)),
+      () => waitAsBefore(session, connection)
+    )
     return standBack > 0 ? Effect.zipRight(realPause(standBack), attempt) : attempt
   })
 
@@ -392,10 +400,7 @@ const beginOrWait = (
   waiting: Waiting
 ): Effect.Effect<unknown, SqlError> =>
   Effect.catchAll(
-    Effect.zipRight(
-      busyTimeout(connection, 0),
-      Effect.ensuring(connection.executeRaw(begin, []), Effect.ignore(busyTimeout(connection, session.busyTimeout)))
-    ),
+    connection.executeRaw(begin, []),
     (error) => {
       const now = performance.now()
       if (classify(error).kind !== "busy" || now - waiting.since >= session.patience) {
@@ -406,6 +411,22 @@ const beginOrWait = (
       return Effect.zipRight(lookOut(connection, waiting), beginOrWait(session, connection, begin, waiting))
     }
   )
+
+/** Without a write-ahead log, a commit has to wait for those who read. The transaction stays open while it does. */
+const commitPatiently = (
+  session: Session,
+  connection: Connection,
+  since = Infinity
+): Effect.Effect<unknown, SqlError> =>
+  Effect.catchAll(connection.executeRaw("COMMIT", []), (error) => {
+    const asked = Math.min(since, performance.now())
+    return classify(error).kind === "busy" && performance.now() - asked < session.patience
+      ? Effect.zipRight(realPause(2 + Math.random() * 6), commitPatiently(session, connection, asked))
+      : Effect.fail(error)
+  })
+
+const waitAsBefore = (session: Session, connection: Connection): Effect.Effect<void> =>
+  Effect.ignore(busyTimeout(connection, session.busyTimeout))
 
 /** Waits until it is time to ask for the lock again. */
 const lookOut = (connection: Connection, waiting: Waiting): Effect.Effect<void, SqlError> =>

@@ -1,6 +1,8 @@
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -241,5 +243,34 @@ describe("SqlTransactor: sqlite", () => {
       yield* Deferred.succeed(leave, undefined)
       yield* Effect.all([Fiber.join(holder), Fiber.join(waiting)])
       assert.deepStrictEqual(yield* Effect.provide(ids, one), [1, 2])
+    }).pipe(Effect.scoped))
+
+  it.effect("a commit that has to wait for a reader does not block the process (OWN-21)", () =>
+    Effect.gen(function*() {
+      const file = yield* Sqlite.freshFile
+      const client = SqliteClient.layer({ filename: file, disableWAL: true })
+      yield* Effect.gen(function*() {
+        yield* table
+        const sql = yield* SqlClient
+        const { transact } = yield* Transactor
+        const reader = yield* Effect.map(Layer.build(Layer.fresh(client)), Context.get(SqlClient))
+        const reading = yield* Deferred.make<void>()
+        const done = yield* Deferred.make<void>()
+        const read = reader.withTransaction(Effect.gen(function*() {
+          yield* reader`select * from entry`
+          yield* Deferred.succeed(reading, undefined)
+          yield* Deferred.await(done)
+        }))
+        const fiber = yield* Effect.fork(read)
+        yield* Deferred.await(reading)
+        // The reader lives in this process: it could not end while SQLite waits for it.
+        yield* Effect.fork(Effect.zipRight(
+          Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50))),
+          Deferred.succeed(done, undefined)
+        ))
+        yield* transact(sql`insert into entry values (1, 0)`)
+        yield* Fiber.join(fiber)
+        assert.deepStrictEqual(yield* ids, [1])
+      }).pipe(Effect.provide(withTransactor(client)))
     }).pipe(Effect.scoped))
 })
