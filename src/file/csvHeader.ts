@@ -135,7 +135,7 @@ const readNames = <A>(rows: Rows, settings: Settings<A>): Effect.Effect<Header, 
       return fail(`the header holds bytes that are not valid ${labels[rows.window.encoding]}`)
     }
     rows.advance(scanner)
-    const inFile = decoded.map((field) => field ?? "")
+    const inFile = decoded.map((field) => field ?? settings.options.nullText ?? "")
     const trailing = settings.options.trailingDelimiter === true && inFile.length > 1 && inFile.at(-1) === ""
     const { detail, names } = columns.name(trailing ? inFile.slice(0, -1) : inFile, settings.naming)
     const oneLine = settings.expected === undefined ? onlyALine(rows.window, scanner.rowText) : undefined

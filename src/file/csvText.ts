@@ -265,7 +265,7 @@ const adoptHeader = (
     return Either.left("its header cannot be read")
   }
   const columnOf = new Map(Object.entries(headerNames).map(([column, inFile]) => [inFile, column]))
-  const inFile = scanner.fields.map((field) => columnOf.get(field ?? "") ?? field ?? "")
+  const inFile = scanner.fields.map((field) => columnOf.get(field ?? "") ?? field ?? options.nullText ?? "")
   const found = options.trailingDelimiter === true && inFile.at(-1) === "" ? inFile.slice(0, -1) : inFile
   return columns === undefined || (columns.length === found.length && columns.every((name, i) => name === found[i]))
     ? Either.right(found)

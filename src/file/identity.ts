@@ -44,12 +44,13 @@ export const sameStamp = (self: Stamp | undefined, that: Stamp | undefined): boo
 
 /**
  * Whether the stamp will tell every later change. The clock of a file system ticks: a file that was changed just now can
- * be changed once more with no difference in its time. Some file systems count in whole seconds, or in two.
+ * be changed once more with no difference in its time. Some file systems count in whole seconds, or in two. Where the time
+ * lies ahead of our clock, the two clocks do not agree, and it proves nothing.
  *
  * @internal
  */
 export const settled = (stamp: Stamp, now: number): boolean =>
-  Math.abs(now - stamp.modified) > (stamp.modified % 1000 === 0 ? wholeSeconds : tick)
+  now - stamp.modified > (stamp.modified % 1000 === 0 ? wholeSeconds : tick)
 
 /**
  * The checksum of what has the checksum `sum` with `bytes` behind it; it begins with 0. CRC-32: it guards against

@@ -108,11 +108,16 @@ const unmarked = (head: Buffer, wanted: Encoding): Encoding | undefined => {
   sample.forEach((byte, i) => byte === 0 ? zeros[i % 2]! += 1 : undefined)
   const [even, odd] = zeros as [number, number]
   const many = sample.length * 0.3
-  if (sample.length >= 4 && even + odd >= many && (even === 0 || odd === 0)) {
+  if (sample.length >= leastSample && even + odd >= many && (even === 0 || odd === 0)) {
     return even === 0 ? "utf16le" : "utf16be"
   }
-  return unitOf(wanted) === 2 && sample.length >= 16 && even + odd === 0 && isUtf8(whole(sample)) ? "utf-8" : undefined
+  return unitOf(wanted) === 2 && sample.length >= leastSample && even + odd === 0 && isUtf8(whole(sample))
+    ? "utf-8"
+    : undefined
 }
+
+/** Two or three characters may be what they are by chance. */
+const leastSample = 14
 
 /** Without a character that is cut off at the end of the sample. */
 const whole = (bytes: Buffer): Buffer => {

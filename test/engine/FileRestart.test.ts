@@ -1,6 +1,8 @@
 /**
  * Files that a step writes, when it fails or its process dies: cut back to what was committed, and continued.
  */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
@@ -8,7 +10,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
-import { CsvItemWriter, NdjsonItemWriter, TextItemWriter } from "../../src/file/index.js"
+import { Buffer } from "node:buffer"
+import { gzipSync } from "node:zlib"
+import { CsvItemReader, CsvItemWriter, NdjsonItemWriter, TextItemWriter } from "../../src/file/index.js"
 import type { BatchEvent } from "../../src/index.js"
 import { Counts, ItemReader, ItemWriter, Job, JobOperator, JobRepository, Listener, Step } from "../../src/index.js"
 import { SqlItemWriter } from "../../src/sql/index.js"
@@ -215,4 +219,61 @@ describe("a process that dies, however early, leaves nothing that cannot be undo
       assert.deepStrictEqual([status, files.text("out")], ["FAILED", "precious"])
       assert.include(stored.exitStatus.messages.join(), "the file exists already")
     }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
+
+describe("the input of a step", () => {
+  for (const driver of drivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+      it.scoped("is replaced after a failure: the restart refuses it, and goes on when it is put back (OWN-22)", () =>
+        Effect.gen(function*() {
+          const fs = yield* FileSystem.FileSystem
+          const path = `${yield* fs.makeTempDirectoryScoped()}/in.csv`
+          // What stands before the position ends alike in both files.
+          const csvOf = (first: number) =>
+            `id,name\n${rows(7).map(({ id, name }) => `${id + first},${name.padEnd(80)}\n`).join("")}`
+          yield* fs.writeFileString(path, csvOf(0))
+          const found: Array<unknown> = []
+          let down = true
+          const step = Step.chunk("replaced", {
+            reader: CsvItemReader.make(path),
+            writer: ItemWriter.fromFunction((items: ReadonlyArray<{ readonly [column: string]: string }>) =>
+              items.some(({ id }) => id === "5") && down
+                ? Effect.fail("the disk of the database is full")
+                : Effect.sync(() => void found.push(...items.map(({ id }) => id)))
+            ),
+            chunkSize: 3
+          })
+          assert.strictEqual((yield* runStep(step)).status, "FAILED")
+          down = false
+          yield* fs.writeFileString(path, csvOf(10))
+          const second = yield* runStep(step)
+          assert.strictEqual(second.status, "FAILED")
+          assert.include(second.step.exitStatus.messages.join(), "is not what was read there")
+          yield* fs.writeFileString(path, csvOf(0))
+          assert.strictEqual((yield* runStep(step)).status, "COMPLETED")
+          assert.deepStrictEqual(found, ["1", "2", "3", "4", "5", "6", "7"])
+        }).pipe(Effect.provide(NodeContext.layer)))
+    })
+  }
+
+  it.effect.each(
+    [
+      ["whose lines end with CR", "id,name\r1,a\r2,b\r", "its lines end with CR"],
+      ["that is an archive", gzipSync("id,name\n1,a\n"), "it is a gzip archive"],
+      ["that is UTF-16", Buffer.from("id,name\n1,a\n2,b\n", "utf16le"), "it is UTF-16, not UTF-8"]
+    ] as const
+  )(
+    "%s: the step fails and says so, instead of COMPLETED without a row (OWN-25)",
+    ([name, content, message]) =>
+      Effect.gen(function*() {
+        const step = Step.chunk(name, {
+          reader: CsvItemReader.make("in"),
+          writer: ItemWriter.inMemory<object>([]),
+          chunkSize: 3
+        })
+        const { status, step: stored } = yield* runStep(step)
+        assert.strictEqual(status, "FAILED")
+        assert.include(stored.exitStatus.messages.join(), message)
+      }).pipe(Effect.provide([JobRepository.layerMemory, new MemoryFiles().set("in", content).layer]))
+  )
 })

@@ -115,4 +115,25 @@ describe("FileItemReader", () => {
       const missing = yield* Effect.flip(FileItemReader.list(`${directory}/no`, "*"))
       assert.include(missing.message, "there is no such file")
     }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("a pattern is a few characters and no program: a hostile name cannot block the process", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped()
+      const hostile = `${"a".repeat(250)}b`
+      for (const name of [hostile, "a.csv", "a+csv", "[a].csv", "ü😀.csv"]) {
+        yield* fs.writeFileString(`${directory}/${name}`, "")
+      }
+      const found = (pattern: string) =>
+        Effect.map(
+          FileItemReader.list(directory, pattern, { ifNone: "empty" }),
+          (paths) => paths.map((path) => path.slice(directory.length + 1))
+        )
+      assert.deepStrictEqual(yield* found(`${"a*".repeat(60)}c`), [])
+      assert.deepStrictEqual(yield* found(`${"*a".repeat(60)}*b`), [hostile])
+      assert.deepStrictEqual(yield* found("a.csv"), ["a.csv"])
+      assert.deepStrictEqual(yield* found("[a].*"), ["[a].csv"])
+      assert.deepStrictEqual(yield* found("a?csv"), ["a+csv", "a.csv"])
+      assert.deepStrictEqual(yield* found("ü?.csv"), ["ü😀.csv"])
+    }).pipe(Effect.provide(NodeContext.layer)))
 })

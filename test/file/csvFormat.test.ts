@@ -276,6 +276,7 @@ describe("the header", () => {
     Effect.gen(function*() {
       assert.include(yield* names("a, ,c\n", { blankNames: "fail" }), "column 2 has no name")
       assert.strictEqual(yield* names("a,,c\n1,2,3\n", {}), "a,,c")
+      assert.strictEqual(yield* names("a,NULL\n1,2\n", { nullText: "NULL" }), "a,NULL")
       const schema = Schema.Record({ key: Schema.String, value: Schema.String })
       const error = yield* Effect.flip(Effect.provide(
         readAll(CsvItemReader.make(path, { schema })),

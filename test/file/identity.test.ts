@@ -4,6 +4,7 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
@@ -11,6 +12,7 @@ import * as Option from "effect/Option"
 import { Buffer } from "node:buffer"
 import * as CsvItemReader from "../../src/file/CsvItemReader.js"
 import * as FileItemReader from "../../src/file/FileItemReader.js"
+import * as identity from "../../src/file/identity.js"
 import * as JsonItemReader from "../../src/file/JsonItemReader.js"
 import * as NdjsonItemReader from "../../src/file/NdjsonItemReader.js"
 import type * as ItemReader from "../../src/item/ItemReader.js"
@@ -22,6 +24,12 @@ const padding = " ".repeat(60)
 const rows = (names: ReadonlyArray<string>) => names.map((name) => ({ id: name, pad: padding }))
 
 const before = rows(["a", "b", "c", "d"])
+
+const stopped = (now: number): Clock.Clock => ({
+  ...Clock.make(),
+  unsafeCurrentTimeMillis: () => now,
+  currentTimeMillis: Effect.succeed(now)
+})
 
 interface Kind {
   readonly text: (items: ReadonlyArray<object>) => string | Uint8Array
@@ -55,6 +63,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   }
 }
 
+const longAgo = new Date("2021-01-01T00:00:00.500Z")
+
 /** Reads two items, changes the file, and goes on. */
 const restart = (
   { reader, text }: Kind,
@@ -64,6 +74,8 @@ const restart = (
     const fs = yield* FileSystem.FileSystem
     const path = `${yield* fs.makeTempDirectoryScoped()}/in`
     yield* fs.writeFile(path, Buffer.from(text(before) as string))
+    // So long ago that its time would tell a change.
+    yield* fs.utimes(path, longAgo, longAgo)
     const position = yield* Effect.scoped(Effect.gen(function*() {
       const source = yield* reader(path).open(Option.none())
       const page = yield* source.pull(2)
@@ -89,12 +101,10 @@ const changes: Readonly<
   "written anew in its place": (kind) => put(kind, ["a", "x", "c", "d"]),
   "written anew, longer": (kind) => put(kind, ["x", "y", "c", "d", "e", "f"]),
   "written anew with the rows in another order": (kind) => put(kind, ["b", "a", "c", "d"]),
-  "replaced, with the time of the old one": (kind) => (path, fs) =>
-    Effect.gen(function*() {
-      const { mtime } = yield* fs.stat(path)
-      yield* swap(kind, ["x", "b", "c", "d"])(path, fs)
-      yield* fs.utimes(path, Option.getOrThrow(mtime), Option.getOrThrow(mtime))
-    }),
+  "replaced, with the size and the time of the old one": (kind) => (path, fs) =>
+    Effect.zipRight(swap(kind, ["x", "b", "c", "d"])(path, fs), fs.utimes(path, longAgo, longAgo)),
+  "written anew, longer, with the time of the old one": (kind) => (path, fs) =>
+    Effect.zipRight(put(kind, ["x", "b", "c", "d", "e"])(path, fs), fs.utimes(path, longAgo, longAgo)),
   "a link that points elsewhere now": (kind) => (path, fs) =>
     Effect.gen(function*() {
       yield* put(kind, ["x", "b", "c", "d"])(`${path}.tomorrow`, fs)
@@ -134,6 +144,38 @@ describe("a file between failure and restart", () => {
         }))
     })
   }
+
+  it.scopedLive("changed within one tick of the clock of its disk: refused (OWN-22)", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const path = `${yield* fs.makeTempDirectoryScoped()}/in`
+      const reader = CsvItemReader.make(path)
+      const now = new Date(yield* Clock.currentTimeMillis)
+      yield* fs.writeFileString(path, csv(before))
+      yield* fs.utimes(path, now, now)
+      const { pages } = yield* Effect.withClock(readAll(reader, { max: 2 }), stopped(now.getTime()))
+      yield* fs.writeFileString(path, csv(rows(["x", "b", "c", "d"])))
+      yield* fs.utimes(path, now, now)
+      const error = yield* Effect.flip(readAll(reader, { from: pages[0]!.position }))
+      assert.strictEqual(error._tag, "UnreadablePosition")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it("its time tells a change when it lies further back than the clock of any disk ticks (OWN-22)", () => {
+    const stamp = (modified: number) => ({ inode: 1, size: 2, modified })
+    assert.deepStrictEqual(
+      [[1500, 1510], [1500, 1600], [2000, 3500], [2000, 4001], [9001, 1]].map(([modified, now]) =>
+        identity.settled(stamp(modified!), now!)
+      ),
+      [false, true, false, true, false]
+    )
+    const one = stamp(5)
+    assert.deepStrictEqual(
+      [one, { ...one, inode: 2 }, { ...one, size: 3 }, { ...one, modified: 6 }, undefined].map((other) =>
+        identity.sameStamp(one, other)
+      ),
+      [true, false, false, false, false]
+    )
+  })
 
   it.effect.prop("goes on exactly when everything before the position is the same (OWN-22)", [
     FastCheck.array(FastCheck.constantFrom("1,  x", "2,  x", "3,  x"), { minLength: 2, maxLength: 30 }),
