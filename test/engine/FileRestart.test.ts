@@ -263,7 +263,7 @@ describe("the input of a step", () => {
       ["that is UTF-16", Buffer.from("id,name\n1,a\n2,b\n", "utf16le"), "it is UTF-16, not UTF-8"]
     ] as const
   )(
-    "%s: the step fails and says so, instead of COMPLETED without a row (OWN-25)",
+    `a file %s fails the step and says so, instead of COMPLETED without a row (OWN-25)`,
     ([name, content, message]) =>
       Effect.gen(function*() {
         const step = Step.chunk(name, {

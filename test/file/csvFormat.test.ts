@@ -1,5 +1,6 @@
 /**
- * The options of CSV that reader and writer share: whatever they are, what is written is read back.
+ * The options of CSV that reader and writer share: whatever they are, what is written is read back. `CSV_RUNS=6000` tries
+ * more of them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -144,7 +145,7 @@ describe("a format of CSV", () => {
         assert.deepStrictEqual(failuresOf(found), [])
         assert.deepStrictEqual<ReadonlyArray<Item>>(itemsOf(found), itemsIn(columns, expected))
       }),
-    { fastCheck: { numRuns: 300 } }
+    { fastCheck: { numRuns: Number(process.env.CSV_RUNS ?? 80) } }
   )
 
   it.effect("NULL and empty text stay apart where the format can tell them (OWN-24)", () =>
