@@ -51,11 +51,26 @@ const joining = (connection: Connection): Connection => {
       ? release
       : Effect.all([release, run("savepoint job"), Transactor.onRollback(undo(current))], { discard: true })
   })
+  /** A transaction of its own inside that of the job is a savepoint: SQLite knows no other. */
+  const own = (statement: string): ReadonlyArray<string> =>
+    /^begin\b/i.test(statement)
+      ? ["savepoint own"]
+      : /^commit$/i.test(statement)
+      ? ["release savepoint own"]
+      : /^rollback$/i.test(statement)
+      ? ["rollback to savepoint own", "release savepoint own"]
+      : []
+  const inside = (statement: string): Effect.Effect<Array<never>> | undefined => {
+    const savepoints = own(statement)
+    return savepoints.length === 0 ? undefined : Effect.as(Effect.forEach(savepoints, run, { discard: true }), [])
+  }
   return {
     execute: (...args) => Effect.zipRight(join, connection.execute(...args)),
-    executeRaw: (...args) => Effect.zipRight(join, connection.executeRaw(...args)),
+    executeRaw: (statement, params) =>
+      Effect.zipRight(join, inside(statement) ?? connection.executeRaw(statement, params)),
     executeStream: (...args) => connection.executeStream(...args),
     executeValues: (...args) => Effect.zipRight(join, connection.executeValues(...args)),
-    executeUnprepared: (...args) => Effect.zipRight(join, connection.executeUnprepared(...args))
+    executeUnprepared: (statement, ...args) =>
+      Effect.zipRight(join, inside(statement) ?? connection.executeUnprepared(statement, ...args))
   }
 }
