@@ -60,10 +60,17 @@ export const select = (instances: ReadonlyArray<Candidate>, rules: Rules, now: n
   )
 }
 
+/** How many instances go in one transaction, and how many executions are read at once. */
+export interface Portions {
+  readonly batch: number
+  readonly page: number
+}
+
 /** Selects in every job, and deletes batch by batch; the number of executions that were deleted. */
 export const purge = (
   rules: Rules,
-  dryRun: boolean
+  dryRun: boolean,
+  { batch, page }: Portions = PORTIONS
 ): Effect.Effect<
   { readonly selected: ReadonlyArray<Candidate>; readonly deleted: number },
   JobRepositoryError,
@@ -76,11 +83,11 @@ export const purge = (
     const selected: Array<Candidate> = []
     let deleted = 0
     for (const jobName of names) {
-      const doomed = select(candidates(yield* allExecutions(repository, jobName)), rules, now)
+      const doomed = select(candidates(yield* allExecutions(repository, jobName, page)), rules, now)
       selected.push(...doomed)
-      for (let i = 0; !dryRun && i < doomed.length; i += BATCH) {
+      for (let i = 0; !dryRun && i < doomed.length; i += batch) {
         deleted += yield* repository.deleteJobExecutions(
-          doomed.slice(i, i + BATCH).flatMap(({ executionIds }) => executionIds)
+          doomed.slice(i, i + batch).flatMap(({ executionIds }) => executionIds)
         )
       }
     }
@@ -91,22 +98,21 @@ export const purge = (
 // internal
 // -------------------------------------------------------------------------------------
 
-/** Instances in one transaction: few enough not to keep a launch waiting for long. */
-const BATCH = 200
-
-const PAGE = 1000
+/** Few enough instances not to keep a launch waiting for long. */
+const PORTIONS: Portions = { batch: 200, page: 1000 }
 
 const allExecutions = (
   repository: Effect.Effect.Success<typeof JobRepository>,
-  jobName: string
+  jobName: string,
+  limit: number
 ): Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError> =>
   Effect.gen(function*() {
     const all: Array<JobExecution> = []
     let before: number | undefined
     while (true) {
-      const page = yield* repository.jobExecutions({ jobName, before, limit: PAGE })
+      const page = yield* repository.jobExecutions({ jobName, before, limit })
       all.push(...page)
-      if (page.length < PAGE) {
+      if (page.length < limit) {
         return all
       }
       before = page[page.length - 1]!.id

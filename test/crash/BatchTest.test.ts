@@ -197,6 +197,30 @@ describe("planted flaws are found", () => {
       assert.match(finding.difference, /^output/)
     }))
 
+  it.effect("an engine that writes everything once, and counts it twice after a crash", () =>
+    Effect.gen(function*() {
+      let died = 0
+      const finding = yield* caught(BatchTest.crashEverywhereWith({ make: plain }, {
+        repository: (repository) => ({
+          ...repository,
+          createStepExecution: (execution, step) => {
+            died = Option.isSome(step.checkpoint) ? 1 : 0
+            return repository.createStepExecution(execution, step)
+          },
+          updateStepExecution: (execution, step, before) =>
+            repository.updateStepExecution(
+              execution,
+              step.status === "COMPLETED"
+                ? { ...step, counts: { ...step.counts, read: step.counts.read + died } }
+                : step,
+              before
+            )
+        })
+      }))
+      assert.deepStrictEqual([finding.difference, finding.expected, finding.got], ["counts.copy/copy.read", 10, 11])
+      assert.strictEqual(finding.killed.length, 1)
+    }))
+
   it.effect("an engine that stores the checkpoint outside of the transaction", () =>
     Effect.gen(function*() {
       const finding = yield* caught(BatchTest.crashEverywhereWith({ make: plain }, {

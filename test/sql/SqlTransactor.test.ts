@@ -50,6 +50,30 @@ for (const [name, client] of Object.entries(both)) {
         assert.deepStrictEqual(yield* ids, [1, 3])
       }).pipe(Effect.provide(withTransactor(client))))
 
+    it.effect("a commit that is refused is a typed failure, runs the undos, and leaves a connection that works (TX-1)", () =>
+      Effect.gen(function*() {
+        const sql = yield* table
+        yield* sql`create table detail (entry integer references entry (id) deferrable initially deferred)`
+        const { transact } = yield* Transactor
+        let undone = 0
+        const undo = onRollback(Effect.sync(() => {
+          undone++
+        }))
+        // As often as there are connections.
+        for (let time = 1; time <= 11; time++) {
+          const error = yield* fails(transact(Effect.zipRight(undo, sql`insert into detail values (1)`)), "commit")
+          assert.deepStrictEqual([error.reason, error.sqlState, undone], [
+            "data",
+            name === "postgres" ? "23503" : "SQLITE_CONSTRAINT_FOREIGNKEY",
+            time
+          ])
+          assert.deepStrictEqual(yield* sql`select * from detail`, [])
+        }
+        yield* transact(sql`insert into entry values (1, 0)`)
+        yield* Effect.exit(transact(Effect.zipRight(sql`insert into entry values (2, 0)`, Effect.fail("no"))))
+        assert.deepStrictEqual(yield* ids, [1])
+      }).pipe(Effect.provide(withTransactor(client))))
+
     it.effect("a failing statement is a failure of the body, not of the transaction", () =>
       Effect.gen(function*() {
         const sql = yield* table
@@ -63,20 +87,6 @@ for (const [name, client] of Object.entries(both)) {
 }
 
 describe("SqlTransactor: postgres", () => {
-  it.effect("a commit that violates a deferred constraint is a typed failure and runs the undos (TX-1)", () =>
-    Effect.gen(function*() {
-      const sql = yield* table
-      yield* sql`create table detail (entry integer references entry deferrable initially deferred)`
-      const { transact } = yield* Transactor
-      let undone = 0
-      const undo = onRollback(Effect.sync(() => {
-        undone++
-      }))
-      const error = yield* fails(transact(Effect.zipRight(undo, sql`insert into detail values (1)`)), "commit")
-      assert.deepStrictEqual([error.reason, error.sqlState, undone], ["data", "23503", 1])
-      assert.deepStrictEqual(yield* sql`select * from detail`, [])
-    }).pipe(Effect.provide(withTransactor(Postgres.layer))))
-
   it.effect("two transactions that contradict each other under serializable: one fails as transient (TX-1)", () =>
     Effect.gen(function*() {
       const sql = yield* table

@@ -1,0 +1,171 @@
+/**
+ * Two processes and one database: whoever comes second sees what the first one did, or waits for it. Each of them has a
+ * client of its own.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { JobRepository, Transactor } from "../../src/index.js"
+import { SqlJobRepository } from "../../src/sql/index.js"
+import * as Kit from "../../src/testing/jobRepository/kit.js"
+import * as Postgres from "../support/Postgres.js"
+
+const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
+/** Two processes that share a database. */
+const processes = Effect.gen(function*() {
+  const url = yield* Postgres.freshUrl
+  const process = Layer.build(
+    Layer.fresh(SqlJobRepository.layerWith({ listen: false })).pipe(Layer.provideMerge(Postgres.layerUrl(url)))
+  )
+  return [yield* process, yield* process] as const
+})
+
+type Process = Effect.Effect.Success<typeof processes>[number]
+
+const repositoryOf = (process: Process) => Context.get(process, JobRepository.JobRepository)
+
+const statementsThatWait = (process: Process) =>
+  Effect.map(
+    Context.get(process, SqlClient.SqlClient)`
+      select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    (rows) => rows.length
+  )
+
+/**
+ * One process has done its work and not committed it when the other one begins its own; it commits when that waits for it,
+ * or has ended. Gives what the other one came to.
+ */
+const meanwhile = <A, E, R, B, E2, R2>(
+  first: Process,
+  work: Effect.Effect<A, E, R>,
+  second: Effect.Effect<B, E2, R2>
+) =>
+  Effect.gen(function*() {
+    const done = yield* Deferred.make<void>()
+    const commits = yield* Deferred.make<void>()
+    const { transact } = Context.get(first, Transactor.Transactor)
+    const one = yield* Effect.fork(
+      transact(Effect.zipLeft(work, Effect.zipRight(Deferred.succeed(done, undefined), Deferred.await(commits))))
+    )
+    yield* Deferred.await(done)
+    const other = yield* Effect.fork(Effect.exit(second))
+    yield* Effect.repeat(
+      Effect.zipRight(turn, Effect.zip(statementsThatWait(first), Effect.sync(() => other.unsafePoll() !== null))),
+      { until: ([waiting, isOver]) => waiting > 0 || isOver }
+    )
+    yield* Deferred.succeed(commits, undefined)
+    yield* Fiber.join(one)
+    return yield* Effect.flatten(Fiber.join(other))
+  })
+
+const opened = Effect.gen(function*() {
+  const [owner, taker] = yield* processes
+  const execution = yield* Effect.provide(Kit.launchFresh(), owner)
+  return { owner, taker, execution, repository: repositoryOf(owner) }
+})
+
+/** The repository has transactions of its own, so what it does in them is done here by hand, to keep it open. */
+const takeOver = (process: Process, executionId: number) => {
+  const sql = Context.get(process, SqlClient.SqlClient)
+  return Effect.all([
+    sql`update batch_job_execution set status = 'FAILED', epoch = epoch + 1, lease_until = null where id = ${executionId}`,
+    sql`update batch_step_execution set status = 'FAILED', epoch = epoch + 1 where job_execution_id = ${executionId}`
+  ], { discard: true })
+}
+
+const END = { status: "FAILED", exitCode: "OWNER_DIED", message: "" } as const
+
+it.scoped("a step that is inserted while another process takes over is closed with the others (P2)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, repository, taker } = yield* opened
+    const insert = Effect.provide(Kit.createStep(execution, "late"), owner)
+    yield* meanwhile(owner, insert, repositoryOf(taker).close(execution.id, END))
+    const [step] = yield* repository.stepExecutions(execution.id)
+    assert.strictEqual(step?.status, "FAILED")
+    const lost = yield* Effect.flip(repository.updateStepExecution(execution, step!))
+    assert.strictEqual(lost._tag, "OwnershipLost")
+  }))
+
+it.scoped("a step cannot be inserted behind a take-over that has not committed yet (P2)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, repository, taker } = yield* opened
+    const insert = Effect.provide(Kit.createStep(execution, "late"), owner)
+    const lost = yield* Effect.flip(meanwhile(taker, takeOver(taker, execution.id), insert))
+    assert.strictEqual(lost._tag, "OwnershipLost")
+    assert.deepStrictEqual(yield* repository.stepExecutions(execution.id), [])
+  }))
+
+it.scoped("a commit of the owner and a take-over: the later one sees the earlier one (P2, LEASE-3)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, repository, taker } = yield* opened
+    const step = yield* Effect.provide(Kit.createStep(execution, "load"), owner)
+    const committed = { ...step, counts: { ...step.counts, read: 5, commit: 1 } }
+    const save = repository.updateStepExecution(execution, committed, step)
+    yield* meanwhile(owner, save, repositoryOf(taker).close(execution.id, END))
+    const [stored] = yield* repository.stepExecutions(execution.id)
+    assert.deepStrictEqual([stored?.status, stored?.counts.read], ["FAILED", 5])
+  }))
+
+it.scoped("a take-over that has not committed yet keeps the owner from every write (P2, LEASE-3)", () =>
+  Effect.gen(function*() {
+    const writes = {
+      updateStepExecution: "the step",
+      updateJobExecution: "the execution",
+      renewLease: "the lease"
+    } as const
+    for (const write of Object.keys(writes) as ReadonlyArray<keyof typeof writes>) {
+      const { execution, owner, repository, taker } = yield* opened
+      const step = yield* Effect.provide(Kit.createStep(execution, "load"), owner)
+      const save = {
+        updateStepExecution: repository.updateStepExecution(execution, { ...step, status: "COMPLETED" }),
+        updateJobExecution: repository.updateJobExecution({ ...execution, status: "COMPLETED" }),
+        renewLease: repository.renewLease(execution, 60_000)
+      }[write]
+      const lost = yield* Effect.flip(meanwhile(taker, takeOver(taker, execution.id), save))
+      assert.strictEqual(lost._tag, "OwnershipLost", writes[write])
+      const [stored] = yield* repository.stepExecutions(execution.id)
+      const closed = yield* repository.jobExecution(execution.id)
+      assert.deepStrictEqual([stored?.status, closed.status], ["FAILED", "FAILED"], writes[write])
+    }
+  }))
+
+it.scoped("an execution that is launched while its instance is purged stands in an instance that exists (PURGE-1)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, repository, taker } = yield* opened
+    const jobName = execution.instance.jobName
+    yield* Effect.provide(Kit.setStatus(execution, "FAILED"), owner)
+    const launch = Effect.provide(Kit.launch(jobName), taker)
+    const sql = Context.get(owner, SqlClient.SqlClient)
+    const purge = Effect.all([
+      sql`select id from batch_job_instance where id = ${execution.instance.id} for update`,
+      sql`delete from batch_job_execution where id = ${execution.id}`,
+      sql`delete from batch_job_instance where id = ${execution.instance.id}`
+    ], { discard: true })
+    const launched = yield* meanwhile(owner, purge, launch)
+    const [instance] = yield* repository.jobInstances({ jobName })
+    assert.strictEqual(launched.instance.id, instance?.id)
+  }))
+
+it.scoped("a purge leaves an instance alone that another process has just launched (PURGE-1)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, repository, taker } = yield* opened
+    const jobName = execution.instance.jobName
+    yield* Effect.provide(Kit.setStatus(execution, "FAILED"), owner)
+    // A launch has a transaction of its own; its first statement locks the instance.
+    const sql = Context.get(owner, SqlClient.SqlClient)
+    const lock = sql`update batch_job_instance set job_name = job_name where id = ${execution.instance.id}`
+    const running = Effect.zipRight(
+      lock,
+      sql`insert into batch_job_execution (job_instance_id, status, exit_code, exit_message, create_time, last_updated,
+        context, epoch, lease_millis) select job_instance_id, 'STARTED', 'UNKNOWN', '', now(), now(), '{}', 1, 1000
+        from batch_job_execution where id = ${execution.id}`
+    )
+    const deleted = yield* meanwhile(owner, running, repositoryOf(taker).deleteJobExecutions([execution.id]))
+    assert.strictEqual(deleted, 0)
+    assert.strictEqual((yield* repository.jobExecutions({ jobName })).length, 2)
+  }))
