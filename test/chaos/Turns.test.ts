@@ -10,8 +10,8 @@ import * as Sqlite from "../support/Sqlite.js"
 import * as Processes from "./processes.js"
 
 const PROCESSES = 5
-const CHUNKS = 5
-const CHUNK_MILLIS = 300
+const CHUNKS = 4
+const CHUNK_MILLIS = 250
 
 describe("five processes that write slow chunks to one SQLite file", () => {
   it.scopedLive(
