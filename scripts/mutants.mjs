@@ -91,9 +91,13 @@ const passes = (tests, file, mutant, patience) =>
         env: { ...process.env, EFFECT_BATCH_MUTANT: JSON.stringify({ file: Path.join(root, "src", file), mutant }) }
       }
     )
-    const timer = setTimeout(() => process.kill(-vitest.pid, "SIGKILL"), patience)
+    const end = () => process.kill(-vitest.pid, "SIGKILL")
+    const timer = setTimeout(end, patience)
+    // Its workers are in a group of their own, which a signal to this process does not reach.
+    process.once("exit", end)
     vitest.on("exit", (code) => {
       clearTimeout(timer)
+      process.off("exit", end)
       resolve(code === 0)
     })
   })
@@ -186,4 +190,7 @@ const main = async () => {
   process.exitCode = low.length > 0 ? 1 : 0
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main()
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130))
+  await main()
+}
