@@ -33,6 +33,7 @@ export const pure = [
   "decisions/",
   "definition/defects",
   "definition/graph",
+  "definition/places",
   "definition/routes",
   "engine/chunk/checkpoint",
   "engine/chunk/chunk",

@@ -77,15 +77,17 @@ export declare const StoppedTypeId: unique symbol
 
 /**
  * What a decider sees: the job execution with its context as it is now, and the step that ran, or was skipped, last
- * in this flow; none at the start and after a split.
+ * in this flow; none at the start and after a split. Behind a split `branches` has the last step of each of its branches,
+ * in their order; a branch in which none was met has none there.
  *
- * @see FLOW-50, FLOW-65
+ * @see FLOW-50, FLOW-65, OWN-28
  * @since 0.1.0
  * @category models
  */
 export interface Decision {
   readonly job: JobExecution
   readonly last: Option.Option<StepExecution>
+  readonly branches: ReadonlyArray<StepExecution>
 }
 
 /**
@@ -292,8 +294,9 @@ export const withCodes: {
  * Ends with the code that an effect decides on. The possible codes are given as a value, so that the compiler, the
  * checks and the picture of the job know them.
  *
- * The decision is made anew in every execution; nothing about it is stored. A decider that fails, fails the job. It may
- * ask for the parameters, for `JobScope` and for services.
+ * The answer is stored: a restart follows it, and asks again only when a step in front of the decider has run again, or when
+ * the answer was FAILED and nothing followed it. A decider that fails, fails the job. It may ask for the parameters, for
+ * `JobScope` and for services.
  *
  * @example
  * ```ts

@@ -95,6 +95,7 @@ export interface Decider {
   readonly decide: (context: {
     readonly job: JobExecution
     readonly last: Option.Option<StepExecution>
+    readonly branches: ReadonlyArray<StepExecution>
   }) => AnyEffect
 }
 

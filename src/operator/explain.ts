@@ -6,11 +6,15 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { canonical } from "../base/json.js"
 import { plural } from "../base/text.js"
-import { resolve } from "../decisions/outcome.js"
+import * as DurableEnd from "../decisions/durableEnd.js"
+import * as History from "../decisions/flowHistory.js"
+import * as Outcome from "../decisions/outcome.js"
 import * as RestartPolicy from "../decisions/RestartPolicy.js"
 import { innerGraphs } from "../definition/defects.js"
 import type { FlowGraph, FlowState } from "../definition/graph.js"
 import type { Job } from "../definition/Job.js"
+import type { Place, Places } from "../definition/places.js"
+import { placesOf, standings } from "../definition/places.js"
 import { foresee } from "../definition/routes.js"
 import type { JobDefinition, StepDefinition } from "../definition/tree.js"
 import { definitionOf } from "../definition/tree.js"
@@ -25,8 +29,8 @@ import type {
   UnreadableContextKey
 } from "../vocabulary/BatchError.js"
 import { InvalidJobParameters } from "../vocabulary/BatchError.js"
-import type { BatchStatus } from "../vocabulary/BatchStatus.js"
 import type { Json } from "../vocabulary/ExecutionContext.js"
+import * as ExitStatus from "../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
@@ -54,13 +58,14 @@ export type Explanation =
 /**
  * What would become of a step.
  *
+ * - `place`, `round`: where it stands, and which visit of that place it is.
  * - `certain`: false when it depends on the outcome of an earlier step, or on a decider, whether the step is met.
  * - `skip`: complete already; `exitCode` is what the flow routes on.
  * - `resume`: goes on from `position` with what `last` had counted; `position` is null when there was none yet.
  * - `refuse`: the job would fail here with `error`.
  */
 export type StepForecast =
-  & { readonly step: string; readonly certain: boolean }
+  & { readonly step: string; readonly place: string; readonly round: string; readonly certain: boolean }
   & (
     | { readonly plan: "run" }
     | { readonly plan: "skip"; readonly exitCode: string; readonly last: StepExecution }
@@ -134,125 +139,231 @@ const planOf = (
     })
   })
 
-/** A step that is met in several places is told once. */
+/** The steps in the order in which they would be met, each round on its own; behind what is not certain, each place once. */
 const forecast = (
   definition: JobDefinition,
   newest: JobExecution | undefined
 ): Effect.Effect<ReadonlyArray<StepForecast>, Failure, JobRepository> =>
-  Effect.map(
-    forecastGraph({ definition, newest, path: "" }, definition.graph, true),
-    (steps) => steps.filter((step, at) => steps.findIndex((other) => other.step === step.step) === at)
-  )
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const { answers, steps } = newest === undefined
+      ? { answers: [], steps: [] }
+      : yield* repository.flowHistory(newest.instance)
+    const walk: Walk = {
+      definition,
+      newest,
+      history: History.make(steps, answers),
+      standings: standings(definition.graph),
+      places: placesOf(definition.graph),
+      outer: [],
+      visits: new Map()
+    }
+    const { steps: all } = yield* forecastGraph(walk, definition.graph, { certain: true, passed: [] })
+    return all.filter((step, at) =>
+      step.certain || !all.slice(0, at).some((other) => other.place === step.place && other.plan !== "skip")
+    )
+  })
 
-interface Place {
+interface Walk {
   readonly definition: JobDefinition
   readonly newest: JobExecution | undefined
-  readonly path: string
+  readonly history: History.History
+  readonly standings: ReadonlyMap<string, number>
+  readonly places: Places
+  readonly outer: ReadonlyArray<number>
+  readonly visits: Map<string, number>
 }
 
-/**
- * Walks while the way is known; behind the first state whose outcome is not, everything is only possible. A stop that
- * the job would make is the end of the walk.
- */
-const forecastGraph = (
-  place: Place,
-  graph: FlowGraph,
-  certainly: boolean
-): Effect.Effect<ReadonlyArray<StepForecast>, Failure, JobRepository> =>
-  Effect.gen(function*() {
-    const steps: Array<StepForecast> = []
-    const ahead = new Set([graph.start])
-    let certain = certainly
-    for (const at of ahead) {
-      const state = graph.states[at]!
-      const here = yield* forecastState(place, state, certain)
-      steps.push(...here.steps)
-      if (here.outcome === "stops") {
-        continue
-      }
-      if (here.outcome === undefined || !certain) {
-        certain = false
-        foresee(state).routes.forEach(({ to }) => typeof to === "number" && ahead.add(to))
-      } else {
-        const way = resolve(state.ways, here.outcome)
-        if (way._tag === "GoTo") {
-          ahead.add(way.at)
-        }
-      }
-    }
-    return steps
-  })
+/** `passed`: the rows of 0.1 that were found on the way. */
+interface From {
+  readonly certain: boolean
+  readonly passed: ReadonlyArray<History.StepRecord>
+}
 
 interface Forecast {
   readonly steps: ReadonlyArray<StepForecast>
-  readonly outcome: { readonly status: BatchStatus; readonly code: string } | "stops" | undefined
+  readonly passed: ReadonlyArray<History.StepRecord>
+  /** `stops`: the job would stop here. None when it depends on what would run. */
+  readonly came: Outcome.Outcome | "stops" | undefined
+}
+
+/**
+ * Walks while the way is known, as a restart does; behind the first state whose outcome is not, everything is only
+ * possible. A stop that the job would make is the end of the walk.
+ */
+const forecastGraph = (walk: Walk, graph: FlowGraph, from: From): Effect.Effect<Forecast, Failure, JobRepository> =>
+  Effect.gen(function*() {
+    const steps: Array<StepForecast> = []
+    let { passed } = from
+    let came: Outcome.Outcome = Outcome.passed
+    let ahead: ReadonlyArray<number> = [graph.start]
+    while (from.certain && ahead.length > 0) {
+      const state = graph.states[ahead[0]!]!
+      if (state._tag === "End") {
+        return { steps, passed, came: Outcome.endAt(state, came) }
+      }
+      const here: Forecast = yield* forecastState(walk, state, ahead[0]!, { certain: true, passed }, came)
+      steps.push(...here.steps)
+      passed = here.passed
+      if (here.came === "stops") {
+        return { steps, passed, came: "stops" }
+      }
+      if (here.came === undefined) {
+        ahead = next(state)
+        break
+      }
+      came = here.came
+      const way = Outcome.follow(state.ways, came, { stopRequested: false, isGoodEnd: () => false })
+      if (way._tag !== "GoTo") {
+        return { steps, passed, came: way._tag === "Leave" ? way.outcome : undefined }
+      }
+      ahead = [way.at]
+    }
+    const possible = new Set(ahead)
+    for (const at of possible) {
+      const state = graph.states[at]!
+      const here: Forecast = yield* forecastState(walk, state, at, { certain: false, passed }, came)
+      steps.push(...here.steps)
+      if (here.came !== "stops") {
+        next(state).forEach((to) => possible.add(to))
+      }
+    }
+    return { steps, passed, came: undefined }
+  })
+
+const next = (state: FlowState): ReadonlyArray<number> =>
+  foresee(state).routes.flatMap(({ to }) => typeof to === "number" ? [to] : [])
+
+interface Here extends Place {
+  readonly visit: number
+  readonly round: string
 }
 
 const forecastState = (
-  place: Place,
+  walk: Walk,
   state: FlowState,
-  certain: boolean
+  at: number,
+  from: From,
+  came: Outcome.Outcome
 ): Effect.Effect<Forecast, Failure, JobRepository> =>
   Effect.gen(function*() {
+    const place = walk.places[at]!
+    const visit = (walk.visits.get(place.place) ?? 0) + 1
+    walk.visits.set(place.place, visit)
+    const here: Here = { ...place, visit, round: History.roundOf(walk.outer, visit) }
+    const { passed } = from
+    const code = from.certain ? History.answerOf(walk.history, here.place, here.round) : undefined
+    const known: Outcome.Outcome | undefined = code === undefined ? undefined : {
+      status: code === "FAILED" ? "ABANDONED" : "COMPLETED",
+      exitStatus: ExitStatus.make(code),
+      cause: Option.none()
+    }
     switch (state._tag) {
-      case "Step": {
-        const step = yield* forecastStep(place, state.definition, certain)
-        if (step.plan === "skip") {
-          return { steps: [step], outcome: { status: step.last.status, code: step.exitCode } }
+      case "Step":
+        return yield* forecastStepState(walk, state.definition, here, from)
+      case "Split": {
+        if (known !== undefined) {
+          return { steps: [], passed, came: known }
         }
-        const inside = yield* forecastInside(place, state, certain)
-        return { steps: [step, ...inside], outcome: undefined }
+        const inner = yield* forecastInside(walk, state, here, from)
+        const ends = inner.flatMap((branch) =>
+          branch.came === undefined || branch.came === "stops" ? [] : [branch.came]
+        )
+        return {
+          steps: inner.flatMap(({ steps }) => steps),
+          passed: [...new Set(inner.flatMap((branch) => branch.passed))],
+          came: ends.length === inner.length
+            ? Outcome.join(ends)
+            : inner.some((branch) => branch.came === "stops")
+            ? "stops"
+            : undefined
+        }
       }
-      case "Split":
-        return { steps: yield* forecastInside(place, state, certain), outcome: undefined }
       case "Stop": {
-        const { newest, path } = place
-        const passes = newest !== undefined && (yield* Stops.isRecorded(newest.context, `${path}${state.name}`))
-        return { steps: [], outcome: passes ? { status: "COMPLETED", code: "COMPLETED" } : "stops" }
+        const { newest } = walk
+        const isRecorded = newest !== undefined && (yield* Stops.isRecorded(newest.context, here))
+        return { steps: [], passed, came: isRecorded && Outcome.passesStop(came) ? Outcome.passed : "stops" }
       }
-      default:
-        return { steps: [], outcome: undefined }
+      case "Decide":
+        return { steps: [], passed, came: known }
+      case "End":
+        return { steps: [], passed, came: "stops" }
     }
   })
 
-const forecastInside = (place: Place, state: FlowState, certain: boolean) =>
-  Effect.map(
-    Effect.forEach(innerGraphs(state), (graph, index) => {
-      const inner = state._tag === "Split" ? `${index}/` : ""
-      return forecastGraph({ ...place, path: `${place.path}${state.name}/${inner}` }, graph, certain)
-    }),
-    (all) => all.flat()
-  )
+const forecastStepState = (
+  walk: Walk,
+  definition: StepDefinition,
+  here: Here,
+  from: From
+): Effect.Effect<Forecast, Failure, JobRepository> =>
+  Effect.gen(function*() {
+    const { last, step } = yield* forecastStep(walk, definition, here, from)
+    const passed = last !== undefined && last.place === null ? [...from.passed, last] : from.passed
+    if (step.plan === "skip") {
+      const { exitStatus, status } = step.last
+      return { steps: [step], passed, came: { status, exitStatus, cause: Option.none() } }
+    }
+    const graphs = definition.body._tag === "Flow" ? [definition.body.graph] : []
+    const inside = yield* Effect.forEach(graphs, (graph, index) =>
+      forecastGraph(within(walk, here, index), graph, { ...from, passed }))
+    return {
+      steps: [
+        step,
+        ...inside.flatMap(({ steps }) =>
+          steps
+        )
+      ],
+      passed,
+      came: undefined
+    }
+  })
+
+const within = (walk: Walk, { inner, visit }: Here, index: number): Walk => ({
+  ...walk,
+  places: inner[index]!,
+  outer: [...walk.outer, visit],
+  visits: new Map()
+})
+
+const forecastInside = (walk: Walk, state: FlowState, here: Here, from: From) =>
+  Effect.forEach(innerGraphs(state), (graph, index) => forecastGraph(within(walk, here, index), graph, from))
 
 const forecastStep = (
-  { definition, newest }: Place,
+  { definition, history, standings }: Walk,
   step: StepDefinition,
-  certain: boolean
-): Effect.Effect<StepForecast, JobRepositoryError, JobRepository> =>
+  { place, round }: Here,
+  { certain, passed }: From
+): Effect.Effect<
+  { readonly step: StepForecast; readonly last: History.StepRecord | undefined },
+  JobRepositoryError,
+  JobRepository
+> =>
   Effect.gen(function*() {
-    const named = { step: step.name, certain }
-    if (newest === undefined) {
-      return { ...named, plan: "run" }
-    }
-    const repository = yield* JobRepository
-    const history = yield* repository.stepHistory(newest.instance, step.name)
+    const named = { step: step.name, place, round, certain }
+    const visited = { place, round, stepName: step.name, shared: (standings.get(step.name) ?? 1) > 1, passed }
+    const known = History.lastOf(history, visited)
+    const row = known === undefined ? Option.none() : yield* (yield* JobRepository).stepExecution(known.id)
     const plan = RestartPolicy.planStep({
       jobName: definition.name,
       stepName: step.name,
-      last: Option.map(history.last, (last) => ({ ...last, startedInThisExecution: false })),
-      starts: history.starts,
+      last: Option.map(row, (last) => ({ ...last, startedInThisExecution: false })),
+      starts: History.startsOf(history, visited),
       startLimit: step.settings.startLimit,
       allowStartIfComplete: step.settings.allowStartIfComplete
     })
+    const last = Option.isSome(row) ? known : undefined
     switch (plan._tag) {
       case "Refuse":
-        return { ...named, plan: "refuse", error: plan.error }
+        return { last, step: { ...named, plan: "refuse", error: plan.error } }
       case "Skip":
-        return { ...named, plan: "skip", exitCode: plan.last.exitStatus.code, last: plan.last }
-      case "Resume":
-        return { ...named, plan: "resume", position: Option.getOrNull(plan.last.checkpoint), last: plan.last }
+        return { last, step: { ...named, plan: "skip", exitCode: plan.last.exitStatus.code, last: plan.last } }
+      case "Resume": {
+        const position = Option.getOrNull(plan.last.checkpoint)
+        return { last, step: { ...named, plan: "resume", position, last: plan.last } }
+      }
       case "Start":
-        return { ...named, plan: "run" }
+        return { last, step: { ...named, plan: "run" } }
     }
   })
 
@@ -274,7 +385,8 @@ const headline = (
 }
 
 const lineOf = (forecast: StepForecast): string => {
-  const step = `${forecast.certain ? "" : "perhaps "}${forecast.step}`
+  const round = forecast.round === "1" ? "" : ` (round ${forecast.round})`
+  const step = `${forecast.certain ? "" : "perhaps "}${forecast.place}${round}`
   switch (forecast.plan) {
     case "run":
       return `${step}: run`
@@ -283,7 +395,10 @@ const lineOf = (forecast: StepForecast): string => {
     case "refuse":
       return `${step}: refuse. ${forecast.error.message}`
     case "resume": {
-      const { counts } = forecast.last
+      const { checkpoint, counts } = forecast.last
+      if (Option.isSome(DurableEnd.read(checkpoint))) {
+        return `${step}: resume behind its work, which has ended: only its listeners are called again`
+      }
       const position = forecast.position === null ? "from the beginning" : `at ${canonical(forecast.position)}`
       return `${step}: resume ${position}, after ${plural(counts.read, "item")} read and ${
         plural(counts.commit, "commit")

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { Json } from "../base/json.js"
+import type { AnswerRecord, StepRecord } from "../decisions/flowHistory.js"
 import type { JobRepositoryError, LaunchError, NoSuchJobExecution, OwnershipLost } from "../vocabulary/BatchError.js"
 import type { BatchStatus } from "../vocabulary/BatchStatus.js"
 import type { Counts } from "../vocabulary/Counts.js"
@@ -59,6 +60,9 @@ export interface LaunchRequest {
  */
 export interface NewStepExecution {
   readonly stepName: string
+  /** See `StepExecution`. By default the name of the step, in round 1. */
+  readonly place?: string | undefined
+  readonly round?: string | undefined
   readonly context: ExecutionContext
   readonly checkpoint: Option.Option<Json>
 }
@@ -93,15 +97,16 @@ export interface InstanceFilter {
 }
 
 /**
- * The last execution of a step within a job instance, and how often the step was started there.
+ * What became of a job instance so far, oldest first: its step executions, without what only a restart of one needs, and
+ * the codes with which deciders, and splits whose failure was dealt with, were left.
  *
- * @see HAND-2, HAND-6
+ * @see HAND-2, HAND-6, OWN-5
  * @since 0.1.0
  * @category models
  */
-export interface StepHistory {
-  readonly last: Option.Option<StepExecution>
-  readonly starts: number
+export interface FlowHistory {
+  readonly steps: ReadonlyArray<StepRecord>
+  readonly answers: ReadonlyArray<AnswerRecord>
 }
 
 /**
@@ -152,8 +157,12 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
     step: StepExecution,
     before?: StepExecution
   ) => Effect.Effect<BatchStatus, OwnerFailure>
-  /** What happened to a step in earlier executions of the instance and in this one. */
-  readonly stepHistory: (instance: JobInstance, stepName: string) => Effect.Effect<StepHistory, JobRepositoryError>
+  /** What happened in all executions of the instance. */
+  readonly flowHistory: (instance: JobInstance) => Effect.Effect<FlowHistory, JobRepositoryError>
+  /** A step execution by its id; none when there is no such row. */
+  readonly stepExecution: (id: number) => Effect.Effect<Option.Option<StepExecution>, JobRepositoryError>
+  /** Stores with which code a state was left that is no step, so that a restart follows the same way (OWN-5). Fenced. */
+  readonly recordAnswer: (execution: JobExecution, answer: AnswerRecord) => Effect.Effect<void, OwnerFailure>
   /** Stores skipped records; called in the transaction that makes the skip durable. */
   readonly addSkippedItems: (
     step: StepExecution,
@@ -254,6 +263,9 @@ export interface StepExecutionRow {
   readonly id: number
   readonly jobExecutionId: number
   readonly stepName: string
+  /** Null in rows of 0.1, like `round`. */
+  readonly place: string | null
+  readonly round: string | null
   readonly status: string
   readonly exitCode: string
   readonly exitMessage: string
@@ -271,6 +283,24 @@ export interface StepExecutionRow {
   readonly lastUpdated: number
   readonly context: string
   readonly checkpoint: string | null
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type StepRecordRow = Pick<
+  StepExecutionRow,
+  "id" | "jobExecutionId" | "stepName" | "place" | "round" | "status" | "exitCode" | "exitMessage"
+>
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AnswerRow extends AnswerRecord {
+  readonly jobExecutionId: number
+  readonly createTime: number
 }
 
 /**
@@ -350,10 +380,16 @@ export interface Encoded {
       before: Pick<Counts, "commit" | "rollback">
     ) => Pipelined<string, Option.Option<JobRepositoryError>>
   } | undefined
-  readonly stepHistory: (
-    instanceId: number,
-    stepName: string
-  ) => Effect.Effect<{ readonly last: StepExecutionRow | null; readonly starts: number }, JobRepositoryError>
+  /** Of all executions of the instance, oldest first. */
+  readonly flowHistory: (
+    instanceId: number
+  ) => Effect.Effect<
+    { readonly steps: ReadonlyArray<StepRecordRow>; readonly answers: ReadonlyArray<AnswerRecord> },
+    JobRepositoryError
+  >
+  /** Fenced by the epoch of the job execution: none when it is not that. */
+  readonly insertAnswer: (row: AnswerRow, epoch: number) => Effect.Effect<Option.Option<void>, JobRepositoryError>
+  readonly findStepExecution: (id: number) => Effect.Effect<StepExecutionRow | null, JobRepositoryError>
   readonly insertSkippedItems: (rows: ReadonlyArray<SkippedItemRow>) => Effect.Effect<void, JobRepositoryError>
   /** STARTING or STARTED becomes STOPPING. Gives the status before. */
   readonly requestStop: (executionId: number) => Effect.Effect<Option.Option<string>, JobRepositoryError>

@@ -9,6 +9,7 @@ import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import type {
+  AnswerRow,
   Encoded,
   ExecutionFilter,
   JobExecutionRow,
@@ -34,6 +35,7 @@ interface Tables {
   readonly executions: Map<number, StoredExecution>
   readonly steps: Map<number, StoredStep>
   skipped: ReadonlyArray<SkippedItemRow>
+  answers: ReadonlyArray<AnswerRow>
 }
 
 /** A driver with tables of its own, and the transactor that can undo what it does. */
@@ -47,7 +49,8 @@ export const make: Effect.Effect<{
     instances: new Map(),
     executions: new Map(),
     steps: new Map(),
-    skipped: []
+    skipped: [],
+    answers: []
   }
   return {
     transactor,
@@ -135,7 +138,14 @@ const runningJobs = (tables: Tables): Pick<Encoded, "updateJobExecution" | "rene
 
 const runningSteps = (
   tables: Tables
-): Pick<Encoded, "insertStepExecution" | "updateStepExecution" | "insertSkippedItems"> => ({
+): Pick<Encoded, "insertStepExecution" | "updateStepExecution" | "insertSkippedItems" | "insertAnswer"> => ({
+  insertAnswer: (row, epoch) =>
+    fenced(tables, row.jobExecutionId, epoch, () => {
+      tables.answers = [...tables.answers, row]
+      return onRollback(Effect.sync(() => {
+        tables.answers = tables.answers.filter((other) => other !== row)
+      }))
+    }),
   insertStepExecution: (row, epoch) =>
     fenced(tables, row.jobExecutionId, epoch, () => {
       const id = tables.nextId++
@@ -216,6 +226,7 @@ const operating = (
         const steps = stepsOf(tables, id).map((step) => step.id)
         tables.skipped = tables.skipped.filter((row) => !steps.includes(row.stepExecutionId))
         steps.forEach((step) => tables.steps.delete(step))
+        tables.answers = tables.answers.filter((row) => row.jobExecutionId !== id)
         tables.executions.delete(id)
       }
       const used = new Set([...tables.executions.values()].map((row) => row.instance.id))
@@ -232,20 +243,24 @@ const querying = (
   tables: Tables
 ): Pick<
   Encoded,
-  | "stepHistory"
+  | "flowHistory"
+  | "findStepExecution"
   | "findJobExecutions"
   | "findJobInstances"
   | "findJobNames"
   | "findStepExecutions"
   | "findSkippedItems"
 > => ({
-  stepHistory: (instanceId, stepName) =>
+  flowHistory: (instanceId) =>
     Effect.sync(() => {
-      const steps = newestFirst(tables.steps).filter((step) =>
-        step.stepName === stepName && tables.executions.get(step.jobExecutionId)?.instance.id === instanceId
-      )
-      return { last: steps[0] ?? null, starts: steps.length }
+      const isMine = ({ jobExecutionId }: { readonly jobExecutionId: number }) =>
+        tables.executions.get(jobExecutionId)?.instance.id === instanceId
+      return {
+        steps: [...newestFirst(tables.steps)].reverse().filter(isMine),
+        answers: tables.answers.filter(isMine)
+      }
     }),
+  findStepExecution: (id) => Effect.sync(() => tables.steps.get(id) ?? null),
   findJobExecutions: (filter) =>
     withNow((now) =>
       newestFirst(tables.executions)

@@ -17,6 +17,7 @@ import * as Rows from "./repositoryRows.js"
 
 export const makeRepository = (driver: Encoded): Context.Tag.Service<JobRepository> => ({
   ...ownersSide(driver),
+  ...ways(driver),
   ...operatorsSide(driver),
   ...queries(driver)
 })
@@ -33,7 +34,6 @@ const ownersSide = (
   | "renewLease"
   | "createStepExecution"
   | "updateStepExecution"
-  | "stepHistory"
   | "addSkippedItems"
 > => ({
   launch: (request) => Effect.flatten(transact(driver, "launch", launch(driver, request))),
@@ -59,18 +59,35 @@ const ownersSide = (
       "updateStepExecution",
       (now) => driver.updateStepExecution(Rows.fromStepExecution(step, now), execution.epoch, before?.counts)
     )),
-  stepHistory: (instance, stepName) =>
-    Effect.flatMap(driver.stepHistory(instance.id, stepName), ({ last, starts }) =>
-      last === null
-        ? Effect.succeed({ last: Option.none(), starts })
-        : Effect.map(readable("stepHistory", Rows.toStepExecution(last)), (step) => ({
-          last: Option.some(step),
-          starts
-        }))),
   addSkippedItems: (step, items) =>
     items.length === 0
       ? Effect.void
       : driver.insertSkippedItems(items.map((item) => Rows.fromSkippedItem(step.id, item)))
+})
+
+/** The way that the executions of an instance have gone. */
+const ways = (driver: Encoded): Pick<Service, "flowHistory" | "stepExecution" | "recordAnswer"> => ({
+  flowHistory: (instance) =>
+    Effect.flatMap(driver.flowHistory(instance.id), ({ answers, steps }) =>
+      Effect.map(
+        Effect.forEach(steps, (row) => readable("flowHistory", Rows.toStepRecord(row))),
+        (steps) => ({ steps, answers })
+      )),
+  stepExecution: (id) =>
+    Effect.flatMap(driver.findStepExecution(id), (row) =>
+      row === null
+        ? Effect.succeedNone
+        : Effect.asSome(readable("stepExecution", Rows.toStepExecution(row)))),
+  recordAnswer: (execution, answer) =>
+    Effect.flatMap(
+      Effect.clockWith((clock) =>
+        driver.insertAnswer(
+          { ...answer, jobExecutionId: execution.id, createTime: clock.unsafeCurrentTimeMillis() },
+          execution.epoch
+        )
+      ),
+      (stored) => Option.isSome(stored) ? Effect.void : lost(execution)
+    )
 })
 
 /** Not `Effect.never`, which keeps a timer, and with it the process, for as long as anybody waits. */

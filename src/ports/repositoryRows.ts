@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Json } from "../base/json.js"
+import type { StepRecord } from "../decisions/flowHistory.js"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../vocabulary/ExitStatus.js"
@@ -20,7 +21,8 @@ import type {
   LaunchRequest,
   NewStepExecution,
   SkippedItemRow,
-  StepExecutionRow
+  StepExecutionRow,
+  StepRecordRow
 } from "./JobRepository.js"
 
 export const toStatus = (status: string): Either.Either<BatchStatus.BatchStatus, string> =>
@@ -86,12 +88,25 @@ export const newJobExecution = (
   restartOf: null
 })
 
+export const toStepRecord = (row: StepRecordRow): Either.Either<StepRecord, string> =>
+  Either.map(toStatus(row.status), (status) => ({
+    id: row.id,
+    jobExecutionId: row.jobExecutionId,
+    stepName: row.stepName,
+    place: row.place,
+    round: row.round,
+    status,
+    exitStatus: toExitStatus(row)
+  })).pipe(Either.mapLeft((problem) => `step execution ${row.id} of "${row.stepName}": ${problem}`))
+
 export const toStepExecution = (row: StepExecutionRow): Either.Either<StepExecution.StepExecution, string> =>
   Either.gen(function*() {
     return {
       id: row.id,
       jobExecutionId: row.jobExecutionId,
       stepName: row.stepName,
+      place: row.place ?? row.stepName,
+      round: row.round ?? "1",
       status: yield* toStatus(row.status),
       exitStatus: toExitStatus(row),
       counts: {
@@ -119,6 +134,8 @@ export const fromStepExecution = (step: StepExecution.StepExecution, now: DateTi
   id: step.id,
   jobExecutionId: step.jobExecutionId,
   stepName: step.stepName,
+  place: step.place,
+  round: step.round,
   status: step.status,
   exitCode: step.exitStatus.code,
   exitMessage: ExitStatus.description(step.exitStatus),

@@ -34,6 +34,7 @@ export interface Tables {
   readonly params: Fragment
   readonly step: Fragment
   readonly skipped: Fragment
+  readonly answer: Fragment
 }
 
 /**
@@ -59,7 +60,8 @@ export const make = (session: Session, prefix: string): Env => {
     execution: table("job_execution"),
     params: table("job_execution_params"),
     step: table("step_execution"),
-    skipped: table("skipped_item")
+    skipped: table("skipped_item"),
+    answer: table("flow_answer")
   }
   return { session, sql, dialect, prefix, tables, columns: columns(sql, dialect, tables) }
 }
@@ -169,7 +171,7 @@ const columns = (sql: SqlClient, dialect: Dialect, tables: Tables): Columns => {
     execution: sql`${execution}, ${parameters(sql, dialect, tables)} as "parameters"`,
     step: list(
       named(dialect.number, ["s.id", "id"], ["s.job_execution_id", "jobExecutionId"]),
-      named(same, ["s.step_name", "stepName"]),
+      named(same, ["s.step_name", "stepName"], ["s.place", "place"], ["s.round", "round"]),
       ended("s"),
       named(dialect.text, ["s.checkpoint", "checkpoint"]),
       named(dialect.number, ...counts.map((name) => [`s.${snake(name)}_count`, `${name}Count`] as const))

@@ -312,6 +312,7 @@ const deleteSome = (env: Env, executionIds: ReadonlyArray<number>): Effect.Effec
     const steps = sql`select id from ${tables.step} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.skipped} where step_execution_id in (${steps})`
     yield* sql`delete from ${tables.step} where ${sql.in("job_execution_id", ids)}`
+    yield* sql`delete from ${tables.answer} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.params} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.execution} where ${sql.in("id", ids)}`
     yield* sql`delete from ${tables.instance} where ${sql.in("id", instances.map((row) => Rows.number(row.id)))}

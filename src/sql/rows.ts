@@ -2,7 +2,13 @@
  * From what the drivers give to the rows of the port. Numbers and flags arrive in the form that the user's settings of
  * the driver give them (text, bigint, 0 and 1).
  */
-import type { JobExecutionRow, JobInstanceRow, SkippedItemRow, StepExecutionRow } from "../ports/JobRepository.js"
+import type {
+  JobExecutionRow,
+  JobInstanceRow,
+  SkippedItemRow,
+  StepExecutionRow,
+  StepRecordRow
+} from "../ports/JobRepository.js"
 
 /** @internal */
 export type Raw = { readonly [column: string]: unknown }
@@ -33,6 +39,8 @@ export const step = (raw: Raw): StepExecutionRow => ({
   id: number(raw.id),
   jobExecutionId: number(raw.jobExecutionId),
   stepName: raw.stepName as string,
+  place: nullable(raw.place, text),
+  round: nullable(raw.round, text),
   ...outcome(raw),
   readCount: number(raw.readCount),
   writeCount: number(raw.writeCount),
@@ -44,6 +52,18 @@ export const step = (raw: Raw): StepExecutionRow => ({
   rollbackCount: number(raw.rollbackCount),
   context: raw.context as string,
   checkpoint: nullable(raw.checkpoint, text)
+})
+
+/** @internal */
+export const stepRecord = (raw: Raw): StepRecordRow => ({
+  id: number(raw.id),
+  jobExecutionId: number(raw.jobExecutionId),
+  stepName: raw.stepName as string,
+  place: nullable(raw.place, text),
+  round: nullable(raw.round, text),
+  status: raw.status as string,
+  exitCode: raw.exitCode as string,
+  exitMessage: raw.exitMessage as string
 })
 
 /** @internal */

@@ -55,7 +55,8 @@ export const migrationsTable = (names: Names): string =>
 
 /** @internal */
 export const migrations: ReadonlyArray<Migration> = [
-  { id: 1, name: "create_tables", statements: (names) => [...instances(names), ...executions(names), ...steps(names)] }
+  { id: 1, name: "create_tables", statements: (names) => [...instances(names), ...executions(names), ...steps(names)] },
+  { id: 2, name: "record_places_and_rounds", statements: (names) => placesAndRounds(names) }
 ]
 
 /** @internal */
@@ -175,3 +176,17 @@ const steps = ({ dialect, index, table }: Names): ReadonlyArray<string> => {
     `create index ${index("skipped_item_step")} on ${table("skipped_item")} (step_execution_id, id)`
   ]
 }
+
+const placesAndRounds = ({ dialect, index, table }: Names): ReadonlyArray<string> => [
+  `alter table ${table("step_execution")} add column place text`,
+  `alter table ${table("step_execution")} add column round text`,
+  `create table ${table("flow_answer")} (
+  id ${types[dialect].id},
+  job_execution_id bigint not null references ${table("job_execution")} (id),
+  place text not null,
+  round text not null,
+  code text not null,
+  create_time ${types[dialect].instant} not null
+)`,
+  `create index ${index("flow_answer_job")} on ${table("flow_answer")} (job_execution_id, id)`
+]

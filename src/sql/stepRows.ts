@@ -6,6 +6,7 @@ import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type { AnswerRecord } from "../decisions/flowHistory.js"
 import type { Encoded, SkippedItemRow, StepExecutionRow } from "../ports/JobRepository.js"
 import type { Counts } from "../vocabulary/Counts.js"
 import type { Env } from "./env.js"
@@ -24,10 +25,11 @@ import { classify } from "./sqlState.js"
 export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] => (row, epoch) => {
   const { dialect, sql, tables } = env
   const insert = sql<Raw>`insert into ${tables.step} (
-      job_execution_id, step_name, status, exit_code, exit_message, read_count, write_count, filter_count,
+      job_execution_id, step_name, place, round, status, exit_code, exit_message, read_count, write_count, filter_count,
       read_skip_count, process_skip_count, write_skip_count, commit_count, rollback_count, create_time, start_time,
       end_time, last_updated, context, checkpoint, epoch
-    ) select j.id, cast(${row.stepName} as text), cast(${row.status} as text),
+    ) select j.id, cast(${row.stepName} as text), cast(${row.place} as text), cast(${row.round} as text),
+      cast(${row.status} as text),
       cast(${Rows.printable(row.exitCode)} as text), cast(${Rows.message(row.exitMessage)} as text),
       cast(${row.readCount} as bigint), cast(${row.writeCount} as bigint), cast(${row.filterCount} as bigint),
       cast(${row.readSkipCount} as bigint), cast(${row.processSkipCount} as bigint),
@@ -99,18 +101,52 @@ export const pipelinedUpdate = (env: Env): NonNullable<Encoded["pipelinedUpdate"
 })
 
 /** @internal */
-export const stepHistory = (env: Env): Encoded["stepHistory"] => (instanceId, stepName) => {
-  const { columns, dialect, sql, tables } = env
+export const flowHistory = (env: Env): Encoded["flowHistory"] => (instanceId) => {
+  const { dialect, sql, tables } = env
+  const number = (column: string) => sql.literal(dialect.number(column))
+  const mine = sql`e.job_instance_id = ${instanceId}`
+  const steps = sql<Raw>`select ${number("s.id")} as "id", ${number("s.job_execution_id")} as "jobExecutionId",
+      s.step_name as "stepName", s.place as "place", s.round as "round", s.status as "status",
+      s.exit_code as "exitCode", s.exit_message as "exitMessage"
+    from ${tables.execution} e join ${tables.step} s on s.job_execution_id = e.id where ${mine} order by s.id`
+  const answers = sql<AnswerRecord>`select a.place as "place", a.round as "round", a.code as "code"
+    from ${tables.execution} e join ${tables.answer} a on a.job_execution_id = e.id where ${mine} order by a.id`
   return read(
     env,
-    "stepHistory",
+    "flowHistory",
     Effect.map(
-      sql<Raw>`select ${columns.step}, ${sql.literal(dialect.number("count(*) over ()"))} as "starts"
-        from ${tables.step} s join ${tables.execution} e on e.id = s.job_execution_id
-        where e.job_instance_id = ${instanceId} and s.step_name = ${stepName}
-        order by s.id desc limit 1`,
-      ([raw]) =>
-        raw === undefined ? { last: null, starts: 0 } : { last: Rows.step(raw), starts: Rows.number(raw.starts) }
+      Effect.zip(steps, answers),
+      ([steps, answers]) => ({ steps: steps.map(Rows.stepRecord), answers })
+    )
+  )
+}
+
+/** @internal */
+export const insertAnswer = (env: Env): Encoded["insertAnswer"] => (row, epoch) => {
+  const { dialect, sql, tables } = env
+  return write(
+    env,
+    "recordAnswer",
+    Effect.map(
+      sql<Raw>`insert into ${tables.answer} (job_execution_id, place, round, code, create_time)
+        select j.id, cast(${Rows.printable(row.place)} as text), cast(${row.round} as text),
+          cast(${Rows.printable(row.code)} as text), ${dialect.instant(row.createTime)}
+        from ${tables.execution} j where j.id = ${row.jobExecutionId} and j.epoch = ${epoch}
+        returning ${sql.literal(dialect.number("id"))} as "id"`,
+      ([inserted]) => inserted === undefined ? Option.none() : Option.some(undefined)
+    )
+  )
+}
+
+/** @internal */
+export const findStepExecution = (env: Env): Encoded["findStepExecution"] => (id) => {
+  const { columns, sql, tables } = env
+  return read(
+    env,
+    "findStepExecution",
+    Effect.map(
+      sql<Raw>`select ${columns.step} from ${tables.step} s where s.id = ${id}`,
+      ([raw]) => raw === undefined ? null : Rows.step(raw)
     )
   )
 }

@@ -34,6 +34,10 @@ export interface StepExecution {
   readonly id: number
   readonly jobExecutionId: number
   readonly stepName: string
+  /** Where in the job the step stands: its name, with a number from the second place on. */
+  readonly place: string
+  /** Which visit of that place it is, from `"1"` on; `"2.3"` is the third one in the second round of the flow around. */
+  readonly round: string
   readonly status: BatchStatus.BatchStatus
   readonly exitStatus: ExitStatus.ExitStatus
   readonly counts: Counts
@@ -58,6 +62,8 @@ export interface Encoded {
   readonly id: number
   readonly jobExecutionId: number
   readonly stepName: string
+  readonly place: string
+  readonly round: string
   readonly status: BatchStatus.BatchStatus
   readonly exitStatus: { readonly code: string; readonly messages: ReadonlyArray<string> }
   readonly counts: Counts
@@ -80,6 +86,8 @@ export const StepExecution: Schema.Schema<StepExecution, Encoded> = Schema.Struc
   id: Schema.Int,
   jobExecutionId: Schema.Int,
   stepName: Schema.String,
+  place: Schema.String,
+  round: Schema.String,
   status: BatchStatus.BatchStatus,
   exitStatus: ExitStatus.ExitStatus,
   counts: Counts_.Counts,
@@ -103,6 +111,8 @@ export const make = (options: {
   readonly id: number
   readonly jobExecutionId: number
   readonly stepName: string
+  readonly place?: string | undefined
+  readonly round?: string | undefined
   readonly createTime: DateTime.Utc
   readonly context?: ExecutionContext.ExecutionContext | undefined
   readonly checkpoint?: Option.Option<ExecutionContext.Json> | undefined
@@ -110,6 +120,8 @@ export const make = (options: {
   id: options.id,
   jobExecutionId: options.jobExecutionId,
   stepName: options.stepName,
+  place: options.place ?? options.stepName,
+  round: options.round ?? "1",
   status: "STARTING",
   exitStatus: ExitStatus.EXECUTING,
   counts: Counts_.empty,

@@ -7,11 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as History from "../../decisions/flowHistory.js"
 import * as Outcome from "../../decisions/outcome.js"
 import * as RestartPolicy from "../../decisions/RestartPolicy.js"
 import type { FlowGraph, FlowState, StateKind } from "../../definition/graph.js"
-import type { StepDefinition } from "../../definition/tree.js"
-import { UnroutedExitCode } from "../../vocabulary/BatchError.js"
+import type { Place, Places } from "../../definition/places.js"
+import { placesOf, standings } from "../../definition/places.js"
+import type { Decider, StepDefinition } from "../../definition/tree.js"
+import { JobRepositoryError, UnroutedExitCode } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
@@ -20,6 +23,7 @@ import { runChunkStep } from "../chunk/step.js"
 import type { Session } from "../session/session.js"
 import { jobScope, noteStatus, requestStop, saveJob } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
+import type { Body, StepResult } from "../step/runner.js"
 import { runStep } from "../step/runner.js"
 import { runTaskletStep } from "../step/tasklet.js"
 import { runFlowStep } from "./flowStep.js"
@@ -27,44 +31,95 @@ import { runJobStep } from "./jobStep.js"
 import { runBranches } from "./split.js"
 import * as Stops from "./stops.js"
 
-/** Walks the flow of a job. Fails only when the store does. */
+/** Walks the flow of a job, along the way that earlier executions of its instance have recorded. Fails only when the store does. */
 export const runFlow = (session: Session, graph: FlowGraph): Effect.Effect<Outcome.Outcome, any, any> =>
-  runGraph({ session, met: new Set(), path: "", fresh: ExecutionContext.empty }, graph)
+  Effect.gen(function*() {
+    const { execution, repository } = session
+    const { answers, steps } = Option.isNone(execution.restartOf)
+      ? { answers: [], steps: [] }
+      : yield* repository.flowHistory(execution.instance)
+    const walk: Walk = {
+      session,
+      history: History.make(steps, answers),
+      standings: standings(graph),
+      started: new Map(),
+      places: placesOf(graph),
+      outer: [],
+      visits: new Map(),
+      fresh: ExecutionContext.empty
+    }
+    return (yield* runGraph(walk, graph, beginning)).came
+  })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
 /**
- * - `met`: the states that this execution has met, by path and name; one that it meets again runs again (HAND-3).
- * - `path`: where the graph is, seen from the job.
+ * - `history`: what earlier executions left behind.
+ * - `standings`: in how many places each step stands.
+ * - `started`: how often this execution has started the step at a place.
+ * - `places`: of the states of the graph.
+ * - `outer`: the rounds of the splits and flow steps around the graph; `visits`: how often each place was visited in them.
  * - `fresh`: the context of steps that start anew (FLOW-80).
  */
 interface Walk {
   readonly session: Session
-  readonly met: Set<string>
-  readonly path: string
+  readonly history: History.History
+  readonly standings: ReadonlyMap<string, number>
+  readonly started: Map<string, number>
+  readonly places: Places
+  readonly outer: ReadonlyArray<number>
+  readonly visits: Map<string, number>
   readonly fresh: ExecutionContext.ExecutionContext
 }
 
-/** Where a walk is: `last`, the step that ran or was skipped last; `came`, the outcome that led here. */
+/**
+ * Where a walk is.
+ *
+ * - `last`: the steps that ran or were skipped last, more than one behind a split.
+ * - `came`: the outcome that led here.
+ * - `ran`: whether a step in front has run in this execution.
+ * - `failed`: failures that led here; what follows next has dealt with them (FLOW-25).
+ * - `passed`: rows of 0.1 that were found on the way.
+ */
 interface Position {
-  readonly last: StepExecution | undefined
+  readonly last: ReadonlyArray<StepExecution>
+  readonly isBehindSplit: boolean
   readonly came: Outcome.Outcome
+  readonly ran: boolean
+  readonly failed: ReadonlyArray<StepExecution | History.AnswerRecord>
+  readonly passed: ReadonlyArray<History.StepRecord>
+}
+
+const beginning: Position = {
+  last: [],
+  isBehindSplit: false,
+  came: Outcome.passed,
+  ran: false,
+  failed: [],
+  passed: []
+}
+
+/** A state in a round. */
+interface Here extends Place {
+  readonly visit: number
+  readonly round: string
 }
 
 type At<Tag extends FlowState["_tag"]> = Extract<StateKind, { readonly _tag: Tag }> & { readonly name: string }
 
-const runGraph = (walk: Walk, graph: FlowGraph): Effect.Effect<Outcome.Outcome, any, any> =>
+/** Gives the position behind the flow: where it ended, and as what. */
+const runGraph = (walk: Walk, graph: FlowGraph, from: Position): Effect.Effect<Position, any, any> =>
   Effect.gen(function*() {
     let at = graph.start
-    let position: Position = { last: undefined, came: Outcome.passed }
+    let position: Position = { ...from, last: [], isBehindSplit: false, came: Outcome.passed, failed: [] }
     while (true) {
       const state = graph.states[at]!
       if (state._tag === "End") {
-        return Outcome.endAt(state, position.came)
+        return { ...position, came: Outcome.endAt(state, position.came) }
       }
-      position = yield* arrive(walk, graph, state, position)
+      position = yield* arrive(walk, graph, state, visit(walk, at), position)
       const next = Outcome.follow(state.ways, position.came, {
         stopRequested: walk.session.stopRequested,
         isGoodEnd: (to) => isGoodEnd(graph.states[to]!)
@@ -72,10 +127,11 @@ const runGraph = (walk: Walk, graph: FlowGraph): Effect.Effect<Outcome.Outcome, 
       switch (next._tag) {
         case "Unrouted": {
           const { code } = position.came.exitStatus
-          return Outcome.failedFor(Cause.fail(new UnroutedExitCode({ state: state.name, code })))
+          const came = Outcome.failedFor(Cause.fail(new UnroutedExitCode({ state: state.name, code })))
+          return { ...position, came }
         }
         case "Leave":
-          return next.outcome
+          return { ...position, came: next.outcome }
         case "GoTo":
           at = next.at
       }
@@ -84,47 +140,95 @@ const runGraph = (walk: Walk, graph: FlowGraph): Effect.Effect<Outcome.Outcome, 
 
 const isGoodEnd = (state: FlowState): boolean => state._tag === "End" && state.status === "COMPLETED"
 
+const visit = ({ outer, places, visits }: Walk, at: number): Here => {
+  const place = places[at]!
+  const visit = (visits.get(place.place) ?? 0) + 1
+  visits.set(place.place, visit)
+  return { ...place, visit, round: History.roundOf(outer, visit) }
+}
+
+/** The walk of a flow inside a state. */
+const inside = (walk: Walk, { inner, visit }: Here, index: number): Walk => ({
+  ...walk,
+  places: inner[index]!,
+  outer: [...walk.outer, visit],
+  visits: new Map()
+})
+
 /** A job that is asked to stop begins nothing new (HAND-1). */
 const arrive = (
   walk: Walk,
   graph: FlowGraph,
   state: Exclude<FlowState, { readonly _tag: "End" }>,
+  here: Here,
   position: Position
 ): Effect.Effect<Position, any, any> => {
-  const { last } = position
   if (walk.session.stopRequested) {
-    return Effect.succeed({ last, came: Outcome.stoppedOnRequest })
+    return Effect.succeed({ ...position, came: Outcome.stoppedOnRequest })
   }
   switch (state._tag) {
     case "Step":
-      return handleStep(walk, state, position)
+      return handleStep(walk, state, here, position)
     case "Decide":
-      return Effect.map(decide(walk.session, state, last), (came) => ({ last, came }))
+      return decide(walk, state, here, position)
     case "Split":
-      return Effect.zipRight(
-        abandon(walk.session, last),
-        Effect.map(split(walk, state), (came) => ({ last: undefined, came }))
-      )
+      return split(walk, state, here, position)
     case "Stop":
-      return Effect.map(stop(walk, graph, state, position), (came) => ({ last, came }))
+      return Effect.map(stop(walk, graph, state, here, position), (came) => ({ ...position, came }))
   }
 }
+
+/**
+ * What is known of a state that is no step from an earlier execution: it was left with that code, and nothing in front of it
+ * has run again (OWN-5).
+ */
+const recorded = (walk: Walk, { place, round }: Here, { ran }: Position): Outcome.Outcome | undefined => {
+  const code = ran ? undefined : History.answerOf(walk.history, place, round)
+  return code === undefined ? undefined : {
+    status: code === "FAILED" ? "ABANDONED" : "COMPLETED",
+    exitStatus: ExitStatus.make(code),
+    cause: Option.none()
+  }
+}
+
+/** An answer is recorded before it is followed, a failure only when something else has dealt with it. */
+const decide = (
+  walk: Walk,
+  { decider }: At<"Decide">,
+  here: Here,
+  position: Position
+): Effect.Effect<Position, any, any> =>
+  Effect.gen(function*() {
+    const { place, round } = here
+    const known = recorded(walk, here, position)
+    if (known !== undefined) {
+      return { ...position, came: known }
+    }
+    const came = yield* ask(walk.session, decider, position)
+    const { code } = came.exitStatus
+    if (came.status === "COMPLETED") {
+      yield* walk.session.repository.recordAnswer(walk.session.execution, { place, round, code })
+    }
+    const failed = came.status === "FAILED" && came.final !== true ? [{ place, round, code }] : []
+    return { ...position, came, failed: [...position.failed, ...failed] }
+  })
 
 /**
  * What a decider puts in the job's context is saved before its answer is followed (CTX-7). One that fails, or throws, fails
  * the flow; one that is still at it when the grace time after a request to stop is over, is stopped (OWN-8).
  */
-const decide = (
+const ask = (
   session: Session,
-  { decider }: At<"Decide">,
-  last: StepExecution | undefined
+  decider: Decider,
+  { isBehindSplit, last }: Position
 ): Effect.Effect<Outcome.Outcome, any, any> =>
   Effect.gen(function*() {
     const before = session.context
     const asked = Effect.suspend(() =>
       decider.decide({
         job: { ...session.execution, context: before },
-        last: Option.fromNullable(last)
+        last: isBehindSplit ? Option.none() : Option.fromNullable(last[0]),
+        branches: isBehindSplit ? last : []
       })
     )
     const answered: Exit.Exit<string, unknown> = yield* Effect.exit(
@@ -144,123 +248,196 @@ const decide = (
     }
   })
 
-const split = (walk: Walk, { branches, name, settings }: At<"Split">): Effect.Effect<Outcome.Outcome, any, any> =>
-  Effect.map(
-    runBranches(
-      branches.map((branch, index) =>
-        Effect.map(runGraph({ ...walk, path: `${walk.path}${name}/${index}/` }, branch), (outcome) => ({ outcome }))
-      ),
+const split = (
+  walk: Walk,
+  { branches, settings }: At<"Split">,
+  here: Here,
+  position: Position
+): Effect.Effect<Position, any, any> =>
+  Effect.gen(function*() {
+    yield* dealWith(walk.session, position.failed)
+    const known = recorded(walk, here, position)
+    if (known !== undefined) {
+      return { ...position, last: [], isBehindSplit: true, came: known, failed: [] }
+    }
+    const from: Position = { ...position, failed: [] }
+    const visits = new Map<string, number>()
+    const ended = yield* runBranches(
+      branches.map((branch, index) => runGraph({ ...inside(walk, here, index), visits }, branch, from)),
       settings,
-      (outcome) => ({ outcome })
-    ),
-    (ended) => Outcome.join(ended.map(({ outcome }) => outcome))
-  )
+      (came): Position => ({ ...from, last: [], came, ran: true })
+    )
+    const came = Outcome.join(ended.map((branch) => branch.came))
+    const { place, round } = here
+    return {
+      last: ended.flatMap(({ last }) => last),
+      isBehindSplit: true,
+      came,
+      ran: ended.some(({ ran }) => ran),
+      failed: came.status === "FAILED" && came.final !== true ? [{ place, round, code: came.exitStatus.code }] : [],
+      passed: [...new Set(ended.flatMap(({ passed }) => passed))]
+    }
+  })
 
 /**
  * Stops the flow, or passes because it has stopped here before, and what leads here has completed since (FLOW-22, FLOW-23,
  * FLOW-43, OWN-3).
  */
 const stop = (
-  walk: Walk,
+  { places, session }: Walk,
   graph: FlowGraph,
   state: FlowState & { readonly _tag: "Stop" },
-  { came, last }: Position
+  here: Here,
+  { came, failed }: Position
 ): Effect.Effect<Outcome.Outcome, any, any> =>
   Effect.gen(function*() {
-    const { met, path, session } = walk
-    const place = `${path}${state.name}`
-    const seen = met.has(place)
-    met.add(place)
-    if (!seen && Outcome.passesStop(came) && (yield* Stops.isRecorded(session.context, place))) {
+    if (Outcome.passesStop(came) && (yield* Stops.isRecorded(session.context, here))) {
       return Outcome.passed
     }
     const way = Outcome.resolve(state.ways, { status: "COMPLETED", code: "COMPLETED" })
     const next = way._tag === "GoTo" ? graph.states[way.at] : undefined
-    if (state.abandon && !(next?._tag === "Step" && next.definition.name === last?.stepName)) {
-      yield* abandon(session, last)
+    if (state.abandon) {
+      const again = next?._tag === "Step" ? next.definition.name : undefined
+      // What a split did is done again: its branches have to complete before the stop is passed.
+      yield* dealWith(
+        session,
+        failed.filter((failure) =>
+          "stepName" in failure ? failure.stepName !== again : !isSplit(graph, places, failure)
+        )
+      )
     }
-    const resumeAt = next === undefined ? "end" : `${path}${next.name}`
+    const resumeAt = way._tag === "GoTo" ? places[way.at]!.place : "end"
     // In one go, as a branch beside this one may change the context too.
     yield* Effect.suspend(() =>
-      Either.map(Stops.record(session.context, { stoppedAt: place, resumeAt }), (context) => {
+      Either.map(Stops.record(session.context, here, resumeAt), (context) => {
         session.context = context
       })
     )
     return { status: "STOPPED" as const, exitStatus: ExitStatus.make(state.code), cause: Option.none() }
   })
 
-const handleStep = (walk: Walk, state: At<"Step">, { last }: Position): Effect.Effect<Position, any, any> =>
+const isSplit = ({ states }: FlowGraph, places: Places, { place }: History.AnswerRecord): boolean =>
+  states[places.findIndex((other) => other.place === place)]?._tag === "Split"
+
+const handleStep = (
+  walk: Walk,
+  { definition }: At<"Step">,
+  here: Here,
+  position: Position
+): Effect.Effect<Position, any, any> =>
   Effect.gen(function*() {
-    const { met, session } = walk
-    const { definition } = state
-    const place = `${walk.path}${state.name}`
-    if (last?.stepName !== definition.name) {
-      yield* abandon(session, last)
-    }
-    const plan = yield* planStep(session, definition, met.has(place))
-    met.add(place)
+    const { session } = walk
+    yield* dealWith(session, position.failed)
+    const { last, plan } = planStep(walk, definition, here, position)
+    const passed = last !== undefined && last.place === null ? [...position.passed, last] : position.passed
     switch (plan._tag) {
       case "Refuse":
-        return { last, came: Outcome.failedFor(Cause.fail(plan.error)) }
-      case "Skip":
-        session.publish(BatchEvent.StepSkipped({ job: session.execution, step: plan.last }))
-        return { last: plan.last, came: outcomeOf(plan.last) }
+        return { ...position, failed: [], came: Outcome.failedFor(Cause.fail(plan.error)) }
+      case "Skip": {
+        const step = yield* stored(session, plan.last)
+        session.publish(BatchEvent.StepSkipped({ job: session.execution, step }))
+        return { ...position, last: [step], isBehindSplit: false, came: outcomeOf(step), failed: [], passed }
+      }
       case "Start":
       case "Resume": {
-        const { cause, step, terminated, unfinished } = yield* runStep(session, definition, {
-          from: plan._tag === "Resume" ? Option.some(plan.last) : Option.none(),
+        walk.started.set(here.place, (walk.started.get(here.place) ?? 0) + 1)
+        const from = plan._tag === "Resume" ? Option.some(yield* stored(session, plan.last)) : Option.none()
+        const result = yield* runStep(session, definition, {
+          place: here.place,
+          round: here.round,
+          from,
           fresh: walk.fresh,
-          body: (stepState) => {
-            const { body } = definition
-            switch (body._tag) {
-              case "Chunk":
-                return runChunkStep(stepState, body)
-              case "Tasklet":
-                return runTaskletStep(stepState, body)
-              case "Flow":
-                return runFlowStep(stepState, (fresh) => runGraph({ ...walk, path: `${place}/`, fresh }, body.graph))
-              case "Job":
-                return runJobStep(stepState, body)
-            }
-          }
+          body: bodyOf(walk, definition, here, position)
         })
-        if (terminated || step.status === "STOPPED" || step.status === "STOPPING") {
-          requestStop(session)
-        }
-        const came = terminated && step.status === "COMPLETED" ? Outcome.stoppedOnRequest : outcomeOf(step)
-        return { last: step, came: { ...came, cause, ...(unfinished ? { unfinished } : {}) } }
+        return behind({ ...position, passed }, result, session)
       }
     }
   })
 
-const planStep = (session: Session, definition: StepDefinition, metBefore: boolean) =>
-  Effect.map(
-    session.repository.stepHistory(session.execution.instance, definition.name),
-    (history) =>
-      RestartPolicy.planStep({
-        jobName: session.execution.instance.jobName,
-        stepName: definition.name,
-        last: Option.map(history.last, (step) => ({
-          ...step,
-          startedInThisExecution: metBefore || step.jobExecutionId === session.execution.id
-        })),
-        starts: history.starts,
-        startLimit: definition.settings.startLimit,
-        allowStartIfComplete: definition.settings.allowStartIfComplete
-      })
+const bodyOf = (walk: Walk, { body }: StepDefinition, here: Here, position: Position): Body => (state) => {
+  switch (body._tag) {
+    case "Chunk":
+      return runChunkStep(state, body)
+    case "Tasklet":
+      return runTaskletStep(state, body)
+    case "Flow":
+      return runFlowStep(
+        state,
+        (fresh) => Effect.map(runGraph({ ...inside(walk, here, 0), fresh }, body.graph, position), ({ came }) => came)
+      )
+    case "Job":
+      return runJobStep(state, body)
+  }
+}
+
+/** The position behind a step that has run. */
+const behind = (
+  position: Position,
+  { cause, step, terminated, unfinished }: StepResult,
+  session: Session
+): Position => {
+  if (terminated || step.status === "STOPPED" || step.status === "STOPPING") {
+    requestStop(session)
+  }
+  const came = terminated && step.status === "COMPLETED" ? Outcome.stoppedOnRequest : outcomeOf(step)
+  return {
+    ...position,
+    last: [step],
+    isBehindSplit: false,
+    came: { ...came, cause, ...(unfinished ? { unfinished } : {}) },
+    ran: true,
+    failed: step.status === "FAILED" ? [step] : []
+  }
+}
+
+const planStep = (
+  { history, session, standings, started }: Walk,
+  { name, settings }: StepDefinition,
+  { place, round }: Here,
+  { passed }: Position
+) => {
+  const visited = { place, round, stepName: name, shared: (standings.get(name) ?? 1) > 1, passed }
+  const last = History.lastOf(history, visited)
+  const plan = RestartPolicy.planStep({
+    jobName: session.execution.instance.jobName,
+    stepName: name,
+    last: Option.map(Option.fromNullable(last), (step) => ({ ...step, startedInThisExecution: false })),
+    starts: History.startsOf(history, visited) + (started.get(place) ?? 0),
+    startLimit: settings.startLimit,
+    allowStartIfComplete: settings.allowStartIfComplete
+  })
+  return { last, plan }
+}
+
+/** The whole row of a step execution that the history knows. */
+const stored = (session: Session, { id, stepName }: History.StepRecord) =>
+  Effect.flatMap(
+    session.repository.stepExecution(id),
+    Option.match({
+      onNone: () =>
+        Effect.fail(
+          new JobRepositoryError({
+            operation: "stepExecution",
+            reason: "data",
+            detail: `step execution ${id} of "${stepName}" was deleted while its job ran`
+          })
+        ),
+      onSome: Effect.succeed
+    })
   )
 
 /**
- * A failed step that something else follows has been dealt with: a restart must not run it again (FLOW-25). Its row
- * says so before the next step starts.
+ * A failure that something else follows has been dealt with: a restart must not repeat what failed, but follow the same way
+ * (FLOW-25). This is stored before anything else starts: in the row of a step, or as the answer of a decider or a split.
  */
-const abandon = (session: Session, last: StepExecution | undefined): Effect.Effect<void, any> =>
-  last === undefined || last.status !== "FAILED"
-    ? Effect.void
-    : Effect.map(
-      session.repository.updateStepExecution(session.execution, { ...last, status: "ABANDONED" }),
-      (status) => noteStatus(session, status)
-    )
+const dealWith = (session: Session, failed: Position["failed"]): Effect.Effect<void, any> =>
+  Effect.forEach(failed, (failure) =>
+    "stepName" in failure
+      ? Effect.map(
+        session.repository.updateStepExecution(session.execution, { ...failure, status: "ABANDONED" }),
+        (status) => noteStatus(session, status)
+      )
+      : session.repository.recordAnswer(session.execution, failure), { discard: true })
 
 const outcomeOf = ({ exitStatus, status }: StepExecution): Outcome.Outcome => ({
   status,

@@ -11,7 +11,7 @@ import type { SplitSettings } from "../../definition/tree.js"
 
 /** What a branch came to, in which the outcome is. */
 export interface Ended {
-  readonly outcome: Outcome
+  readonly came: Outcome
 }
 
 type Branch<A extends Ended> = Effect.Effect<A, any, any>
@@ -23,7 +23,7 @@ type Branch<A extends Ended> = Effect.Effect<A, any, any>
 export const runBranches = <A extends Ended>(
   branches: ReadonlyArray<Branch<A>>,
   settings: SplitSettings,
-  interrupted: (outcome: Outcome) => A
+  interrupted: (came: Outcome) => A
 ): Effect.Effect<ReadonlyArray<A>, any, any> =>
   Effect.gen(function*() {
     const failed = yield* Deferred.make<void>()
@@ -57,7 +57,7 @@ const untilFailure = <A extends Ended>(
       Race.until(branch, Effect.as(Deferred.await(failed), interrupted)).pipe(
         Effect.exit,
         Effect.tap((exit) =>
-          Exit.isFailure(exit) || exit.value.outcome.status === "FAILED" || exit.value.outcome.status === "UNKNOWN"
+          Exit.isFailure(exit) || exit.value.came.status === "FAILED" || exit.value.came.status === "UNKNOWN"
             ? Deferred.succeed(failed, undefined)
             : Effect.void
         )

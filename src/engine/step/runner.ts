@@ -40,10 +40,13 @@ export interface StepResult {
 /**
  * How a step begins, and what it does.
  *
+ * - `place`, `round`: where it stands, and which visit this is.
  * - `from`: the execution whose context and checkpoint it goes on with; without it the step starts anew (HAND-9).
  * - `fresh`: the context of a step that starts anew.
  */
 export interface StepStart {
+  readonly place: string
+  readonly round: string
   readonly from: Option.Option<StepExecution>
   readonly fresh: ExecutionContext.ExecutionContext
   readonly body: Body
@@ -55,12 +58,14 @@ export type Body = (state: StepState) => Effect.Effect<Outcome.Outcome | undefin
 export const runStep = (
   session: Session,
   definition: StepDefinition,
-  { body, fresh, from }: StepStart
+  { body, fresh, from, place, round }: StepStart
 ): Effect.Effect<StepResult, OwnerFailure, any> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const step = yield* session.repository.createStepExecution(session.execution, {
         stepName: definition.name,
+        place,
+        round,
         context: Option.match(from, { onNone: () => fresh, onSome: (last) => last.context }),
         checkpoint: Option.flatMap(from, (last) => last.checkpoint)
       })

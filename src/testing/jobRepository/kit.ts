@@ -72,11 +72,18 @@ export const setStatus = (execution: JobExecution, status: BatchStatus) =>
 export const createStep = (
   execution: JobExecution,
   stepName: string,
-  from: { readonly context?: ExecutionContext.ExecutionContext; readonly checkpoint?: Json } = {}
+  from: {
+    readonly context?: ExecutionContext.ExecutionContext
+    readonly checkpoint?: Json
+    readonly place?: string
+    readonly round?: string
+  } = {}
 ) =>
   Effect.flatMap(JobRepository, (repository) =>
     repository.createStepExecution(execution, {
       stepName,
+      place: from.place,
+      round: from.round,
       context: from.context ?? ExecutionContext.empty,
       checkpoint: Option.fromNullable(from.checkpoint)
     }))

@@ -83,15 +83,32 @@ export const querying: Cases = {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()
     const { instance } = first
-    deepStrictEqual(yield* repository.stepHistory(instance, "load"), { last: Option.none(), starts: 0 })
+    deepStrictEqual(yield* repository.flowHistory(instance), { steps: [], answers: [] })
     yield* Kit.createStep(first, "load")
     yield* Kit.createStep(first, "other")
+    yield* repository.recordAnswer(first, { place: "more", round: "1", code: "YES" })
     yield* Kit.setStatus(first, "FAILED")
     const second = yield* Kit.launch(instance.jobName)
-    assert.strictEqual((yield* repository.stepHistory(instance, "load")).starts, 1)
-    const step = yield* Kit.createStep(second, "load", { checkpoint: { offset: 5 } })
+    const step = yield* Kit.createStep(second, "load", { checkpoint: { offset: 5 }, place: "load#2", round: "2.3" })
+    yield* repository.recordAnswer(second, { place: "more", round: "1", code: "NO" })
     const elsewhere = yield* Kit.launch(instance.jobName, { parameters: [Kit.parameter("other", 1)] })
     yield* Kit.createStep(elsewhere, "load")
-    deepStrictEqual(yield* repository.stepHistory(instance, "load"), { last: Option.some(step), starts: 2 })
+    const { answers, steps } = yield* repository.flowHistory(instance)
+    deepStrictEqual(steps.map(({ place, round, stepName }) => [stepName, place, round]), [
+      ["load", "load", "1"],
+      ["other", "other", "1"],
+      ["load", "load#2", "2.3"]
+    ])
+    deepStrictEqual(answers.map(({ code, place, round }) => [place, round, code]), [["more", "1", "YES"], [
+      "more",
+      "1",
+      "NO"
+    ]])
+    deepStrictEqual(yield* repository.stepExecution(step.id), Option.some(step))
+    deepStrictEqual(yield* repository.stepExecution(step.id + 1_000_000), Option.none())
+    const lost = yield* Effect.flip(
+      repository.recordAnswer({ ...second, epoch: second.epoch + 1 }, { place: "more", round: "2", code: "NO" })
+    )
+    assert.strictEqual(lost._tag, "OwnershipLost")
   })
 }

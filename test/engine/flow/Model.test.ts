@@ -10,7 +10,7 @@ const CASES = 2_500
 const EXECUTIONS = 4
 
 /** The engine's executions of the flow, until it is complete, in the words of the reference. */
-export const runByEngine = (tree: Tree, seed: ReadonlyArray<number>) =>
+const runByEngine = (tree: Tree, seed: ReadonlyArray<number>) =>
   Effect.gen(function*() {
     const script = scriptOf(seed)
     const asked = new Map<string, number>()
@@ -36,7 +36,7 @@ export const runByEngine = (tree: Tree, seed: ReadonlyArray<number>) =>
     return ends
   }).pipe(Effect.provide(JobRepository.layerMemory))
 
-export const runByReference = (tree: Tree, seed: ReadonlyArray<number>) => {
+const runByReference = (tree: Tree, seed: ReadonlyArray<number>) => {
   const run = makeReference(tree, scriptOf(seed))
   const ends: Array<ReturnType<typeof run>> = []
   while (ends.at(-1)?.status !== "COMPLETED" && ends.length < EXECUTIONS) {

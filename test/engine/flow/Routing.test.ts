@@ -338,16 +338,16 @@ for (const driver of drivers) {
           assert.deepStrictEqual(seen, ["start: none", "behind a: a", "in branch: c", "behind split: none"])
         }))
 
-      it.effect("a restart decides again (FLOW-41)", () =>
+      it.effect("a restart follows the recorded answer of a decider (OWN-5, FLOW-41)", () =>
         Effect.gen(function*() {
           let answers = 0
           const decision = Flow.decide("decision", ["1", "2"], () => Effect.sync(() => answers++ === 0 ? "1" : "2"))
-          const job = Job.make("decides-again", {
-            flow: decision.pipe(Flow.match({ 1: scripted("one", ["FAILED"]), 2: ok("two") }))
+          const job = Job.make("decided", {
+            flow: decision.pipe(Flow.match({ 1: scripted("one", ["FAILED", "COMPLETED"]), 2: ok("two") }))
           })
           yield* JobOperator.run(job, {})
           const second = yield* JobOperator.run(job, {})
-          assert.deepStrictEqual(yield* stepsOf(second), ["two COMPLETED"])
+          assert.deepStrictEqual([yield* stepsOf(second), answers], [["one COMPLETED"], 1])
         }))
 
       it.effect("a loop runs its step again until the decider lets it out (FLOW-10, C83)", () =>

@@ -57,7 +57,7 @@ for (const driver of drivers) {
           const stored = yield* JobOperator.execution(first.id)
           assert.deepStrictEqual(
             ExecutionContext.get(stored.context, Stops.key),
-            Either.right(Option.some([{ stoppedAt: "stop after always", resumeAt: "after" }]))
+            Either.right(Option.some([{ stoppedAt: "stop after always", resumeAt: "after" } as Stops.Stop])) as any
           )
           assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "FAILED FAILED")
           assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "COMPLETED COMPLETED")

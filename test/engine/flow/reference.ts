@@ -3,9 +3,18 @@ import { ExitStatus, Transition } from "../../../src/index.js"
 import type { Script, Tree } from "./tree.js"
 
 type Outcome = { readonly status: string; readonly code: string }
-/** `ended`: it was stopped when its work was done. */
-type Row = Outcome & { readonly name: string; readonly run: number; readonly ended?: boolean }
-type Here = { last: Row | undefined; came: Outcome }
+/** A step execution. `ended`: it was stopped when its work was done. */
+type Row = Outcome & { readonly name: string; readonly round: string; readonly run: number; readonly ended?: boolean }
+/** What a failure belongs to: a step execution, or the visit of a decider or a split. */
+type Failed = { row: Row } | { answer: string; isSplit: boolean }
+/** Where a walk is. `outer`, `visits`: rounds are counted inside each round of what is around. */
+type Here = {
+  came: Outcome
+  ran: boolean
+  failed: ReadonlyArray<Failed>
+  readonly outer: ReadonlyArray<number>
+  readonly visits: Map<unknown, number>
+}
 
 const and = (a: string, b: string) => ExitStatus.and(ExitStatus.make(a), ExitStatus.make(b)).code
 const as = (status: string, code = status): Outcome => ({ status, code })
@@ -16,63 +25,94 @@ export const makeReference = (tree: Tree, script: Script) => {
   const rows: Array<Row> = []
   const asked = new Map<string, number>()
   const stops = new Set<string>()
+  /** With which code a decider, or a split that was dealt with, was left. */
+  const answers = new Map<string, string>()
   const ask = (name: string) => script(name, asked.set(name, (asked.get(name) ?? -1) + 1).get(name)!)
   return (run: number): Outcome & { readonly steps: ReadonlyArray<string> } => {
-    const met = new Set<string>()
     let stopping = false
-    const abandon = ({ last }: Here) => {
-      if (last?.status === "FAILED") rows[rows.indexOf(last)] = { ...last, status: "ABANDONED" }
+    const visit = ({ outer, visits }: Here, what: unknown) => {
+      const count = visits.set(what, (visits.get(what) ?? 0) + 1).get(what)!
+      return { count, round: [...outer, count].join() }
     }
-    const step = (here: Here, name: string, always: boolean, body: () => Outcome): Outcome => {
-      if (here.last?.name !== name) abandon(here)
-      const known = rows.findLast((row) => row.name === name)
-      const again = met.has(name) || known?.run === run
-      met.add(name)
-      if (!again && (known?.status === "ABANDONED" || (known?.status === "COMPLETED" && !always))) {
-        return here.last = known
+    const dealWith = (here: Here, isDone: (failed: Failed) => boolean = () => true) => {
+      for (const failed of here.failed.filter(isDone)) {
+        if ("answer" in failed) answers.set(failed.answer, "FAILED")
+        else rows[rows.indexOf(failed.row)] = { ...failed.row, status: "ABANDONED" }
       }
-      const at = rows.push({ name, run, ...as("STARTED") }) - 1
-      here.last = rows[at] = { name, run, ...(!again && known?.ended ? as("COMPLETED") : body()) }
-      stopping ||= here.last.status === "STOPPED"
-      return here.last
+      here.failed = []
     }
-    const flow = (node: Tree): Outcome => {
-      try {
-        const { code, status } = walk(node, { last: undefined, came: as("COMPLETED") })
-        return as(status === "ABANDONED" ? "FAILED" : status, code)
-      } catch (left) {
-        return left as Outcome
+    const step = (here: Here, name: string, always: boolean, body: (count: number) => Outcome): Outcome => {
+      dealWith(here)
+      const { count, round } = visit(here, name)
+      const known = rows.findLast((row) => row.name === name && row.round === round)
+      if (known?.status === "ABANDONED" || (known?.status === "COMPLETED" && !always)) return known
+      const at = rows.push({ name, round, run, ...as("STARTED") }) - 1
+      const ended = known?.ended && known.status !== "COMPLETED" ? as("COMPLETED") : body(count)
+      const row = rows[at] = { name, round, run, ...ended }
+      here.ran = true
+      here.failed = row.status === "FAILED" ? [{ row }] : []
+      stopping ||= row.status === "STOPPED"
+      return row
+    }
+    const flow = (node: Tree, from: Here, outer: ReadonlyArray<number>, visits = new Map<unknown, number>()) => {
+      const here: Here = { came: as("COMPLETED"), ran: from.ran, failed: [], outer, visits }
+      const end = () => {
+        try {
+          const { code, status } = walk(node, here)
+          return as(status === "ABANDONED" ? "FAILED" : status, code)
+        } catch (left) {
+          return left as Outcome
+        }
       }
+      return { outcome: end(), ran: here.ran }
     }
-    const flowStep = (node: Tree): Outcome => {
-      const { code, status } = flow(node)
+    const flowStep = (node: Tree, here: Here, count: number): Outcome => {
+      const { code, status } = flow(node, here, [...here.outer, count]).outcome
       if (status === "UNROUTED") return as("FAILED")
       return stopping && status === "COMPLETED" ? as("STOPPED", and(code, "STOPPED")) : as(status, code)
     }
-    const split = (branches: ReadonlyArray<Tree>): Outcome => {
-      const statuses = branches.map((branch) => flow(branch).status)
+    const split = (node: Tree & { readonly _tag: "split" }, here: Here): Outcome => {
+      dealWith(here)
+      const { count, round } = visit(here, node)
+      const key = `${JSON.stringify(node)} ${round}`
+      if (!here.ran && answers.has(key)) return as("ABANDONED", answers.get(key))
+      const ends = node.branches.map((branch) => flow(branch, here, [...here.outer, count]))
+      here.ran = ends.some(({ ran }) => ran)
+      const statuses = ends.map(({ outcome }) => outcome.status)
       if (statuses.includes("UNROUTED") && !statuses.includes("STOPPED")) throw UNROUTED
-      return as(["STOPPED", "FAILED"].find((worst) => statuses.includes(worst)) ?? "COMPLETED")
+      const status = ["STOPPED", "FAILED"].find((worst) => statuses.includes(worst)) ?? "COMPLETED"
+      here.failed = status === "FAILED" ? [{ answer: key, isSplit: true }] : []
+      return as(status)
     }
     const answer = (name: string): Outcome => {
       const code = ask(name)
       const status = code === "FAILED" || code === "STOPPED" ? code : "COMPLETED"
       return { ...as(status, code), ...(status === "STOPPED" ? { ended: true } : {}) }
     }
-    const stop = (name: string, code: string, { came }: Here): Outcome => {
-      const pass = stops.has(name) && !met.has(name) && (came.status === "COMPLETED" || came.status === "ABANDONED")
-      met.add(name)
-      stops.add(name)
-      return pass ? as("COMPLETED") : as("STOPPED", code)
+    const decide = (here: Here, name: string): Outcome => {
+      const key = `${name} ${visit(here, name).round}`
+      const known = here.ran ? undefined : answers.get(key)
+      if (known !== undefined) return as(known === "FAILED" ? "ABANDONED" : "COMPLETED", known)
+      const outcome = answer(name)
+      if (outcome.status === "FAILED") here.failed = [...here.failed, { answer: key, isSplit: false }]
+      else answers.set(key, outcome.code)
+      return outcome
+    }
+    const stop = (here: Here, { code, name, then }: Tree & { readonly _tag: "stop" }): Outcome => {
+      const key = `${name} ${visit(here, name).round}`
+      if (stops.has(key) && (here.came.status === "COMPLETED" || here.came.status === "ABANDONED")) {
+        return as("COMPLETED")
+      }
+      if (then !== undefined) dealWith(here, (failed) => !("answer" in failed && failed.isSplit))
+      stops.add(key)
+      return as("STOPPED", code)
     }
     const state = (node: Tree, here: Here): Outcome => {
       if (node._tag === "step") return step(here, node.name, node.always, () => answer(node.name))
-      if (node._tag === "flowStep") return step(here, node.name, false, () => flowStep(node.inner))
-      if (node._tag === "decide") return answer(node.name)
-      if (node._tag === "split" || (node._tag === "stop" && node.then !== undefined)) abandon(here)
-      if (node._tag === "stop") return stop(node.name, node.code, here)
-      here.last = undefined
-      return split((node as Tree & { readonly _tag: "split" }).branches)
+      if (node._tag === "flowStep") return step(here, node.name, false, (count) => flowStep(node.inner, here, count))
+      if (node._tag === "decide") return decide(here, node.name)
+      if (node._tag === "stop") return stop(here, node)
+      return split(node as Tree & { readonly _tag: "split" }, here)
     }
     const walk = (node: Tree, here: Here): Outcome => {
       if (node._tag === "end") throw node
@@ -98,7 +138,8 @@ export const makeReference = (tree: Tree, script: Script) => {
       if (stopping && outcome.status !== "COMPLETED") throw as("STOPPED")
       return node._tag === "stop" && node.then !== undefined ? walk(node.then, here) : outcome
     }
-    const end = flow(tree)
+    const root: Here = { came: as("COMPLETED"), ran: false, failed: [], outer: [], visits: new Map() }
+    const end = flow(tree, root, []).outcome
     const mine = rows.filter((row) => row.run === run)
     const status = end.status === "UNROUTED" ? "FAILED" : end.status
     const code = mine.length === 0 && status !== "FAILED" ? and(end.code, "NOOP") : end.code
