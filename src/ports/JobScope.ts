@@ -24,6 +24,8 @@ export class JobScope extends Context.Tag("effect-batch/JobScope")<JobScope, {
   readonly get: <A>(key: Key<A>) => Effect.Effect<Option.Option<A>, UnreadableContextKey>
   /** Inside a step the change becomes visible to others, and durable, with the step's next commit. */
   readonly set: <A>(key: Key<A>, value: A) => Effect.Effect<void, UnreadableContextKey>
+  /** Changes a value by what it is when the change becomes durable: nothing that others do in between is lost. */
+  readonly update: <A>(key: Key<A>, f: (current: Option.Option<A>) => A) => Effect.Effect<void, UnreadableContextKey>
   readonly remove: <A>(key: Key<A>) => Effect.Effect<void>
 }>() {}
 
@@ -58,6 +60,21 @@ export const get = <A>(key: Key<A>): Effect.Effect<Option.Option<A>, UnreadableC
  */
 export const set = <A>(key: Key<A>, value: A): Effect.Effect<void, UnreadableContextKey, JobScope> =>
   Effect.flatMap(JobScope, (scope) => scope.set(key, value))
+
+/**
+ * Changes a value of the job's execution context by what it is now: atomic, also between branches of a split.
+ *
+ * Branches that run side by side see only what the others have committed, so `get` and then `set` may lose what another one
+ * did in between; this does not. Inside a step the function may be called more than once: it must do nothing else.
+ *
+ * @see OWN-7
+ * @since 0.1.0
+ * @category utils
+ */
+export const update = <A>(
+  key: Key<A>,
+  f: (current: Option.Option<A>) => A
+): Effect.Effect<void, UnreadableContextKey, JobScope> => Effect.flatMap(JobScope, (scope) => scope.update(key, f))
 
 /**
  * Removes a key from the job's execution context.

@@ -30,6 +30,8 @@ export class StepScope extends Context.Tag("effect-batch/StepScope")<StepScope, 
    * @see CTX-9
    */
   readonly set: <A>(key: Key<A>, value: A) => Effect.Effect<void, UnreadableContextKey>
+  /** Changes a value by what it is when the change becomes durable: nothing that others do in between is lost. */
+  readonly update: <A>(key: Key<A>, f: (current: Option.Option<A>) => A) => Effect.Effect<void, UnreadableContextKey>
   readonly remove: <A>(key: Key<A>) => Effect.Effect<void>
   /**
    * Adds to the counts of the step; they are kept even when the transaction rolls back.
@@ -89,6 +91,20 @@ export const get = <A>(key: Key<A>): Effect.Effect<Option.Option<A>, UnreadableC
  */
 export const set = <A>(key: Key<A>, value: A): Effect.Effect<void, UnreadableContextKey, StepScope> =>
   Effect.flatMap(StepScope, (scope) => scope.set(key, value))
+
+/**
+ * Changes a value of the step's execution context by what it is now: atomic, also between branches of a split.
+ *
+ * `get` and then `set` may lose what another fiber of the step did in between; this does not.
+ *
+ * @see OWN-7
+ * @since 0.1.0
+ * @category utils
+ */
+export const update = <A>(
+  key: Key<A>,
+  f: (current: Option.Option<A>) => A
+): Effect.Effect<void, UnreadableContextKey, StepScope> => Effect.flatMap(StepScope, (scope) => scope.update(key, f))
 
 /**
  * Removes a key from the step's execution context.

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as StandardListeners from "../../src/definition/StandardListeners.js"
 import { JobScope } from "../../src/ports/JobScope.js"
@@ -35,6 +36,10 @@ const memory = (entries: Readonly<Record<string, ExecutionContext.Json>>) => {
     set: <A>(key: ExecutionContext.Key<A>, value: A) =>
       Effect.sync(() => {
         context = ExecutionContext.unsafeSet(context, key, value)
+      }),
+    update: <A>(key: ExecutionContext.Key<A>, f: (current: Option.Option<A>) => A) =>
+      Effect.map(Effect.suspend(() => ExecutionContext.get(context, key)), (current) => {
+        context = ExecutionContext.unsafeSet(context, key, f(current))
       }),
     remove: <A>(key: ExecutionContext.Key<A>) =>
       Effect.sync(() => {

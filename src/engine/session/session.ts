@@ -4,11 +4,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type * as Option from "effect/Option"
 import type { Job } from "../../definition/Job.js"
 import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
 import { JobScope } from "../../ports/JobScope.js"
 import type { Transactor } from "../../ports/Transactor.js"
-import type { JobRepositoryError, LaunchError } from "../../vocabulary/BatchError.js"
+import type { JobRepositoryError, LaunchError, UnreadableContextKey } from "../../vocabulary/BatchError.js"
 import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type { BatchStatus } from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
@@ -62,6 +63,14 @@ export const saveJob = (session: Session, changes: Partial<JobExecution>): Effec
     })
   })
 
+/** The context with the value of a key changed by what it is. */
+export const updated = <A>(
+  context: ExecutionContext.ExecutionContext,
+  key: ExecutionContext.Key<A>,
+  f: (current: Option.Option<A>) => A
+): Either.Either<ExecutionContext.ExecutionContext, UnreadableContextKey> =>
+  Either.flatMap(ExecutionContext.get(context, key), (current) => ExecutionContext.set(context, key, f(current)))
+
 /** The scope of job listeners and deciders, which work on the job's context directly. */
 export const jobScope = (session: Session): Context.Context<JobScope> =>
   Context.make(JobScope, {
@@ -70,6 +79,12 @@ export const jobScope = (session: Session): Context.Context<JobScope> =>
     set: (key, value) =>
       Effect.suspend(() =>
         Either.map(ExecutionContext.set(session.context, key, value), (context) => {
+          session.context = context
+        })
+      ),
+    update: (key, f) =>
+      Effect.suspend(() =>
+        Either.map(updated(session.context, key, f), (context) => {
           session.context = context
         })
       ),

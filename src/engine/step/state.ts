@@ -19,7 +19,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { noteStatus } from "../session/session.js"
+import { noteStatus, updated } from "../session/session.js"
 import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
 import type { Engine, EngineFailure } from "./engine.js"
 import type { Hooks } from "./hooks.js"
@@ -154,6 +154,13 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
           (context) => advance(state, Progress.setContext, context)
         )
       ),
+    update: (key, f) =>
+      Effect.suspend(() =>
+        Either.map(
+          updated(state.progress.context, key, f),
+          (context) => advance(state, Progress.setContext, context)
+        )
+      ),
     remove: (key) =>
       Effect.sync(() => advance(state, Progress.setContext, ExecutionContext.remove(state.progress.context, key))),
     contribute: (counts) => Effect.sync(() => advance(state, Progress.count, counts)),
@@ -170,6 +177,15 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
           ExecutionContext.set(jobContext(state), key, value),
           () => advance(state, Progress.changeJobContext, ExecutionContext.unsafeSet(key, value))
         )
+      ),
+    update: (key, f) =>
+      Effect.suspend(() =>
+        Either.map(updated(jobContext(state), key, f), () =>
+          advance(
+            state,
+            Progress.changeJobContext,
+            (context) => Either.getOrThrowWith(updated(context, key, f), (error) => error)
+          ))
       ),
     remove: (key) => Effect.sync(() => advance(state, Progress.changeJobContext, ExecutionContext.remove(key)))
   }))

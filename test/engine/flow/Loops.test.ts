@@ -229,6 +229,25 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["work", "work", "work"])
         }) as Effect.Effect<void, any, any>)
 
+      it.effect("branches that update one key of the context of the job lose nothing (OWN-7)", () =>
+        Effect.gen(function*() {
+          const Sum = ExecutionContext.key("sum", Schema.Number)
+          const add = (name: string, n: number) =>
+            Step.tasklet(
+              name,
+              Effect.zipRight(
+                JobScope.update(Sum, (sum) => (sum._tag === "Some" ? sum.value : 0) + n),
+                Effect.yieldNow()
+              )
+            )
+          const job = Job.make("adds-up", {
+            flow: Flow.split([add("one", 1), add("two", 2), add("four", 4)], { concurrency: "unbounded" })
+          })
+          const { id } = yield* JobOperator.run(job, {})
+          const { context } = yield* JobOperator.execution(id)
+          assert.deepStrictEqual(context.entries, { sum: 7 })
+        }))
+
       it.effect("a decider behind a split is told the last step of every branch (OWN-28)", () =>
         Effect.gen(function*() {
           const seen: Array<ReadonlyArray<string>> = []

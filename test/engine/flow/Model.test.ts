@@ -4,9 +4,11 @@ import * as fc from "effect/FastCheck"
 import { Job, JobOperator, JobRepository } from "../../../src/index.js"
 import { makeReference } from "./reference.js"
 import type { Tree } from "./tree.js"
-import { arbitrary, scriptOf, toFlow } from "./tree.js"
+import { arbitrary, scriptOf, toCode, toFlow } from "./tree.js"
 
-const CASES = 2_500
+/** `npm run flows` tries more, from the seed `EFFECT_BATCH_SEED` if there is one. */
+const CASES = Number(process.env["EFFECT_BATCH_FLOWS"] ?? 1_000)
+const SEED = process.env["EFFECT_BATCH_SEED"]
 const EXECUTIONS = 4
 
 /** The engine's executions of the flow, until it is complete, in the words of the reference. */
@@ -59,7 +61,7 @@ const isCase = (tree: Tree): boolean => {
 }
 
 describe("the engine and the reference interpreter", () => {
-  it("agree on visited steps, statuses and exit codes, over restarts", { timeout: 120_000 }, () => {
+  it("agree on visited steps, statuses and exit codes, over restarts", { timeout: CASES * 100 }, () => {
     let cases = 0
     let restarts = 0
     return fc.assert(
@@ -73,10 +75,23 @@ describe("the engine and the reference interpreter", () => {
           assert.deepStrictEqual(await Effect.runPromise(runByEngine(tree, seed)), expected)
         }
       ),
-      { numRuns: CASES }
+      {
+        numRuns: CASES,
+        ...(SEED === undefined ? {} : { seed: Number(SEED) }),
+        reporter: (details) => {
+          if (details.failed) {
+            const [tree, seed] = details.counterexample!
+            throw new Error(
+              `seed ${details.seed}: the engine and the reference differ on\n\n${toCode(tree)}\n\n` +
+                `with the script ${JSON.stringify(seed)}`,
+              { cause: details.errorInstance }
+            )
+          }
+        }
+      }
     ).then(() => {
-      assert.isAtLeast(cases, 2_000)
-      assert.isAtLeast(restarts, 1_000)
+      assert.isAtLeast(cases, CASES)
+      assert.isAtLeast(restarts, CASES / 3)
     })
   })
 })

@@ -68,6 +68,35 @@ export const toFlow = (tree: Tree, ask: (name: string) => string): Flow.Flow<any
   }
 }
 
+/** The flow as a user would write it, for the report of one that fails. */
+export const toCode = (tree: Tree): string => {
+  const cases = (entries: ReadonlyArray<readonly [string, Tree]>) =>
+    entries.map(([pattern, to]) => `${JSON.stringify(pattern)}: ${toCode(to)}`).join(", ")
+  switch (tree._tag) {
+    case "step":
+      return tree.always ? `Step.allowStartIfComplete(${tree.name})` : tree.name
+    case "flowStep":
+      return `Step.flow("${tree.name}", ${toCode(tree.inner)})`
+    case "decide":
+      return tree.name
+    case "andThen":
+      return `${toCode(tree.self)}.pipe(Flow.andThen(${toCode(tree.that)}))`
+    case "match":
+      return `${toCode(tree.self)}.pipe(Flow.match({ ${cases(tree.cases)} }))`
+    case "split":
+      return `Flow.split([${tree.branches.map(toCode).join(", ")}])`
+    case "end":
+      return `Flow.${tree.status === "COMPLETED" ? "end" : "fail"}("${tree.code}")`
+    case "stop":
+      return tree.then === undefined
+        ? `Flow.stop("${tree.code}")`
+        : `Flow.stopAndRestart(${toCode(tree.then)}, "${tree.code}")`
+    case "loop":
+      return `Flow.graph("body", { body: { run: ${toCode(tree.body)}, on: { FAILED: "END", "*": "${tree.name}" } }, ` +
+        `${tree.name}: { run: ${tree.name}, on: { AGAIN: "body", DONE: "END" } } })`
+  }
+}
+
 const outcome = (code: string): Effect.Effect<unknown, unknown, StepScope.StepScope> =>
   code === "FAILED"
     ? Effect.fail("failed")
