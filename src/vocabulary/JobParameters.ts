@@ -262,9 +262,12 @@ export const encodeGiven = (
   declaration: Declaration<any, any>,
   given: { readonly [name: string]: unknown }
 ): Either.Either<ReadonlyArray<JobParameter>, InvalidJobParameters> =>
-  encodeSome(declaration, given).pipe(
-    Either.flatMap((encoded) => decode(declaration, encoded)),
-    Either.flatMap((complete) => encode(declaration, complete))
+  Either.map(
+    Field.strictly(declaration, given, (name, field, input) =>
+      given[name] === undefined
+        ? Either.flatMap(Field.decode(name, field, {}), (filled) => Field.encode(name, field, filled))
+        : Field.encode(name, field, input)),
+    (encoded) => asStored(declaration, encoded)
   )
 
 /**

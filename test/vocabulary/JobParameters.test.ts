@@ -132,7 +132,9 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(JobParameters.encodeGiven(ImportParams, { ...least, copies: 1 }), complete)
     assert.deepStrictEqual(JobParameters.encodeGiven(ImportParams, { ...least, copies: undefined }), complete)
     assert.deepStrictEqual(problems(JobParameters.encodeGiven(ImportParams, { date: least.date, verbos: true })), [
-      "verbos is not a parameter of this job (did you mean \"verbose\"?)"
+      "verbos is not a parameter of this job (did you mean \"verbose\"?)",
+      "file is missing",
+      "verbose is missing"
     ])
     assert.deepStrictEqual(problems(JobParameters.encodeGiven(ImportParams, { date: least.date })), [
       "file is missing",
