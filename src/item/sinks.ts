@@ -114,7 +114,8 @@ export const mapError = <A, E, R, E2>(self: ItemWriter<A, E, R>, f: (error: E) =
               known && {
                 ...known,
                 answer: (row) => Either.mapLeft(known.answer(row), f),
-                refused: (error) => f(known.refused(error))
+                refused: (error) => f(known.refused(error)),
+                examine: known.examine && mapped(known.examine, f)
               }
           }))
       ),
@@ -122,6 +123,10 @@ export const mapError = <A, E, R, E2>(self: ItemWriter<A, E, R>, f: (error: E) =
       complete: sink.complete && Effect.mapError(sink.complete, f)
     })
   })
+
+const mapped =
+  <E, E2>(examine: NonNullable<Pipelining.Pipelined<unknown, E>["examine"]>, f: (error: E) => E2) =>
+  (error: never, ask: never): Effect.Effect<E2> => Effect.map(examine(error, ask), f)
 
 /** @internal */
 export const provide = <A, E, R, ROut, E2, RIn>(

@@ -20,6 +20,8 @@ export interface Pipelined<out A, out E> {
   readonly answer: (row: ReadonlyArray<string | null> | undefined) => Either.Either<A, E>
   /** What the error means with which the database refused one of them; it alone knows the type of that error. */
   readonly refused: (error: never) => E
+  /** In the place of `refused`, when everything is undone, for who has to ask the database what exactly it refused. */
+  readonly examine?: ((error: never, ask: never) => Effect.Effect<E>) | undefined
 }
 
 /** For which database something is: the same object for all who speak to it through the same client. */

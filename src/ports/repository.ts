@@ -253,7 +253,8 @@ const pipelinable = (
               Either.mapLeft(save.answer(row), failure),
               (status) => Either.mapLeft(Rows.toStatus(status), unreadable("updateStepExecution"))
             ),
-          refused: (error) => failure(save.refused(error))
+          refused: (error) => failure(save.refused(error)),
+          examine: undefined
         })
       })
   })

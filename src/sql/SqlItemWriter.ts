@@ -30,16 +30,19 @@ import type * as Scope from "effect/Scope"
 import * as ItemWriter from "../item/ItemWriter.js"
 import * as Pipelining from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
+import { ambient } from "./ambient.js"
+import { identityOf } from "./client.js"
 import { meaningsOf, tableText } from "./identifiers.js"
 import { pgCopy, unsupported } from "./pgCopy.js"
-import { speaksProtocol } from "./pgPipeline.js"
+import { ask, speaksProtocol } from "./pgPipeline.js"
 import { pgTable } from "./pgTable.js"
+import * as Refusals from "./refusals.js"
 import { fieldsOf, rowEncoder } from "./rowEncoder.js"
 import * as Session from "./session.js"
 import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
-import { refail, SqlStatementError } from "./SqlFailure.js"
+import { refail, SqlDataError, SqlStatementError } from "./SqlFailure.js"
 import { sqliteTable } from "./sqliteTable.js"
-import type { Action, Column as Column_, Item, Table, TableDialect, Write, Written } from "./tableWrite.js"
+import type { Action, Ask, Column as Column_, Item, Table, TableDialect, Write, Written } from "./tableWrite.js"
 import * as tableWrite from "./tableWrite.js"
 
 /**
@@ -339,8 +342,13 @@ const openTable = <A, C extends Column_>(
         (found) => checked(target, found.map(({ name }) => name), complete, dialect.prepare(sql, table, action, found))
       )
     let write = fields === undefined ? undefined : yield* prepare(fields, false)
+    const refusals = Refusals.make<A>()
     const written = (items: ReadonlyArray<A>): Either.Either<Written, WriteError> =>
       Either.flatMap(encode(items), (rows): Either.Either<Written, WriteError> => {
+        const foreseen = refusals.foreseen(items)
+        if (foreseen !== undefined) {
+          return Either.left(foreseen)
+        }
         if (write !== undefined || rows.length === 0) {
           return write === undefined ? Either.right({ run: Effect.void }) : write(rows)
         }
@@ -352,9 +360,11 @@ const openTable = <A, C extends Column_>(
     return {
       write: Pipelining.withPipelinedWrite(
         (items: ReadonlyArray<A>) =>
-          Effect.flatMap(Effect.suspend(() => written(items)), ({ run }) =>
-            refail(action._tag, target.table)(Session.whole(session, run))),
-        "assert" in action && action.assert ? undefined : pipelined(client, written)
+          Effect.flatMap(Effect.suspend(() => written(items)), ({ examine, run }) => {
+            const whole = Effect.catchAll(run, (error) => named(refusals, items, error, examine, askInside(session)))
+            return refail(action._tag, target.table)(Session.whole(session, whole))
+          }),
+        "assert" in action && action.assert ? undefined : pipelined(client, written, refusals)
       )
     }
   })
@@ -375,10 +385,35 @@ const findTable = <A, C extends Column_>(
     return yield* statementError(target, "missingTable", "the table does not exist")
   })
 
+/** The error with the item it is about, which the database is asked for when it has not said so. */
+const named = <A>(
+  refusals: Refusals.Refusals<A>,
+  items: ReadonlyArray<A>,
+  error: WriteError,
+  examine: Written["examine"],
+  ask: Ask
+): Effect.Effect<never, WriteError> =>
+  !(error instanceof SqlDataError) || error.item !== undefined || examine === undefined
+    ? Effect.fail(error)
+    : Effect.flatMap(examine(ask), (found) => Effect.fail(refusals.named(items, error, found)))
+
+// The transaction has failed, and what comes behind this leaves it as failed as it was. A transaction around it that still
+// can go on is left alone.
+const askInside = (session: Session.Session): Ask => (commands) =>
+  Effect.flatMap(ambient, (ambient) => {
+    const open = ambient._tag === "Ours" && ambient.transaction.nested === undefined
+      ? ambient.connection(identityOf(session.sql))
+      : undefined
+    return open === undefined || !speaksProtocol(session.sql)
+      ? Effect.void
+      : ask(open, [{ text: "rollback and chain", parameters: [] }, ...commands])
+  })
+
 /** How a chunk is written as a part of a transaction in one message, if the repository uses this client. */
 const pipelined = <A>(
   client: SqlClient.SqlClient,
-  written: (items: ReadonlyArray<A>) => Either.Either<Written, WriteError>
+  written: (items: ReadonlyArray<A>) => Either.Either<Written, WriteError>,
+  refusals: Refusals.Refusals<A>
 ): Pipelining.PipelinedWrite<A, WriteError> | undefined => {
   const database = Session.known(client)
   return database === undefined || !speaksProtocol(client) ? undefined : {
@@ -386,11 +421,13 @@ const pipelined = <A>(
     encode: (items) =>
       Effect.flatMap(
         Effect.suspend(() => written(items)),
-        ({ pipelined }) =>
+        ({ examine, pipelined }) =>
           Effect.map(pipelined!.commands, (commands) => ({
             commands,
             answer: () => Either.right(undefined),
-            refused: pipelined!.refused
+            refused: pipelined!.refused,
+            examine: (error: SqlError, ask: Ask) =>
+              Effect.flip(named(refusals, items, pipelined!.refused(error), examine, ask))
           }))
       )
   }

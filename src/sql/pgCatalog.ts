@@ -13,6 +13,8 @@ export interface PgColumn extends PgType {
   readonly name: string
   /** The type without length or precision, so that a value too long is an error and not cut off by the cast. */
   readonly type: string
+  /** The type with length or precision. */
+  readonly fullType: string
   /**
    * Values travel as text and are cast row by row: arrays and composites, which `unnest` would take apart, and types that
    * have no array type.
@@ -52,7 +54,8 @@ export const describe = (
       ), base as (
         select distinct on (attnum) * from chain order by attnum, depth desc
       )
-      select col.attname::text as name, format_type(col.atttypid, -1)::text as type, t.typname::text as base,
+      select col.attname::text as name, format_type(col.atttypid, -1)::text as type,
+        format_type(col.atttypid, col.atttypmod)::text as full_type, t.typname::text as base,
         t.typcategory::text as category, (t.oid < 16384)::text as builtin, base.arrays::text as arrays,
         base.typmod::text as modifier, (base.arrays > 0 or t.typtype = 'c' or own.typarray = 0)::text as via_text,
         coalesce(to_jsonb(co) ->> 'collisdeterministic', 'true') as deterministic,
@@ -77,6 +80,7 @@ export const describe = (
 interface Row {
   readonly name: string
   readonly type: string
+  readonly full_type: string
   readonly base: string
   readonly category: string
   readonly builtin: string
@@ -92,6 +96,7 @@ interface Row {
 const columnOf = (row: Row): PgColumn => ({
   name: row.name,
   type: row.type,
+  fullType: row.full_type,
   base: row.base,
   category: row.category,
   builtin: row.builtin === "true",

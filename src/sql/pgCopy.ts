@@ -33,10 +33,10 @@ export const pgCopy: TableDialect<PgColumn> = {
     const encoders = columns.map((column) => pgText.field(pgValue.encoder(column)))
     return (items) =>
       Either.map(encodeColumns("insert", table.name, columns, encoders, items), (encoded) => ({
-        run: Effect.suspend(() => Effect.mapError(copy(sql, text, frames(encoded)), refused(table.name))),
+        run: Effect.suspend(() => Effect.mapError(copy(sql, text, frames(encoded)), refused(table.name, columns))),
         pipelined: {
           commands: Effect.sync(() => [{ text, parameters: [], rows: frames(encoded) }]),
-          refused: refused(table.name)
+          refused: refused(table.name, columns)
         }
       }))
   }
@@ -157,13 +157,17 @@ const execute = (connection: Connection, text: string, frames: ReadonlyArray<Buf
     { kind: "client", captureStackTrace: false, attributes: { "db.operation.name": "copy", "db.query.text": text } }
   )
 
-const refused = (table: string) => (error: SqlError): SqlFailure => {
+const refused = (table: string, columns: ReadonlyArray<PgColumn>) => (error: SqlError): SqlFailure => {
   const failure = fromSqlError("insert", table)(error)
-  const cause = error.cause as { readonly where?: unknown } | null | undefined
-  const item = rowAt(cause?.where)
+  const where = (error.cause as { readonly where?: unknown } | null | undefined)?.where
+  const item = rowAt(where)
   if (!(failure instanceof SqlDataError) || item === undefined) {
     return failure
   }
-  const { column, constraint, detail, kind, operation, sqlState, table: at } = failure
+  const { constraint, detail, kind, operation, sqlState, table: at } = failure
+  const column = failure.column ?? columns.find(({ name }) => isAt(where, name))?.name
   return new SqlDataError({ operation, kind, table: at, column, constraint, sqlState, item, detail })
 }
+
+const isAt = (where: unknown, column: string): boolean =>
+  typeof where === "string" && /^COPY .+?, line \d+, column (.*)/m.exec(where)?.[1]?.startsWith(`${column}:`) === true

@@ -10,6 +10,7 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
 import type { Pipeline, PipelineConnection, Pipelined as AnyPipelined } from "../ports/pipelining.js"
@@ -34,6 +35,20 @@ export interface Command {
  * @internal
  */
 export const speaksProtocol = (sql: SqlClient): boolean => pgClient in sql
+
+/**
+ * Runs commands that end in a refusal, all in one message. Outside of a transaction nothing of them stays.
+ *
+ * @internal
+ */
+export const ask = (connection: Connection, commands: ReadonlyArray<Command>): Effect.Effect<unknown, SqlError> =>
+  Effect.suspend(() => {
+    const query = new PipelinedQuery(commands, false, undefined)
+    return Effect.mapError(
+      run(connection, query, identity),
+      (error) => error.cause instanceof Refused ? saidBy(error.cause) : error
+    )
+  })
 
 /** @internal */
 export const pipeline = (session: Session): Pipeline | undefined =>
@@ -68,7 +83,10 @@ type Row = ReadonlyArray<string | null>
 interface Pipelined<out A, out E> extends AnyPipelined<A, E> {
   readonly commands: ReadonlyArray<Command>
   readonly refused: (error: SqlError) => E
+  readonly examine?: ((error: SqlError, ask: Ask) => Effect.Effect<E>) | undefined
 }
+
+type Ask = (commands: ReadonlyArray<Command>) => Effect.Effect<unknown, SqlError>
 
 /** Where the server gave up; and whether the transaction in front was refused, so that this one could not succeed. */
 class Refused {
@@ -307,7 +325,7 @@ const transact = <A, E>(
   const sent = send(kept, commands, restore)
   return Effect.matchEffect(parts.length === 1 ? sent : traced(sent, inner), {
     onSuccess: (rows) => answerOf(last, rows[first + inner.length - 1]),
-    onFailure: (error) => Effect.fail(explained(parts, first, error))
+    onFailure: (error) => Effect.flip(explained(kept, parts, first, error))
   })
 }
 
@@ -373,29 +391,39 @@ const answerOf = <A, E>(last: Pipelined<A, E>, row: Row | undefined): Effect.Eff
   return Either.isRight(answer) ? Effect.succeed(answer.right) : Effect.fail(answer.left)
 }
 
+const saidBy = (refused: Refused): SqlError =>
+  new SqlError({ cause: refused.error, message: "Failed to execute statement" })
+
 const explained = <E>(
+  kept: KeptConnection,
   parts: ReadonlyArray<Pipelined<unknown, E>>,
   first: number,
   error: SqlError
-): E | TransactionError => {
+): Effect.Effect<E | TransactionError> => {
   const refused = error.cause
   if (!(refused instanceof Refused)) {
-    return Failure.transactionError("commit", error)
+    return Effect.succeed(Failure.transactionError("commit", error))
   }
-  const said = new SqlError({ cause: refused.error, message: "Failed to execute statement" })
+  const said = saidBy(refused)
   // Everything else was said by a server that has rolled back.
   if (classify(said).kind === "connection") {
-    return Failure.transactionError("commit", said)
+    return Effect.succeed(Failure.transactionError("commit", said))
   }
   if (refused.index < first) {
-    return Failure.transactionError("begin", said)
+    return Effect.succeed(Failure.transactionError("begin", said))
   }
   let end = first
   for (const part of parts) {
     end += part.commands.length
     if (refused.index < end) {
-      return part.refused(said)
+      return part.examine === undefined ? Effect.succeed(part.refused(said)) : part.examine(said, asking(kept))
     }
   }
-  return Failure.transactionError("commit", said)
+  return Effect.succeed(Failure.transactionError("commit", said))
 }
+
+/** On the connection of the pipeline, which has rolled back, when nothing is on its way there. */
+const asking = (kept: KeptConnection) => (commands: ReadonlyArray<Command>): Effect.Effect<unknown, SqlError> =>
+  kept.turns.withPermits(1)(
+    Effect.suspend(() => Effect.zipRight(whenOver(kept.last!), ask(kept.connection, commands)))
+  )

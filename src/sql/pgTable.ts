@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import { quoteName } from "./identifiers.js"
 import type { PgColumn } from "./pgCatalog.js"
 import { describe } from "./pgCatalog.js"
+import { examiner } from "./pgExamine.js"
 import { sameKeys, sourceOf, valueOf } from "./pgKeys.js"
 import * as pgText from "./pgText.js"
 import * as pgValue from "./pgValue.js"
@@ -23,6 +24,11 @@ export const pgTable: TableDialect<PgColumn> = {
   describe,
   prepare: (sql, table, action, columns) => {
     const text = statementText(table.text, action, columns)
+    const examine = examiner(
+      { operation: action._tag, table: table.name },
+      columns,
+      rowText(table.text, action, columns)
+    )
     const run = runner(sql, table, action, text)
     const encoders = columns.map((column) => pgText.element(pgValue.encoder(column)))
     const key = action._tag === "insert" ? [] : keyIndexes(action, columns)
@@ -36,6 +42,7 @@ export const pgTable: TableDialect<PgColumn> = {
     return (items) =>
       Either.map(encodeColumns(action._tag, table.name, columns, encoders, items), (encoded) => ({
         run: Effect.flatMap(roundsOf(encoded), (rounds) => Effect.forEach(rounds, run, { discard: true })),
+        examine: (ask) => examine(encoded, ask),
         pipelined: asserts ? undefined : {
           commands: Effect.map(roundsOf(encoded), (rounds) =>
             rounds.map(({ columns }) => ({ text, parameters: columns.map(pgText.literal) }))),
@@ -80,26 +87,37 @@ const runner = (sql: SqlClient, table: Table<PgColumn>, action: Action, text: st
 }
 
 const statementText = (table: string, action: Action, columns: ReadonlyArray<PgColumn>): string => {
-  const value = (index: number) => valueOf(columns[index]!, index)
+  const changed = changeText(table, action, columns, sourceOf(columns), valueOf)
+  return "assert" in action && action.assert
+    ? `with done as (${changed} returning r.n) select g.n as missing from ` +
+      `generate_series(1, cardinality($1::text[])) as g(n) where g.n not in (select n from done) order by g.n limit 1`
+    : changed
+}
+
+/** The statement for a single row `r` of texts. */
+const rowText = (table: string, action: Action, columns: ReadonlyArray<PgColumn>): string =>
+  changeText(table, action, columns, "r", (column, index) => `r.c${index}::${column.type}`)
+
+const changeText = (
+  table: string,
+  action: Action,
+  columns: ReadonlyArray<PgColumn>,
+  source: string,
+  valueOf: (column: PgColumn, index: number) => string
+): string => {
+  const values = columns.map(valueOf)
   if (action._tag === "insert" || action._tag === "upsert") {
     const names = columns.map(({ name }) => quoteName(name)).join(", ")
     // As COPY does: a column that is named in the items is written.
     const overriding = columns.some(({ identityAlways }) => identityAlways) ? " overriding system value" : ""
-    return `insert into ${table} (${names})${overriding} select ${
-      columns.map((_, index) => value(index)).join(", ")
-    } ` +
-      `from ${sourceOf(columns)}${conflictClause(action, columns)}`
+    return `insert into ${table} (${names})${overriding} select ${values.join(", ")} from ${source}` +
+      conflictClause(action, columns)
   }
   const key = new Set(action.key)
-  const isKey = ({ name }: PgColumn) => key.has(name)
-  const matches = columns.flatMap((column, i) => isKey(column) ? [`t.${quoteName(column.name)} = ${value(i)}`] : [])
-  const sets = columns.flatMap((column, i) => isKey(column) ? [] : [`${quoteName(column.name)} = ${value(i)}`])
+  const pairs = (isKey: boolean, alias: string) =>
+    columns.flatMap(({ name }, i) => key.has(name) === isKey ? [`${alias}${quoteName(name)} = ${values[i]}`] : [])
   const change = action._tag === "delete"
     ? `delete from ${table} as t using`
-    : `update ${table} as t set ${sets.join(", ")} from`
-  const changed = `${change} ${sourceOf(columns)} where ${matches.join(" and ")}`
-  return action.assert
-    ? `with done as (${changed} returning r.n) select g.n as missing from ` +
-      `generate_series(1, cardinality($1::text[])) as g(n) where g.n not in (select n from done) order by g.n limit 1`
-    : changed
+    : `update ${table} as t set ${pairs(false, "").join(", ")} from`
+  return `${change} ${source} where ${pairs(true, "t.").join(" and ")}`
 }

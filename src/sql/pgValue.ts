@@ -109,7 +109,15 @@ const special: Readonly<Record<string, (modifier: number) => Scalar>> = {
   xid: () => unsigned,
   cid: () => unsigned,
   numeric: (modifier) => numeric(modifier < 0 ? undefined : scaleOf(modifier), "numeric"),
-  money: () => numeric(2, "money"),
+  money: () => {
+    const encode = numeric(2, "money")
+    return (value) => {
+      const found = encode(value)
+      return /\d/.test(found) ? found : refuse("the text has no digits, which the database takes for no money")
+    }
+  },
+  inet: () => address,
+  cidr: () => address,
   float4: () => single,
   float8: () => double,
   date: () => temporal("date", 6, (date) => dayOf(date)),
@@ -211,10 +219,16 @@ const integer: Scalar = (value) => {
   return typeof value === "bigint" ? String(value) : onlyText(value, "an integer column")
 }
 
-// The server reads negative numbers as large ones.
+// The server reads negative numbers as large ones, and those with a zero in front as octal.
 const unsigned: Scalar = (value) => {
   const found = integer(value)
-  return /^\s*-/.test(found) ? refuse("a negative number is no value of the column") : found
+  return /^\s*(?:-|\+?0\w)/.test(found) ? refuse("a number without sign and zeros in front is needed") : found
+}
+
+// The server fills up what looks like the beginning of an address.
+const address: Scalar = (value) => {
+  const found = onlyText(value, "a column of addresses")
+  return /:|\d\.\d+\.\d+\.\d/.test(found) ? found : refuse("the text is not a whole address")
 }
 
 /** A typmod holds precision and scale; the scale has eleven bits and may be negative. */
@@ -268,6 +282,7 @@ const temporal = (
 ): Scalar => {
   const precision = modifier < 0 ? 6 : modifier
   const dropped = lost[name]
+  const complete = inUtc[name]
   return (value) => {
     if (value instanceof Date && fromDate !== undefined) {
       isoOf(value)
@@ -278,7 +293,9 @@ const temporal = (
       return refuse("the text names a moment that depends on when it is read")
     }
     const problem = dropped === undefined ? undefined : dropped(found)
-    return problem === undefined ? fraction(found, precision) : refuse(problem)
+    return problem === undefined
+      ? fraction(complete === undefined ? found : complete(found), precision)
+      : refuse(problem)
   }
 }
 
@@ -299,13 +316,29 @@ const lost: Readonly<Record<string, (text: string) => string | undefined>> = {
       : undefined
   },
   time: (text) =>
-    isoLike.test(text)
+    !text.includes(":")
+      ? "it is not a time such as 12:34:56"
+      : isoLike.test(text)
       ? "the day would be dropped; give the time alone"
       : timeZone.test(text)
       ? "the offset would be dropped; give the time alone, or use a timetz column"
       : undefined,
-  timetz: (text) => isoLike.test(text) ? "the day would be dropped; give the time alone" : undefined
+  timetz: (text) =>
+    !text.includes(":")
+      ? "it is not a time such as 12:34:56+00"
+      : isoLike.test(text)
+      ? "the day would be dropped; give the time alone"
+      : undefined
 }
+
+/** A text without zone is one in UTC, as a `Date` would be, whatever zone the session has. */
+const inUtc: Readonly<Record<string, (text: string) => string>> = {
+  timestamptz: (text) =>
+    /^\d{4,}-\d\d-\d\d$/.test(text) ? `${text} 00:00:00+00` : naive.test(text) ? `${text}+00` : text,
+  timetz: (text) => /^\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/.test(text) ? `${text}+00` : text
+}
+
+const naive = /^\d{4,}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/
 
 const fraction = (text: string, precision: number): string => {
   const digits = /:\d\d\.(\d+)/.exec(text)?.[1]?.replace(/0+$/, "")
@@ -316,8 +349,8 @@ const fraction = (text: string, precision: number): string => {
 
 const RANGE = 0x7fff
 
-// Fields that the column does not have, `interval year to month` say, are dropped by the server, so such columns take nothing
-// but what the server itself gives, which has none.
+// Fields that the column does not have, `interval year to month` say, are dropped by the server. No time at all is written
+// like one.
 const interval = (modifier: number): Scalar => {
   const precision = modifier < 0 || (modifier & 0xffff) === 0xffff ? 6 : modifier & 0xffff
   const fields = modifier < 0 ? RANGE : (modifier >> 16) & RANGE
@@ -327,7 +360,9 @@ const interval = (modifier: number): Scalar => {
     const digits = /\.(\d+)/.exec(found)?.[1]?.replace(/0+$/, "")
     return digits !== undefined && digits.length > precision
       ? refuse(`it has ${digits.length} digits behind the point and the column keeps ${precision}`)
-      : rest !== undefined && rest.test(found)
+      : fields !== RANGE && Decimal.canonical(found) !== undefined
+      ? refuse("it is a number without a unit")
+      : rest !== undefined && rest.test(found) && !/^\s*00:00:00\s*$/.test(found)
       ? refuse("it has fields that the column does not keep")
       : found
   }

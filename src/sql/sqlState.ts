@@ -101,6 +101,10 @@ const kindOf = (code: string | undefined, message: string, name: string | undefi
   if (code.startsWith("SQLITE_")) {
     return sqliteKind(code, message)
   }
+  // The text of the statement is not meant: this one is in a value.
+  if (code === "42601" && /^syntax error in ts(?:vector|query)/.test(message)) {
+    return "dataType"
+  }
   return /^[0-9A-Z]{5}$/.test(code) && !nodeCodes.has(code) ?
     states[code] ?? classes[code.slice(0, 2)] ?? "other"
     : nodeCodes.has(code)
@@ -204,6 +208,10 @@ const namesIn = (message: string, kind: Kind): Names => {
   const failed = /^(UNIQUE|NOT NULL|CHECK) constraint failed: (.+)$/.exec(message)
   if (failed !== null) {
     return failed[1] === "CHECK" ? { constraint: failed[2] } : qualified(failed[2]!)
+  }
+  const stored = /^cannot store \w+ value in \w+ column (.+)$/.exec(message)
+  if (stored !== null) {
+    return qualified(stored[1]!)
   }
   if (kind === "missingTable") {
     return { table: /^no such table: (.+)$/.exec(message)?.[1] ?? /relation "(.+)" does not exist/.exec(message)?.[1] }

@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import type { TableName } from "./identifiers.js"
 import { quoteName } from "./identifiers.js"
 import type { SqlFailure } from "./SqlFailure.js"
-import { refail } from "./SqlFailure.js"
+import { refail, SqlDataError } from "./SqlFailure.js"
 import { sameKeys } from "./sqliteKeys.js"
 import * as sqliteValue from "./sqliteValue.js"
 import type { Action, Column, Table, TableDialect } from "./tableWrite.js"
@@ -35,15 +35,26 @@ export const sqliteTable: TableDialect<SqliteColumn> = {
     const keysOf = sameKeys(sql, table.text, key.map((index) => columns[index]!.name))
     const fail = refail(action._tag, table.name)
     return (items) =>
-      Either.map(encodeColumns(action._tag, table.name, columns, encoders, items), (encoded) => ({
-        run: Effect.flatMap(
+      Either.map(encodeColumns(action._tag, table.name, columns, encoders, items), (encoded) => {
+        const groups = Effect.map(
           key.length === 0 ? Effect.succeed(undefined) : fail(keysOf(key.map((index) => encoded[index]!))),
-          (keys) =>
-            Effect.forEach(groupsOf(columns.length, keys, items.length), (group) => run(encoded, group), {
-              discard: true
-            })
+          (keys) => groupsOf(columns.length, keys, items.length)
         )
-      }))
+        let at = 0
+        const write = (group: ReadonlyArray<number>) => run(encoded, group)
+        return {
+          run: Effect.flatMap(groups, (groups) =>
+            Effect.forEach(groups, (group, index) => {
+              at = index
+              return write(group)
+            }, { discard: true })),
+          // What comes in front of the group that was refused is written.
+          examine: () =>
+            items.length === 1
+              ? Effect.succeed([])
+              : undone(sql, Effect.flatMap(groups, (groups) => refusedIn(write, groups.slice(at))))
+        }
+      })
   }
 }
 
@@ -107,6 +118,43 @@ const groupsOf = (
     return powers(items.length, max).map((size) => items.slice(from, from += size))
   })
 }
+
+/** Writes all that can be written, and gives the errors of the rows that cannot, found by halves. */
+const refusedIn = (
+  write: (group: ReadonlyArray<number>) => Effect.Effect<void, SqlFailure>,
+  groups: ReadonlyArray<ReadonlyArray<number>>
+): Effect.Effect<ReadonlyArray<SqlDataError>, SqlFailure> => {
+  const found: Array<SqlDataError> = []
+  const search = (group: ReadonlyArray<number>): Effect.Effect<void, SqlFailure> =>
+    Effect.catchAll(write(group), (error) => {
+      if (!(error instanceof SqlDataError)) {
+        return Effect.fail(error)
+      }
+      if (group.length > 1) {
+        const half = group.length >> 1
+        return Effect.zipRight(search(group.slice(0, half)), search(group.slice(half)))
+      }
+      const { column, constraint, detail, kind, operation, sqlState, table } = error
+      found.push(
+        new SqlDataError({ operation, kind, table, column, constraint, sqlState, detail, item: group[0] })
+      )
+      return Effect.void
+    })
+  return Effect.as(Effect.forEach(groups, search, { discard: true }), found)
+}
+
+/** Takes back what the search has written, for whoever goes on in the transaction. */
+const undone = (
+  sql: SqlClient,
+  search: Effect.Effect<ReadonlyArray<SqlDataError>, SqlFailure>
+): Effect.Effect<ReadonlyArray<SqlDataError>> => {
+  const back = Effect.zipRight(sql.unsafe(`rollback to ${SEARCH}`), sql.unsafe(`release ${SEARCH}`))
+  return Effect.zipRight(sql.unsafe(`savepoint ${SEARCH}`), Effect.ensuring(search, Effect.ignore(back))).pipe(
+    Effect.orElseSucceed(() => [])
+  )
+}
+
+const SEARCH = "effect_batch_search"
 
 /** The values of some items, row by row. */
 const parameters = (columns: ReadonlyArray<ReadonlyArray<unknown>>, items: ReadonlyArray<number>): Array<unknown> => {

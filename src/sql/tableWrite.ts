@@ -44,12 +44,24 @@ export interface Table<Column> {
  */
 export interface Written {
   readonly run: Effect.Effect<void, SqlFailure>
+  /**
+   * Which of the rows the database refuses, in their order, each with its error. Nothing of it stays. Empty when the database
+   * cannot tell.
+   */
+  readonly examine?: ((ask: Ask) => Effect.Effect<ReadonlyArray<SqlDataError>>) | undefined
   /** What is sent, when whether it is refused is all that there is to know about it. */
   readonly pipelined?: {
     readonly commands: Effect.Effect<ReadonlyArray<Command>, SqlFailure>
     readonly refused: (error: SqlError) => SqlFailure
   } | undefined
 }
+
+/**
+ * Sends commands to a database that undoes all of them.
+ *
+ * @internal
+ */
+export type Ask = (commands: ReadonlyArray<Command>) => Effect.Effect<unknown, SqlError>
 
 /** @internal */
 export type Write = (items: ReadonlyArray<Item>) => Either.Either<Written, Misfit>

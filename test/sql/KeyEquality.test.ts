@@ -102,7 +102,10 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
       const values = Effect.flatMap(
         SqlClient.SqlClient,
         (sql) =>
-          Effect.map(sql.unsafe(`select v, w from ${table} order by v`), (rows) => rows.map((row) => [row.v, row.w]))
+          Effect.map(
+            sql.unsafe<{ readonly v: number; readonly w: number }>(`select v, w from ${table} order by v`),
+            (rows) => rows.map((row) => [row.v, row.w])
+          )
       )
 
       it.effect(`two spellings of a key in one chunk are one key: ${name} (OWN-23)`, () =>
