@@ -395,7 +395,11 @@ const named = <A>(
 ): Effect.Effect<never, WriteError> =>
   !(error instanceof SqlDataError) || error.item !== undefined || examine === undefined
     ? Effect.fail(error)
-    : Effect.flatMap(examine(ask), (found) => Effect.fail(refusals.named(items, error, found)))
+    : Effect.flatMap(
+      // Of a row alone there is nothing to find out but a column that the database has not said.
+      items.length > 1 || (error.kind === "dataType" && error.column === undefined) ? examine(ask) : Effect.succeed([]),
+      (found) => Effect.fail(refusals.named(items, error, found))
+    )
 
 // The transaction has failed, and what comes behind this leaves it as failed as it was. A transaction around it that still
 // can go on is left alone.

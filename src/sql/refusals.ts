@@ -35,10 +35,14 @@ export const make = <A>(): Refusals<A> => {
       return withItem(found.error, item)
     },
     named: (items, error, found) => {
+      // What was found out about others still holds.
+      if (items.length === 1) {
+        return withItem(found[0] ?? error, 0)
+      }
       known = new Map()
       const first = found.findIndex((one) => isSame(one, error))
       if (first < 0) {
-        return items.length === 1 ? withItem(found[0] ?? error, 0) : error
+        return error
       }
       found.slice(first + 1).forEach((one, index) => {
         known.set(items[one.item!]!, { error: one, before: items[found[first + index]!.item!]! })
