@@ -441,7 +441,7 @@ describe("SqlItemWriter", () => {
         assert.deepStrictEqual(written[2], { ...none, id: 3, ints: [], f: Number.NaN })
       }))
 
-    it.effect("OWN-24 dates and times without zone are in UTC, wherever the process runs; nothing of them is dropped", () =>
+    it.effect("dates and times without zone are in UTC, wherever the process runs; nothing of them is dropped (OWN-24)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table zones (id int primary key, ts timestamp, d date, t timestamptz)`
