@@ -319,8 +319,21 @@ export interface SkippedItemRow {
 }
 
 /**
+ * What a fenced statement compares: the epoch, which grows when somebody takes an execution away, and the token that its
+ * claim has drawn. Numbers alone are given out again by a database that was restored, or that lost its last commits when
+ * another one took over.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Fence {
+  readonly epoch: number
+  readonly token: string
+}
+
+/**
  * What a driver implements: single statements over rows. Every operation joins the transaction that is open in its
- * fiber, if there is one. Fenced operations answer `none` when the epoch does not match.
+ * fiber, if there is one. Fenced operations answer `none` unless epoch and token are the stored ones.
  *
  * @since 0.1.0
  * @category models
@@ -339,31 +352,33 @@ export interface Encoded {
   ) => Effect.Effect<ReadonlyArray<JobExecutionRow & { readonly hasUnknownStep: boolean }>, JobRepositoryError>
   readonly insertJobExecution: (
     row: Omit<JobExecutionRow, "id" | "leaseLeftMillis">,
-    leaseMillis: number
+    leaseMillis: number,
+    token: string
   ) => Effect.Effect<number, JobRepositoryError>
-  /** Fenced by epoch. A stored STOPPING stays when STARTED is written. Gives the stored status. */
+  /** Fenced. A stored STOPPING stays when STARTED is written. Gives the stored status. */
   readonly updateJobExecution: (
     row: JobExecutionRow,
+    fence: Fence,
     releaseLease: boolean
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
   /** Fenced. Gives the stored status. */
   readonly renewLease: (
     executionId: number,
-    epoch: number,
+    fence: Fence,
     leaseMillis: number
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
-  /** Fenced by the epoch of the job execution. Gives the id. The step row keeps the epoch. */
+  /** Fenced by the row of the job execution. Gives the id. The step row keeps the epoch. */
   readonly insertStepExecution: (
     row: Omit<StepExecutionRow, "id">,
-    epoch: number
+    fence: Fence
   ) => Effect.Effect<Option.Option<number>, JobRepositoryError>
   /**
-   * One statement, fenced by the epoch in the step row and, if they are given, by its numbers of commits and rollbacks.
+   * One statement, fenced by the epoch in the step row, the token of its job execution and, if they are given, by its numbers of commits and rollbacks.
    * Gives the status of the job.
    */
   readonly updateStepExecution: (
     row: StepExecutionRow,
-    epoch: number,
+    fence: Fence,
     before?: Pick<Counts, "commit" | "rollback">
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
   /**
@@ -376,7 +391,7 @@ export interface Encoded {
     readonly database: object
     readonly encode: (
       row: StepExecutionRow,
-      epoch: number,
+      fence: Fence,
       before: Pick<Counts, "commit" | "rollback">
     ) => Pipelined<string, Option.Option<JobRepositoryError>>
   } | undefined
@@ -388,7 +403,7 @@ export interface Encoded {
     JobRepositoryError
   >
   /** Fenced by the epoch of the job execution: none when it is not that. */
-  readonly insertAnswer: (row: AnswerRow, epoch: number) => Effect.Effect<Option.Option<void>, JobRepositoryError>
+  readonly insertAnswer: (row: AnswerRow, fence: Fence) => Effect.Effect<Option.Option<void>, JobRepositoryError>
   readonly findStepExecution: (id: number) => Effect.Effect<StepExecutionRow | null, JobRepositoryError>
   readonly insertSkippedItems: (rows: ReadonlyArray<SkippedItemRow>) => Effect.Effect<void, JobRepositoryError>
   /** STARTING or STARTED becomes STOPPING. Gives the status before. */

@@ -12,6 +12,7 @@ import type {
   AnswerRow,
   Encoded,
   ExecutionFilter,
+  Fence,
   JobExecutionRow,
   JobInstanceRow,
   SkippedItemRow,
@@ -23,6 +24,7 @@ import { onRollback } from "./Transactor.js"
 interface StoredExecution extends Omit<JobExecutionRow, "leaseLeftMillis"> {
   readonly leaseMillis: number
   readonly leaseUntil: number | null
+  readonly token: string
 }
 
 interface StoredStep extends StepExecutionRow {
@@ -101,33 +103,34 @@ const launching = (
           hasUnknownStep: stepsOf(tables, row.id).some((step) => step.status === "UNKNOWN")
         }))
     }),
-  insertJobExecution: (row, leaseMillis) =>
+  insertJobExecution: (row, leaseMillis, token) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const id = tables.nextId++
-      return Effect.as(put(tables.executions, { ...row, id, leaseMillis, leaseUntil: now + leaseMillis }), id)
+      return Effect.as(put(tables.executions, { ...row, id, leaseMillis, leaseUntil: now + leaseMillis, token }), id)
     })
 })
 
 const runningJobs = (tables: Tables): Pick<Encoded, "updateJobExecution" | "renewLease"> => ({
-  updateJobExecution: (row, releaseLease) =>
-    fenced(tables, row.id, row.epoch, (stored) => {
+  updateJobExecution: (row, fence, releaseLease) =>
+    fenced(tables, row.id, fence, (stored) => {
       const status = stored.status === "STOPPING" && row.status === "STARTED" ? "STOPPING" : row.status
       const { leaseLeftMillis: _, ...fields } = row
       return Effect.as(
         put(tables.executions, {
           ...fields,
           status,
+          token: stored.token,
           leaseMillis: stored.leaseMillis,
           leaseUntil: releaseLease ? null : stored.leaseUntil
         }),
         status
       )
     }),
-  renewLease: (executionId, epoch, leaseMillis) =>
+  renewLease: (executionId, fence, leaseMillis) =>
     fenced(
       tables,
       executionId,
-      epoch,
+      fence,
       (stored) =>
         Effect.flatMap(
           Clock.currentTimeMillis,
@@ -139,25 +142,25 @@ const runningJobs = (tables: Tables): Pick<Encoded, "updateJobExecution" | "rene
 const runningSteps = (
   tables: Tables
 ): Pick<Encoded, "insertStepExecution" | "updateStepExecution" | "insertSkippedItems" | "insertAnswer"> => ({
-  insertAnswer: (row, epoch) =>
-    fenced(tables, row.jobExecutionId, epoch, () => {
+  insertAnswer: (row, fence) =>
+    fenced(tables, row.jobExecutionId, fence, () => {
       tables.answers = [...tables.answers, row]
       return onRollback(Effect.sync(() => {
         tables.answers = tables.answers.filter((other) => other !== row)
       }))
     }),
-  insertStepExecution: (row, epoch) =>
-    fenced(tables, row.jobExecutionId, epoch, () => {
+  insertStepExecution: (row, fence) =>
+    fenced(tables, row.jobExecutionId, fence, () => {
       const id = tables.nextId++
-      return Effect.as(put(tables.steps, { ...row, id, epoch }), id)
+      return Effect.as(put(tables.steps, { ...row, id, epoch: fence.epoch }), id)
     }),
-  updateStepExecution: (row, epoch, before) =>
+  updateStepExecution: (row, { epoch, token }, before) =>
     Effect.clockWith((clock) =>
       changing((open) => {
         const stored = tables.steps.get(row.id)
         const execution = tables.executions.get(row.jobExecutionId)
         if (
-          stored === undefined || execution === undefined || stored.epoch !== epoch ||
+          stored === undefined || execution === undefined || stored.epoch !== epoch || execution.token !== token ||
           (before !== undefined && (stored.commitCount !== before.commit || stored.rollbackCount !== before.rollback))
         ) {
           return Option.none()
@@ -311,17 +314,20 @@ const replace = <Row extends { readonly id: number }>(
 const fenced = <A>(
   tables: Tables,
   executionId: number,
-  epoch: number,
+  { epoch, token }: Fence,
   write: (stored: StoredExecution) => Effect.Effect<A, JobRepositoryError>
 ): Effect.Effect<Option.Option<A>, JobRepositoryError> =>
   Effect.suspend(() => {
     const stored = tables.executions.get(executionId)
-    return stored === undefined || stored.epoch !== epoch
+    return stored === undefined || stored.epoch !== epoch || stored.token !== token
       ? Effect.succeed(Option.none())
       : Effect.map(write(stored), Option.some)
   })
 
-const toRow = ({ leaseMillis: _, leaseUntil, ...row }: StoredExecution, now: number): JobExecutionRow => ({
+const toRow = (
+  { leaseMillis: _, leaseUntil, token: _token, ...row }: StoredExecution,
+  now: number
+): JobExecutionRow => ({
   ...row,
   leaseLeftMillis: leaseUntil === null ? null : leaseUntil - now
 })

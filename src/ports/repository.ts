@@ -6,12 +6,13 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
 import * as RestartPolicy from "../decisions/RestartPolicy.js"
 import { JobRepositoryError, NoSuchJobExecution, OwnershipLost } from "../vocabulary/BatchError.js"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
-import type { Encoded, JobExecutionRow, JobRepository, LaunchRequest, OwnerFailure } from "./JobRepository.js"
+import type { Encoded, Fence, JobExecutionRow, JobRepository, LaunchRequest, OwnerFailure } from "./JobRepository.js"
 import * as Pipelining from "./pipelining.js"
 import * as Rows from "./repositoryRows.js"
 
@@ -42,22 +43,26 @@ const ownersSide = (
       execution,
       "updateJobExecution",
       (now) =>
-        driver.updateJobExecution(Rows.fromJobExecution(execution, now), !BatchStatus.isRunning(execution.status))
+        driver.updateJobExecution(
+          Rows.fromJobExecution(execution, now),
+          fenceOf(execution),
+          !BatchStatus.isRunning(execution.status)
+        )
     ),
   renewLease: (execution, leaseMillis) =>
-    owned(execution, "renewLease", () => driver.renewLease(execution.id, execution.epoch, leaseMillis)),
+    owned(execution, "renewLease", () => driver.renewLease(execution.id, fenceOf(execution), leaseMillis)),
   createStepExecution: (execution, step) =>
     Effect.gen(function*() {
       const now = yield* DateTime.now
       const started = Rows.newStepExecution(execution.id, step, now)
-      const id = yield* driver.insertStepExecution(Rows.fromStepExecution(started, now), execution.epoch)
+      const id = yield* driver.insertStepExecution(Rows.fromStepExecution(started, now), fenceOf(execution))
       return Option.isSome(id) ? { ...started, id: id.value } : yield* lost(execution)
     }),
   updateStepExecution: pipelinable(driver, (execution, step, before) =>
     owned(
       execution,
       "updateStepExecution",
-      (now) => driver.updateStepExecution(Rows.fromStepExecution(step, now), execution.epoch, before?.counts)
+      (now) => driver.updateStepExecution(Rows.fromStepExecution(step, now), fenceOf(execution), before?.counts)
     )),
   addSkippedItems: (step, items) =>
     items.length === 0
@@ -83,7 +88,7 @@ const ways = (driver: Encoded): Pick<Service, "flowHistory" | "stepExecution" | 
       Effect.clockWith((clock) =>
         driver.insertAnswer(
           { ...answer, jobExecutionId: execution.id, createTime: clock.unsafeCurrentTimeMillis() },
-          execution.epoch
+          fenceOf(execution)
         )
       ),
       (stored) => Option.isSome(stored) ? Effect.void : lost(execution)
@@ -200,10 +205,10 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
       context: previous?.context ?? "{}",
       restartOf: previous?.id ?? null
     }
-    const id = yield* driver.insertJobExecution(row, request.leaseMillis)
-    return Effect.succeed(
-      yield* readable("launch", Rows.toJobExecution({ ...row, id, leaseLeftMillis: request.leaseMillis }))
-    )
+    const token = randomUUID()
+    const id = yield* driver.insertJobExecution(row, request.leaseMillis, token)
+    const claimed = Rows.toJobExecution({ ...row, id, leaseLeftMillis: request.leaseMillis })
+    return Effect.succeed({ ...(yield* readable("launch", claimed)), token })
   })
 
 /** What the rows of a dead owner say (D16, RECOVER-1). */
@@ -244,7 +249,7 @@ const pipelinable = (
     encode: (execution, step, before) =>
       Effect.clockWith((clock) => {
         const now = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
-        const save = pipelinedUpdate.encode(Rows.fromStepExecution(step, now), execution.epoch, before.counts)
+        const save = pipelinedUpdate.encode(Rows.fromStepExecution(step, now), fenceOf(execution), before.counts)
         const failure = Option.getOrElse(() => ownershipLost(execution))
         return Effect.succeed({
           ...save,
@@ -258,6 +263,9 @@ const pipelinable = (
         })
       })
   })
+
+/** A record that was read instead of claimed has no token, and passes no fence. */
+const fenceOf = ({ epoch, token = "" }: JobExecution): Fence => ({ epoch, token })
 
 const ownershipLost = ({ epoch, id }: JobExecution): OwnerFailure => new OwnershipLost({ executionId: id, epoch })
 

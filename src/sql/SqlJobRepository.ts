@@ -140,13 +140,13 @@ const encoded = (session: Session, prefix: string, options: Options): JobReposit
     transact: makeTransact(session, IdleTimeout.setting(SqlTransactor.idleTimeoutOf(options))),
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
-    insertJobExecution: (row, leaseMillis) => {
+    insertJobExecution: (row, leaseMillis, token) => {
       Session_.waitWithin(session, leaseMillis)
-      return JobRows.insertJobExecution(env)(row, leaseMillis)
+      return JobRows.insertJobExecution(env)(row, leaseMillis, token)
     },
     updateJobExecution: JobRows.updateJobExecution(env),
-    renewLease: (executionId, epoch, leaseMillis) =>
-      Session_.detached(session, JobRows.renewLease(env)(executionId, epoch, leaseMillis)),
+    renewLease: (executionId, fence, leaseMillis) =>
+      Session_.detached(session, JobRows.renewLease(env)(executionId, fence, leaseMillis)),
     insertStepExecution: StepRows.insertStepExecution(env),
     updateStepExecution: StepRows.updateStepExecution(env),
     pipelinedUpdate: speaksProtocol(session.sql) ? StepRows.pipelinedUpdate(env) : undefined,

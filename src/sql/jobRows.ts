@@ -68,15 +68,15 @@ export const launchHistory = (env: Env): Encoded["launchHistory"] => (instanceId
 }
 
 /** @internal */
-export const insertJobExecution = (env: Env): Encoded["insertJobExecution"] => (row, leaseMillis) => {
+export const insertJobExecution = (env: Env): Encoded["insertJobExecution"] => (row, leaseMillis, token) => {
   const { dialect, sql, tables } = env
   const insert = sql<Raw>`insert into ${tables.execution} (
       job_instance_id, status, exit_code, exit_message, create_time, start_time, end_time, last_updated, context, owner,
-      epoch, lease_millis, lease_until, restart_of
+      epoch, token, lease_millis, lease_until, restart_of
     ) values (
       ${row.instance.id}, ${row.status}, ${Rows.printable(row.exitCode)}, ${Rows.message(row.exitMessage)},
       ${dialect.instant(row.createTime)}, ${dialect.instant(row.startTime)}, ${dialect.instant(row.endTime)},
-      ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${row.owner}, ${row.epoch}, ${
+      ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${row.owner}, ${row.epoch}, ${token}, ${
     Math.round(leaseMillis)
   },
       ${dialect.after(leaseMillis)}, ${row.restartOf}
@@ -94,14 +94,15 @@ export const insertJobExecution = (env: Env): Encoded["insertJobExecution"] => (
 }
 
 /** @internal */
-export const updateJobExecution = (env: Env): Encoded["updateJobExecution"] => (row, releaseLease) => {
-  const { dialect, sql, tables } = env
-  const going = row.status === "STARTING" || row.status === "STARTED"
-  const status = going ? sql`case when status = 'STOPPING' then status else ${row.status} end` : sql`${row.status}`
-  return conclude(
-    env,
-    "updateJobExecution",
-    stored(sql<Raw>`update ${tables.execution} set
+export const updateJobExecution =
+  (env: Env): Encoded["updateJobExecution"] => (row, { epoch, token }, releaseLease) => {
+    const { dialect, sql, tables } = env
+    const going = row.status === "STARTING" || row.status === "STARTED"
+    const status = going ? sql`case when status = 'STOPPING' then status else ${row.status} end` : sql`${row.status}`
+    return conclude(
+      env,
+      "updateJobExecution",
+      stored(sql<Raw>`update ${tables.execution} set
         status = ${status},
         exit_code = ${Rows.printable(row.exitCode)},
         exit_message = ${Rows.message(row.exitMessage)},
@@ -110,24 +111,24 @@ export const updateJobExecution = (env: Env): Encoded["updateJobExecution"] => (
         last_updated = ${dialect.instant(row.lastUpdated)},
         context = ${dialect.json(row.context)}
         ${sql.literal(releaseLease ? ", lease_until = null" : "")}
-      where id = ${row.id} and epoch = ${row.epoch}
+      where id = ${row.id} and epoch = ${epoch} and token = ${token}
       returning status as "status"`)
-  )
-}
+    )
+  }
 
 /**
  * An execution that is over takes no lease: the last heartbeat may come after the end.
  *
  * @internal
  */
-export const renewLease = (env: Env): Encoded["renewLease"] => (executionId, epoch, leaseMillis) => {
+export const renewLease = (env: Env): Encoded["renewLease"] => (executionId, { epoch, token }, leaseMillis) => {
   const { dialect, sql, tables } = env
   return write(
     env,
     "renewLease",
     stored(sql<Raw>`update ${tables.execution} set
         lease_until = case when status in ${sql.literal(runningStatuses)} then ${dialect.after(leaseMillis)} end
-      where id = ${executionId} and epoch = ${epoch}
+      where id = ${executionId} and epoch = ${epoch} and token = ${token}
       returning status as "status"`)
   )
 }

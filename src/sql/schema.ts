@@ -56,7 +56,8 @@ export const migrationsTable = (names: Names): string =>
 /** @internal */
 export const migrations: ReadonlyArray<Migration> = [
   { id: 1, name: "create_tables", statements: (names) => [...instances(names), ...executions(names), ...steps(names)] },
-  { id: 2, name: "record_places_and_rounds", statements: (names) => placesAndRounds(names) }
+  { id: 2, name: "record_places_and_rounds", statements: (names) => placesAndRounds(names) },
+  { id: 3, name: "add_token", statements: (names) => [token(names)] }
 ]
 
 /** @internal */
@@ -84,6 +85,10 @@ const types = {
     updated: ""
   }
 } as const
+
+/** Executions of version 0.1 have an empty one, which their owners compare no more than they did before. */
+const token = ({ table }: Names): string =>
+  `alter table ${table("job_execution")} add column token text not null default ''`
 
 const statuses = "('COMPLETED', 'STARTING', 'STARTED', 'STOPPING', 'STOPPED', 'FAILED', 'ABANDONED', 'UNKNOWN')"
 

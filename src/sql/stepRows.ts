@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { AnswerRecord } from "../decisions/flowHistory.js"
-import type { Encoded, SkippedItemRow, StepExecutionRow } from "../ports/JobRepository.js"
+import type { Encoded, Fence, SkippedItemRow, StepExecutionRow } from "../ports/JobRepository.js"
 import type { Counts } from "../vocabulary/Counts.js"
 import type { Env } from "./env.js"
 import { conclude, read, write } from "./env.js"
@@ -22,7 +22,7 @@ import { classify } from "./sqlState.js"
  *
  * @internal
  */
-export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] => (row, epoch) => {
+export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] => (row, { epoch, token }) => {
   const { dialect, sql, tables } = env
   const insert = sql<Raw>`insert into ${tables.step} (
       job_execution_id, step_name, place, round, status, exit_code, exit_message, read_count, write_count, filter_count,
@@ -37,7 +37,7 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
       ${dialect.instant(row.createTime)}, ${dialect.instant(row.startTime)}, ${dialect.instant(row.endTime)},
       ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${dialect.json(row.checkpoint)}, j.epoch
     from ${tables.execution} j
-    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} ${sql.literal(dialect.forShare)}
+    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token} ${sql.literal(dialect.forShare)}
     returning ${sql.literal(dialect.number("id"))} as "id"`
   return write(
     env,
@@ -54,15 +54,18 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
  *
  * @internal
  */
-export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] => (row, epoch, before) => {
+export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] => (row, fence, before) => {
   const { dialect, sql, tables } = env
-  const fence = followed(env, before)
+  const follows = followed(env, before)
   const statement = dialect.name === "pg"
-    ? sql<Raw>`with lease as (${renewal(env, row, epoch)}) ${update(env, row, epoch, fence)}`
+    ? sql<Raw>`with lease as (${renewal(env, row, fence)}) ${update(env, row, fence, follows)}`
     : Effect.tap(
-      sql<Raw>`update ${tables.step} set ${assignments(env, row)} where id = ${row.id} and epoch = ${epoch} ${fence}
+      sql<Raw>`update ${tables.step} set ${
+        assignments(env, row)
+      } where id = ${row.id} and epoch = ${fence.epoch} ${follows}
+          and (select j.token from ${tables.execution} j where j.id = job_execution_id) = ${fence.token}
         returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`,
-      ([saved]) => saved === undefined ? Effect.void : renewal(env, row, epoch)
+      ([saved]) => saved === undefined ? Effect.void : renewal(env, row, fence)
     )
   return conclude(
     env,
@@ -80,10 +83,10 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
  */
 export const pipelinedUpdate = (env: Env): NonNullable<Encoded["pipelinedUpdate"]> => ({
   database: env.session,
-  encode: (row, epoch, before) => {
+  encode: (row, fence, before) => {
     const { sql } = env
-    const [text, parameters] = sql`with lease as (${renewal(env, row, epoch)}),
-      saved as (${update(env, row, epoch, followed(env, before))})
+    const [text, parameters] = sql`with lease as (${renewal(env, row, fence)}),
+      saved as (${update(env, row, fence, followed(env, before))})
       select (select "status" from saved), 1 / (select count(*) from saved)`.compile()
     const command: PgPipeline.Command = {
       text,
@@ -122,7 +125,7 @@ export const flowHistory = (env: Env): Encoded["flowHistory"] => (instanceId) =>
 }
 
 /** @internal */
-export const insertAnswer = (env: Env): Encoded["insertAnswer"] => (row, epoch) => {
+export const insertAnswer = (env: Env): Encoded["insertAnswer"] => (row, { epoch, token }) => {
   const { dialect, sql, tables } = env
   return write(
     env,
@@ -132,6 +135,7 @@ export const insertAnswer = (env: Env): Encoded["insertAnswer"] => (row, epoch) 
         select j.id, cast(${Rows.printable(row.place)} as text), cast(${row.round} as text),
           cast(${Rows.printable(row.code)} as text), ${dialect.instant(row.createTime)}
         from ${tables.execution} j where j.id = ${row.jobExecutionId} and j.epoch = ${epoch}
+          and j.token = ${token}
         returning ${sql.literal(dialect.number("id"))} as "id"`,
       ([inserted]) => inserted === undefined ? Option.none() : Option.some(undefined)
     )
@@ -206,8 +210,8 @@ const insertSome = (env: Env, rows: ReadonlyArray<SkippedItemRow>): Effect.Effec
     ) values ${sql.csv(values)}`
 }
 
-const renewal = ({ dialect, sql, tables }: Env, row: StepExecutionRow, epoch: number) => {
-  const due = sql`id = ${row.jobExecutionId} and epoch = ${epoch}
+const renewal = ({ dialect, sql, tables }: Env, row: StepExecutionRow, { epoch, token }: Fence) => {
+  const due = sql`id = ${row.jobExecutionId} and epoch = ${epoch} and token = ${token}
     and lease_until < ${sql.literal(dialect.ahead("lease_millis * 3 / 4"))}`
   const renew = sql`update ${tables.execution} set lease_until = ${sql.literal(dialect.ahead("lease_millis"))}`
   return dialect.name === "pg"
@@ -220,9 +224,9 @@ const followed = ({ sql }: Env, before: Pick<Counts, "commit" | "rollback"> | un
     ? sql.literal("")
     : sql`and commit_count = ${before.commit} and rollback_count = ${before.rollback}`
 
-const update = (env: Env, row: StepExecutionRow, epoch: number, fence: Fragment) =>
+const update = (env: Env, row: StepExecutionRow, { epoch, token }: Fence, follows: Fragment) =>
   env.sql`update ${env.tables.step} s set ${assignments(env, row)} from ${env.tables.execution} j
-    where s.id = ${row.id} and s.epoch = ${epoch} ${fence} and j.id = s.job_execution_id
+    where s.id = ${row.id} and s.epoch = ${epoch} ${follows} and j.id = s.job_execution_id and j.token = ${token}
     returning j.status as "status"`
 
 const assignments = ({ dialect, sql }: Env, row: StepExecutionRow) =>

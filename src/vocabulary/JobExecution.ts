@@ -41,6 +41,12 @@ export interface JobExecution {
   readonly owner: Option.Option<string>
   /** Fencing token: goes up with every change of owner. */
   readonly epoch: number
+  /**
+   * The secret of the claim. Only the process that claimed the execution has it: it is neither read back nor encoded.
+   *
+   * @see OWN-16
+   */
+  readonly token?: string | undefined
   /** The execution that this one restarts. */
   readonly restartOf: Option.Option<number>
 }

@@ -41,7 +41,7 @@ for (const { client, dialect, fresh } of [postgres, sqlite]) {
             Array.from({ length: 6 }, () => Effect.provide(Migrations.run(), client(database))),
             { concurrency: "unbounded" }
           )
-          assert.deepStrictEqual(applied.flat(), ["create_tables", "record_places_and_rounds"])
+          assert.deepStrictEqual(applied.flat(), ["create_tables", "record_places_and_rounds", "add_token"])
         }
       }))
 
@@ -51,7 +51,7 @@ for (const { client, dialect, fresh } of [postgres, sqlite]) {
         const before = yield* Effect.flatMap(SqlClient, (sql) => sql`select * from batch_migrations`)
         assert.deepStrictEqual(yield* Migrations.run(), [])
         assert.deepStrictEqual(yield* Effect.flatMap(SqlClient, (sql) => sql`select * from batch_migrations`), before)
-        assert.lengthOf(before, 2)
+        assert.lengthOf(before, 3)
       }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => client(database))))))
 
     it.scoped("tables made by hand from the statements serve a layer that does not migrate", () =>
@@ -62,6 +62,21 @@ for (const { client, dialect, fresh } of [postgres, sqlite]) {
         const execution = yield* Effect.provide(launchOnce, Layer.provide(repository, client_))
         assert.strictEqual(execution.status, "STARTING")
       }))
+
+    it.scoped("tables of version 0.1 get their column, and what ran there can be taken over (OWN-16)", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const first = Migrations.statements(dialect).filter((text) => !/add_token|column token/.test(text))
+        yield* execute(first)
+        const now = dialect === "pg" ? "clock_timestamp()" : "0"
+        yield* execute([
+          `insert into batch_job_instance (job_name, job_key, create_time) values ('old', 'key', ${now})`,
+          `insert into batch_job_execution (job_instance_id, status, exit_code, exit_message, create_time, last_updated,
+            context, epoch, lease_millis) select id, 'STARTED', '', '', ${now}, ${now}, '{}', 1, 1000 from batch_job_instance`
+        ])
+        assert.deepStrictEqual(yield* Migrations.run(), ["add_token"])
+        assert.deepStrictEqual(yield* sql`select token from batch_job_execution`, [{ token: "" }])
+      }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => client(database))))))
 
     it.scoped("a layer that does not migrate says that the tables are missing", () =>
       Effect.gen(function*() {

@@ -23,6 +23,7 @@ import { InvalidJobParameters, LaunchInTransaction } from "../../vocabulary/Batc
 import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
+import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import * as JobParameters from "../../vocabulary/JobParameters.js"
 import { FaultPoint } from "../session/faultPoint.js"
 import { heartbeat } from "../session/heartbeat.js"
@@ -67,7 +68,7 @@ export const start = <P>(
       const session = yield* launch(job, parameters)
       const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)).pipe(endedFor(session)))
       return {
-        execution: session.execution,
+        execution: withoutToken(session.execution),
         await: Fiber.join(fiber),
         stop: Running.stop(session.execution.id).pipe(
           Effect.provideService(JobRepository, session.repository),
@@ -164,6 +165,9 @@ const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>)
         }))))
       : Effect.void)
 
+/** The secret stays with the engine. */
+const withoutToken = ({ token: _, ...execution }: JobExecution): JobExecution => execution
+
 /** Runs the job under the heartbeat; whichever ends first ends the other. */
 const execute = (
   job: Job.Any,
@@ -187,7 +191,7 @@ const execute = (
     )
     const { cause } = yield* Race.until(running, heartbeat(session, Duration.toMillis(lease)))
     return {
-      ...session.execution,
+      ...withoutToken(session.execution),
       exit: Option.match(cause as Option.Option<Cause.Cause<unknown>>, {
         onNone: () => Exit.succeed(session.execution.exitStatus.code),
         onSome: Exit.failCause

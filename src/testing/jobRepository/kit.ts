@@ -115,6 +115,13 @@ export const messages = (executionId: number) =>
     (repository) => Effect.map(repository.skippedItems(executionId), (items) => items.map((item) => item.message))
   )
 
+/**
+ * A claimed execution as others read it.
+ *
+ * @internal
+ */
+export const asRead = ({ token: _, ...execution }: JobExecution): JobExecution => execution
+
 /** @internal */
 export const storedStep = (step: StepExecution) =>
   Effect.flatMap(

@@ -75,7 +75,7 @@ const race = (jobName: string) =>
     const repository = yield* JobRepository
     deepStrictEqual(
       yield* repository.jobExecutions({ jobName, statuses: ["STARTING", "STARTED", "STOPPING"] }),
-      winners
+      winners.map(Kit.asRead)
     )
   })
 
@@ -91,7 +91,12 @@ export const launching: Cases = {
     const now = yield* DateTime.now
     const execution = yield* Kit.launchFresh({ parameters, owner: "host/1" })
     deepStrictEqual(
-      { ...execution, id: 0, epoch: 0, instance: { ...execution.instance, id: 0, jobName: "", jobKey: "" } },
+      {
+        ...Kit.asRead(execution),
+        id: 0,
+        epoch: 0,
+        instance: { ...execution.instance, id: 0, jobName: "", jobKey: "" }
+      },
       {
         id: 0,
         instance: { id: 0, jobName: "", jobKey: "", createTime: now },
@@ -108,7 +113,7 @@ export const launching: Cases = {
         restartOf: Option.none()
       }
     )
-    deepStrictEqual(yield* repository.jobExecution(execution.id), execution)
+    deepStrictEqual(yield* repository.jobExecution(execution.id), Kit.asRead(execution))
   }),
   "identifying parameters make the instance, in any order; each execution keeps its own (JOB-1, JOB-3, JOB-7)": Effect
     .gen(function*() {

@@ -100,6 +100,35 @@ export const owning: Cases = {
     yield* repository.updateStepExecution(first, rolledBack, committed)
     deepStrictEqual((yield* Kit.storedStep(step))?.counts, rolledBack.counts)
   }),
+  "an owner with the numbers of another claim passes no fence, the one-message commit included (OWN-16)": Effect.gen(
+    function*() {
+      const repository = yield* JobRepository
+      const mine = yield* Kit.launchFresh()
+      const step = yield* Kit.createStep(mine, "load")
+      const other = yield* Kit.launchFresh()
+      assert.notStrictEqual(mine.token, other.token)
+      // As a database gives them out again that has lost its last commits: id and epoch are those of the other claim.
+      for (const token of [other.token, "", undefined]) {
+        const zombie = { ...mine, token }
+        yield* lost(mine.id, repository.updateJobExecution({ ...zombie, status: "STARTED" }))
+        yield* lost(mine.id, repository.renewLease(zombie, 60_000))
+        yield* lost(
+          mine.id,
+          repository.createStepExecution(zombie, {
+            stepName: "more",
+            context: step.context,
+            checkpoint: Option.none()
+          })
+        )
+        const counts = { ...step.counts, commit: 1 }
+        yield* lost(mine.id, repository.updateStepExecution(zombie, { ...step, counts }, step))
+        yield* lost(mine.id, repository.updateStepExecution(zombie, { ...step, counts }))
+      }
+      deepStrictEqual((yield* Kit.storedStep(step))?.counts, step.counts)
+      assert.isUndefined((yield* repository.jobExecution(mine.id)).token, "nobody reads the secret")
+      assert.strictEqual(yield* repository.updateStepExecution(mine, step, step), "STARTING")
+    }
+  ),
   "a lease that is renewed keeps the execution": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()

@@ -76,7 +76,7 @@ export const storing: Cases = {
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* repository.updateJobExecution(saved), "FAILED")
       deepStrictEqual(yield* repository.jobExecution(launched.id), {
-        ...saved,
+        ...Kit.asRead(saved),
         lastUpdated: yield* DateTime.now
       })
     }
