@@ -7,7 +7,8 @@ const known = ["file", "businessDate", "verbose"]
 
 describe("text", () => {
   it("finds the name that is meant", () => {
-    assert.strictEqual(Text.nearest("fiel", known), undefined)
+    assert.strictEqual(Text.nearest("fiel", known), "file")
+    assert.strictEqual(Text.nearest("fale", ["fill"]), undefined)
     assert.strictEqual(Text.nearest("fille", known), "file")
     assert.strictEqual(Text.nearest("business-date", known), "businessDate")
     assert.strictEqual(Text.nearest("BUSINESS_DATE", known), "businessDate")

@@ -145,7 +145,8 @@ describe("JsonItemReader", () => {
         }
         yield* sink.complete!
       }))
-      assert.deepStrictEqual(itemsOf(yield* readAll(JsonItemReader.array(path))), plain(items))
+      // The writer keeps the sign of a zero, which JSON.stringify does not.
+      assert.deepStrictEqual(itemsOf(yield* readAll(JsonItemReader.array(path))), [...items])
     }).pipe(Effect.provide(new MemoryFiles().layer)))
 })
 
