@@ -7,6 +7,7 @@
  *   ```ts continues      the rest of the block before it
  *   ```ts run            a module (with `continues`: the whole chain) that is also run, in an empty directory
  *   ```text output       what it prints, or what the next part of it prints; so is ```mermaid
+ *   ```mermaid drawing  a picture that no block prints
  *   ```sh run            commands that are run, at the root of the repository
  *   <!-- hidden … -->    code in front of the next block that readers need not see: imports, input files
  *   <!-- then … -->      code behind the block before it: assertions
@@ -72,7 +73,10 @@ const modulesOf = (blocks) => {
       current = { page, number, lines: [...hidden, ...lines], run: marks.includes("run"), output: undefined }
       modules.push(current)
       hidden = []
-    } else if ((language === "mermaid" || language === "text" && marks.includes("output")) && current?.run) {
+    } else if (
+      current?.run &&
+      (language === "mermaid" ? !marks.includes("drawing") : language === "text" && marks.includes("output"))
+    ) {
       current.output = [...(current.output ?? []), ...lines.map(({ text }) => text)]
     }
   }
