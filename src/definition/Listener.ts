@@ -17,6 +17,7 @@ import * as Monoid from "../base/monoid.js"
 import * as ExitStatus_ from "../vocabulary/ExitStatus.js"
 import type { ExitStatus } from "../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
+import type { SkipPhase } from "../vocabulary/SkippedItem.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 
 /**
@@ -82,8 +83,25 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
   readonly onSkipInRead?: ((error: unknown) => Effect.Effect<void, E, R>) | undefined
   readonly onSkipInProcess?: ((item: In, error: unknown) => Effect.Effect<void, E, R>) | undefined
   readonly onSkipInWrite?: ((item: Out, error: unknown) => Effect.Effect<void, E, R>) | undefined
-  /** Before a failed read, process or write is tried again; `attempt` counts the retries from 1. */
-  readonly onRetry?: ((error: unknown, attempt: number) => Effect.Effect<void, E, R>) | undefined
+  /** Before a failed read, process or write is tried again. */
+  readonly onRetry?: ((error: unknown, retry: Retry) => Effect.Effect<void, E, R>) | undefined
+}
+
+/**
+ * What is about to be tried again.
+ *
+ * - `phase`: `read`, `process` or `write`.
+ * - `items`: the item that is processed, the outputs that are written together; none while reading.
+ * - `attempt`: the retries of this very operation, from 1.
+ *
+ * @see OWN-28
+ * @since 0.1.0
+ * @category models
+ */
+export interface Retry {
+  readonly phase: SkipPhase
+  readonly items: ReadonlyArray<unknown>
+  readonly attempt: number
 }
 
 /**

@@ -29,6 +29,7 @@ import type {
   SkipLimitExceeded,
   TransactionError
 } from "../vocabulary/BatchError.js"
+import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import type { Flow } from "./Flow.js"
@@ -607,6 +608,49 @@ export const retryWith: {
     policy: RetryPolicy.RetryPolicy<E, RP>
   ): ChunkStep<In, Out, C, E, R | RP>
 } = dual(2, (self: Any, policy: RetryPolicy.RetryPolicy<any, any>): any => addRetry(self, policy))
+
+/**
+ * How often the step may try something again, all its reads, items and writes together, in one execution: a service that
+ * is down should not be asked a thousand times over. Beyond that a failure counts as if its own retries were used up: it
+ * is skipped, or it fails the step. Default: without limit. A limit below 0, or that is not a whole number, is refused.
+ *
+ * @example
+ * ```ts
+ * import { Data, Effect } from "effect"
+ * import { ItemReader, ItemWriter, Step } from "effect-batch"
+ *
+ * class Down extends Data.TaggedError("Down")<{}> {}
+ *
+ * const load = Step.chunk("load", {
+ *   reader: ItemReader.fromIterable([1, 2, 3]),
+ *   processor: (n) => n === 2 ? Effect.fail(new Down()) : Effect.succeed(n),
+ *   writer: ItemWriter.discard,
+ *   chunkSize: 2
+ * }).pipe(Step.retry("Down", { times: 5 }), Step.retryLimit(100))
+ *
+ * assert.strictEqual(load.name, "load")
+ * ```
+ *
+ * @see OWN-28
+ * @since 0.1.0
+ * @category fault tolerance
+ */
+export const retryLimit: {
+  (limit: number): <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>
+  ) => ChunkStep<In, Out, C, E, R>
+  <In, Out, C extends string, E, R>(
+    self: ChunkStep<In, Out, C, E, R>,
+    limit: number
+  ): ChunkStep<In, Out, C, E, R>
+} = dual(2, (self: Any, limit: number): any => {
+  if (!Number.isSafeInteger(limit) || limit < 0) {
+    throw new JobDefinitionError({
+      defects: [`the retry limit of step "${self.name}" must be a whole number of at least 0, not ${limit}`]
+    })
+  }
+  return refine(self, { retryLimit: limit })
+})
 
 /**
  * Failures with one of these tags leave the transaction open, if they are skipped, too: what the step has done in it

@@ -58,6 +58,8 @@ export interface StepSettings {
   readonly onListenerFailure: "fail" | "log"
   readonly skip: SkipPolicy<any, any> | undefined
   readonly retry: RetryPolicy<any, any> | undefined
+  /** How many retries a step execution may make, all items together. */
+  readonly retryLimit: number
   readonly noRollback: ((error: unknown) => boolean) | undefined
   readonly transaction: TransactionOptions
   readonly transactional: ReadonlyArray<"read" | "process">
@@ -81,6 +83,7 @@ export const defaultSettings: StepSettings = {
   onListenerFailure: "fail",
   skip: undefined,
   retry: undefined,
+  retryLimit: Number.POSITIVE_INFINITY,
   noRollback: undefined,
   transaction: {},
   transactional: [],

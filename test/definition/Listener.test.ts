@@ -43,7 +43,7 @@ const ARGUMENTS: { readonly [K in keyof Required<StepListener>]: Parameters<NonN
   onSkipInRead: ["error"],
   onSkipInProcess: [1, "error"],
   onSkipInWrite: [1, "error"],
-  onRetry: ["error", 1]
+  onRetry: ["error", { phase: "read", items: [], attempt: 1 }]
 }
 const NAMES = Object.keys(ARGUMENTS) as unknown as ReadonlyArray<keyof StepListener>
 const FORWARD = NAMES.filter((name) => name.startsWith("before") || name.startsWith("onSkip") || name === "onRetry")

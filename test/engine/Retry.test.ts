@@ -127,6 +127,64 @@ describe("retry", () => {
       }
     }).pipe(inMemory))
 
+  it.effect("a step tries again only so often, all items together; then each failure is skipped or fails (OWN-28)", () =>
+    Effect.gen(function*() {
+      for (
+        const [limit, attempts] of [[0, [1, 2, 3]], [3, [1, 1, 1, 2, 2, 3]], [100, [
+          1,
+          1,
+          1,
+          2,
+          2,
+          2,
+          3,
+          3,
+          3
+        ]]] as const
+      ) {
+        const world = makeWorld(3, { process: [1, 2, 3] })
+        const step = Step.chunk(`at most ${limit}`, { ...world, chunkSize: 1 }).pipe(
+          Step.retry("Bad", { times: 2 }),
+          Step.retryLimit(limit),
+          Step.skip("Bad", { limit: 3 })
+        )
+        const { counts: counted, status } = yield* runStep(step)
+        assert.deepStrictEqual([status, world.processed, counted.processSkip], ["COMPLETED", [...attempts], 3])
+      }
+      const world = makeWorld(3, { write: [2] })
+      const failed = yield* runStep(
+        Step.chunk("writes", { ...world, chunkSize: 1 }).pipe(Step.retry("Bad", { times: 9 }), Step.retryLimit(2))
+      )
+      assert.deepStrictEqual([failed.status, failed.counts.rollback], ["FAILED", 3])
+      assert.throws(
+        () => Step.retryLimit(Step.chunk("wrong", { ...world, chunkSize: 1 }), 1.5),
+        "the retry limit of step \"wrong\" must be a whole number of at least 0, not 1.5"
+      )
+    }).pipe(inMemory))
+
+  it.effect("a listener hears which read is tried again (OWN-28)", () =>
+    Effect.gen(function*() {
+      const heard: Array<unknown> = []
+      let isFirst = true
+      const world = makeWorld(2)
+      const reader = ItemReader.make("flaky", (from) =>
+        Effect.map(world.reader.open(from), (source) => ({
+          ...source,
+          pull: (max: number): Effect.Effect<ItemReader.Page<number, Bad>, Bad> => {
+            const fails = isFirst
+            isFirst = false
+            return fails ? Effect.fail(new Bad({ item: 1 })) : source.pull(max)
+          }
+        })))
+      yield* runStep(
+        Step.chunk("reads", { ...world, reader, chunkSize: 1 }).pipe(
+          Step.retry("Bad", { times: 1 }),
+          Step.listen(Listener.step({ onRetry: (_, retry) => Effect.sync(() => void heard.push(retry)) }))
+        )
+      )
+      assert.deepStrictEqual(heard, [{ phase: "read", items: [], attempt: 1 }])
+    }).pipe(inMemory))
+
   it.effect("an exhausted retry goes to the skip policy, and each item and each write has its own attempts (RETRY-5)", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
@@ -135,7 +193,8 @@ describe("retry", () => {
         Step.retry("Bad", { times: 1 }),
         Step.skip("Bad", { limit: 3 }),
         Step.listen(Listener.step({
-          onRetry: (error, attempt) => Effect.sync(() => void heard.push(`retry ${(error as Bad).item} ${attempt}`)),
+          onRetry: (_, { attempt, items, phase }) =>
+            Effect.sync(() => void heard.push(`retry ${phase} ${items} ${attempt}`)),
           onProcessError: (item: number) => Effect.sync(() => void heard.push(`process error ${item}`)),
           onSkipInProcess: (item: number) => Effect.sync(() => void heard.push(`skip ${item}`)),
           onWriteError: (_, items: ReadonlyArray<number>) => Effect.sync(() => void heard.push(`write error ${items}`)),
@@ -144,13 +203,13 @@ describe("retry", () => {
       )
       const { counts: counted } = yield* runStep(step)
       assert.deepStrictEqual(heard, [
-        "retry 1 1",
+        "retry process 1 1",
         "process error 1",
-        "retry 2 1",
+        "retry process 2 1",
         "process error 2",
         "skip 1",
         "skip 2",
-        "retry 4 1",
+        "retry write 3,4 1",
         "write error 3,4",
         "skip 4"
       ])

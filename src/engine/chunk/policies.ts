@@ -10,7 +10,9 @@ import { SkipLimitExceeded } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as Counts from "../../vocabulary/Counts.js"
 import { describeError, Fatal } from "../../vocabulary/failure.js"
-import type { UserServices } from "../step/engine.js"
+import type { SkipPhase } from "../../vocabulary/SkippedItem.js"
+import type { Item, UserServices } from "../step/engine.js"
+import { tell } from "../step/hooks.js"
 import { current } from "../step/state.js"
 import type { Chunk, Skip } from "./chunk.js"
 import type { ChunkEffect } from "./rejection.js"
@@ -73,21 +75,39 @@ export interface Retries {
 
 export const noRetries = (): Retries => ({ run: undefined, count: 0 })
 
+/** What failed, and what it was about. */
+export interface Operation {
+  readonly phase: SkipPhase
+  readonly items: ReadonlyArray<Item>
+}
+
+export const whileReading: Operation = { phase: "read", items: [] }
+
 /** Asks the retry policy after a failure. The run of the policy is started at the first failure of an operation. */
-export const mayRetry = (run: ChunkRun, retries: Retries, error: unknown): ChunkEffect<boolean> => {
+export const mayRetry = (
+  run: ChunkRun,
+  retries: Retries,
+  error: unknown,
+  operation: Operation
+): ChunkEffect<boolean> => {
   const { definition, hooks } = run.state
-  const policy = definition.settings.retry
+  const { retry: policy, retryLimit } = definition.settings
+  const { retried } = run.env
   if (policy === undefined || error instanceof Fatal || !policy.matches(error)) {
     return Effect.succeed(false)
   }
   return behindEarlierChunks(
     run,
     Effect.gen(function*() {
+      if (retried.times >= retryLimit) {
+        return false
+      }
       retries.run ??= yield* policy.start
       const again = yield* retries.run.next(error)
-      if (again && hooks.onRetry !== undefined) {
+      if (again) {
+        retried.times++
         retries.count++
-        yield* hooks.onRetry(error, retries.count)
+        yield* tell(hooks.onRetry, error, { ...operation, attempt: retries.count })
       }
       return again
     })

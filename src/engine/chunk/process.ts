@@ -81,7 +81,7 @@ const inPlace = (run: ChunkRun, chunk: Chunk): Recover => (index, item, first) =
     if (error instanceof Fatal) {
       return Effect.fail(error)
     }
-    return Effect.flatMap(mayRetry(run, retries, error), (again) => {
+    return Effect.flatMap(mayRetry(run, retries, error, { phase: "process", items: [item] }), (again) => {
       if (again) {
         return Effect.suspend(() => processOne(run, item)).pipe(Effect.map(Option.some), Effect.catchAllCause(recover))
       }

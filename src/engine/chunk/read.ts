@@ -14,7 +14,7 @@ import * as Progress from "../step/progress.js"
 import { advance, isStopping } from "../step/state.js"
 import * as Chunk from "./chunk.js"
 import type { Retries } from "./policies.js"
-import { isSkippable, mayRetry, noRetries, policyFailure, skip } from "./policies.js"
+import { isSkippable, mayRetry, noRetries, policyFailure, skip, whileReading } from "./policies.js"
 import type { ChunkEffect } from "./rejection.js"
 import type { ChunkRun } from "./run.js"
 
@@ -82,7 +82,7 @@ export const pull = (
   return Effect.catchAllCause(run.env.source.current().pull(max), (cause) => {
     const failure = policyFailure(cause)
     return Either.isLeft(failure) ? Effect.failCause(failure.left) : Effect.flatMap(
-      mayRetry(run, retries, failure.right),
+      mayRetry(run, retries, failure.right, whileReading),
       (again) =>
         again
           ? pull(run, max, position, chunk, retries)

@@ -23,6 +23,8 @@ export interface ChunkEnv {
   readonly process: Process<Item, Item, UserError, UserServices> | undefined
   readonly sink: Sink<Item, UserError, UserServices>
   readonly skipRun: SkipRun<unknown, UserServices> | undefined
+  /** How often an operation of this step execution was tried again. */
+  readonly retried: { times: number }
   /** How its transactions are sent in one message, if they can be. */
   readonly pipelining: ChunkPipelining | undefined
 }

@@ -72,6 +72,7 @@ const open = (state: StepState, body: ChunkBody, stored: Checkpoint): Engine<Chu
       source,
       process,
       sink,
+      retried: { times: 0 },
       skipRun: settings.skip === undefined ? undefined : yield* settings.skip.start,
       pipelining: Option.getOrUndefined(Either.getRight(pipelining))
     }
@@ -97,7 +98,10 @@ const storeFlushed = (run: ChunkRun): ChunkEffect<void> => {
   const store: ChunkEffect<void> = Effect.suspend(() => commit(state, flushed, unnoticed)).pipe(
     Effect.onError(() => state.progress.doubt === undefined ? rollback ?? Effect.void : Effect.void),
     Effect.catchAll((error) =>
-      Effect.flatMap(mayRetry(run, retries, error), (again) => again ? store : Effect.fail(error))
+      Effect.flatMap(
+        mayRetry(run, retries, error, { phase: "write", items: [] }),
+        (again) => again ? store : Effect.fail(error)
+      )
     )
   )
   return Effect.zipRight(store, committed ?? Effect.void)

@@ -18,7 +18,7 @@ import { badInput } from "./chunk.js"
 import type { OutputSource } from "./commit.js"
 import type { Range } from "./machine.js"
 import type { Retries } from "./policies.js"
-import { isSkippable, mayRetry, noRetries, policyFailure, skip, staysOpen } from "./policies.js"
+import { isSkippable, mayRetry, noRetries, policyFailure, skip, staysOpen, whileReading } from "./policies.js"
 import type { Recover } from "./process.js"
 import { processItems } from "./process.js"
 import type { Filling } from "./read.js"
@@ -140,7 +140,13 @@ const itemFailed = (
   const retries = retriesOf.get(index) ?? noRetries()
   retriesOf.set(index, retries)
   return Effect.fail(
-    new Repairable(error, Effect.flatMap(mayRetry(run, retries, error), (again) => again ? Effect.void : leaveOut))
+    new Repairable(
+      error,
+      Effect.flatMap(
+        mayRetry(run, retries, error, { phase: "process", items: [item] }),
+        (again) => again ? Effect.void : leaveOut
+      )
+    )
   )
 }
 
@@ -230,7 +236,7 @@ const filling = (run: ChunkRun, chunk: Chunk, reading: Reading): Filling => {
 
 /** A read that fails breaks the transaction, so it is retried, or skipped, by reading again from the beginning. */
 const pullFailed = (run: ChunkRun, chunk: Chunk, error: EngineFailure, reading: Reading): ChunkEffect<void> =>
-  Effect.flatMap(mayRetry(run, reading.readRetries, error), (again) => {
+  Effect.flatMap(mayRetry(run, reading.readRetries, error, whileReading), (again) => {
     if (again) {
       return Effect.void
     }

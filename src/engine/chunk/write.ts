@@ -135,7 +135,7 @@ const writeRefused = (
     const { chunk, outputs, run, scanning, source } = write
     const { onWriteError } = run.state.hooks
     const skippable = outputs.length > 0 && isSkippable(run, error)
-    if (!(scanning && skippable) && (yield* mayRetry(run, retries, error))) {
+    if (!(scanning && skippable) && (yield* mayRetry(run, retries, error, { phase: "write", items: outputs }))) {
       return machine
     }
     const told = outputs.length === 0 || error instanceof Fatal

@@ -100,8 +100,14 @@ export const runStep = (
 // internal
 // -------------------------------------------------------------------------------------
 
-const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) =>
-  Effect.provide(effect, Context.add(State.services(state), Scope.Scope, scope))
+/** What code of the step logs says of which execution and step. */
+const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) => {
+  const { id, instance } = state.session.execution
+  return effect.pipe(
+    Effect.annotateLogs({ job: instance.jobName, execution: id, step: state.definition.name }),
+    Effect.provide(Context.add(State.services(state), Scope.Scope, scope))
+  )
+}
 
 const withBeforeStep = (state: StepState, body: Body): ReturnType<Body> => {
   const { beforeStep } = state.hooks

@@ -1,0 +1,40 @@
+/** What code inside a step logs says where it comes from. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import * as Logger from "effect/Logger"
+import { Flow, ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../src/index.js"
+
+describe("logs inside steps", () => {
+  it.effect("carry job, execution and step: in tasklets, processors, writers and listeners, with prefetch too", () =>
+    Effect.gen(function*() {
+      const logged: Array<readonly [message: string, job: unknown, execution: unknown, step: unknown]> = []
+      const logger = Logger.make(({ annotations, message }) => {
+        const of = (key: string) => HashMap.unsafeGet(annotations, key)
+        logged.push([String(message), of("job"), of("execution"), of("step")])
+      })
+      const load = Step.chunk("load", {
+        reader: ItemReader.fromIterable([1, 2, 3]),
+        processor: (n) => Effect.as(Effect.log(`process ${n}`), n),
+        writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) => Effect.log(`write ${items}`)),
+        chunkSize: 2,
+        prefetch: true
+      }).pipe(Step.listen({ afterStep: () => Effect.log("after") }))
+      const job = Job.make("import", { flow: load.pipe(Flow.andThen(Step.tasklet("report", Effect.log("report")))) })
+      const { id } = yield* JobOperator.runOrFail(job, {}).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      assert.deepStrictEqual(
+        [...logged].sort(([self], [that]) => self < that ? -1 : 1),
+        [
+          ["after", "import", id, "load"],
+          ["process 1", "import", id, "load"],
+          ["process 2", "import", id, "load"],
+          ["process 3", "import", id, "load"],
+          ["report", "import", id, "report"],
+          ["write 1,2", "import", id, "load"],
+          ["write 3", "import", id, "load"]
+        ]
+      )
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
