@@ -43,7 +43,7 @@ export const rooms = {
   operator: { files: ["operator/"], tests: [["operator/"], life], floor: 80 },
   fences: {
     files: [
-      "sql/session",
+      "sql/database",
       "sql/stepRows",
       "sql/jobRows",
       "sql/pgPipeline",

@@ -10,11 +10,11 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { JobRepositoryError } from "../vocabulary/BatchError.js"
 import * as Contention from "./contention.js"
+import type { Database } from "./database.js"
+import * as Database_ from "./database.js"
 import * as Failure from "./failure.js"
 import type { Migration, Names } from "./schema.js"
 import * as Schema from "./schema.js"
-import type { Session } from "./session.js"
-import * as Session_ from "./session.js"
 
 /**
  * - `prefix`: what the names of all tables and indexes begin with, `"batch_"` by default. On PostgreSQL it may begin
@@ -51,7 +51,7 @@ export interface Options {
  * @category constructors
  */
 export const run = (options: Options = {}): Effect.Effect<ReadonlyArray<string>, JobRepositoryError, SqlClient> =>
-  Effect.flatMap(Session_.make, (session) => migrate(session, options.prefix ?? Schema.defaultPrefix))
+  Effect.flatMap(Database_.make, (database) => migrate(database, options.prefix ?? Schema.defaultPrefix))
 
 /**
  * Makes sure that the tables are those this version of the library works with; writes nothing.
@@ -60,7 +60,7 @@ export const run = (options: Options = {}): Effect.Effect<ReadonlyArray<string>,
  * @category constructors
  */
 export const check = (options: Options = {}): Effect.Effect<void, JobRepositoryError, SqlClient> =>
-  Effect.flatMap(Session_.make, (session) => verify(session, options.prefix ?? Schema.defaultPrefix))
+  Effect.flatMap(Database_.make, (database) => verify(database, options.prefix ?? Schema.defaultPrefix))
 
 /**
  * The statements that create the tables in an empty database and note that they did, for people who migrate by hand.
@@ -98,20 +98,20 @@ export const statements = (
 
 /** @internal */
 export const migrate = (
-  session: Session,
+  database: Database,
   prefix: string
 ): Effect.Effect<ReadonlyArray<string>, JobRepositoryError> =>
   Effect.flatMap(
-    namesOf(session, prefix),
+    namesOf(database, prefix),
     (names) =>
-      Effect.flatMap(Session_.detached(session, version(session, names)), (current) =>
+      Effect.flatMap(Database_.detached(database, version(database, names)), (current) =>
         current === Schema.latest
           ? Effect.succeed([])
           : Contention.retry(
-            Session_.transact(
-              session,
-              begin(session),
-              Effect.flatMap(lock(session, prefix), () => upgrade(session, names))
+            Database_.transact(
+              database,
+              begin(database),
+              Effect.flatMap(lock(database, prefix), () => upgrade(database, names))
             )
           ).pipe(
             Effect.catchTag("TransactionError", (error) => Effect.fail(Failure.fromTransactionError("migrate", error)))
@@ -119,49 +119,49 @@ export const migrate = (
   )
 
 /** @internal */
-export const verify = (session: Session, prefix: string): Effect.Effect<void, JobRepositoryError> =>
+export const verify = (database: Database, prefix: string): Effect.Effect<void, JobRepositoryError> =>
   Effect.flatMap(
-    namesOf(session, prefix),
+    namesOf(database, prefix),
     (names) =>
-      Effect.flatMap(Session_.detached(session, version(session, names)), (current) =>
+      Effect.flatMap(Database_.detached(database, version(database, names)), (current) =>
         current === Schema.latest ? Effect.void : Effect.fail(outdated(prefix, current)))
   )
 
 // Every statement must see what others have committed meanwhile, whatever the default of the database is.
-const begin = (session: Session): string =>
-  session.dialect.name === "pg" ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE"
+const begin = (database: Database): string =>
+  database.dialect.name === "pg" ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE"
 
 // The first number makes the lock ours: locks of one number, which other libraries take, are a separate space.
-const lock = ({ dialect, sql }: Session, prefix: string): Effect.Effect<unknown, JobRepositoryError> =>
+const lock = ({ dialect, sql }: Database, prefix: string): Effect.Effect<unknown, JobRepositoryError> =>
   dialect.name === "pg" ? refail(sql`select pg_advisory_xact_lock(1650553956, hashtext(${prefix}))`) : Effect.void
 
-const upgrade = (session: Session, names: Names): Effect.Effect<ReadonlyArray<string>, JobRepositoryError> =>
+const upgrade = (database: Database, names: Names): Effect.Effect<ReadonlyArray<string>, JobRepositoryError> =>
   Effect.gen(function*() {
-    const current = yield* version(session, names)
+    const current = yield* version(database, names)
     const pending = Schema.migrations.filter(({ id }) => id > current)
     const texts = pending.flatMap((migration) => [...migration.statements(names), record(names, migration)])
     yield* Effect.forEach(
       current === 0 ? [Schema.migrationsTable(names), ...texts] : texts,
-      (text) => refail(session.sql.unsafe(text)),
+      (text) => refail(database.sql.unsafe(text)),
       { discard: true }
     )
     return pending.map(({ name }) => name)
   })
 
 /** The last migration that was applied; 0 when there are no tables. Fails when it is not known here. */
-const version = (session: Session, names: Names): Effect.Effect<number, JobRepositoryError> =>
+const version = (database: Database, names: Names): Effect.Effect<number, JobRepositoryError> =>
   Effect.gen(function*() {
-    if (!(yield* exists(session, names))) {
+    if (!(yield* exists(database, names))) {
       return 0
     }
-    const table = session.sql.literal(names.table("migrations"))
-    const [row] = yield* refail(session.sql<{ readonly id: unknown }>`select max(id) as id from ${table}`)
+    const table = database.sql.literal(names.table("migrations"))
+    const [row] = yield* refail(database.sql<{ readonly id: unknown }>`select max(id) as id from ${table}`)
     const current = Number(row?.id ?? 0)
     return current <= Schema.latest ? current : yield* tooNew(current)
   })
 
 // Asks the catalog itself: to_regclass() answers from a cache, which may be as old as the transaction.
-const exists = ({ dialect, sql }: Session, names: Names): Effect.Effect<boolean, JobRepositoryError> => {
+const exists = ({ dialect, sql }: Database, names: Names): Effect.Effect<boolean, JobRepositoryError> => {
   const [name, schema] = names.table("migrations").split(".").map((part) => part.slice(1, -1)).reverse()
   const rows = dialect.name === "pg"
     ? sql`select 1 as one from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -180,10 +180,10 @@ const record = (names: Names, { id, name }: Migration): string => {
 const refail = <A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, JobRepositoryError> =>
   Effect.withTracerEnabled(Failure.refail("migrate")(effect), false)
 
-const namesOf = (session: Session, prefix: string): Effect.Effect<Names, JobRepositoryError> =>
-  Schema.isPrefix(session.dialect.name, prefix)
-    ? Effect.succeed(Schema.names(session.dialect.name, prefix))
-    : Effect.fail(badPrefix(session.dialect.name, prefix))
+const namesOf = (database: Database, prefix: string): Effect.Effect<Names, JobRepositoryError> =>
+  Schema.isPrefix(database.dialect.name, prefix)
+    ? Effect.succeed(Schema.names(database.dialect.name, prefix))
+    : Effect.fail(badPrefix(database.dialect.name, prefix))
 
 const badPrefix = (dialect: "pg" | "sqlite", prefix: string) =>
   fatal(

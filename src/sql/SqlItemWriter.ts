@@ -32,13 +32,13 @@ import * as Pipelining from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { ambient } from "./ambient.js"
 import { identityOf } from "./client.js"
+import * as Database from "./database.js"
 import { meaningsOf, tableText } from "./identifiers.js"
 import { pgCopy, unsupported } from "./pgCopy.js"
 import { ask, speaksProtocol } from "./pgPipeline.js"
 import { pgTable } from "./pgTable.js"
 import * as Refusals from "./refusals.js"
 import { fieldsOf, rowEncoder } from "./rowEncoder.js"
-import * as Session from "./session.js"
 import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
 import { refail, SqlDataError, SqlStatementError } from "./SqlFailure.js"
 import { sqliteTable } from "./sqliteTable.js"
@@ -258,11 +258,11 @@ export const statement = <A, E, R>(
     delivery: "transactional",
     open: () =>
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
-        // Databases without a session have statements all the same.
-        Effect.map(Effect.option(Session.make), (session) => ({
+        // A database that is not supported has statements all the same.
+        Effect.map(Effect.option(Database.make), (database) => ({
           // The compiler does not see that excluding the scope twice is excluding it once.
           write: (items) =>
-            Effect.scoped(refail("write")(wholly(session, Effect.asVoid(write(items, sql))))) as Effect.Effect<
+            Effect.scoped(refail("write")(wholly(database, Effect.asVoid(write(items, sql))))) as Effect.Effect<
               void,
               Exclude<E, SqlError> | SqlFailure,
               Exclude<SqlClient.SqlClient | Exclude<R, Scope.Scope>, Scope.Scope>
@@ -282,8 +282,8 @@ interface Target<A> {
   readonly encode: (items: ReadonlyArray<A>) => Either.Either<ReadonlyArray<Item>, SqlColumnError>
 }
 
-const wholly = <A, E, R>(session: Option.Option<Session.Session>, effect: Effect.Effect<A, E, R>) =>
-  Option.isSome(session) ? Session.whole(session.value, effect) : effect
+const wholly = <A, E, R>(database: Option.Option<Database.Database>, effect: Effect.Effect<A, E, R>) =>
+  Option.isSome(database) ? Database.whole(database.value, effect) : effect
 
 const tableWriter = <A extends object, I extends object>(
   table: string,
@@ -331,8 +331,8 @@ const openTable = <A, C extends Column_>(
   Effect.gen(function*() {
     const sql = client.withoutTransforms()
     const { action, encode, fields } = target
-    const session = yield* Effect.mapError(
-      Effect.provideService(Session.make, SqlClient.SqlClient, client),
+    const database = yield* Effect.mapError(
+      Effect.provideService(Database.make, SqlClient.SqlClient, client),
       ({ detail }) => statementError(target, "other", detail)
     )
     const table = yield* findTable(dialect, sql, target)
@@ -361,8 +361,8 @@ const openTable = <A, C extends Column_>(
       write: Pipelining.withPipelinedWrite(
         (items: ReadonlyArray<A>) =>
           Effect.flatMap(Effect.suspend(() => written(items)), ({ examine, run }) => {
-            const whole = Effect.catchAll(run, (error) => named(refusals, items, error, examine, askInside(session)))
-            return refail(action._tag, target.table)(Session.whole(session, whole))
+            const whole = Effect.catchAll(run, (error) => named(refusals, items, error, examine, askInside(database)))
+            return refail(action._tag, target.table)(Database.whole(database, whole))
           }),
         "assert" in action && action.assert ? undefined : pipelined(client, written, refusals)
       )
@@ -403,12 +403,12 @@ const named = <A>(
 
 // The transaction has failed, and what comes behind this leaves it as failed as it was. A transaction around it that still
 // can go on is left alone.
-const askInside = (session: Session.Session): Ask => (commands) =>
+const askInside = (database: Database.Database): Ask => (commands) =>
   Effect.flatMap(ambient, (ambient) => {
     const open = ambient._tag === "Ours" && ambient.transaction.nested === undefined
-      ? ambient.connection(identityOf(session.sql))
+      ? ambient.connection(identityOf(database.sql))
       : undefined
-    return open === undefined || !speaksProtocol(session.sql)
+    return open === undefined || !speaksProtocol(database.sql)
       ? Effect.void
       : ask(open, [{ text: "rollback and chain", parameters: [] }, ...commands])
   })
@@ -419,7 +419,7 @@ const pipelined = <A>(
   written: (items: ReadonlyArray<A>) => Either.Either<Written, WriteError>,
   refusals: Refusals.Refusals<A>
 ): Pipelining.PipelinedWrite<A, WriteError> | undefined => {
-  const database = Session.known(client)
+  const database = Database.known(client)
   return database === undefined || !speaksProtocol(client) ? undefined : {
     database,
     encode: (items) =>

@@ -17,6 +17,8 @@ import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
 import * as Contention from "./contention.js"
+import type { Database } from "./database.js"
+import * as Database_ from "./database.js"
 import * as Env_ from "./env.js"
 import * as Failure from "./failure.js"
 import * as IdleTimeout from "./idleTimeout.js"
@@ -24,8 +26,6 @@ import * as JobRows from "./jobRows.js"
 import * as Migrations from "./Migrations.js"
 import { speaksProtocol } from "./pgPipeline.js"
 import { defaultPrefix } from "./schema.js"
-import type { Session } from "./session.js"
-import * as Session_ from "./session.js"
 import * as SqlTransactor from "./SqlTransactor.js"
 import * as StepRows from "./stepRows.js"
 import * as StopHints from "./stopHints.js"
@@ -71,14 +71,14 @@ export const layerWith = (
   options: Options
 ): Layer.Layer<JobRepository.JobRepository | Transactor, JobRepositoryError, SqlClient> =>
   Layer.scopedContext(Effect.gen(function*() {
-    const session = yield* Session_.make
+    const database = yield* Database_.make
     const prefix = options.prefix ?? defaultPrefix
-    yield* prepare(session, options)
-    yield* options.migrate === false ? Migrations.verify(session, prefix) : Migrations.migrate(session, prefix)
-    const stopHint = options.listen === false ? undefined : yield* StopHints.make(yield* SqlClient, session, prefix)
-    const driver = { ...encoded(session, prefix, options), stopHint }
+    yield* prepare(database, options)
+    yield* options.migrate === false ? Migrations.verify(database, prefix) : Migrations.migrate(database, prefix)
+    const stopHint = options.listen === false ? undefined : yield* StopHints.make(yield* SqlClient, database, prefix)
+    const driver = { ...encoded(database, prefix, options), stopHint }
     return Context.make(JobRepository.JobRepository, JobRepository.makeEncoded(driver)).pipe(
-      Context.add(Transactor, SqlTransactor.fromSession(session, options))
+      Context.add(Transactor, SqlTransactor.fromDatabase(database, options))
     )
   }))
 
@@ -114,47 +114,47 @@ export const layer: Layer.Layer<JobRepository.JobRepository | Transactor, JobRep
 // internal
 // -------------------------------------------------------------------------------------
 
-const prepare = (session: Session, { busyTimeout }: Options): Effect.Effect<void, JobRepositoryError> => {
-  if (session.dialect.name !== "sqlite") {
+const prepare = (database: Database, { busyTimeout }: Options): Effect.Effect<void, JobRepositoryError> => {
+  if (database.dialect.name !== "sqlite") {
     return Effect.void
   }
   const millis = Math.min(Math.ceil(Duration.toMillis(busyTimeout ?? Duration.seconds(5))), 2_147_483_647)
-  session.busyTimeout = millis
+  database.busyTimeout = millis
   if (busyTimeout !== undefined) {
-    session.patience = millis
-    session.isPatienceSet = true
+    database.patience = millis
+    database.isPatienceSet = true
   }
   return Failure.refail("connect")(
     Effect.forEach(
       ["synchronous = FULL", `busy_timeout = ${millis}`],
-      (pragma) => session.sql.unsafe(`PRAGMA ${pragma}`).unprepared,
+      (pragma) => database.sql.unsafe(`PRAGMA ${pragma}`).unprepared,
       { discard: true }
     )
   )
 }
 
 // Heartbeats and stop requests must be seen by others at once, whatever transaction they are called in.
-const encoded = (session: Session, prefix: string, options: Options): JobRepository.Encoded => {
-  const env = Env_.make(session, prefix)
+const encoded = (database: Database, prefix: string, options: Options): JobRepository.Encoded => {
+  const env = Env_.make(database, prefix)
   return {
-    transact: makeTransact(session, IdleTimeout.setting(SqlTransactor.idleTimeoutOf(options))),
+    transact: makeTransact(database, IdleTimeout.setting(SqlTransactor.idleTimeoutOf(options))),
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
     insertJobExecution: (row, leaseMillis, token) => {
-      Session_.waitWithin(session, leaseMillis)
+      Database_.waitWithin(database, leaseMillis)
       return JobRows.insertJobExecution(env)(row, leaseMillis, token)
     },
     updateJobExecution: JobRows.updateJobExecution(env),
     renewLease: (executionId, fence, leaseMillis) =>
-      Session_.detached(session, JobRows.renewLease(env)(executionId, fence, leaseMillis)),
+      Database_.detached(database, JobRows.renewLease(env)(executionId, fence, leaseMillis)),
     insertStepExecution: StepRows.insertStepExecution(env),
     updateStepExecution: StepRows.updateStepExecution(env),
-    pipelinedUpdate: speaksProtocol(session.sql) ? StepRows.pipelinedUpdate(env) : undefined,
+    pipelinedUpdate: speaksProtocol(database.sql) ? StepRows.pipelinedUpdate(env) : undefined,
     flowHistory: StepRows.flowHistory(env),
     insertAnswer: StepRows.insertAnswer(env),
     findStepExecution: StepRows.findStepExecution(env),
     insertSkippedItems: StepRows.insertSkippedItems(env),
-    requestStop: (executionId) => Session_.detached(session, JobRows.requestStop(env)(executionId)),
+    requestStop: (executionId) => Database_.detached(database, JobRows.requestStop(env)(executionId)),
     close: JobRows.close(env),
     findJobExecutions: JobRows.findJobExecutions(env),
     findJobInstances: JobRows.findJobInstances(env),
@@ -175,22 +175,22 @@ class OwnTransaction extends Context.Reference<OwnTransaction>()("effect-batch/s
  * holds the only connection. They begin again when they lost against another one; every statement sees what others have
  * committed, whatever the default of the database is.
  */
-const makeTransact = (session: Session, idle: string): JobRepository.Encoded["transact"] => {
-  const begin = session.dialect.name === "sqlite" ? "BEGIN IMMEDIATE" : `BEGIN ISOLATION LEVEL READ COMMITTED${idle}`
+const makeTransact = (database: Database, idle: string): JobRepository.Encoded["transact"] => {
+  const begin = database.dialect.name === "sqlite" ? "BEGIN IMMEDIATE" : `BEGIN ISOLATION LEVEL READ COMMITTED${idle}`
   return <A, E, R>(effect: Effect.Effect<A, E, R>) => {
     const marked = Effect.flatMap(
       Ambient.ambient,
       (ambient) => Effect.provideService(effect, OwnTransaction, transactionOf(ambient))
     )
     const own = Effect.mapError(
-      Contention.retry(Session_.transact(session, begin, marked)),
+      Contention.retry(Database_.transact(database, begin, marked)),
       (error): E | JobRepositoryError =>
         error instanceof TransactionError ? Failure.fromTransactionError("transaction", error) : error
     )
     return Effect.flatMap(
       Effect.zip(Ambient.ambient, OwnTransaction),
       ([ambient, marker]) =>
-        Session_.holdsOnly(session, ambient) || (marker !== undefined && transactionOf(ambient) === marker)
+        Database_.holdsOnly(database, ambient) || (marker !== undefined && transactionOf(ambient) === marker)
           ? effect
           : own
     )

@@ -17,10 +17,10 @@ import * as Transactor from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
 import { meet } from "./client.js"
+import type { Database } from "./database.js"
+import * as Database_ from "./database.js"
 import * as IdleTimeout from "./idleTimeout.js"
 import * as PgPipeline from "./pgPipeline.js"
-import type { Session } from "./session.js"
-import * as Session_ from "./session.js"
 
 /**
  * - `idleTimeout`: PostgreSQL ends a transaction that sends no statement for so long, so that a process that hangs or
@@ -69,7 +69,7 @@ export interface Options {
 export const make = (
   options: Options = {}
 ): Effect.Effect<Context.Tag.Service<Transactor.Transactor>, JobRepositoryError, SqlClient> =>
-  Effect.map(Session_.make, (session) => fromSession(session, options))
+  Effect.map(Database_.make, (database) => fromDatabase(database, options))
 
 /**
  * @since 0.1.0
@@ -131,27 +131,27 @@ export const withClient: {
 // -------------------------------------------------------------------------------------
 
 /** @internal */
-export const fromSession = (session: Session, options: Options): Context.Tag.Service<Transactor.Transactor> => {
-  const isPg = session.dialect.name === "pg"
+export const fromDatabase = (database: Database, options: Options): Context.Tag.Service<Transactor.Transactor> => {
+  const isPg = database.dialect.name === "pg"
   const idleTimeout = idleTimeoutOf(options)
   const settings = isPg ? IdleTimeout.setting(idleTimeout) : ""
   const transactor = Transactor.make(
     (effect, transaction) =>
       Effect.flatMap(Ambient.ambient, (ambient) =>
         // Reached only when the client's own `withTransaction` holds the one connection there is.
-        Session_.holdsOnly(session, ambient)
+        Database_.holdsOnly(database, ambient)
           ? Effect.fail(
-            Session_.oneConnection("open it through the Transactor instead of SqlClient.withTransaction")
+            Database_.oneConnection("open it through the Transactor instead of SqlClient.withTransaction")
           )
-          : Session_.transactLazily(
-            session,
-            begin(session, transaction, settings),
+          : Database_.transactLazily(
+            database,
+            begin(database, transaction, settings),
             effect,
             isPg ? idleTimeout : undefined
           )),
-    (effect) => outside(session, effect)
+    (effect) => outside(database, effect)
   )
-  Pipelining.withPipeline(transactor.transact, PgPipeline.pipeline(session))
+  Pipelining.withPipeline(transactor.transact, PgPipeline.pipeline(database))
   return transactor
 }
 
@@ -161,8 +161,8 @@ export const fromSession = (session: Session, options: Options): Context.Tag.Ser
  * what was asked for the statements of the step, and would only lose against others.
  */
 const begin =
-  (session: Session, { isolation }: Transactor.TransactionOptions, settings: string): Session_.Begin => (isOwn) =>
-    session.dialect.name === "sqlite"
+  (database: Database, { isolation }: Transactor.TransactionOptions, settings: string): Database_.Begin => (isOwn) =>
+    database.dialect.name === "sqlite"
       ? "BEGIN IMMEDIATE"
       : `BEGIN ISOLATION LEVEL ${levels[isOwn ? "read committed" : isolation ?? "read committed"]}${settings}`
 
@@ -178,13 +178,13 @@ export const idleTimeoutOf = ({ idleTimeout }: Options): Duration.Duration =>
   Duration.decode(idleTimeout ?? Duration.minutes(1))
 
 // The cast leaves out TransactionError, which `transact`, the only caller, has in its type.
-const outside = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const outside = <A, E, R>(database: Database, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(
     Ambient.ambient,
     (ambient) =>
-      Session_.holdsOnly(session, ambient)
+      Database_.holdsOnly(database, ambient)
         ? Effect.fail(
-          Session_.oneConnection("end it first, or leave out the propagation")
+          Database_.oneConnection("end it first, or leave out the propagation")
         ) as Effect.Effect<never>
-        : Session_.suspended(session, effect)
+        : Database_.suspended(database, effect)
   )

@@ -1,5 +1,5 @@
 /**
- * What every operation of the SQL driver needs: the session, the names of the tables and the lists of columns.
+ * What every operation of the SQL driver needs: the database, the names of the tables and the lists of columns.
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -10,16 +10,16 @@ import { TransactionError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
 import { stripped } from "./client.js"
 import * as Contention from "./contention.js"
+import type { Database } from "./database.js"
+import * as Database_ from "./database.js"
 import type { Dialect } from "./dialect.js"
 import * as Failure from "./failure.js"
 import { concluding } from "./openTransaction.js"
 import * as Schema from "./schema.js"
-import type { Session } from "./session.js"
-import * as Session_ from "./session.js"
 
 /** @internal */
 export interface Env {
-  readonly session: Session
+  readonly database: Database
   readonly sql: SqlClient
   readonly dialect: Dialect
   readonly prefix: string
@@ -51,8 +51,8 @@ export interface Columns {
 }
 
 /** @internal */
-export const make = (session: Session, prefix: string): Env => {
-  const { dialect, sql } = session
+export const make = (database: Database, prefix: string): Env => {
+  const { dialect, sql } = database
   const names = Schema.names(dialect.name, prefix)
   const table = (name: string) => sql.literal(names.table(name))
   const tables = {
@@ -63,7 +63,7 @@ export const make = (session: Session, prefix: string): Env => {
     skipped: table("skipped_item"),
     answer: table("flow_answer")
   }
-  return { session, sql, dialect, prefix, tables, columns: columns(sql, dialect, tables) }
+  return { database, sql, dialect, prefix, tables, columns: columns(sql, dialect, tables) }
 }
 
 /**
@@ -93,7 +93,7 @@ export const write = <A>(
     operation,
     effect,
     Effect.mapError(
-      Session_.transact(env.session, "BEGIN IMMEDIATE", quiet(operation, effect)),
+      Database_.transact(env.database, "BEGIN IMMEDIATE", quiet(operation, effect)),
       (error) => error instanceof TransactionError ? Failure.fromTransactionError(operation, error) : error
     )
   )
@@ -125,7 +125,7 @@ const joining = <A>(
   Effect.flatMap(
     Ambient.ambient,
     (ambient) =>
-      Session_.isOwn(env.session, ambient)
+      Database_.isOwn(env.database, ambient)
         ? quiet(operation, effect)
         : Contention.retry(ambient._tag === "None" ? alone : stripped(alone))
   )

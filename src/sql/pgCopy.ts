@@ -12,13 +12,13 @@ import * as Either from "effect/Either"
 import type { Ambient } from "./ambient.js"
 import { ambient } from "./ambient.js"
 import { identityOf } from "./client.js"
+import * as Database from "./database.js"
 import { quoteName } from "./identifiers.js"
 import type { PgColumn } from "./pgCatalog.js"
 import { describe } from "./pgCatalog.js"
 import { speaksProtocol } from "./pgPipeline.js"
 import * as pgText from "./pgText.js"
 import * as pgValue from "./pgValue.js"
-import * as Session from "./session.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { fromSqlError, SqlDataError } from "./SqlFailure.js"
 import type { TableDialect } from "./tableWrite.js"
@@ -144,8 +144,8 @@ const copy = (sql: SqlClient, text: string, frames: ReadonlyArray<Buffer>): Effe
   })
 
 const isOwn = (sql: SqlClient, ambient: Ambient): boolean => {
-  const session = Session.known(sql)
-  return session !== undefined && Session.isOwn(session, ambient)
+  const database = Database.known(sql)
+  return database !== undefined && Database.isOwn(database, ambient)
 }
 
 // executeRaw hands what it gets to the driver, which takes a query object in the place of a text. So the rows share

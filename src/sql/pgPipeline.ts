@@ -15,10 +15,10 @@ import * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
 import type { Pipeline, PipelineConnection, Pipelined as AnyPipelined } from "../ports/pipelining.js"
 import type { TransactionError } from "../vocabulary/BatchError.js"
+import type { Database } from "./database.js"
+import * as Database_ from "./database.js"
 import * as Failure from "./failure.js"
 import * as Open from "./openTransaction.js"
-import type { Session } from "./session.js"
-import * as Session_ from "./session.js"
 import { classify } from "./sqlState.js"
 
 /** @internal */
@@ -51,9 +51,9 @@ export const ask = (connection: Connection, commands: ReadonlyArray<Command>): E
   })
 
 /** @internal */
-export const pipeline = (session: Session): Pipeline | undefined =>
-  session.dialect.name === "pg" && speaksProtocol(session.sql)
-    ? { database: session, connect: () => connect(session) }
+export const pipeline = (database: Database): Pipeline | undefined =>
+  database.dialect.name === "pg" && speaksProtocol(database.sql)
+    ? { database, connect: () => connect(database) }
     : undefined
 
 // -------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ const COMMIT: Command = { text: "commit", parameters: [] }
 
 /** A connection that is kept for as long as transactions are on their way. */
 interface KeptConnection {
-  readonly session: Session
+  readonly database: Database
   readonly connection: Connection
   readonly scope: Scope.CloseableScope
   readonly since: number
@@ -257,19 +257,19 @@ interface KeptConnection {
 /** How long transactions follow each other on a connection before others get it that wait for one, a heartbeat say. */
 const STAY_MILLIS = 1000
 
-const connect = (session: Session): PipelineConnection => {
+const connect = (database: Database): PipelineConnection => {
   let open: KeptConnection | undefined
-  const enter = (restore: Session_.Restore): Effect.Effect<KeptConnection, SqlError> => {
+  const enter = (restore: Database_.Restore): Effect.Effect<KeptConnection, SqlError> => {
     if (open !== undefined) {
       open.users++
       return Effect.succeed(open)
     }
     return Effect.flatMap(Scope.make(), (scope) =>
-      Session_.acquire(session, scope, restore).pipe(
+      Database_.acquire(database, scope, restore).pipe(
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.map((connection) =>
           open = {
-            session,
+            database,
             connection,
             scope,
             since: performance.now(),
@@ -305,7 +305,7 @@ interface Transaction<A, E> {
   readonly last: Pipelined<A, E>
 }
 
-// Only commands that were made for this session are run through it, and what others make of them is passed on.
+// Only commands that were made for this database are run through it, and what others make of them is passed on.
 const transactionOf = <A, E>(
   first: ReadonlyArray<AnyPipelined<unknown, E>>,
   last: AnyPipelined<A, E>
@@ -317,7 +317,7 @@ const transactionOf = <A, E>(
 const transact = <A, E>(
   kept: KeptConnection,
   { last, parts }: Transaction<A, E>,
-  restore: Session_.Restore
+  restore: Database_.Restore
 ): Effect.Effect<A, E | TransactionError> => {
   const inner = parts.flatMap(({ commands }) => commands)
   const commands = [BEGIN, ...inner, COMMIT]
@@ -344,11 +344,11 @@ const traced = <A, E>(sent: Effect.Effect<A, E>, [command]: ReadonlyArray<Comman
 const send = (
   kept: KeptConnection,
   commands: ReadonlyArray<Command>,
-  restore: Session_.Restore
+  restore: Database_.Restore
 ): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
   Effect.suspend(() => {
-    const { connection, session } = kept
-    const { prepares } = session
+    const { connection, database } = kept
+    const { prepares } = database
     const query = new PipelinedQuery(commands, prepares, kept.last)
     kept.last = query
     const rollback = kept.turns.withPermits(1)(
@@ -357,7 +357,7 @@ const send = (
     return Effect.onError(run(connection, query, restore), () => rollback).pipe(
       Effect.catchAll((error) => {
         if (prepares && error.cause instanceof Refused && isUnknownName(error.cause)) {
-          session.prepares = false
+          database.prepares = false
           return send(kept, commands, restore)
         }
         return Effect.fail(error)
@@ -374,7 +374,7 @@ const isUnknownName = ({ error, isFutile }: Refused): boolean => {
 const run = (
   connection: Connection,
   query: PipelinedQuery,
-  restore: Session_.Restore
+  restore: Database_.Restore
 ): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
   restore(connection.executeRaw(query as unknown as string, [])).pipe(
     Effect.map((result) => (result as { readonly rows: ReadonlyArray<Row | undefined> }).rows),

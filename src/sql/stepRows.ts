@@ -82,7 +82,7 @@ export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] =>
  * @internal
  */
 export const pipelinedUpdate = (env: Env): NonNullable<Encoded["pipelinedUpdate"]> => ({
-  database: env.session,
+  database: env.database,
   encode: (row, fence, before) => {
     const { sql } = env
     const [text, parameters] = sql`with lease as (${renewal(env, row, fence)}),

@@ -11,18 +11,18 @@ import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as JobRepository from "../ports/JobRepository.js"
-import type { Session } from "./session.js"
+import type { Database } from "./database.js"
 
 /** @internal */
 export const make = (
   client: SqlClient,
-  session: Session,
+  database: Database,
   prefix: string
 ): Effect.Effect<JobRepository.Encoded["stopHint"], never, Scope.Scope> =>
-  session.dialect.name !== "pg" || poolSize(client) < SMALLEST_POOL
+  database.dialect.name !== "pg" || poolSize(client) < SMALLEST_POOL
     ? Effect.succeed(undefined)
     : Effect.map(
-      RcRef.make({ acquire: listening(session, `${prefix}stop`), idleTimeToLive: "10 seconds" }),
+      RcRef.make({ acquire: listening(database, `${prefix}stop`), idleTimeToLive: "10 seconds" }),
       (listeners) => (executionId: number) =>
         Effect.scoped(Effect.flatMap(RcRef.get(listeners), (hub) => awaitHint(hub, executionId)))
     )
@@ -73,11 +73,11 @@ const hint = (hub: Hub, executionId: number): void => {
 
 const MOST_MISSED = 10_000
 
-const listening = (session: Session, channel: string): Effect.Effect<Hub, never, Scope.Scope> =>
+const listening = (database: Database, channel: string): Effect.Effect<Hub, never, Scope.Scope> =>
   Effect.suspend(() => {
     const hub: Hub = { waiting: new Map(), missed: new Set() }
     const connected = Effect.scoped(Effect.flatMap(
-      Effect.uninterruptible(session.sql.reserve),
+      Effect.uninterruptible(database.sql.reserve),
       (connection) => listen(connection, channel, hub)
     ))
     return Effect.as(

@@ -42,7 +42,7 @@ export const runChunkStep = (state: StepState, body: ChunkBody): Effect.Effect<O
     const run = Ahead.make(yield* open(state, body, stored), state, Cursor.make(stored))
     yield* storeFlushed(run)
     const opened = state.progress.step.counts.commit
-    yield* guarded(run, Effect.zipRight(resumed(run, stored), allChunks(run)))
+    yield* abandoningFailed(run, Effect.zipRight(resumed(run, stored), allChunks(run)))
     const { complete } = run.env.sink
     if (run.cursor.done && complete !== undefined) {
       yield* state.progress.step.counts.commit > opened ? Effect.void : storeFlushed(run)
@@ -205,7 +205,7 @@ const oneChunk = (run: ChunkRun, chunk: ChunkEffect<WrittenChunk>): ChunkEffect<
  * A chunk that fails before its transaction opens is a rollback all the same (V6C-9): its context changes are
  * forgotten, and the listeners hear of it.
  */
-const guarded = (run: AheadRun, chunks: ChunkEffect<void>): ChunkEffect<void> =>
+const abandoningFailed = (run: AheadRun, chunks: ChunkEffect<void>): ChunkEffect<void> =>
   Effect.onExit(
     chunks,
     (exit) =>

@@ -373,13 +373,13 @@ const bodyOf = (walk: Walk, { body }: StepDefinition, here: Here, position: Posi
 /** The position behind a step that has run. */
 const behind = (
   position: Position,
-  { cause, step, terminated, unfinished }: StepResult,
+  { cause, step, stopRequested, unfinished }: StepResult,
   session: Session
 ): Position => {
-  if (terminated || step.status === "STOPPED" || step.status === "STOPPING") {
+  if (stopRequested || step.status === "STOPPED" || step.status === "STOPPING") {
     requestStop(session)
   }
-  const came = terminated && step.status === "COMPLETED" ? Outcome.stoppedOnRequest : outcomeOf(step)
+  const came = stopRequested && step.status === "COMPLETED" ? Outcome.stoppedOnRequest : outcomeOf(step)
   return {
     ...position,
     last: [step],

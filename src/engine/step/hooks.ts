@@ -90,11 +90,11 @@ const sequence = (listeners: Listeners, name: Name): Callback | undefined => {
     return callback === undefined ? [] : [callback]
   })
   const [only] = callbacks
-  return callbacks.length < 2 ? only && guarded(only) : (first, second) => runFrom(callbacks, 0, first, second)
+  return callbacks.length < 2 ? only && failingFatally(only) : (first, second) => runFrom(callbacks, 0, first, second)
 }
 
 /** Item callbacks run per item, so an effect that is a value already stays one. */
-const guarded = (callback: Callback): Callback => (first, second) => {
+const failingFatally = (callback: Callback): Callback => (first, second) => {
   const effect = callback(first, second)
   return isDone(effect) ? effect : Effect.mapError(effect, fatal)
 }

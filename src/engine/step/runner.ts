@@ -34,7 +34,7 @@ export interface StepResult {
   /** Something in the flow of the step was interrupted because something beside it failed. */
   readonly unfinished: boolean
   /** Somebody in the step asked for its end, in `afterStep` perhaps (FLOW-34). */
-  readonly terminated: boolean
+  readonly stopRequested: boolean
 }
 
 /**
@@ -91,7 +91,7 @@ export const runStep = (
           Option.orElse(() => inside?.cause ?? Option.none())
         ),
         unfinished: inside?.unfinished === true,
-        terminated: state.progress.stopRequested
+        stopRequested: state.progress.stopRequested
       }
     })
   )

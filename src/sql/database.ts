@@ -32,8 +32,12 @@ import * as Open from "./openTransaction.js"
 import * as Queueing from "./queueing.js"
 import { classify } from "./sqlState.js"
 
-/** @internal */
-export interface Session {
+/**
+ * A database as this process reaches it through one client: how it speaks, and how long to wait for its lock.
+ *
+ * @internal
+ */
+export interface Database {
   readonly sql: SqlClient.SqlClient
   readonly identity: Identity
   readonly dialect: Dialect
@@ -56,21 +60,21 @@ export interface Session {
 }
 
 /**
- * The session of a client; always the same one for the same client, so that a transactor and a repository that were
+ * The database of a client; always the same one for the same client, so that a transactor and a repository that were
  * made apart recognise each other's transactions.
  *
  * @internal
  */
-export const make: Effect.Effect<Session, JobRepositoryError, SqlClient.SqlClient> = Effect.flatMap(
+export const make: Effect.Effect<Database, JobRepositoryError, SqlClient.SqlClient> = Effect.flatMap(
   SqlClient.SqlClient,
   (client) => {
-    const known = sessions.get(identityOf(client))
+    const known = databases.get(identityOf(client))
     return known !== undefined ? Effect.succeed(known) : Effect.tap(
       connect(client),
-      (session) =>
+      (database) =>
         Effect.sync(() => {
           meet(client)
-          sessions.set(session.identity, session)
+          databases.set(database.identity, database)
         })
     )
   }
@@ -92,12 +96,12 @@ export type Begin = (isOwn: boolean) => string
  * @internal
  */
 export const transact = <A, E, R>(
-  session: Session,
+  database: Database,
   begin: string,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | TransactionError, R> =>
   Effect.uninterruptibleMask((restore) => {
-    const transaction = Open.make(session.identity, begins(session, () => begin))
+    const transaction = Open.make(database.identity, begins(database, () => begin))
     return ended(
       transaction,
       restore(Effect.zipRight(Open.begun(transaction), Ambient_.within(transaction, effect)))
@@ -111,13 +115,13 @@ export const transact = <A, E, R>(
  * @internal
  */
 export const transactLazily = <A, E, R>(
-  session: Session,
+  database: Database,
   begin: Begin,
   effect: Effect.Effect<A, E, R>,
   idleTimeout?: Duration.Duration
 ): Effect.Effect<A, E | TransactionError, R> =>
   Effect.suspend(() => {
-    const transaction = Open.make(session.identity, begins(session, begin, idleTimeout))
+    const transaction = Open.make(database.identity, begins(database, begin, idleTimeout))
     return ended(transaction, Ambient_.within(transaction, effect))
   })
 
@@ -127,15 +131,15 @@ export const transactLazily = <A, E, R>(
  * @internal
  */
 export const whole = <A, E, R>(
-  session: Session,
+  database: Database,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.flatMap(Ambient_.ambient, (ambient) =>
-    isOwn(session, ambient) ? effect : Effect.mapError(
+    isOwn(database, ambient) ? effect : Effect.mapError(
       stripped(
         transact(
-          session,
-          session.only === undefined ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE",
+          database,
+          database.only === undefined ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE",
           effect
         )
       ),
@@ -148,10 +152,10 @@ export const whole = <A, E, R>(
  *
  * @internal
  */
-export const attached = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const attached = <A, E, R>(database: Database, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(
     Ambient_.ambient,
-    (ambient) => ambient._tag === "None" || isOwn(session, ambient) ? effect : stripped(effect)
+    (ambient) => ambient._tag === "None" || isOwn(database, ambient) ? effect : stripped(effect)
   )
 
 /**
@@ -159,10 +163,10 @@ export const attached = <A, E, R>(session: Session, effect: Effect.Effect<A, E, 
  *
  * @internal
  */
-export const detached = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const detached = <A, E, R>(database: Database, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(
     Ambient_.ambient,
-    (ambient) => ambient._tag === "None" || holdsOnly(session, ambient) ? effect : stripped(effect)
+    (ambient) => ambient._tag === "None" || holdsOnly(database, ambient) ? effect : stripped(effect)
   )
 
 /**
@@ -171,11 +175,11 @@ export const detached = <A, E, R>(session: Session, effect: Effect.Effect<A, E, 
  *
  * @internal
  */
-export const suspended = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  session.only === undefined ? stripped(effect) : Effect.flatMap(
+export const suspended = <A, E, R>(database: Database, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  database.only === undefined ? stripped(effect) : Effect.flatMap(
     Ambient_.ambient,
     (ambient) =>
-      ambient._tag === "Ours" && isOwn(session, ambient)
+      ambient._tag === "Ours" && isOwn(database, ambient)
         ? Effect.locally(stripped(effect), Enclosing, ambient.transaction)
         : stripped(effect)
   )
@@ -185,15 +189,15 @@ export const suspended = <A, E, R>(session: Session, effect: Effect.Effect<A, E,
  *
  * @internal
  */
-export const isOwn = (session: Session, ambient: Ambient): boolean => {
+export const isOwn = (database: Database, ambient: Ambient): boolean => {
   switch (ambient._tag) {
     case "None":
       return false
     case "Ours":
-      return ambient.transaction.identity === session.identity
+      return ambient.transaction.identity === database.identity
     case "Theirs":
-      return ambient.connection === session.only ||
-        (session.kind !== null && Object.getPrototypeOf(ambient.connection) === session.kind)
+      return ambient.connection === database.only ||
+        (database.kind !== null && Object.getPrototypeOf(ambient.connection) === database.kind)
   }
 }
 
@@ -202,8 +206,8 @@ export const isOwn = (session: Session, ambient: Ambient): boolean => {
  *
  * @internal
  */
-export const holdsOnly = (session: Session, ambient: Ambient): boolean =>
-  session.only !== undefined && isOwn(session, ambient) &&
+export const holdsOnly = (database: Database, ambient: Ambient): boolean =>
+  database.only !== undefined && isOwn(database, ambient) &&
   (ambient._tag !== "Ours" || Open.isBegun(ambient.transaction))
 
 /**
@@ -211,18 +215,18 @@ export const holdsOnly = (session: Session, ambient: Ambient): boolean =>
  *
  * @internal
  */
-export const waitWithin = (session: Session, leaseMillis: number): void => {
-  if (!session.isPatienceSet) {
-    session.patience = leaseMillis * 0.75
+export const waitWithin = (database: Database, leaseMillis: number): void => {
+  if (!database.isPatienceSet) {
+    database.patience = leaseMillis * 0.75
   }
 }
 
 /**
- * The session of a client, if one was made.
+ * The database of a client, if it was met before.
  *
  * @internal
  */
-export const known = (client: SqlClient.SqlClient): Session | undefined => sessions.get(identityOf(client))
+export const known = (client: SqlClient.SqlClient): Database | undefined => databases.get(identityOf(client))
 
 /**
  * A connection of one's own, until the scope closes.
@@ -233,12 +237,12 @@ export const known = (client: SqlClient.SqlClient): Session | undefined => sessi
  * @internal
  */
 export const acquire = (
-  session: Session,
+  database: Database,
   scope: Scope.Scope,
   restore: Restore
 ): Effect.Effect<Connection, SqlError> => {
-  const reserve = stripped(Scope.extend(session.sql.reserve, scope))
-  return session.only === undefined
+  const reserve = stripped(Scope.extend(database.sql.reserve, scope))
+  return database.only === undefined
     ? Effect.flatMap(Effect.forkDaemon(reserve), (fiber) => restore(Fiber.join(fiber)))
     : Effect.map(restore(reserve), forgiving)
 }
@@ -255,7 +259,7 @@ export const oneConnection = (advice: string): TransactionError =>
 // internal
 // -------------------------------------------------------------------------------------
 
-const sessions = globalValue("effect-batch/sql/sessions", () => new WeakMap<Identity, Session>())
+const databases = globalValue("effect-batch/sql/databases", () => new WeakMap<Identity, Database>())
 
 /** The transaction of the same client around one that is apart from it. */
 const Enclosing: FiberRef.FiberRef<OpenTransaction | undefined> = globalValue(
@@ -263,7 +267,7 @@ const Enclosing: FiberRef.FiberRef<OpenTransaction | undefined> = globalValue(
   () => FiberRef.unsafeMake<OpenTransaction | undefined>(undefined)
 )
 
-const connect = (client: SqlClient.SqlClient): Effect.Effect<Session, JobRepositoryError> => {
+const connect = (client: SqlClient.SqlClient): Effect.Effect<Database, JobRepositoryError> => {
   const sql = client.withoutTransforms()
   const dialect = Dialect_.make(sql)
   if (dialect === undefined) {
@@ -309,7 +313,7 @@ const ended = <A, E, R>(
   Effect.flatMap(Effect.exit(effect), (exit) => Open.end(transaction, exit))
 
 const begins = (
-  session: Session,
+  database: Database,
   begin: Begin,
   idleTimeout?: Duration.Duration
 ): OpenTransaction["begin"] =>
@@ -320,21 +324,21 @@ const begins = (
       enclosing !== undefined && Open.isBegun(enclosing)
         ? Effect.fail(oneConnection("end it first, or leave out the propagation"))
         : Effect.onExit(
-          Effect.map(start(session, begin(isOwn), scope, restore), (connection): Begun => {
+          Effect.map(start(database, begin(isOwn), scope, restore), (connection): Begun => {
             const since = performance.now()
             const watch = idleTimeout === undefined ? undefined : IdleTimeout.watch(connection, idleTimeout)
             return {
               _tag: "Begun",
               connection,
-              commit: session.only === undefined
+              commit: database.only === undefined
                 ? connection.executeRaw("COMMIT", [])
-                : commitPatiently(session, connection),
+                : commitPatiently(database, connection),
               lost: watch?.ended,
               release: Effect.suspend(() => {
                 watch?.stop()
                 const at = performance.now()
-                session.released = { at, held: at - since }
-                const restored = session.only === undefined ? Effect.void : waitAsBefore(session, connection)
+                database.released = { at, held: at - since }
+                const restored = database.only === undefined ? Effect.void : waitAsBefore(database, connection)
                 return Effect.ensuring(restored, Scope.close(scope, Exit.void))
               })
             }
@@ -344,18 +348,18 @@ const begins = (
   )
 
 const start = (
-  session: Session,
+  database: Database,
   begin: string,
   scope: Scope.Scope,
   restore: Restore
 ): Effect.Effect<Connection, TransactionError> =>
   Effect.mapError(
-    Effect.flatMap(acquire(session, scope, restore), (connection) =>
+    Effect.flatMap(acquire(database, scope, restore), (connection) =>
       Effect.onError(
         Effect.as(
-          session.only === undefined
+          database.only === undefined
             ? connection.executeRaw(begin, [])
-            : restore(beginPatiently(session, connection, begin)),
+            : restore(beginPatiently(database, connection, begin)),
           connection
         ),
         () => Open.rollback(connection)
@@ -368,18 +372,19 @@ const start = (
  * wait, for as long as the transaction is open, and is asked again.
  */
 const beginPatiently = (
-  session: Session,
+  database: Database,
   connection: Connection,
   begin: string
 ): Effect.Effect<unknown, SqlError> =>
   Effect.suspend(() => {
     const since = performance.now()
-    const { at, held } = session.released
-    const standBack = at + Queueing.standBackMillis(held, Queueing.remembers(since - session.metOthersAt, held)) - since
+    const { at, held } = database.released
+    const standBack = at + Queueing.standBackMillis(held, Queueing.remembers(since - database.metOthersAt, held)) -
+      since
     const waiting: Waiting = { since, asked: since, version: undefined, lost: 0 }
     const attempt = Effect.onError(
-      Effect.zipRight(busyTimeout(connection, 0), beginOrWait(session, connection, begin, waiting)),
-      () => waitAsBefore(session, connection)
+      Effect.zipRight(busyTimeout(connection, 0), beginOrWait(database, connection, begin, waiting)),
+      () => waitAsBefore(database, connection)
     )
     return standBack > 0 ? Effect.zipRight(realPause(standBack), attempt) : attempt
   })
@@ -394,7 +399,7 @@ interface Waiting {
 }
 
 const beginOrWait = (
-  session: Session,
+  database: Database,
   connection: Connection,
   begin: string,
   waiting: Waiting
@@ -403,30 +408,30 @@ const beginOrWait = (
     connection.executeRaw(begin, []),
     (error) => {
       const now = performance.now()
-      if (classify(error).kind !== "busy" || now - waiting.since >= session.patience) {
+      if (classify(error).kind !== "busy" || now - waiting.since >= database.patience) {
         return Effect.fail(error)
       }
-      session.metOthersAt = now
+      database.metOthersAt = now
       waiting.asked = now
-      return Effect.zipRight(lookOut(connection, waiting), beginOrWait(session, connection, begin, waiting))
+      return Effect.zipRight(lookOut(connection, waiting), beginOrWait(database, connection, begin, waiting))
     }
   )
 
 /** Without a write-ahead log, a commit has to wait for those who read. The transaction stays open while it does. */
 const commitPatiently = (
-  session: Session,
+  database: Database,
   connection: Connection,
   since = Infinity
 ): Effect.Effect<unknown, SqlError> =>
   Effect.catchAll(connection.executeRaw("COMMIT", []), (error) => {
     const asked = Math.min(since, performance.now())
-    return classify(error).kind === "busy" && performance.now() - asked < session.patience
-      ? Effect.zipRight(realPause(2 + Math.random() * 6), commitPatiently(session, connection, asked))
+    return classify(error).kind === "busy" && performance.now() - asked < database.patience
+      ? Effect.zipRight(realPause(2 + Math.random() * 6), commitPatiently(database, connection, asked))
       : Effect.fail(error)
   })
 
-const waitAsBefore = (session: Session, connection: Connection): Effect.Effect<void> =>
-  Effect.ignore(busyTimeout(connection, session.busyTimeout))
+const waitAsBefore = (database: Database, connection: Connection): Effect.Effect<void> =>
+  Effect.ignore(busyTimeout(connection, database.busyTimeout))
 
 /** Waits until it is time to ask for the lock again. */
 const lookOut = (connection: Connection, waiting: Waiting): Effect.Effect<void, SqlError> =>
