@@ -108,9 +108,13 @@ const lineOf = (cells: Cells, texts: ReadonlyArray<string>): string => {
   return typeof line === "string" ? line : ""
 }
 
+/** A column may be called like a member that every object has. */
+const headerOf = (headerNames: Setting["headerNames"]) => (column: string): string =>
+  Object.hasOwn(headerNames, column) ? headerNames[column]! : column
+
 /** Why the names of columns cannot be the header. */
 const aboutNames = ({ cells, encoding, headerNames }: Setting, columns: Columns): string | undefined => {
-  const names = columns.map((column) => headerNames[column] ?? column)
+  const names = columns.map(headerOf(headerNames))
   const line = cells.row(names)
   const wrong = typeof line === "string" ? encodings.misfit(line, encoding) : undefined
   return columns.length === 0
@@ -134,7 +138,7 @@ const beginning = (options: Options, { cells, headerNames }: Setting, columns: C
   const lineEnding = options.lineEnding ?? "\n"
   const before = (options.preamble ?? []).map((line) => line + lineEnding).join("")
   return (options.header ?? true) && columns !== undefined
-    ? before + lineOf(cells, columns.map((column) => headerNames[column] ?? column))
+    ? before + lineOf(cells, columns.map(headerOf(headerNames)))
     : before
 }
 

@@ -7,6 +7,7 @@ import * as CsvItemWriter from "../../src/file/CsvItemWriter.js"
 import { itemsOf, MemoryFiles, readAll } from "./support.js"
 
 const text = FastCheck.oneof(
+  FastCheck.constantFrom("valueOf", "toString", "constructor", "hasOwnProperty", "isPrototypeOf"),
   FastCheck.fullUnicodeString({ maxLength: 8 }),
   FastCheck.stringOf(FastCheck.constantFrom(",", ";", "|", "\"", "\n", "\r", "\t", " ", "\uFEFF", "a", "'"), {
     maxLength: 6
@@ -38,5 +39,17 @@ describe("CSV", () => {
       }))
       const found = yield* readAll(CsvItemReader.make("x.csv", { delimiter, trim }))
       assert.deepStrictEqual(itemsOf(found), items)
+    }).pipe(Effect.provide(new MemoryFiles().layer)))
+
+  it.effect("a column may be called like a member that every object has (OWN-24)", () =>
+    Effect.gen(function*() {
+      const items = [{ valueOf: "a", toString: "b", constructor: "c", id: "1" }]
+      yield* Effect.scoped(Effect.gen(function*() {
+        const sink = yield* CsvItemWriter.make<object>("x.csv").open(Option.none())
+        yield* sink.write(items)
+        yield* sink.flush!
+        yield* sink.complete!
+      }))
+      assert.deepStrictEqual(itemsOf(yield* readAll(CsvItemReader.make("x.csv"))), items)
     }).pipe(Effect.provide(new MemoryFiles().layer)))
 })
