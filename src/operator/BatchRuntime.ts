@@ -10,10 +10,12 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import { visible } from "../base/text.js"
 import type { RunningSessions } from "../engine/session/running.js"
 import * as Running from "../engine/session/running.js"
 import { requestStop } from "../engine/session/session.js"
+import { BatchStatus } from "../vocabulary/BatchStatus.js"
 import { describe } from "../vocabulary/failure.js"
 
 /**
@@ -208,20 +210,11 @@ const refusalOf = (error: unknown, tag: string): "refused" | "alreadyComplete" |
   }
 }
 
-const STATUSES: ReadonlyArray<string> = [
-  "COMPLETED",
-  "STARTING",
-  "STARTED",
-  "STOPPING",
-  "STOPPED",
-  "FAILED",
-  "ABANDONED",
-  "UNKNOWN"
-]
+const isStatus = Schema.is(BatchStatus)
 
 const statusOf = (value: unknown): string | undefined => {
   const status = Predicate.hasProperty(value, "status") ? value.status : undefined
-  return typeof status === "string" && STATUSES.includes(status) ? status : undefined
+  return isStatus(status) ? status : undefined
 }
 
 const ofStatus = (status: string, codes: ExitCodes, stopped: number): number =>
