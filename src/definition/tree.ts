@@ -19,6 +19,10 @@ import type { StepExecution } from "../vocabulary/StepExecution.js"
 import type { FlowGraph } from "./graph.js"
 import type { JobListener, StepListener } from "./Listener.js"
 
+/**
+ * An effect of the user's code. It is `any` here and in the types below because values of every type are put into the same
+ * tree; the engine takes them out as `Erased`.
+ */
 export type AnyEffect = Effect.Effect<any, any, any>
 
 export interface ChunkBody {

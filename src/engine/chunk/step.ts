@@ -28,7 +28,7 @@ import { pipeliningOf } from "./pipelining.js"
 import { mayRetry, noRetries } from "./policies.js"
 import { processChunk } from "./process.js"
 import { pull, readChunk } from "./read.js"
-import type { ChunkEffect } from "./rejection.js"
+import type { ChunkEffect, ChunkFailure } from "./rejection.js"
 import { describeCause } from "./rejection.js"
 import type { ChunkEnv, ChunkRun } from "./run.js"
 import { move } from "./run.js"
@@ -36,7 +36,7 @@ import * as ChunkSource from "./source.js"
 import { processedInside, readInside } from "./transactional.js"
 import { buffered, writeChunk } from "./write.js"
 
-export const runChunkStep = (state: StepState, body: ChunkBody): Effect.Effect<Outcome | undefined, any, any> =>
+export const runChunkStep = (state: StepState, body: ChunkBody): Engine<Outcome | undefined, ChunkFailure> =>
   Effect.gen(function*() {
     const stored = decodeCheckpoint(state.progress.step.checkpoint)
     const run = Ahead.make(yield* open(state, body, stored), state, Cursor.make(stored))

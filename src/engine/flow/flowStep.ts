@@ -7,7 +7,7 @@ import type { ExecutionContext } from "../../vocabulary/ExecutionContext.js"
 import type { StepState } from "../step/state.js"
 
 /** `run` walks the flow; steps in it that start anew get a copy of the context of this step. */
-export const runFlowStep = (
+export const runFlowStep = <E, R>(
   state: StepState,
-  run: (fresh: ExecutionContext) => Effect.Effect<Outcome, any, any>
-): Effect.Effect<Outcome, any, any> => Effect.suspend(() => run(state.progress.context))
+  run: (fresh: ExecutionContext) => Effect.Effect<Outcome, E, R>
+): Effect.Effect<Outcome, E, R> => Effect.suspend(() => run(state.progress.context))

@@ -10,11 +10,11 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Outcome } from "../../decisions/outcome.js"
+import type { Erased } from "../../definition/erased.js"
 import type { JobBody } from "../../definition/tree.js"
 import { definitionOf } from "../../definition/tree.js"
 import { JobRepository } from "../../ports/JobRepository.js"
-import type { JobInstanceAlreadyComplete } from "../../vocabulary/BatchError.js"
-import { JobNotCompleted } from "../../vocabulary/BatchError.js"
+import { JobInstanceAlreadyComplete, JobNotCompleted } from "../../vocabulary/BatchError.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import { describe } from "../../vocabulary/failure.js"
@@ -33,7 +33,7 @@ export const key: ExecutionContext.Key<ReadonlyArray<JobParameters.JobParameter>
   Schema.Array(JobParameters.JobParameter)
 )
 
-export const runJobStep = (state: StepState, body: JobBody): Effect.Effect<Outcome, any, any> =>
+export const runJobStep = (state: StepState, body: JobBody): Erased<Outcome> =>
   Effect.gen(function*() {
     const { job } = body
     const declaration = definitionOf(job).parameters ?? JobParameters.none
@@ -57,7 +57,7 @@ export const runJobStep = (state: StepState, body: JobBody): Effect.Effect<Outco
 type Ended = Pick<JobExecution, "status" | "exitStatus"> & { readonly failure: Option.Option<Cause.Cause<unknown>> }
 
 /** Stops the child when its scope closes early, and when the parent is asked to stop. */
-const runChild = (state: StepState, { job }: JobBody, parameters: unknown): Effect.Effect<Ended, any, any> =>
+const runChild = (state: StepState, { job }: JobBody, parameters: unknown): Erased<Ended> =>
   Effect.scoped(
     Effect.gen(function*() {
       const { session } = state
@@ -72,11 +72,11 @@ const runChild = (state: StepState, { job }: JobBody, parameters: unknown): Effe
  * The process may have died after the end of the child and before that of this step: then the child's result is
  * there already. This is asked only for parameters that an earlier execution of this step has stored (JOBSTEP-5).
  */
-const adopting = (state: StepState, run: Effect.Effect<Ended, any, any>): Effect.Effect<Ended, any, any> =>
+const adopting = (state: StepState, run: Erased<Ended>): Erased<Ended> =>
   Effect.catchIf(
     run,
-    (error): error is JobInstanceAlreadyComplete => error._tag === "JobInstanceAlreadyComplete",
-    (error): Effect.Effect<Ended, any> =>
+    (error) => error instanceof JobInstanceAlreadyComplete,
+    (error): Erased<Ended> =>
       error.status === "COMPLETED"
         ? Effect.map(
           state.session.repository.jobExecution(error.executionId),

@@ -10,10 +10,13 @@ import * as Option from "effect/Option"
 import * as History from "../../decisions/flowHistory.js"
 import * as Outcome from "../../decisions/outcome.js"
 import * as RestartPolicy from "../../decisions/RestartPolicy.js"
+import type { Erased } from "../../definition/erased.js"
 import type { FlowGraph, FlowState, StateKind } from "../../definition/graph.js"
 import type { Place, Places } from "../../definition/places.js"
 import { placesOf, standings } from "../../definition/places.js"
 import type { Decider, StepDefinition } from "../../definition/tree.js"
+import type { OwnerFailure } from "../../ports/JobRepository.js"
+import type { UnreadableContextKey } from "../../vocabulary/BatchError.js"
 import { JobRepositoryError, UnroutedExitCode } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
@@ -32,7 +35,7 @@ import { runBranches } from "./split.js"
 import * as Stops from "./stops.js"
 
 /** Walks the flow of a job, along the way that earlier executions of its instance have recorded. Fails only when the store does. */
-export const runFlow = (session: Session, graph: FlowGraph): Effect.Effect<Outcome.Outcome, any, any> =>
+export const runFlow = (session: Session, graph: FlowGraph): Walking<Outcome.Outcome> =>
   Effect.gen(function*() {
     const { execution, repository } = session
     const { answers, steps } = Option.isNone(execution.restartOf)
@@ -101,6 +104,9 @@ const beginning: Position = {
   passed: []
 }
 
+/** Fails only when the store does: what fails in a state is the outcome of that. */
+type Walking<A> = Erased<A, OwnerFailure | UnreadableContextKey>
+
 /** A state in a round. */
 interface Here extends Place {
   readonly visit: number
@@ -110,7 +116,7 @@ interface Here extends Place {
 type At<Tag extends FlowState["_tag"]> = Extract<StateKind, { readonly _tag: Tag }> & { readonly name: string }
 
 /** Gives the position behind the flow: where it ended, and as what. */
-const runGraph = (walk: Walk, graph: FlowGraph, from: Position): Effect.Effect<Position, any, any> =>
+const runGraph = (walk: Walk, graph: FlowGraph, from: Position): Walking<Position> =>
   Effect.gen(function*() {
     let at = graph.start
     let position: Position = { ...from, last: [], isBehindSplit: false, came: Outcome.passed, failed: [] }
@@ -162,7 +168,7 @@ const arrive = (
   state: Exclude<FlowState, { readonly _tag: "End" }>,
   here: Here,
   position: Position
-): Effect.Effect<Position, any, any> => {
+): Walking<Position> => {
   if (walk.session.stopRequested) {
     return Effect.succeed({ ...position, came: Outcome.stoppedOnRequest })
   }
@@ -197,7 +203,7 @@ const decide = (
   { decider }: At<"Decide">,
   here: Here,
   position: Position
-): Effect.Effect<Position, any, any> =>
+): Walking<Position> =>
   Effect.gen(function*() {
     const { place, round } = here
     const known = recorded(walk, here, position)
@@ -221,7 +227,7 @@ const ask = (
   session: Session,
   decider: Decider,
   { isBehindSplit, last }: Position
-): Effect.Effect<Outcome.Outcome, any, any> =>
+): Walking<Outcome.Outcome> =>
   Effect.gen(function*() {
     const before = session.context
     const asked = Effect.suspend(() =>
@@ -253,7 +259,7 @@ const split = (
   { branches, settings }: At<"Split">,
   here: Here,
   position: Position
-): Effect.Effect<Position, any, any> =>
+): Walking<Position> =>
   Effect.gen(function*() {
     yield* dealWith(walk.session, position.failed)
     const known = recorded(walk, here, position)
@@ -289,7 +295,7 @@ const stop = (
   state: FlowState & { readonly _tag: "Stop" },
   here: Here,
   { came, failed }: Position
-): Effect.Effect<Outcome.Outcome, any, any> =>
+): Walking<Outcome.Outcome> =>
   Effect.gen(function*() {
     if (Outcome.passesStop(came) && (yield* Stops.isRecorded(session.context, here))) {
       return Outcome.passed
@@ -324,7 +330,7 @@ const handleStep = (
   { definition }: At<"Step">,
   here: Here,
   position: Position
-): Effect.Effect<Position, any, any> =>
+): Walking<Position> =>
   Effect.gen(function*() {
     const { session } = walk
     yield* dealWith(session, position.failed)
@@ -430,7 +436,7 @@ const stored = (session: Session, { id, stepName }: History.StepRecord) =>
  * A failure that something else follows has been dealt with: a restart must not repeat what failed, but follow the same way
  * (FLOW-25). This is stored before anything else starts: in the row of a step, or as the answer of a decider or a split.
  */
-const dealWith = (session: Session, failed: Position["failed"]): Effect.Effect<void, any> =>
+const dealWith = (session: Session, failed: Position["failed"]): Walking<void> =>
   Effect.forEach(failed, (failure) =>
     "stepName" in failure
       ? Effect.map(

@@ -14,17 +14,15 @@ export interface Ended {
   readonly came: Outcome
 }
 
-type Branch<A extends Ended> = Effect.Effect<A, any, any>
-
 /**
  * Ends when every branch has ended, with what each came to, in their order. Fails when the walk of one could not go on,
  * with the first in their order (FLOW-61). `interrupted`: what a branch came to that has not begun, or was interrupted.
  */
-export const runBranches = <A extends Ended>(
-  branches: ReadonlyArray<Branch<A>>,
+export const runBranches = <A extends Ended, E, R>(
+  branches: ReadonlyArray<Effect.Effect<A, E, R>>,
   settings: SplitSettings,
   interrupted: (came: Outcome) => A
-): Effect.Effect<ReadonlyArray<A>, any, any> =>
+): Effect.Effect<ReadonlyArray<A>, E, R> =>
   Effect.gen(function*() {
     const failed = yield* Deferred.make<void>()
     const exits = yield* Effect.forEach(
@@ -46,11 +44,11 @@ export const runBranches = <A extends Ended>(
 // -------------------------------------------------------------------------------------
 
 /** Runs the branch unless, and until, another one has failed; then its running steps end as STOPPED. */
-const untilFailure = <A extends Ended>(
-  branch: Branch<A>,
+const untilFailure = <A extends Ended, E, R>(
+  branch: Effect.Effect<A, E, R>,
   failed: Deferred.Deferred<void>,
   interrupted: A
-): Effect.Effect<Exit.Exit<A, any>, never, any> =>
+): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.if(Deferred.isDone(failed), {
     onTrue: () => Effect.succeed(Exit.succeed(interrupted)),
     onFalse: () =>

@@ -11,7 +11,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
 import * as Race from "../../base/race.js"
+import type { Erased } from "../../definition/erased.js"
 import type { Job } from "../../definition/Job.js"
 import { definitionOf } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
@@ -51,18 +53,22 @@ export class Events extends Context.Reference<Events>()("effect-batch/JobOperato
 
 /** Claims an execution and runs it to its end. */
 export const run = <P>(
-  job: Job<P, string, any, any>,
+  job: Job<P, string, unknown, unknown>,
   parameters: P
-): Effect.Effect<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, any> =>
+): Erased<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, JobRepository | Transactor> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(launch(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
   )
 
 /** Claims an execution and runs it in a fiber of the Scope: closing the Scope stops the job. */
 export const start = <P>(
-  job: Job<P, string, any, any>,
+  job: Job<P, string, unknown, unknown>,
   parameters: P
-): Effect.Effect<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, any> =>
+): Erased<
+  RunningJobExecution<string, unknown>,
+  LaunchError | JobRepositoryError,
+  JobRepository | Transactor | Scope.Scope
+> =>
   Effect.uninterruptible(
     Effect.gen(function*() {
       const session = yield* launch(job, parameters)
@@ -82,7 +88,7 @@ export const start = <P>(
 export const runStored = (
   job: Job.Any,
   parameters: ReadonlyArray<JobParameters.JobParameter>
-): Effect.Effect<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, any> =>
+): Erased<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, JobRepository | Transactor> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(claim(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
   )
@@ -97,7 +103,7 @@ export const named = <A>(job: Job.Any, encoded: Either.Either<A, InvalidJobParam
 
 /** Checks the parameters, then claims the execution. Nothing is written when the parameters are wrong (D11). */
 const launch = <P>(
-  job: Job<P, string, any, any>,
+  job: Job<P, string, unknown, unknown>,
   parameters: P
 ): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.flatMap(
@@ -172,7 +178,7 @@ const withoutToken = ({ token: _, ...execution }: JobExecution): JobExecution =>
 const execute = (
   job: Job.Any,
   session: Session
-): Effect.Effect<EndedJobExecution<string, unknown>, OwnerFailure, any> =>
+): Erased<EndedJobExecution<string, unknown>, OwnerFailure> =>
   Effect.gen(function*() {
     const { isOwnerGone, lease, owner } = yield* Ownership
     const declaration = definitionOf(job).parameters
@@ -195,6 +201,6 @@ const execute = (
       exit: Option.match(cause as Option.Option<Cause.Cause<unknown>>, {
         onNone: () => Exit.succeed(session.execution.exitStatus.code),
         onSome: Exit.failCause
-      }) as Exit.Exit<string, any>
+      })
     }
   })

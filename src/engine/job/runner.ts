@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Outcome } from "../../decisions/outcome.js"
 import { brokenOff } from "../../decisions/outcome.js"
+import type { Erased } from "../../definition/erased.js"
 import type { AnyEffect, JobDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { OwnershipLost } from "../../vocabulary/BatchError.js"
@@ -32,7 +33,7 @@ export interface JobResult {
  * Runs the job of a claimed execution to its durable end. Fails only when the end could not be written: the
  * repository is out of reach, or another process took the execution over.
  */
-export const runJob = (session: Session, job: JobDefinition): Effect.Effect<JobResult, OwnerFailure, any> =>
+export const runJob = (session: Session, job: JobDefinition): Erased<JobResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const ran = yield* Effect.exit(restore(begin(session, job)))
@@ -53,7 +54,7 @@ export const runJob = (session: Session, job: JobDefinition): Effect.Effect<JobR
 // -------------------------------------------------------------------------------------
 
 /** A stop that came before the job had begun starts nothing (LIFE-5). */
-const begin = (session: Session, job: JobDefinition): Effect.Effect<Outcome, any, any> =>
+const begin = (session: Session, job: JobDefinition): Erased<Outcome> =>
   Effect.gen(function*() {
     const now = yield* DateTime.now
     yield* saveJob(session, { status: "STARTED", startTime: Option.some(now) })
@@ -112,7 +113,7 @@ const NOTHING_TO_DO = ExitStatus.addDescription(
 )
 
 /** In reverse order, always, with a second save for what the listeners changed, the context included (LIFE-12, CTX-7). */
-const afterJob = (session: Session, job: JobDefinition): Effect.Effect<void, OwnerFailure, any> =>
+const afterJob = (session: Session, job: JobDefinition): Erased<void, OwnerFailure> =>
   Effect.gen(function*() {
     const callbacks = job.listeners.flatMap(({ afterJob }) => afterJob === undefined ? [] : [afterJob]).reverse()
     if (callbacks.length === 0) {

@@ -5,6 +5,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Erased } from "../../definition/erased.js"
 import type { Job } from "../../definition/Job.js"
 import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
 import { JobScope } from "../../ports/JobScope.js"
@@ -26,7 +28,7 @@ export interface Session {
   readonly startJob: (
     job: Job.Any,
     parameters: unknown
-  ) => Effect.Effect<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, any>
+  ) => Erased<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, Scope.Scope>
   /** As stored, but for the context. */
   execution: JobExecution
   /** The job's context as the steps that have committed left it. */

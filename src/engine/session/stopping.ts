@@ -86,7 +86,7 @@ const awaitOrGiveUp = <A, E>(
 /** Begins at once, where `Effect.fork` would wait for its turn. */
 const startAlone = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  parent: Fiber.RuntimeFiber<any, any>,
+  parent: Fiber.RuntimeFiber<unknown, unknown>,
   runtimeFlags: RuntimeFlags
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(
@@ -105,7 +105,7 @@ interface WithChildren {
 
 const keepingChildren = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  parent: Fiber.RuntimeFiber<any, any>
+  parent: Fiber.RuntimeFiber<unknown, unknown>
 ): Effect.Effect<A, E, R> =>
   Effect.ensuring(
     effect,

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { StepListener } from "../../definition/Listener.js"
+import type { StepSettings } from "../../definition/tree.js"
 import { errorOf, Fatal, unwrap } from "../../vocabulary/failure.js"
 import type { Engine, EngineFailure } from "./engine.js"
 
@@ -19,7 +20,7 @@ type Name = Exclude<keyof StepListener, "afterStep">
 /** `afterStep` is not here: each of its calls sees the result of the one before (STEP-14). */
 export type Hooks = { readonly [K in Name]: Callback | undefined }
 
-type Listeners = ReadonlyArray<StepListener<any, any, any, any>>
+type Listeners = StepSettings["listeners"]
 
 /** `before*` and skip callbacks in the order of registration, all others in reverse order (LISTEN-1). */
 export const compile = (listeners: Listeners): Hooks => {

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as DurableEnd from "../../decisions/durableEnd.js"
 import * as Outcome from "../../decisions/outcome.js"
+import type { Erased } from "../../definition/erased.js"
 import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
@@ -53,13 +54,13 @@ export interface StepStart {
 }
 
 /** The work of a step: what it came to, or nothing when it was to stop before its end. */
-export type Body = (state: StepState) => Effect.Effect<Outcome.Outcome | undefined, any, any>
+export type Body = (state: StepState) => Erased<Outcome.Outcome | undefined, unknown, Scope.Scope>
 
 export const runStep = (
   session: Session,
   definition: StepDefinition,
   { body, fresh, from, place, round }: StepStart
-): Effect.Effect<StepResult, OwnerFailure, any> =>
+): Erased<StepResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const step = yield* session.repository.createStepExecution(session.execution, {
@@ -195,7 +196,7 @@ const afterStepsOf = ({ definition }: StepState) =>
  * what they made of it (STEP-17). Gives the failure that fails the step, if there is one (STEP-15). A stop ends them
  * within the grace time, like the step.
  */
-const afterStep = (state: StepState): Effect.Effect<Option.Option<Cause.Cause<unknown>>, OwnerFailure, any> =>
+const afterStep = (state: StepState): Erased<Option.Option<Cause.Cause<unknown>>, OwnerFailure> =>
   Effect.gen(function*() {
     const { name, settings } = state.definition
     const callbacks = afterStepsOf(state)

@@ -22,6 +22,7 @@ import * as Counts from "../../vocabulary/Counts.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
 import * as FaultPoint from "../session/faultPoint.js"
+import type { Engine } from "./engine.js"
 import { chunkFailed } from "./hooks.js"
 import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
@@ -30,7 +31,7 @@ import { advance, commit, completedCode, current, isStopping, unnoticed } from "
 export const runTaskletStep = (
   state: StepState,
   { tasklet }: TaskletBody
-): Effect.Effect<Outcome.Outcome | undefined, any, any> =>
+): Engine<Outcome.Outcome | undefined> =>
   Effect.gen(function*() {
     const breathe = makeBreather()
     let again = true
@@ -46,7 +47,7 @@ export const runTaskletStep = (
 // -------------------------------------------------------------------------------------
 
 /** One call, and whether the tasklet wants another one. */
-const call = (state: StepState, tasklet: AnyEffect): Effect.Effect<boolean, any, any> => {
+const call = (state: StepState, tasklet: AnyEffect): Engine<boolean> => {
   const { afterChunk, beforeChunk, beforeCommit } = state.hooks
   let status: RepeatStatus<string> | undefined
   const listener = (callback: ((items: ReadonlyArray<never>) => AnyEffect) | undefined): AnyEffect =>
