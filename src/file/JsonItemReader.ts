@@ -23,6 +23,8 @@ export interface Options {
    * the default, its text, or rounded as `JSON.parse` does.
    */
   readonly inexactNumbers?: "fail" | "text" | "round" | undefined
+  /** An object that has a name twice: a `JsonError`, which is the default, or the last value, as `JSON.parse` does. */
+  readonly repeatedNames?: "fail" | "last" | undefined
   /** Bytes read at a time; default 256 KiB. */
   readonly bufferSize?: number | undefined
   /** Bytes above which one element is taken for damage instead of being read into memory; default 16 MiB. */

@@ -25,6 +25,8 @@ export interface Options {
    * the default, its text, or rounded as `JSON.parse` does.
    */
   readonly inexactNumbers?: "fail" | "text" | "round" | undefined
+  /** An object that has a name twice: a `JsonError`, which is the default, or the last value, as `JSON.parse` does. */
+  readonly repeatedNames?: "fail" | "last" | undefined
   /** Whether a file that does not end with a line break is taken to be cut off, a `FileError`; default false. */
   readonly requireFinalLineBreak?: boolean | undefined
   /** Bytes read at a time; default 256 KiB. */

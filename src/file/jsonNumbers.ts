@@ -78,11 +78,12 @@ export const isExact = (literal: string): boolean => {
     (written.digits.length <= 100 && same(significant(value.toPrecision(written.digits.length)), written))
 }
 
-// -------------------------------------------------------------------------------------
-// internal
-// -------------------------------------------------------------------------------------
-
-const endOfString = (text: string, quote: number): number => {
+/**
+ * The index behind the string whose first quote is at `quote`.
+ *
+ * @internal
+ */
+export const endOfString = (text: string, quote: number): number => {
   for (let at = text.indexOf("\"", quote + 1); at >= 0; at = text.indexOf("\"", at + 1)) {
     let before = at - 1
     while (text[before] === "\\") {
@@ -94,6 +95,10 @@ const endOfString = (text: string, quote: number): number => {
   }
   return text.length
 }
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
 
 /** A number as its digits, without zeros at the ends, and the power of ten of the first one. */
 interface Significant {

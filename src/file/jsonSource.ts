@@ -16,6 +16,7 @@ import * as Sensitive from "../vocabulary/Sensitive.js"
 import * as byteWindow from "./byteWindow.js"
 import { type FileError, JsonError, JsonStructureError } from "./FileError.js"
 import { ElementScanner } from "./jsonElements.js"
+import * as names from "./jsonNames.js"
 import * as numbers from "./jsonNumbers.js"
 import { adviceFor, longLine, otherBreak } from "./lineBreaks.js"
 import { oneOf, refuse, sizeDefects } from "./options.js"
@@ -27,6 +28,7 @@ import { TextWindow } from "./textWindow.js"
 /** @internal */
 export interface Options {
   readonly inexactNumbers?: "fail" | "text" | "round" | undefined
+  readonly repeatedNames?: "fail" | "last" | undefined
   readonly bufferSize?: number | undefined
   readonly maxRecordSize?: number | undefined
 }
@@ -54,10 +56,12 @@ export const settings = <A>(
 ): Settings<A> => {
   refuse(reader, [
     ...sizeDefects(options),
-    ...oneOf("inexactNumbers", options.inexactNumbers, ["fail", "text", "round"])
+    ...oneOf("inexactNumbers", options.inexactNumbers, ["fail", "text", "round"]),
+    ...oneOf("repeatedNames", options.repeatedNames, ["fail", "last"])
   ])
   return {
     inexactNumbers: options.inexactNumbers,
+    repeatedNames: options.repeatedNames,
     bufferSize: options.bufferSize,
     maxRecordSize: options.maxRecordSize,
     reader,
@@ -122,7 +126,7 @@ interface Problem {
 
 /** Decodes one value; a text of `undefined` stands for bytes that are not valid UTF-8. */
 const decodeValue = <A>(
-  { codec, inexactNumbers = "fail" }: Settings<A>,
+  { codec, inexactNumbers = "fail", repeatedNames = "fail" }: Settings<A>,
   text: string | undefined,
   raw: () => string
 ): Either.Either<A, Problem> => {
@@ -141,6 +145,15 @@ const decodeValue = <A>(
   }
   if (inexactNumbers === "fail" && rounded.length > 0) {
     return fail(inWords(text, rounded[0]!, codec.sensitive))
+  }
+  const repeated = repeatedNames === "fail" ? names.repeated(text, value) : undefined
+  if (repeated !== undefined) {
+    return fail(
+      `it has the name ${
+        codec.sensitive ? "of a member" : excerpt(JSON.stringify(repeated))
+      } twice, and only one value ` +
+        "can be kept; see `repeatedNames`"
+    )
   }
   const decoded = codec.decode(value)
   return Either.isRight(decoded) ? Either.right(decoded.right) : fail(codec.explain(value).problem)

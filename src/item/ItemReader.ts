@@ -298,7 +298,8 @@ export const fromStreamBy = <A, E, R, Key extends StorableSchema>(options: {
  *
  * A page may hold more than `max` items; the rest is kept for the next pulls. The position is the cursor of the page
  * and, inside of one, how far it was read; a restart fetches that page again with the same arguments, and for the same
- * arguments `fetch` must return the same page.
+ * arguments `fetch` must return the same page. One that has become shorter is `UnreadablePosition`; one with as many other
+ * items goes unnoticed.
  *
  * @param options.cursor how a cursor is stored, as JSON
  * @param options.initial the cursor of the first page

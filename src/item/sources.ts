@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Json } from "../base/json.js"
-import type { UnreadablePosition } from "../vocabulary/BatchError.js"
+import { UnreadablePosition } from "../vocabulary/BatchError.js"
 import type { Page, Position, Source } from "./ItemReader.js"
 import * as position_ from "./position.js"
 
@@ -126,7 +126,14 @@ export const paged = <A, E, R, Cursor, I extends Json>(
     name,
     Schema.Struct({
       cursor: options.cursor,
-      within: Schema.optionalWith(Schema.Struct({ max: position_.Count, offset: position_.Count }), { exact: true })
+      within: Schema.optionalWith(
+        Schema.Struct({
+          max: position_.Count,
+          offset: position_.Count,
+          size: Schema.optionalWith(position_.Count, { exact: true })
+        }),
+        { exact: true }
+      )
     })
   )
   const encodeCursor = position_.encode(options.cursor)
@@ -148,7 +155,7 @@ export const paged = <A, E, R, Cursor, I extends Json>(
           fetched = undefined
           return page(taken, { cursor: encodeCursor(cursor) }, false)
         }
-        within = { max: fetchedWith, offset }
+        within = { max: fetchedWith, offset, size: items.length }
         return page(taken, { cursor: encodeCursor(cursor), within }, done)
       }
       return {
@@ -158,9 +165,13 @@ export const paged = <A, E, R, Cursor, I extends Json>(
               return Effect.succeed(deliver(fetched, max))
             }
             const fetchWith = within?.max ?? max
-            return Effect.map(options.fetch(cursor, fetchWith), ({ items, next }) => {
+            return Effect.flatMap(options.fetch(cursor, fetchWith), ({ items, next }) => {
+              const known = within?.size ?? within?.offset ?? 0
+              if (items.length < known) {
+                return shrunk(name, known, items.length)
+              }
               fetched = { items, max: fetchWith, next }
-              return deliver(fetched, max)
+              return Effect.succeed(deliver(fetched, max))
             })
           })
       }
@@ -169,8 +180,20 @@ export const paged = <A, E, R, Cursor, I extends Json>(
 
 interface Bookmark<Cursor> {
   readonly cursor: Cursor
-  readonly within?: { readonly max: number; readonly offset: number } | undefined
+  /** How many items of a page were read, and how many it had: unknown where version 0.1 stored it. */
+  readonly within?: { readonly max: number; readonly offset: number; readonly size?: number } | undefined
 }
+
+const shrunk = (reader: string, before: number, now: number): Effect.Effect<never, UnreadablePosition> =>
+  Effect.fail(
+    new UnreadablePosition({
+      reader,
+      detail: `the page that it was reading had ${before} items, and has only ${now} now`,
+      advice:
+        "let it give the same page for the same cursor and restart, or abandon the execution and run the job with " +
+        "another identifying parameter"
+    })
+  )
 
 interface Fetched<A, Cursor> {
   readonly items: ReadonlyArray<A>

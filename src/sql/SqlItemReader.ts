@@ -21,10 +21,10 @@ import * as Either from "effect/Either"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as FastDecode from "../base/fastDecode.js"
 import * as ItemReader from "../item/ItemReader.js"
-import { JobDefinitionError } from "../vocabulary/BatchError.js"
+import { JobDefinitionError, type UnreadablePosition } from "../vocabulary/BatchError.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import { afresh } from "./afresh.js"
 import { stripped as outsideTransaction } from "./client.js"
@@ -35,6 +35,7 @@ import { exactly as pgExactly } from "./pgRead.js"
 import type { Shape } from "./readShape.js"
 import { shapeOf } from "./readShape.js"
 import { adapter, Misread } from "./readValue.js"
+import * as resultRows from "./resultRows.js"
 import type { SqlFailure } from "./SqlFailure.js"
 import { refail, SqlKeyError, SqlRowError, SqlStatementError } from "./SqlFailure.js"
 
@@ -84,12 +85,21 @@ export interface KeysetOptions<A, I> {
 export type KeysetError = SqlFailure | SqlRowError | SqlKeyError
 
 /**
+ * What the reader of a query can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type QueryError = SqlFailure | SqlRowError | UnreadablePosition
+
+/**
  * Reads the rows of a query in the order of a unique key, each page one short statement `… where key > last order by
  * key limit n`. With an index on the key a page costs the same wherever it is.
  *
  * The position is the key of the last row, kept as text by the database, so a restart continues exactly after it:
  * every row is read once, also rows whose keys are 64-bit integers or timestamps with microseconds. Rows added after
- * the position while the job runs are read too. No cursor, lock or snapshot is held between pages. Pages are read
+ * the position while the job runs are read too; rows added before it, or whose keys move there, are not, and nobody can
+ * tell. No cursor, lock or snapshot is held between pages. Pages are read
  * outside the transaction that is open; on SQLite, which has one connection, pulling *inside* a transaction of the same
  * fiber would wait for itself, so the reader is not for steps that read in the transaction.
  *
@@ -152,8 +162,10 @@ export const keyset = <A, I>(
  * Reads the whole result of a query when the reader opens and keeps it in memory: for results of at most a few
  * thousand rows that have no key.
  *
- * The position is the number of rows read. A restart runs the query again and passes over that many, so the query must
- * have an `order by` that returns the same rows in the same order; otherwise use `keyset`.
+ * The position is the number of rows read and a checksum of them. A restart runs the query again and passes over that
+ * many, so the query must have an `order by` that returns the same rows in the same order. Fewer rows, other ones or another
+ * order are `UnreadablePosition`: going on would lose rows, or read some twice. A job that changes the rows that it reads
+ * names the columns that stay as they are in `key`, or uses `keyset`.
  *
  * @example
  * ```ts
@@ -167,6 +179,7 @@ export const keyset = <A, I>(
  * })
  * ```
  *
+ * @see OWN-22
  * @since 0.1.0
  * @category constructors
  */
@@ -175,30 +188,31 @@ export const query = <A, I>(options: {
   readonly name?: string | undefined
   readonly select: Select
   readonly schema: Schema.Schema<A, I>
-}): ItemReader.ItemReader<A, SqlFailure | SqlRowError | SqlKeyError, SqlClient.SqlClient> => {
+  /** The columns by which a restart recognises the rows that were read. Default: all columns of the query. */
+  readonly key?: readonly [string, ...Array<string>] | undefined
+}): ItemReader.ItemReader<A, QueryError, SqlClient.SqlClient> => {
   const name = options.name ?? "sql"
   const decode = rowDecoder(name, options.schema)
-  return ItemReader.make<A, SqlFailure | SqlRowError | SqlKeyError, SqlClient.SqlClient>(
+  return ItemReader.make<A, QueryError, SqlClient.SqlClient>(
     name,
     (from) =>
       Effect.gen(function*() {
         const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-        const start = Option.getOrElse(from, () => 0)
-        if (!Schema.is(Schema.NonNegativeInt)(start)) {
-          return yield* keyError(name, [], "the stored position is not a number of rows")
-        }
         const rows = yield* exactly(sql, afresh)(sql<keyset_.Row>`${options.select(sql)}`).pipe(
           outsideTransaction,
           reading(name)
         )
-        let read = start
+        const result = yield* resultRows.open(name, rows, options.key, from)
         const pull = (max: number) =>
           Effect.sync(() => {
-            const { failure, items, next } = cut(rows, read, max, (row, at) => decode(row, () => `number ${at + 1}`))
-            read = next
-            return { items, failure, position: read, done: read >= rows.length }
+            const start = result.read()
+            const { failure, items, next } = cut(rows, start, max, (row, at) => {
+              result.pass(row)
+              return decode(row, () => `number ${at + 1}`)
+            })
+            return { items, failure, position: result.position(), done: next >= rows.length }
           })
-        return { pull, waits: false, progress: () => ({ done: Math.min(read, rows.length), total: rows.length }) }
+        return { pull, waits: false, progress: () => ({ done: result.read(), total: rows.length }) }
       })
   )
 }

@@ -14,11 +14,13 @@ import * as Schema from "effect/Schema"
 import type { Json } from "../../src/base/json.js"
 import * as JsonItemReader from "../../src/file/JsonItemReader.js"
 import * as JsonItemWriter from "../../src/file/JsonItemWriter.js"
+import * as names from "../../src/file/jsonNames.js"
 import * as numbers from "../../src/file/jsonNumbers.js"
 import { stringify } from "../../src/file/jsonText.js"
 import * as NdjsonItemReader from "../../src/file/NdjsonItemReader.js"
 import * as NdjsonItemWriter from "../../src/file/NdjsonItemWriter.js"
 import type * as ItemWriter from "../../src/item/ItemWriter.js"
+import * as Sensitive from "../../src/vocabulary/Sensitive.js"
 import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
 
 const path = "x.json"
@@ -270,6 +272,77 @@ describe("numbers of JSON", () => {
   })
 })
 
+describe("a name that an object of JSON has twice", () => {
+  const repeated: ReadonlyArray<readonly [text: string, name: string]> = [
+    ["{\"a\":1,\"a\":2}", "\"a\""],
+    ["{\"a\":1,\"b\":2,\"a\":1}", "\"a\""],
+    ["{\"a\":1,\"\\u0061\":2}", "\"a\""],
+    ["{\"b\":{\"a\":\"x:y\"},\"c\":[{\"a\":1,\"a\" : 2}]}", "\"a\""],
+    ["{\"\":1,\"\":2}", "\"\""],
+    ["{\"__proto__\":1,\"__proto__\":2}", "\"__proto__\""],
+    ["{\"at\":\"12:00\",\"\\\"\":1,\"\\\"\":{\"x\":1}}", "\"\\\"\""],
+    ["[{\"1\":[]},{\"1\":[],\"2\":{},\"1\":[]}]", "\"1\""]
+  ]
+  const fine = [
+    "{\"a\":{\"a\":{\"a\":\"a:a\"}},\"b\":[{\"a\":1},{\"a\":1}]}",
+    "{\"a\":\"\\\"a\\\":1\",\"A\":2,\"a \":3}",
+    "{\"\\\\\":\":\",\"\\\\\\\\\":\"::\"}",
+    `${"[".repeat(5000)}{"a":":"}${"]".repeat(5000)}`
+  ]
+
+  it.effect.each(repeated)(
+    "%s is a bad value that names it, or the last one counts when told to (OWN-24)",
+    ([text, name]) =>
+      Effect.gen(function*() {
+        const readers = (repeatedNames?: "last") =>
+          [
+            [`[${text},\n1]`, JsonItemReader.array(path, { repeatedNames })],
+            [`${text}\n1\n`, NdjsonItemReader.make(path, { repeatedNames })]
+          ] as const
+        for (const [content, reader] of readers()) {
+          const found = yield* Effect.provide(readAll(reader), new MemoryFiles().set(path, content).layer)
+          assert.deepStrictEqual(itemsOf(found), [1])
+          assert.include(failuresOf(found)[0]?.message, `it has the name ${name} twice`)
+        }
+        for (const [content, reader] of readers("last")) {
+          const found = yield* Effect.provide(readAll(reader), new MemoryFiles().set(path, content).layer)
+          assert.deepStrictEqual(itemsOf(found), [JSON.parse(text), 1])
+        }
+      })
+  )
+
+  it("is not seen where different objects have it, or a text that only looks like one", () => {
+    for (const text of fine) {
+      assert.isUndefined(names.repeated(text, JSON.parse(text)), text.slice(0, 80))
+    }
+  })
+
+  it.effect("stays secret where the schema says so", () =>
+    Effect.gen(function*() {
+      const schema = Schema.Struct({ pin: Sensitive.make(Schema.Number) })
+      const found = yield* readAll(NdjsonItemReader.make(path, { schema })).pipe(
+        Effect.provide(new MemoryFiles().set(path, "{\"pin\":1234,\"hunter2\":1,\"hunter2\":2}\n").layer)
+      )
+      assert.notInclude(JSON.stringify(failuresOf(found)), "hunter2")
+      assert.include(failuresOf(found)[0]?.message, "twice")
+    }))
+
+  it.prop("is found in any text, however it is written", [
+    FastCheck.array(FastCheck.tuple(FastCheck.constantFrom("a", ":", "\"", "\\", "{"), FastCheck.json()), {
+      maxLength: 6
+    }),
+    FastCheck.boolean()
+  ], ([entries, spaced]) => {
+    const text = `{${
+      entries.map(([name, value]) => `${JSON.stringify(name)}${spaced ? " : " : ":"}${value}`).join(
+        spaced ? " ,\n" : ","
+      )
+    }}`
+    const isRepeated = new Set(entries.map(([name]) => name)).size < entries.length
+    assert.strictEqual(names.repeated(text, JSON.parse(text)) !== undefined, isRepeated, text)
+  })
+})
+
 /** After the JSON test suite of Nicolas Seriot: what every parser has to take, and what none may. */
 describe("JSON texts of others", () => {
   const taken = [
@@ -303,7 +376,6 @@ describe("JSON texts of others", () => {
     "[123]",
     "[123.456789]",
     "{\"asd\":\"sdf\", \"dfg\":\"fgh\"}",
-    "{\"a\":\"b\",\"a\":\"b\"}",
     "{}",
     "{\"\":0}",
     "{\"foo\\u0000bar\": 42}",

@@ -292,11 +292,32 @@ describe("ItemReader positions", () => {
       assert.deepStrictEqual(calls, [[0, 2], [0, 2]])
     }))
 
-  it.effect("a page that is gone leaves nothing to read", () =>
+  it.effect.each<
+    readonly [
+      how: string,
+      items: ReadonlyArray<number>,
+      within: { readonly max: number; readonly offset: number; readonly size: number }
+    ]
+  >([
+    ["is gone", [], { max: 5, offset: 3, size: 3 }],
+    ["ends in front of the place", [1, 2], { max: 5, offset: 3, size: 5 }],
+    ["lacks an item behind the place", [1, 2, 3, 4], { max: 5, offset: 3, size: 5 }]
+  ])("a page that has become shorter is not read on: it %s (OWN-22)", ([, items, within]) =>
     Effect.gen(function*() {
-      const reader = pagedOver([1], () => 5)
-      const read = yield* readAll(reader, Option.some({ cursor: { at: "0" }, within: { max: 5, offset: 3 } }))
-      assert.deepStrictEqual(read.items, [])
+      const reader = pagedOver(items, () => 5)
+      const error = yield* Effect.flip(readAll(reader, Option.some({ cursor: { at: "0" }, within })))
+      assert(error._tag === "UnreadablePosition")
+      assert.include(error.message, `had ${within.size} items, and has only ${items.length} now`)
+    }))
+
+  it.effect("a page that has grown is read on", () =>
+    Effect.gen(function*() {
+      const reader = pagedOver([1, 2, 3, 4, 5], () => 5)
+      const read = yield* readAll(reader, Option.some({ cursor: { at: "0" }, within: { max: 5, offset: 3, size: 4 } }))
+      assert.deepStrictEqual(read.items, [4, 5])
+      // As version 0.1 stored it.
+      const old = yield* readAll(reader, Option.some({ cursor: { at: "0" }, within: { max: 5, offset: 3 } }))
+      assert.deepStrictEqual(old.items, [4, 5])
     }))
 })
 

@@ -304,7 +304,7 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
         assert.strictEqual(error.kind, "missingTable")
       }))
 
-    it.effect("query reads a small result, and its position is a count", () =>
+    it.effect("query reads a small result, and goes on behind the rows that it has read (OWN-22)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`create table small (id int, n int)`
@@ -314,10 +314,57 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>)
           schema: Schema.Struct({ n: Schema.Number.pipe(Schema.lessThan(5)) })
         })
         assert.deepStrictEqual(yield* assertLaw(reader, 2), [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }])
+        // Drafts of version 0.1 stored the number of rows alone.
         const pages = yield* pagesOf(reader, Option.some(3), () => 10)
-        assert.deepStrictEqual(pages.map((page) => [page.items, page.position]), [[[{ n: 4 }], 5]])
-        const beyond = yield* pagesOf(reader, Option.some(9), () => 10)
-        assert.deepStrictEqual(beyond.map((page) => page.items), [[]])
+        assert.deepStrictEqual(pages.map((page) => page.items), [[{ n: 4 }]])
+        const beyond = yield* Effect.flip(pagesOf(reader, Option.some(9), () => 10))
+        assert.include(beyond.message, "9 items were read before, but now the source has only 5")
+      }))
+
+    it.effect.each<readonly [how: string, change: string]>([
+      ["one was deleted in front of it", "delete from seen where id = 1"],
+      ["all were deleted", "delete from seen"],
+      ["one was inserted in front of it", "insert into seen values (0, 'new', 'x')"],
+      ["one has another value", "update seen set state = 'done' where id = 2"],
+      ["one became NULL", "update seen set state = null where id = 2"],
+      ["two changed places", "update seen set id = case id when 1 then 2 when 2 then 1 else id end"],
+      ["a value moved to the next column", "update seen set state = state || note, note = '' where id = 2"]
+    ])("query goes on in no other rows than those it has read: %s (OWN-22)", ([, change]) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`drop table if exists seen`
+        yield* sql`create table seen (id int, state text, note text)`
+        yield* sql`insert into seen values (1, 'open', 'a'), (2, 'open', 'b'), (3, 'open', 'c'), (4, 'open', 'd')`
+        const reader = SqlItemReader.query({
+          name: "seen",
+          select: (sql) => sql`select * from seen order by id`,
+          schema: Schema.Struct({ id: Schema.Number })
+        })
+        const [first] = yield* pagesOf(reader, Option.none(), () => 3)
+        yield* sql.unsafe(change)
+        const error = yield* Effect.flip(pagesOf(reader, stored(first!.position), () => 3))
+        assert.strictEqual(error._tag, "UnreadablePosition", error.message)
+        assert.include(error.message, "\"seen\" cannot go on from its stored state: ")
+      }))
+
+    it.effect("query goes on among rows that the job changes, where the key tells them; rows behind may come (OWN-22)", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`create table jobs (id int, state text)`
+        yield* sql`insert into jobs values (1, 'open'), (2, 'open'), (3, 'open')`
+        const reader = (key: readonly [string]) =>
+          SqlItemReader.query({
+            select: (sql) => sql`select * from jobs order by id`,
+            schema: Schema.Struct({ id: Schema.Number }),
+            key
+          })
+        const [first] = yield* pagesOf(reader(["id"]), Option.none(), () => 2)
+        yield* sql`update jobs set state = 'done' where id < 3`
+        yield* sql`insert into jobs values (4, 'open')`
+        const rest = yield* pagesOf(reader(["id"]), stored(first!.position), () => 5)
+        assert.deepStrictEqual(itemsOf(rest), [{ id: 3 }, { id: 4 }])
+        const error = yield* Effect.flip(pagesOf(reader(["Id"]), Option.none(), () => 5))
+        assert.include(error.message, "the query has no column \"Id\"")
       }))
   })
 
