@@ -137,7 +137,9 @@ const describeStep = ({ body, name, settings }: StepDefinition): StepDescription
   }
   switch (body._tag) {
     case "Chunk": {
-      const { delivery } = body.writer
+      // Without a transaction of the step there is nothing that its rows could commit with.
+      const isAlone = settings.transaction.propagation === "notSupported" && body.writer.delivery === "transactional"
+      const delivery = isAlone ? "at-least-once" : body.writer.delivery
       const chunk = { completion: completionOf(body.completion), concurrency: body.concurrency, delivery }
       return { ...common, kind: "chunk", chunk }
     }

@@ -92,6 +92,11 @@ export interface ItemWriter<in A, out E = never, out R = never> extends Pipeable
   /** The name shown in errors and descriptions. */
   readonly name: string
   readonly delivery: Delivery
+  /**
+   * What it guarantees with these services, where that depends on them: a table writer is transactional only with the
+   * `SqlClient` of the job repository. Default: `delivery`.
+   */
+  readonly deliveryIn?: ((services: Context.Context<never>) => Delivery) | undefined
   /** Opens the writer in the Scope of the step, with the state of the last committed `flush` when there is one. */
   readonly open: (state: Option.Option<Json>) => Effect.Effect<Sink<A, E, R>, E, R | Scope.Scope>
 }
@@ -143,6 +148,33 @@ export declare namespace ItemWriter {
 export const isItemWriter = (value: unknown): value is ItemWriter.Any => Predicate.hasProperty(value, TypeId)
 
 /**
+ * What the writer guarantees with the services of the caller. A table writer says `transactional` in its `delivery` and
+ * means it with the `SqlClient` of the job repository; with any other one, it is at least once. A step warns when it
+ * opens a writer that guarantees less than it says, and `JobOperator.explain` tells before.
+ *
+ * @example
+ * ```ts
+ * import { ItemWriter, JobRepository } from "effect-batch"
+ * import { SqlItemWriter } from "effect-batch/sql"
+ * import { SqliteClient } from "@effect/sql-sqlite-node"
+ * import { Effect, Layer } from "effect"
+ *
+ * const writer = SqlItemWriter.insertInto("balances")
+ * const delivery = await ItemWriter.deliveryHere(writer).pipe(
+ *   Effect.provide(Layer.merge(JobRepository.layerMemory, SqliteClient.layer({ filename: ":memory:" }))),
+ *   Effect.runPromise
+ * )
+ * assert.deepStrictEqual([writer.delivery, delivery], ["transactional", "at-least-once"])
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ * @see OWN-10
+ */
+export const deliveryHere = (writer: ItemWriter.Any): Effect.Effect<Delivery> =>
+  Effect.map(Effect.context<never>(), (services) => sinks.deliveryIn(writer, services))
+
+/**
  * Makes a writer from the way it opens. What `open` acquires is released when the step ends.
  *
  * @since 0.1.0
@@ -150,9 +182,10 @@ export const isItemWriter = (value: unknown): value is ItemWriter.Any => Predica
  */
 export const make = <A, E = never, R = never>(name: string, options: {
   readonly delivery: Delivery
+  readonly deliveryIn?: ((services: Context.Context<never>) => Delivery) | undefined
   readonly open: (state: Option.Option<Json>) => Effect.Effect<Sink<A, E, Exclude<R, Scope.Scope>>, E, R>
 }): ItemWriter<A, E, Exclude<R, Scope.Scope>> =>
-  proto({ name, delivery: options.delivery, open: (state) => inStepScope(options.open(state)) })
+  proto({ ...options, name, open: (state) => inStepScope(options.open(state)) })
 
 /**
  * Makes a writer from a function that writes the outputs of one chunk. It is called in the chunk's transaction, never
@@ -266,7 +299,7 @@ export const unwrap = <A, E, R, E2, R2>(
               ]
             })
           )
-          : writer.open(state))
+          : Effect.zipRight(sinks.warnOfLess(writer, delivery), writer.open(state)))
   })
 }
 
@@ -295,6 +328,7 @@ export const tee = <Ws extends readonly [ItemWriter.Any, ...Array<ItemWriter.Any
   return proto({
     name,
     delivery: sinks.weakest(writers.map((writer) => writer.delivery)),
+    deliveryIn: (services) => sinks.weakest(writers.map((writer) => sinks.deliveryIn(writer, services))),
     open: sinks.tee(name, widen<Ws[number]>(writers))
   })
 }
@@ -329,6 +363,7 @@ export const route = <A, K extends string, Ws extends { readonly [P in K]: ItemW
   return proto({
     name,
     delivery: sinks.weakest(entries.map(([, writer]) => writer.delivery)),
+    deliveryIn: (services) => sinks.weakest(entries.map(([, writer]) => sinks.deliveryIn(writer, services))),
     open: sinks.route(name, key, entries as ReadonlyArray<readonly [string, Routed<A, Ws[K]>]>)
   })
 }
@@ -405,6 +440,7 @@ export const provide: {
       name: self.name,
       delivery: options?.delivery ??
         (self.delivery === "transactional" && mayChangeClient(provided) ? "at-least-once" : self.delivery),
+      deliveryIn: options?.delivery === undefined ? sinks.deliveryWith(self, provided) : undefined,
       open: sinks.provide(self, provided)
     })
 )
@@ -454,6 +490,7 @@ export const mapError: {
 function proto<A, E, R>(options: {
   readonly name: string
   readonly delivery: Delivery
+  readonly deliveryIn?: ItemWriter.Any["deliveryIn"]
   readonly open: (state: Option.Option<Json>) => Effect.Effect<Sink<A, E, R>, E, R | Scope.Scope>
 }): ItemWriter<A, E, R> {
   return Object.assign(Object.create(Proto), options)

@@ -1,6 +1,7 @@
 /**
  * Several opened writers as one.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -8,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Json } from "../base/json.js"
+import { databaseIn, MEMORY } from "../ports/address.js"
 import * as Pipelining from "../ports/pipelining.js"
 import { UnreadablePosition } from "../vocabulary/BatchError.js"
 import type { Delivery, ItemWriter, Sink } from "./ItemWriter.js"
@@ -27,6 +29,49 @@ export const isWeaker = (self: Delivery, that: Delivery): boolean => RANKING.ind
 /** @internal */
 export const weakest = (deliveries: ReadonlyArray<Delivery>): Delivery =>
   RANKING.find((delivery) => deliveries.includes(delivery)) ?? "transactional"
+
+/** @internal */
+export const deliveryIn = (writer: ItemWriter.Any, services: Context.Context<never>): Delivery =>
+  writer.deliveryIn?.(services) ?? writer.delivery
+
+/**
+ * The guarantee of a writer that is provided with something; of a layer nobody knows before what it provides.
+ *
+ * @internal
+ */
+export const deliveryWith = (
+  writer: ItemWriter.Any,
+  provided: Provided<any, any, any>
+): ItemWriter.Any["deliveryIn"] =>
+  Context.isContext(provided) && writer.deliveryIn !== undefined
+    ? (services) => deliveryIn(writer, Context.merge(services, provided))
+    : undefined
+
+/**
+ * What is wrong when a writer guarantees less with these services than it says it does.
+ *
+ * @internal
+ */
+export const lessIn = (
+  writer: ItemWriter.Any,
+  said: Delivery,
+  services: Context.Context<never>
+): string | undefined => {
+  const delivery = deliveryIn(writer, services)
+  // A repository that forgets with its process has nothing that could be trusted too much.
+  return isWeaker(delivery, said) && databaseIn(services) !== MEMORY
+    ? `the writer "${writer.name}" says ${said} and is ${delivery} here, as its SqlClient is not that of the job ` +
+      "repository: after a crash it may write a chunk again. Give it the client of the repository; or say with " +
+      "ItemWriter.provide that the other one is meant, and write so that writing again changes nothing (upsertInto)"
+    : undefined
+}
+
+/** @internal */
+export const warnOfLess = (writer: ItemWriter.Any, said: Delivery): Effect.Effect<void> =>
+  Effect.contextWithEffect((services: Context.Context<never>) => {
+    const less = lessIn(writer, said, services)
+    return less === undefined ? Effect.void : Effect.logWarning(less)
+  })
 
 /** @internal */
 export const tee = <A, E, R>(

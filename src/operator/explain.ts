@@ -10,7 +10,7 @@ import * as DurableEnd from "../decisions/durableEnd.js"
 import * as History from "../decisions/flowHistory.js"
 import * as Outcome from "../decisions/outcome.js"
 import * as RestartPolicy from "../decisions/RestartPolicy.js"
-import { innerGraphs } from "../definition/defects.js"
+import { innerGraphs, steps as stepsOf } from "../definition/defects.js"
 import type { FlowGraph, FlowState } from "../definition/graph.js"
 import type { Job } from "../definition/Job.js"
 import type { Place, Places } from "../definition/places.js"
@@ -20,6 +20,7 @@ import type { JobDefinition, StepDefinition } from "../definition/tree.js"
 import { definitionOf } from "../definition/tree.js"
 import * as Stops from "../engine/flow/stops.js"
 import * as Running from "../engine/session/running.js"
+import { lessIn } from "../item/sinks.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type {
   JobRepositoryError,
@@ -105,7 +106,13 @@ export const explain = (
     const head = newest === undefined
       ? { _tag: "NewInstance" as const, steps }
       : { _tag: "Restart" as const, of: newest.id, takeover: plan._tag === "Takeover", steps }
-    return { ...head, jobName: name, parameters: given, lines: [headline(name, given, head), ...steps.map(lineOf)] }
+    const warnings = yield* warningsOf(definition.graph)
+    return {
+      ...head,
+      jobName: name,
+      parameters: given,
+      lines: [headline(name, given, head), ...steps.map(lineOf), ...warnings]
+    }
   })
 }
 
@@ -366,6 +373,14 @@ const forecastStep = (
         return { last, step: { ...named, plan: "run" } }
     }
   })
+
+/** The writers that guarantee less than they say, with the services that there are. */
+const warningsOf = (graph: FlowGraph): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(Effect.context<never>(), (services) =>
+    stepsOf(graph).flatMap(({ body, name }) => {
+      const less = body._tag === "Chunk" ? lessIn(body.writer, body.writer.delivery, services) : undefined
+      return less === undefined ? [] : [`${name}: ${less}`]
+    }))
 
 const refused = (
   jobName: string,

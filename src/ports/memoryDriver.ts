@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
+import { MEMORY, withDatabase } from "./address.js"
 import type {
   AnswerRow,
   Encoded,
@@ -46,6 +47,7 @@ export const make: Effect.Effect<{
   readonly transactor: Context.Tag.Service<Transactor.Transactor>
 }> = Effect.map(Effect.makeSemaphore(1), (mutex) => {
   const transactor = Transactor.make((effect) => effect, (effect) => effect)
+  withDatabase(transactor.transact, MEMORY)
   const tables: Tables = {
     nextId: 1,
     instances: new Map(),

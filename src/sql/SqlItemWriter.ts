@@ -22,12 +22,14 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ItemWriter from "../item/ItemWriter.js"
+import { databaseIn } from "../ports/address.js"
 import * as Pipelining from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { ambient } from "./ambient.js"
@@ -256,6 +258,7 @@ export const statement = <A, E, R>(
 > =>
   ItemWriter.make<A, Exclude<E, SqlError> | SqlFailure, SqlClient.SqlClient | Exclude<R, Scope.Scope>>(name, {
     delivery: "transactional",
+    deliveryIn,
     open: () =>
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
         // A database that is not supported has statements all the same.
@@ -280,6 +283,15 @@ interface Target<A> {
   /** The fields that are written; unknown until the first item when neither columns nor schema say so. */
   readonly fields: ReadonlyArray<string> | undefined
   readonly encode: (items: ReadonlyArray<A>) => Either.Either<ReadonlyArray<Item>, SqlColumnError>
+}
+
+/** Another client, even of the same database, has transactions of its own. */
+const deliveryIn = (services: Context.Context<never>): ItemWriter.Delivery => {
+  const client = Context.getOption(services as Context.Context<SqlClient.SqlClient>, SqlClient.SqlClient)
+  const repository = databaseIn(services)
+  return Option.isNone(client) || repository === undefined || repository === Database.known(client.value)
+    ? "transactional"
+    : "at-least-once"
 }
 
 const wholly = <A, E, R>(database: Option.Option<Database.Database>, effect: Effect.Effect<A, E, R>) =>
@@ -309,6 +321,7 @@ const tableWriter = <A extends object, I extends object>(
   }
   return ItemWriter.make<A, WriteError, SqlClient.SqlClient>(options.name ?? `${action._tag} ${table}`, {
     delivery: "transactional",
+    deliveryIn,
     open: () =>
       Effect.flatMap(SqlClient.SqlClient, (client) => {
         const sql = client.withoutTransforms()

@@ -12,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Address from "../ports/address.js"
 import * as Pipelining from "../ports/pipelining.js"
 import * as Transactor from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
@@ -151,6 +152,7 @@ export const fromDatabase = (database: Database, options: Options): Context.Tag.
           )),
     (effect) => outside(database, effect)
   )
+  Address.withDatabase(transactor.transact, database)
   Pipelining.withPipeline(transactor.transact, PgPipeline.pipeline(database))
   return transactor
 }

@@ -10,6 +10,7 @@ import type { Outcome } from "../../decisions/outcome.js"
 import { passed } from "../../decisions/outcome.js"
 import type { ChunkBody } from "../../definition/tree.js"
 import type { Sink } from "../../item/ItemWriter.js"
+import * as sinks from "../../item/sinks.js"
 import { CurrentTransaction } from "../../ports/Transactor.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type { Engine, Item, UserError, UserServices } from "../step/engine.js"
@@ -62,6 +63,7 @@ const open = (state: StepState, body: ChunkBody, stored: Checkpoint): Engine<Chu
     const { name, settings } = state.definition
     const source = yield* ChunkSource.open(body.reader, stored.reader)
     const process = body.processor === undefined ? undefined : yield* body.processor.open
+    yield* sinks.warnOfLess(body.writer, body.writer.delivery)
     const sink: Sink<Item, UserError, UserServices> = yield* body.writer.open(stored.writer)
     const pipelining = pipeliningOf(state, sink, yield* CurrentTransaction)
     if (Either.isLeft(pipelining)) {
