@@ -9,7 +9,7 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Identity } from "./client.js"
-import { noting } from "./client.js"
+import { noteAsker, noting } from "./client.js"
 import { Nested } from "./nested.js"
 import type { OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
@@ -77,6 +77,7 @@ class Place {
     return new Nested(this.transaction)
   }
   [Symbol.iterator](): Iterator<unknown> {
+    noteAsker()
     return [this.connection, 0][Symbol.iterator]()
   }
 }

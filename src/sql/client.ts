@@ -5,7 +5,8 @@
  * Every statement of `@effect/sql` asks its own client for a connection, and that request is the same object for all
  * statements of a client, with name transforms and without. The statement transformer of the fiber, a public hook, sees each
  * statement before that, and so it can note for the connection who is asking. Where somebody has put a transformer of
- * their own in that place, the `SqlClient` of the fiber counts instead.
+ * their own in that place, whoever asks is found on the stack of the fiber, where the request is being carried out; and
+ * where that does not show either, the `SqlClient` of the fiber counts.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
@@ -13,7 +14,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { globalValue } from "effect/GlobalValue"
 import * as Option from "effect/Option"
 
@@ -79,11 +80,32 @@ export const noting = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
 export const ownerOf = (fiber: Fiber.RuntimeFiber<any, any>): Identity | undefined => {
   const asking = askers.get(fiber)
   askers.delete(fiber)
-  if (asking !== undefined && isNoting(fiber.getFiberRef(Statement.currentTransformer))) {
+  if (asking !== undefined) {
     return asking
   }
   const client = contextual(fiber)
   return client === undefined ? undefined : identityOf(client)
+}
+
+/**
+ * Notes who is asking, while a connection is being asked for where no transformer of ours has seen the statement.
+ *
+ * @internal
+ */
+export const noteAsker = (): void => {
+  const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
+  if (fiber === undefined || isNoting(fiber.getFiberRef(Statement.currentTransformer))) {
+    return
+  }
+  const stack: unknown = (fiber as { readonly _stack?: unknown })._stack
+  const frame: unknown = Array.isArray(stack) ? stack.at(-1) : undefined
+  // What waits for the connection has asked for it with this very effect.
+  const asking = (frame as { readonly effect_instruction_i0?: unknown } | undefined)?.effect_instruction_i0
+  if (Effect.isEffect(asking)) {
+    askers.set(fiber, asking as Identity)
+  } else {
+    askers.delete(fiber)
+  }
 }
 
 /**
@@ -142,7 +164,8 @@ const noter = (inner: Transformer | undefined): Transformer => {
   if (inner === undefined) {
     return plain
   }
-  return register((statement, sql, refs, span) => Effect.zipRight(note(statement), inner(statement, sql, refs, span)))
+  // It may run statements of its own before it answers.
+  return register((statement, sql, refs, span) => Effect.zipLeft(inner(statement, sql, refs, span), note(statement)))
 }
 
 const register = (transformer: Transformer): Transformer => {

@@ -135,6 +135,35 @@ for (const kind of kinds) {
           assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[1, 3], [2, 4]])
         })))
 
+    it.effect("that was captured is known where somebody transforms statements inside of the step, or lets no one (OWN-10)", () =>
+      between(kind, (a, b, transact) =>
+        Effect.gen(function*() {
+          const both = (id: number) => Effect.all([put(a, id), put(b, id)])
+          yield* transact(Effect.gen(function*() {
+            yield* both(1).pipe(Statement.withTransformer(Effect.succeed))
+            yield* both(2).pipe(Statement.withTransformerDisabled)
+            yield* inB(b)(both(3)).pipe(Statement.withTransformer(Effect.succeed))
+          }))
+          yield* Effect.exit(transact(Effect.zipRight(
+            both(4).pipe(Statement.withTransformer(Effect.succeed)),
+            Effect.fail("no")
+          )))
+          assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[1, 2, 3], [1, 2, 3, 4]])
+        })))
+
+    it.effect("is known behind a transformer that runs statements of its own (OWN-10)", () =>
+      between(kind, (a, b, transact) =>
+        Effect.gen(function*() {
+          const counting: Statement.Statement.Transformer = (statement) =>
+            Effect.as(Effect.orDie(Effect.withFiberRuntime(() => a`select 1`)), statement).pipe(
+              Statement.withTransformerDisabled
+            )
+          const work = Effect.zipRight(put(a, 1), put(b, 2))
+          yield* transact(work).pipe(Statement.withTransformer(counting))
+          yield* transact(Effect.zipRight(put(a, 3), put(b, 4)).pipe(Statement.withTransformer(counting)))
+          assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[1, 3], [2, 4]])
+        })))
+
     it.effect("has a transactor of its own, and both know their statements (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         Effect.gen(function*() {
