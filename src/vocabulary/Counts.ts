@@ -73,7 +73,16 @@ export const empty: Counts = {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (counts: Partial<Counts>): Counts => ({ ...empty, ...counts })
+export const make = (counts: Partial<Counts>): Counts => ({
+  read: counts.read ?? 0,
+  write: counts.write ?? 0,
+  filter: counts.filter ?? 0,
+  readSkip: counts.readSkip ?? 0,
+  processSkip: counts.processSkip ?? 0,
+  writeSkip: counts.writeSkip ?? 0,
+  commit: counts.commit ?? 0,
+  rollback: counts.rollback ?? 0
+})
 
 /**
  * Adds two counts, each to each.
