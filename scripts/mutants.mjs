@@ -3,27 +3,37 @@
  *
  *   --room a,b     the rooms of scripts/mutants/rooms.mjs; all of them if not given
  *   --file path    only files whose path below src/ begins so
- *   --sample n     so many of the mutants, chosen by --seed (1 if not given)
+ *   --name text    only mutants whose name, as printed, contains this
+ *   --sample n     so many of the mutants of each room, chosen by --seed (1 if not given)
  *   --floor p      fail when fewer than p percent die, instead of what the room asks for
  *   --list         only say what would be planted
+ *   --plant file   mutants of your own instead: JSON, `[{ "file": "engine/step/state.ts", "before": "…", "text": "…" }]`, where
+ *                  `before` stands once in the file
+ *   --reach        run all tests once and write down which of them reach which function: from then on a mutant is tried
+ *                  by these only, those of its room first
  *
- * What came out is kept in .mutants.json, which Git ignores, until the file or one of its tests changes. Survivors that
- * change nothing anybody could notice are listed with the reason in scripts/mutants/equivalent.txt and do not count.
+ * What came out is kept in .mutants.json, which Git ignores: a mutant that died stays dead until its file or the test that
+ * noticed it changes, one that survived is tried again when any test has changed. Survivors that change nothing anybody
+ * could notice are listed with the reason in scripts/mutants/equivalent.txt and do not count.
  */
-import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { mutantsOf } from "./mutants/operators.mjs"
+import { collect, testsReaching } from "./mutants/reach.mjs"
 import { rooms } from "./mutants/rooms.mjs"
+import { run } from "./mutants/tests.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const CACHE = Path.join(root, ".mutants.json")
-const EQUIVALENT = Path.join(root, "scripts/mutants/equivalent.txt")
+const REACH = Path.join(root, ".mutants-reach.json")
 /** A mutant that runs in circles is noticed by its time: so many times that of the tests without one, and some more. */
-const PATIENCE = { times: 5, millis: 30_000 }
+const PATIENCE = { times: 4, millis: 20_000 }
+/** How long the tests may take that are not of the room, in milliseconds; a first portion finds most. */
+const BUDGET = { first: 10_000, all: 90_000 }
 
 const hash = (...texts) => createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 16)
 
@@ -31,6 +41,8 @@ const below = (folder) =>
   Fs.readdirSync(Path.join(root, folder), { recursive: true }).map((file) => file.split(Path.sep).join("/")).sort()
 
 const read = (path) => Fs.readFileSync(Path.join(root, path), "utf8")
+
+const readJson = (file) => Fs.existsSync(file) ? JSON.parse(Fs.readFileSync(file, "utf8")) : {}
 
 const oneLine = (text) => text.replace(/\s+/g, " ").trim()
 
@@ -47,6 +59,15 @@ const mutantsIn = (room, only) =>
     .filter((file) => only === undefined || file.startsWith(only))
     .flatMap((file) => mutantsOf(read(`src/${file}`)).map((mutant) => ({ file, ...mutant })))
 
+/** Mutants that somebody has written down. */
+const planted = (room, list) =>
+  list.filter(({ file }) => roomOf(file) === room).map(({ before, file, text }) => {
+    const [front, behind, ...more] = read(`src/${file}`).split(before)
+    if (behind === undefined || more.length > 0) throw new Error(`does not stand once in ${file}: ${before}`)
+    const line = front.split("\n").length
+    return { file, operator: "planted", line, before, text, start: front.length, end: front.length + before.length }
+  })
+
 /** The same choice for the same seed, and for a larger sample the same ones and more. */
 export const sampleOf = (mutants, size, seed) =>
   [...mutants].sort((one, other) =>
@@ -60,47 +81,40 @@ const equivalents = () =>
       .filter((line) => !line.startsWith(" "))
   )
 
-// -- running ------------------------------------------------------------------------------------------------------------
+// -- which tests try it -------------------------------------------------------------------------------------------------
 
-const testsOf = (group) =>
-  below("test").filter((file) => file.endsWith(".test.ts") && group.some((start) => file.startsWith(start)))
-    .map((file) => `test/${file}`)
+const allTests = () =>
+  ["test", "examples"].flatMap((folder) =>
+    below(folder).filter((file) => file.endsWith(".test.ts")).map((file) => `${folder}/${file}`)
+  )
 
-/** Whether the tests pass with the mutant in place; with none if there is none. */
-const passes = (tests, file, mutant, patience) =>
-  new Promise((resolve) => {
-    const vitest = spawn(
-      process.execPath,
-      [
-        Path.join(root, "node_modules/vitest/vitest.mjs"),
-        "run",
-        "--config",
-        "scripts/mutants/vitest.config.mjs",
-        "--root",
-        root,
-        "--bail",
-        "1",
-        "--reporter",
-        "dot",
-        ...tests
-      ],
-      {
-        cwd: root,
-        detached: true,
-        stdio: "ignore",
-        env: { ...process.env, EFFECT_BATCH_MUTANT: JSON.stringify({ file: Path.join(root, "src", file), mutant }) }
-      }
-    )
-    const end = () => process.kill(-vitest.pid, "SIGKILL")
-    const timer = setTimeout(end, patience)
-    // Its workers are in a group of their own, which a signal to this process does not reach.
-    process.once("exit", end)
-    vitest.on("exit", (code) => {
-      clearTimeout(timer)
-      process.off("exit", end)
-      resolve(code === 0)
-    })
-  })
+const testsOf = (group) => allTests().filter((file) => group.some((start) => file.startsWith(`test/${start}`)))
+
+const reach = readJson(REACH)
+
+/** As a list of groups, the most promising first; each with the time that it takes, where that is known. */
+const groupsFor = (room, mutant) => {
+  const groups = room.tests.map(testsOf)
+  const text = read(`src/${mutant.file}`)
+  const reaching = testsReaching(reach, hash(text), text, mutant)
+  if (reaching === undefined) return groups.map((tests) => ({ tests, millis: undefined }))
+  const left = new Map(reaching.map(({ millis, test }) => [test, millis]))
+  // Tests that are newer than what is known of their reach are tried, too.
+  const take = (tests) => {
+    const taken = tests.filter((test) => left.has(test) || reach.tests[test] === undefined)
+    const millis = taken.reduce((sum, test) => sum + (left.get(test) ?? 5_000), 0)
+    taken.forEach((test) => left.delete(test))
+    return { tests: taken, millis }
+  }
+  const own = groups.map(take)
+  const byTime = [...left].sort(([, one], [, other]) => one - other)
+  let sum = 0
+  const within = (limit) => byTime.filter(([, millis]) => (sum += millis) <= limit).map(([test]) => test)
+  const first = take(within(BUDGET.first))
+  sum = first.millis
+  const rest = take(byTime.map(([test]) => test).filter((test) => (sum += left.get(test) ?? 0) <= BUDGET.all))
+  return [...own, first, rest].filter(({ tests }) => tests.length > 0)
+}
 
 const baselines = new Map()
 
@@ -109,74 +123,96 @@ const baseline = async (tests) => {
   const key = tests.join(" ")
   if (!baselines.has(key)) {
     const since = performance.now()
-    if (!await passes(tests, "", undefined, 600_000)) {
-      throw new Error(`these tests fail without a mutant: ${key}`)
-    }
+    const { failed, passes } = await run(tests, { patience: 600_000 })
+    if (!passes) throw new Error(`fails without a mutant: ${failed}`)
     baselines.set(key, performance.now() - since)
   }
   return baselines.get(key)
 }
 
-const isKilled = async (room, mutant) => {
-  for (const group of room.tests) {
-    const tests = testsOf(group)
-    const patience = PATIENCE.millis + PATIENCE.times * await baseline(tests)
-    if (!await passes(tests, mutant.file, mutant, patience)) return true
+/** What notices the mutant: a test file, "time", or nothing. */
+const noticedBy = async (room, mutant) => {
+  const env = { EFFECT_BATCH_MUTANT: JSON.stringify({ file: Path.join(root, "src", mutant.file), mutant }) }
+  for (const { millis, tests } of groupsFor(room, mutant)) {
+    const patience = PATIENCE.millis + PATIENCE.times * (millis ?? await baseline(tests))
+    const { failed, passes } = await run(tests, { env, patience })
+    if (!passes) return failed
   }
-  return false
+  return undefined
+}
+
+// -- what is known already ----------------------------------------------------------------------------------------------
+
+const keyOf = (mutant) => hash(read(`src/${mutant.file}`), mutant.start, mutant.end, mutant.text)
+
+const textOf = (test) => Fs.existsSync(Path.join(root, test)) ? read(test) : ""
+
+/** Stays as it is while the test that noticed the mutant does, or all tests if none did. */
+const stateOf = (by) => by === undefined ? hash(...allTests().map(read)) : hash(textOf(by))
+
+const verdictOn = async (room, mutant, known) => {
+  const key = keyOf(mutant)
+  const before = known[key]
+  if (before !== undefined && before.state === stateOf(before.by)) return before
+  const by = await noticedBy(room, mutant)
+  known[key] = { name: nameOf(mutant), by, state: stateOf(by) }
+  Fs.writeFileSync(CACHE, JSON.stringify(known))
+  return known[key]
 }
 
 // -- the command --------------------------------------------------------------------------------------------------------
 
-const cached = () => Fs.existsSync(CACHE) ? JSON.parse(Fs.readFileSync(CACHE, "utf8")) : {}
-
-const keyOf = (room, mutant) =>
-  hash(read(`src/${mutant.file}`), mutant.start, mutant.end, mutant.text, ...room.tests.flatMap(testsOf).map(read))
-
-const scored = (percent) => `${percent.toFixed(1)} %`
-
 const tryRoom = async (name, mutants, known) => {
-  const room = rooms[name]
   const harmless = equivalents()
+  const counted = mutants.filter((mutant) => !harmless.has(nameOf(mutant)))
   let killed = 0
-  let counted = 0
-  for (const mutant of mutants.filter((mutant) => !harmless.has(nameOf(mutant)))) {
-    const key = keyOf(room, mutant)
-    known[key] ??= await isKilled(room, mutant) ? "killed" : "survived"
-    Fs.writeFileSync(CACHE, JSON.stringify(known))
-    counted++
-    killed += known[key] === "killed" ? 1 : 0
-    if (known[key] === "survived") {
-      console.log(`survived  src/${mutant.file}:${mutant.line}\n          ${nameOf(mutant)}`)
-    }
+  for (const mutant of counted) {
+    const { by } = await verdictOn(rooms[name], mutant, known)
+    killed += by === undefined ? 0 : 1
+    if (by === undefined) console.log(`survived  src/${mutant.file}:${mutant.line}\n          ${nameOf(mutant)}`)
   }
-  const percent = counted === 0 ? 100 : 100 * killed / counted
-  console.log(`${name}: ${killed} of ${counted} mutants die, ${scored(percent)}`)
-  return { killed, counted, percent }
+  const percent = counted.length === 0 ? 100 : 100 * killed / counted.length
+  console.log(`${name}: ${killed} of ${counted.length} mutants die, ${percent.toFixed(1)} %`)
+  return { name, killed, counted: counted.length, percent }
+}
+
+const writeReach = async () => {
+  const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-batch-reach-"))
+  const sources = Object.fromEntries(
+    below("src").filter((file) => file.endsWith(".ts")).map((file) => [file, hash(read(`src/${file}`))])
+  )
+  const { failed, passes } = await run([], { bail: false, env: { EFFECT_BATCH_REACH: folder }, patience: 1_800_000 })
+  if (!passes) console.error(`fails without a mutant: ${failed}`)
+  Fs.writeFileSync(REACH, JSON.stringify({ sources, tests: collect(folder) }))
+  Fs.rmSync(folder, { recursive: true })
+}
+
+const options = {
+  room: { type: "string" },
+  file: { type: "string" },
+  name: { type: "string", default: "" },
+  sample: { type: "string" },
+  seed: { type: "string", default: "1" },
+  floor: { type: "string" },
+  list: { type: "boolean", default: false },
+  plant: { type: "string" },
+  reach: { type: "boolean", default: false }
 }
 
 const main = async () => {
-  const { values } = parseArgs({
-    options: {
-      room: { type: "string" },
-      file: { type: "string" },
-      sample: { type: "string" },
-      seed: { type: "string", default: "1" },
-      floor: { type: "string" },
-      list: { type: "boolean", default: false }
-    }
-  })
+  const { values } = parseArgs({ options })
+  if (values.reach) return writeReach()
   const names = values.room?.split(",") ?? Object.keys(rooms)
   const unknown = names.filter((name) => rooms[name] === undefined)
   if (unknown.length > 0) throw new Error(`no such room: ${unknown}; there are ${Object.keys(rooms).join(", ")}`)
-  const all = names.flatMap((name) => mutantsIn(name, values.file).map((mutant) => ({ room: name, ...mutant })))
-  const chosen = values.sample === undefined ? all : sampleOf(all, Number(values.sample), values.seed)
-  if (values.list) return chosen.forEach((mutant) => console.log(`${mutant.line}\t${nameOf(mutant)}`))
-  const known = cached()
+  const own = values.plant === undefined ? undefined : readJson(Path.resolve(values.plant))
+  const known = readJson(CACHE)
   const results = []
   for (const name of names) {
-    const mutants = chosen.filter(({ room }) => room === name)
-    if (mutants.length > 0) results.push({ name, ...await tryRoom(name, mutants, known) })
+    const all = (own === undefined ? mutantsIn(name, values.file) : planted(name, own)).filter((mutant) => nameOf(mutant).includes(values.name))
+    const chosen = values.sample === undefined ? all : sampleOf(all, Number(values.sample), values.seed)
+    if (values.list) chosen.forEach((mutant) => console.log(`${mutant.line}\t${nameOf(mutant)}`))
+    else if (chosen.length > 0) results.push(await tryRoom(name, chosen, known))
   }
   const killed = results.reduce((sum, result) => sum + result.killed, 0)
   const counted = results.reduce((sum, result) => sum + result.counted, 0)
@@ -185,7 +221,7 @@ const main = async () => {
     : counted > 0 && 100 * killed / counted < Number(values.floor)
     ? ["all"]
     : []
-  console.log(`mutants: ${killed} of ${counted} die`)
+  if (!values.list) console.log(`mutants: ${killed} of ${counted} die`)
   if (low.length > 0) console.error(`below the floor: ${low.join(", ")}`)
   process.exitCode = low.length > 0 ? 1 : 0
 }

@@ -400,13 +400,10 @@ const explained = <E>(
   first: number,
   error: SqlError
 ): Effect.Effect<E | TransactionError> => {
-  const refused = error.cause
-  if (!(refused instanceof Refused)) {
-    return Effect.succeed(Failure.transactionError("commit", error))
-  }
-  const said = saidBy(refused)
+  const { cause: refused } = error
+  const said = refused instanceof Refused ? saidBy(refused) : error
   // Everything else was said by a server that has rolled back.
-  if (classify(said).kind === "connection") {
+  if (!(refused instanceof Refused) || classify(said).kind === "connection") {
     return Effect.succeed(Failure.transactionError("commit", said))
   }
   if (refused.index < first) {

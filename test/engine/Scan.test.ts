@@ -2,7 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { ItemReader, ItemWriter, JobOperator, JobRepository, Listener, Step, Transactor } from "../../src/index.js"
+import {
+  ItemReader,
+  ItemWriter,
+  JobOperator,
+  JobRepository,
+  Listener,
+  RetryPolicy,
+  Step,
+  Transactor
+} from "../../src/index.js"
 import { drivers } from "../support/drivers.js"
 import { Bad, counts, makeWorld, runStep } from "./faults/world.js"
 
@@ -159,9 +168,11 @@ describe("the search for bad items", () => {
           assert.deepStrictEqual(heard, ["process 2", "write 3"])
           broken = false
           world.processed.length = 0
+          world.writes.length = 0
           const second = yield* runStep(step)
           assert.strictEqual(second.status, "COMPLETED")
           assert.deepStrictEqual(world.processed, [6, 7, 8, 9])
+          assert.deepStrictEqual(world.writes, [[6], [9]], "it is still a search, one by one")
           assert.deepStrictEqual(world.written, [1, 5, 6])
           assert.deepStrictEqual(heard, ["process 2", "write 3", "process 7", "write 9"])
           const { filter, read, write } = second.counts
@@ -170,6 +181,43 @@ describe("the search for bad items", () => {
         }))
     })
   }
+
+  it.effect.each([
+    ["each part of a search may be retried as often as the policy allows", [1, 1, 1, 1], "COMPLETED"],
+    ["one part of a search may not be retried more often than the policy allows", [1, 1, 2, 0], "FAILED"],
+    ["the whole chunk may not be retried more often than the policy allows", [2, 0, 0, 0], "FAILED"]
+  ] as const)("%s (RETRY-3)", ([, failures, status]) =>
+    Effect.gen(function*() {
+      // The whole chunk of 1 to 3, and then each of them alone.
+      const left = new Map(["1,2,3", "1", "2", "3"].map((items, index) => [items, failures[index]!]))
+      const world = makeWorld(3, { write: [2] })
+      const step = Step.chunk("retried", {
+        ...world,
+        writer: ItemWriter.make("busy", {
+          delivery: "transactional",
+          open: (state) =>
+            Effect.map(world.writer.open(state), (sink) => ({
+              write: (items: ReadonlyArray<number>): Effect.Effect<void, Bad | "busy"> =>
+                Effect.suspend(() => {
+                  const times = left.get(String(items)) ?? 0
+                  left.set(String(items), times - 1)
+                  return times > 0 ? Effect.fail("busy" as const) : sink.write(items)
+                })
+            }))
+        }),
+        chunkSize: 3
+      }).pipe(
+        Step.scan("one-by-one"),
+        Step.skip("Bad", { limit: 1 }),
+        Step.retryWith(RetryPolicy.when(RetryPolicy.recurs(1), (error) => error === "busy"))
+      )
+      const { counts: counted, status: ended } = yield* runStep(step)
+      assert.strictEqual(ended, status)
+      if (status === "COMPLETED") {
+        assert.deepStrictEqual(world.written, [1, 3])
+        assert.deepStrictEqual(counted, counts({ read: 3, write: 2, writeSkip: 1, commit: 1, rollback: 6 }))
+      }
+    }).pipe(inMemory))
 
   it.effect("one bad row in a chunk of 1,000 costs at most 2 log2 n + 2 transactions", () =>
     Effect.gen(function*() {

@@ -152,6 +152,20 @@ it.layer(postgres!.layer, { timeout: 60_000 })("the record of a step that travel
       assert.strictEqual((yield* Kit.storedStep(step))?.counts.commit, 0)
     }))
 
+  it.effect("is refused with OwnershipLost when its execution belongs to another claim with the same numbers (OWN-16)", () =>
+    Effect.gen(function*() {
+      const { encode, execution, sendAll, statement, step } = yield* opened
+      for (const token of ["that of another claim", "", undefined]) {
+        const save = yield* encode({ ...execution, token }, committed(step, 1), step)
+        for (const parts of [[save], [statement("select 1"), save]]) {
+          const error = yield* Effect.flip(sendAll(parts))
+          assert.deepInclude(error, { _tag: "OwnershipLost", executionId: execution.id })
+        }
+      }
+      assert.strictEqual((yield* Kit.storedStep(step))?.counts.commit, 0)
+      assert.strictEqual(yield* sendAll([yield* encode(execution, committed(step, 1), step)]), "STARTING")
+    }))
+
   it.effect("is refused when the stored row is not the one that it follows", () =>
     Effect.gen(function*() {
       const { encode, execution, sendAll, step } = yield* opened

@@ -118,6 +118,36 @@ describe("SqlTransactor: postgres", () => {
       assert.deepStrictEqual(yield* ids, [])
     }).pipe(Effect.provide(withTransactor(Postgres.layer))))
 
+  /** A client whose transactions begin, and then fail with the statement that comes with the begin. */
+  const beginningBadly = (client: SqlClient): SqlClient =>
+    new Proxy(client, {
+      get: (target, key, receiver) => {
+        if (key === "withoutTransforms") {
+          return () => beginningBadly(target.withoutTransforms())
+        }
+        return key === "reserve"
+          ? Effect.map(target.reserve, (connection) =>
+            Object.assign(Object.create(connection), {
+              executeRaw: (sql: string, params: ReadonlyArray<never>) =>
+                connection.executeRaw(sql.startsWith("BEGIN") ? `${sql}; select 1 / 0` : sql, params)
+            }))
+          : Reflect.get(target, key, receiver)
+      }
+    })
+
+  it.effect("a begin that is refused half-way leaves no connection inside a transaction (TX-1)", () =>
+    Effect.gen(function*() {
+      const url = yield* Postgres.freshUrl
+      yield* Effect.gen(function*() {
+        const sql = yield* table
+        const { transact } = yield* Effect.provideService(SqlTransactor.make(), SqlClient, beginningBadly(sql))
+        const error = yield* fails(transact(sql`insert into entry values (1, 0)`), "begin")
+        assert.strictEqual(error.sqlState, "22012")
+        yield* sql`insert into entry values (2, 0)`
+        assert.deepStrictEqual(yield* ids, [2])
+      }).pipe(Effect.provide(Postgres.layerUrl(url, { maxConnections: 1 })))
+    }).pipe(Effect.scoped))
+
   const terminate = (url: string) =>
     Effect.gen(function*() {
       const sql = yield* SqlClient

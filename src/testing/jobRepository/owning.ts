@@ -72,8 +72,10 @@ export const owning: Cases = {
     yield* lost(dead.id, repository.updateStepExecution(dead, { ...ended, status: "STARTED" }))
     yield* lost(dead.id, repository.renewLease(dead, 60_000))
     yield* lost(dead.id, Kit.createStep(dead, "third"))
+    yield* lost(dead.id, repository.recordAnswer(dead, { place: "more", round: "1", code: "YES" }))
     assert.strictEqual((yield* repository.jobExecution(dead.id)).exitStatus.code, "OWNER_DIED")
     deepStrictEqual(yield* repository.stepExecutions(dead.id), before)
+    deepStrictEqual((yield* repository.flowHistory(dead.instance)).answers, [])
     assert.strictEqual(yield* repository.renewLease(live, 60_000), "STARTING")
   }),
   "a zombie in an open transaction rolls back": Effect.gen(function*() {
@@ -112,6 +114,7 @@ export const owning: Cases = {
         const zombie = { ...mine, token }
         yield* lost(mine.id, repository.updateJobExecution({ ...zombie, status: "STARTED" }))
         yield* lost(mine.id, repository.renewLease(zombie, 60_000))
+        yield* lost(mine.id, repository.recordAnswer(zombie, { place: "more", round: "1", code: "YES" }))
         yield* lost(
           mine.id,
           repository.createStepExecution(zombie, {
@@ -125,6 +128,7 @@ export const owning: Cases = {
         yield* lost(mine.id, repository.updateStepExecution(zombie, { ...step, counts }))
       }
       deepStrictEqual((yield* Kit.storedStep(step))?.counts, step.counts)
+      deepStrictEqual((yield* repository.flowHistory(mine.instance)).answers, [])
       assert.isUndefined((yield* repository.jobExecution(mine.id)).token, "nobody reads the secret")
       assert.strictEqual(yield* repository.updateStepExecution(mine, step, step), "STARTING")
     }
