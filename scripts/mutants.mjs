@@ -32,8 +32,8 @@ const CACHE = Path.join(root, ".mutants.json")
 const REACH = Path.join(root, ".mutants-reach.json")
 /** A mutant that runs in circles is noticed by its time: so many times that of the tests without one, and some more. */
 const PATIENCE = { times: 4, millis: 20_000 }
-/** How long the tests may take that are not of the room, in milliseconds; a first portion finds most. */
-const BUDGET = { first: 10_000, all: 90_000 }
+/** How long the tests of a mutant may take, portion by portion, in milliseconds from the first one on. */
+const PORTIONS = [8_000, 50_000]
 
 const hash = (...texts) => createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 16)
 
@@ -92,28 +92,34 @@ const testsOf = (group) => allTests().filter((file) => group.some((start) => fil
 
 const reach = readJson(REACH)
 
-/** As a list of groups, the most promising first; each with the time that it takes, where that is known. */
-const groupsFor = (room, mutant) => {
+/**
+ * As a list of portions, the most promising tests first, each with the time that it takes, where that is known: those of
+ * the room, the quick ones of them first, then others that reach the place.
+ */
+const portionsFor = (room, mutant) => {
   const groups = room.tests.map(testsOf)
   const text = read(`src/${mutant.file}`)
   const reaching = testsReaching(reach, hash(text), text, mutant)
   if (reaching === undefined) return groups.map((tests) => ({ tests, millis: undefined }))
-  const left = new Map(reaching.map(({ millis, test }) => [test, millis]))
+  const all = allTests()
+  const millisOf = new Map(reaching.map(({ millis, test }) => [test, millis]).filter(([test]) => all.includes(test)))
   // Tests that are newer than what is known of their reach are tried, too.
-  const take = (tests) => {
-    const taken = tests.filter((test) => left.has(test) || reach.tests[test] === undefined)
-    const millis = taken.reduce((sum, test) => sum + (left.get(test) ?? 5_000), 0)
-    taken.forEach((test) => left.delete(test))
-    return { tests: taken, millis }
-  }
-  const own = groups.map(take)
-  const byTime = [...left].sort(([, one], [, other]) => one - other)
+  groups.flat().filter((test) => reach.tests[test] === undefined).forEach((test) => millisOf.set(test, 1_000))
+  const byTime = [...millisOf].sort(([, one], [, other]) => one - other).map(([test]) => test)
+  const own = groups.map((group) => byTime.filter((test) => group.includes(test)))
+  const ordered = [...new Set([...own.flat(), ...byTime])]
+  const portions = []
   let sum = 0
-  const within = (limit) => byTime.filter(([, millis]) => (sum += millis) <= limit).map(([test]) => test)
-  const first = take(within(BUDGET.first))
-  sum = first.millis
-  const rest = take(byTime.map(([test]) => test).filter((test) => (sum += left.get(test) ?? 0) <= BUDGET.all))
-  return [...own, first, rest].filter(({ tests }) => tests.length > 0)
+  for (const test of ordered) {
+    sum += millisOf.get(test)
+    const portion = PORTIONS.findIndex((limit) => sum <= limit)
+    if (portion >= 0) {
+      portions[portion] ??= { tests: [], millis: 0 }
+      portions[portion].tests.push(test)
+      portions[portion].millis += millisOf.get(test)
+    }
+  }
+  return portions.filter((portion) => portion !== undefined)
 }
 
 const baselines = new Map()
@@ -133,7 +139,7 @@ const baseline = async (tests) => {
 /** What notices the mutant: a test file, "time", or nothing. */
 const noticedBy = async (room, mutant) => {
   const env = { EFFECT_BATCH_MUTANT: JSON.stringify({ file: Path.join(root, "src", mutant.file), mutant }) }
-  for (const { millis, tests } of groupsFor(room, mutant)) {
+  for (const { millis, tests } of portionsFor(room, mutant)) {
     const patience = PATIENCE.millis + PATIENCE.times * (millis ?? await baseline(tests))
     const { failed, passes } = await run(tests, { env, patience })
     if (!passes) return failed

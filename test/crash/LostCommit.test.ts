@@ -3,14 +3,18 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { NdjsonItemWriter } from "../../src/file/index.js"
 import {
   BatchError,
+  ExecutionContext,
   ItemReader,
   ItemWriter,
   Job,
   JobOperator,
   JobRepository,
+  JobScope,
   Step,
   Transactor
 } from "../../src/index.js"
@@ -67,10 +71,17 @@ const withOutage = (outage: Outage) => <A, E, R>(self: Effect.Effect<A, E, R>) =
 
 const numbers = [1, 2, 3, 4, 5, 6, 7]
 
+/** In the context of the job, changed by what it is, so that a change which is made twice shows. */
+const processed = ExecutionContext.key("processed", Schema.Number)
+
+const counting = (n: number) =>
+  Effect.as(JobScope.update(processed, (count) => Option.getOrElse(count, () => 0) + 1), n)
+
 const jobOf = (out: Array<number>) =>
   Job.make("copy", {
     flow: Step.chunk("copy", {
       reader: ItemReader.fromIterable(numbers),
+      processor: counting,
       writer: ItemWriter.tee(ItemWriter.inMemory(out), NdjsonItemWriter.make<number>("out")),
       chunkSize: 2
     })
@@ -93,8 +104,15 @@ const twice = (outage: Outage) =>
       for (const step of yield* steps) {
         assert.deepStrictEqual([step.status, step.endTime._tag], ["FAILED", "Some"])
       }
+      const stored = yield* JobOperator.execution(first.id)
+      assert.deepStrictEqual(
+        yield* ExecutionContext.get(stored.context, processed),
+        outage.happened ? Option.some(2) : Option.none()
+      )
       const second = yield* JobOperator.run(jobOf(out), {})
       assert.strictEqual(second.status, "COMPLETED", second.exitStatus.messages.join())
+      const ended = yield* JobOperator.execution(second.id)
+      assert.deepStrictEqual(yield* ExecutionContext.get(ended.context, processed), Option.some(numbers.length))
     }).pipe(Effect.provide(files.layer))
     assert.deepStrictEqual(out, numbers)
     assert.strictEqual(files.text("out"), numbers.map((n) => `${n}\n`).join(""))
@@ -143,6 +161,7 @@ describe("a commit that comes true only after somebody has looked whether it did
       const job = Job.make("late", {
         flow: Step.chunk("late", {
           reader: ItemReader.fromIterable(numbers),
+          processor: counting,
           writer: ItemWriter.inMemory(out),
           chunkSize: 2
         })
@@ -163,14 +182,21 @@ describe("a commit that comes true only after somebody has looked whether it did
               if (++commits !== 2) {
                 return transact(effect, options)
               }
-              late = Effect.provide(transact(effect, options), context) as Effect.Effect<unknown, unknown>
-              return new BatchError.TransactionError({ reason: "transient", phase: "commit", cause: "gone" })
+              const answerLost = new BatchError.TransactionError({ reason: "transient", phase: "commit", cause: "gone" })
+              return Effect.ensuring(
+                transact(Effect.zipRight(effect, answerLost), options),
+                Effect.sync(() => {
+                  late = Effect.provide(transact(effect, options), context) as Effect.Effect<unknown, unknown>
+                })
+              )
             })
         })
       )
       assert.strictEqual(ended.status, "FAILED")
       const [step] = yield* JobOperator.steps(ended.id)
       assert.deepStrictEqual([step!.counts.write, step!.counts.commit], [4, 2])
+      const { context } = yield* JobOperator.execution(ended.id)
+      assert.deepStrictEqual(yield* ExecutionContext.get(context, processed), Option.some(4))
       yield* JobOperator.runOrFail(job, {})
       assert.deepStrictEqual(out, numbers)
     }).pipe(Effect.provide(JobRepository.layerMemory)))

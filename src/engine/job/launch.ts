@@ -153,6 +153,7 @@ const claim = (
       execution: claimed,
       context: claimed.context,
       contextLock: Effect.unsafeMakeSemaphore(1),
+      undecided: new Map(),
       stopRequested: false,
       onStop: new Set()
     }

@@ -21,7 +21,7 @@ import { runFlow } from "../flow/runner.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { jobScope, saveJob } from "../session/session.js"
+import { decide, jobScope, saveJob } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 
 /** A job that ended, and why it failed. */
@@ -78,6 +78,7 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
     yield* FaultPoint.hit(session, "beforeJobEnd")
     const now = yield* DateTime.now
     const steps = yield* saving(session.repository.stepExecutions(session.execution.id))
+    steps.forEach((step) => decide(session, step))
     yield* closeSteps(session, steps, now)
     const idle = steps.length === 0 && (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
     yield* saving(saveJob(session, {

@@ -16,6 +16,7 @@ import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type { BatchStatus } from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import type { JobExecution } from "../../vocabulary/JobExecution.js"
+import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import type { Handler } from "./faultPoint.js"
 import type { RunningJobExecution } from "./launched.js"
 
@@ -35,6 +36,11 @@ export interface Session {
   context: ExecutionContext.ExecutionContext
   /** Held by a branch from the moment it writes the context until its transaction has ended. */
   readonly contextLock: Effect.Semaphore
+  /**
+   * What became of the job's context in commits of which nobody could tell in time whether they happened, by the id of
+   * their step: to be asked once more with its stored row (D18).
+   */
+  readonly undecided: Map<number, (stored: StepExecution) => void>
   stopRequested: boolean
   /** Called when the execution is asked to stop, each of them once. */
   readonly onStop: Set<() => void>
@@ -54,6 +60,9 @@ export const noteStatus = (session: Session, status: BatchStatus): void => {
     requestStop(session)
   }
 }
+
+/** What the stored row of a step says about a commit of it that nobody could look up before. */
+export const decide = ({ undecided }: Session, stored: StepExecution): void => undecided.get(stored.id)?.(stored)
 
 /** Saves the execution with these changes and the current context. */
 export const saveJob = (session: Session, changes: Partial<JobExecution>): Effect.Effect<void, OwnerFailure> =>

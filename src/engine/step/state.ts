@@ -19,7 +19,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { noteStatus, updated } from "../session/session.js"
+import { decide, noteStatus, updated } from "../session/session.js"
 import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
 import type { Engine, EngineFailure } from "./engine.js"
 import type { Hooks } from "./hooks.js"
@@ -138,6 +138,7 @@ export const finish = (state: StepState, changes: Changes): Effect.Effect<void, 
     return Effect.flatMap(decideDoubt(state), () => {
       return Effect.map(saveLast(state, lock, changes), (step) => {
         takeOverJobContext(state, state.progress)
+        state.session.undecided.delete(step.id)
         advance(state, Progress.finish, step)
       })
     }).pipe(Effect.ensuring(Effect.suspend(() => lock.release() ?? Effect.void)))
@@ -263,6 +264,7 @@ const concluding = <A, E>(
     }
     const onSuccess = (): Engine<A, E | EngineFailure> => {
       takeOverJobContext(state, candidate!)
+      state.session.undecided.delete(candidate!.step.id)
       advance(state, Progress.adopt, candidate!)
       const released = lock.release()
       return released === undefined ? committed() : Effect.zipRight(released, committed())
@@ -280,7 +282,7 @@ const concluding = <A, E>(
         if (candidate === undefined || !mayHaveCommitted(cause)) {
           return onFailure(cause)
         }
-        advance(state, Progress.putInDoubt, candidate)
+        putInDoubt(state, candidate)
         return Effect.matchCauseEffect(Effect.mapError(saving(lookUpCommit(state, candidate)), fatal), {
           onSuccess: (stored) => stored === undefined ? onFailure(cause) : onSuccess(),
           onFailure
@@ -288,6 +290,21 @@ const concluding = <A, E>(
       }
     })
   })
+
+/**
+ * The answer to the commit was lost. It stays undecided until the step goes on from another one: a commit that was looked
+ * up too early may come true, and if nobody can look it up while the step lives, the end of the job does.
+ */
+const putInDoubt = (state: StepState, candidate: Candidate): void => {
+  const { progress: { step }, session } = state
+  advance(state, Progress.putInDoubt, candidate)
+  session.undecided.set(step.id, (stored) => {
+    session.undecided.delete(step.id)
+    if (hasHappened(step, candidate.step, stored)) {
+      takeOverJobContext(state, candidate)
+    }
+  })
+}
 
 /** A commit that was looked up too early may have come true since: then the stored row is what the step has become. */
 const saveLast = (
@@ -304,6 +321,7 @@ const saveLast = (
         if (stored === undefined || !hasAdvanced(known, stored)) {
           return Effect.fail(error)
         }
+        decide(state.session, stored)
         advance(state, Progress.overtake, stored)
         const last = changed(state, changes)
         return Effect.as(save(state, lock, last), last)
@@ -320,7 +338,7 @@ const decideDoubt = (state: StepState): Effect.Effect<void, OwnerFailure> => {
   const { doubt } = state.progress
   return doubt === undefined ? Effect.void : Effect.map(lookUpCommit(state, doubt), (stored) => {
     if (stored !== undefined) {
-      takeOverJobContext(state, doubt)
+      decide(state.session, stored)
       advance(state, Progress.adopt, doubt)
       advance(state, Progress.overtake, stored)
     }
