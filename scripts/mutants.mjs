@@ -25,7 +25,7 @@ import { parseArgs } from "node:util"
 import { mutantsOf } from "./mutants/operators.mjs"
 import { collect, testsReaching } from "./mutants/reach.mjs"
 import { rooms } from "./mutants/rooms.mjs"
-import { run } from "./mutants/tests.mjs"
+import { close, run, runReaching } from "./mutants/tests.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const CACHE = Path.join(root, ".mutants.json")
@@ -138,10 +138,10 @@ const baseline = async (tests) => {
 
 /** What notices the mutant: a test file, "time", or nothing. */
 const noticedBy = async (room, mutant) => {
-  const env = { EFFECT_BATCH_MUTANT: JSON.stringify({ file: Path.join(root, "src", mutant.file), mutant }) }
+  const file = Path.join(root, "src", mutant.file)
   for (const { millis, tests } of portionsFor(room, mutant)) {
     const patience = PATIENCE.millis + PATIENCE.times * (millis ?? await baseline(tests))
-    const { failed, passes } = await run(tests, { env, patience })
+    const { failed, passes } = await run(tests, { file, mutant, patience })
     if (!passes) return failed
   }
   return undefined
@@ -187,8 +187,7 @@ const writeReach = async () => {
   const sources = Object.fromEntries(
     below("src").filter((file) => file.endsWith(".ts")).map((file) => [file, hash(read(`src/${file}`))])
   )
-  const { failed, passes } = await run([], { bail: false, env: { EFFECT_BATCH_REACH: folder }, patience: 1_800_000 })
-  if (!passes) console.error(`fails without a mutant: ${failed}`)
+  if (!await runReaching(folder)) console.error("some tests fail without a mutant: see above")
   Fs.writeFileSync(REACH, JSON.stringify({ sources, tests: collect(folder) }))
   Fs.rmSync(folder, { recursive: true })
 }
@@ -230,6 +229,7 @@ const main = async () => {
   if (!values.list) console.log(`mutants: ${killed} of ${counted} die`)
   if (low.length > 0) console.error(`below the floor: ${low.join(", ")}`)
   process.exitCode = low.length > 0 ? 1 : 0
+  close()
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

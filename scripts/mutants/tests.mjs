@@ -1,23 +1,20 @@
-/** Runs tests with a mutant in place, each time in processes of its own that end with this one. */
-import { spawn } from "node:child_process"
-import * as Fs from "node:fs"
-import * as Os from "node:os"
+/** Runs tests with a mutant in place, in processes that end with this one. */
+import { fork, spawn } from "node:child_process"
 import * as Path from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const CONFIG = "scripts/mutants/vitest.config.mjs"
 
 let database
 
-/** One PostgreSQL for all runs, where each test file would wait two seconds for one of its own; ends with this process. */
+/** One PostgreSQL for all runs, where each of them would wait two seconds for one of its own; ends with this process. */
 const startDatabase = async () => {
   const server = spawn(process.execPath, [Path.join(root, "test/support/postgresServer.mjs"), "{}"], {
     detached: true,
     stdio: ["pipe", "pipe", "inherit"]
   })
-  const [line] = await new Promise((resolve) => createInterface({ input: server.stdout }).once("line", (...all) => resolve(all)))
+  const line = await new Promise((resolve) => createInterface({ input: server.stdout }).once("line", resolve))
   server.unref()
   for (const stream of [server.stdin, server.stdout]) stream.unref()
   const { error, url } = JSON.parse(line)
@@ -25,54 +22,82 @@ const startDatabase = async () => {
   return url
 }
 
-/**
- * Runs test files, and says whether they pass and, if not, which of them fails first; "time" when they take longer than
- * `patience`, in milliseconds.
- */
-export const run = async (tests, { bail = true, env, patience }) => {
-  database ??= await (process.env.EFFECT_BATCH_TEST_PG ?? startDatabase())
-  const report = Path.join(Os.tmpdir(), `effect-batch-mutant-${process.pid}.json`)
-  Fs.rmSync(report, { force: true })
-  const vitest = spawn(
-    process.execPath,
-    [
-      Path.join(root, "node_modules/vitest/vitest.mjs"),
-      "run",
-      "--config",
-      CONFIG,
-      "--root",
-      root,
-      ...(bail ? ["--bail", "1"] : []),
-      "--reporter",
-      "json",
-      "--outputFile",
-      report,
-      ...tests
-    ],
-    {
-      cwd: root,
-      detached: true,
-      stdio: "ignore",
-      env: { ...process.env, EFFECT_BATCH_TEST_PG: database, ...env }
+/** Of a child in a group of its own, which a signal to this process does not reach: its workers end with it. */
+const ending = (child) => {
+  const end = () => {
+    try {
+      process.kill(-child.pid, "SIGKILL")
+    } catch {
+      // It has ended.
     }
-  )
-  let isLate = false
-  const end = () => process.kill(-vitest.pid, "SIGKILL")
-  const timer = setTimeout(() => {
-    isLate = true
-    end()
-  }, patience)
-  // Its workers are in a group of their own, which a signal to this process does not reach.
+  }
   process.once("exit", end)
-  const code = await new Promise((resolve) => vitest.on("exit", resolve))
-  clearTimeout(timer)
-  process.off("exit", end)
-  return isLate ? { passes: false, failed: "time" } : { passes: code === 0, failed: code === 0 ? undefined : firstFailed(report) }
+  child.once("exit", () => process.off("exit", end))
+  return end
 }
 
-const firstFailed = (report) => {
-  if (!Fs.existsSync(report)) return "start"
-  const { testResults } = JSON.parse(Fs.readFileSync(report, "utf8"))
-  const failed = testResults.filter(({ status }) => status === "failed").sort((one, other) => one.endTime - other.endTime)
-  return failed.length === 0 ? "start" : Path.relative(root, failed[0].name).split(Path.sep).join("/")
+let host
+
+const startHost = async () => {
+  database ??= await (process.env.EFFECT_BATCH_TEST_PG ?? startDatabase())
+  const child = fork(fileURLToPath(new URL("host.mjs", import.meta.url)), [], {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    env: { ...process.env, NODE_ENV: "test", EFFECT_BATCH_TEST_PG: database }
+  })
+  const end = ending(child)
+  await new Promise((resolve, reject) => {
+    child.once("message", resolve)
+    child.once("exit", () => reject(new Error("the test runner ended at once")))
+  })
+  return { child, end }
 }
+
+/**
+ * Runs test files, `mutant` in the place of `file` if it is given, and says whether they pass and, if not, which of them
+ * fails first; "time" when they take longer than `patience`, in milliseconds.
+ */
+export const run = async (tests, { file, mutant, patience }) => {
+  host ??= await startHost()
+  const { child, end } = host
+  const answer = await new Promise((resolve) => {
+    const timer = setTimeout(() => resolve({ passes: false, failed: "time" }), patience)
+    const onExit = () => resolve({ passes: false, failed: "exit" })
+    child.once("exit", onExit)
+    child.once("message", (answer) => {
+      clearTimeout(timer)
+      child.off("exit", onExit)
+      resolve(answer)
+    })
+    child.send({ tests, file, mutant })
+  })
+  if (["time", "exit"].includes(answer.failed)) {
+    host = undefined
+    end()
+  }
+  if (answer.failed === "start") throw new Error(answer.error)
+  return answer
+}
+
+/** Lets this process end. */
+export const close = () => host?.child.disconnect()
+
+/** Runs all tests once, each file in a process of its own, and has them write into a folder what they reach. */
+export const runReaching = (folder) =>
+  new Promise((resolve) => {
+    const vitest = spawn(
+      process.execPath,
+      [
+        Path.join(root, "node_modules/vitest/vitest.mjs"),
+        "run",
+        "--config",
+        "scripts/mutants/reach.config.mjs",
+        "--root",
+        root
+      ],
+      { cwd: root, detached: true, stdio: "inherit", env: { ...process.env, EFFECT_BATCH_REACH: folder } }
+    )
+    ending(vitest)
+    vitest.once("exit", (code) => resolve(code === 0))
+  })
