@@ -214,7 +214,9 @@ const main = async () => {
   const known = readJson(CACHE)
   const results = []
   for (const name of names) {
-    const all = (own === undefined ? mutantsIn(name, values.file) : planted(name, own)).filter((mutant) => nameOf(mutant).includes(values.name))
+    const all = (own === undefined ? mutantsIn(name, values.file) : planted(name, own)).filter((mutant) =>
+      nameOf(mutant).includes(values.name)
+    )
     const chosen = values.sample === undefined ? all : sampleOf(all, Number(values.sample), values.seed)
     if (values.list) chosen.forEach((mutant) => console.log(`${mutant.line}\t${nameOf(mutant)}`))
     else if (chosen.length > 0) results.push(await tryRoom(name, chosen, known))

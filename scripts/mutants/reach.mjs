@@ -35,7 +35,8 @@ export const instrumented = (file, text) => {
 
 /** Where the innermost function around a place begins; none at the top of the module. */
 const functionAround = (text, place) =>
-  functionsIn(text).filter(({ end, start }) => start <= place && place < end).sort((a, b) => b.start - a.start)[0]?.start
+  functionsIn(text).filter(({ end, start }) => start <= place && place < end).sort((a, b) => b.start - a.start)[0]
+    ?.start
 
 /** The tests that reach the function around a mutant, as path and time; undefined where nothing is known. */
 export const testsReaching = (reach, hash, text, { file, start }) => {
@@ -45,7 +46,10 @@ export const testsReaching = (reach, hash, text, { file, start }) => {
   const isReached = around === undefined
     ? ({ reached }) => reached.some((name) => name.startsWith(key))
     : ({ reached }) => reached.includes(key)
-  return Object.entries(reach.tests).filter(([, test]) => isReached(test)).map(([test, { millis }]) => ({ test, millis }))
+  return Object.entries(reach.tests).filter(([, test]) => isReached(test)).map(([test, { millis }]) => ({
+    test,
+    millis
+  }))
 }
 
 /** What the workers have written into a folder, one file for each test file. */

@@ -182,7 +182,11 @@ describe("a commit that comes true only after somebody has looked whether it did
               if (++commits !== 2) {
                 return transact(effect, options)
               }
-              const answerLost = new BatchError.TransactionError({ reason: "transient", phase: "commit", cause: "gone" })
+              const answerLost = new BatchError.TransactionError({
+                reason: "transient",
+                phase: "commit",
+                cause: "gone"
+              })
               return Effect.ensuring(
                 transact(Effect.zipRight(effect, answerLost), options),
                 Effect.sync(() => {

@@ -182,14 +182,16 @@ describe("the search for bad items", () => {
     })
   }
 
-  it.effect.each([
-    ["each part of a search may be retried as often as the policy allows", [1, 1, 1, 1], "COMPLETED"],
-    ["one part of a search may not be retried more often than the policy allows", [1, 1, 2, 0], "FAILED"],
-    ["the whole chunk may not be retried more often than the policy allows", [2, 0, 0, 0], "FAILED"]
-  ] as const)("%s (RETRY-3)", ([, failures, status]) =>
+  it.effect.each(
+    [
+      ["each part of a search may be retried as often as the policy allows", [1, 1, 1, 1], "COMPLETED"],
+      ["one part of a search may not be retried more often than the policy allows", [1, 1, 2, 0], "FAILED"],
+      ["the whole chunk may not be retried more often than the policy allows", [2, 0, 0, 0], "FAILED"]
+    ] as const
+  )("%s (RETRY-3)", ([, failures, status]) =>
     Effect.gen(function*() {
       // The whole chunk of 1 to 3, and then each of them alone.
-      const left = new Map(["1,2,3", "1", "2", "3"].map((items, index) => [items, failures[index]!]))
+      const left = new Map<string, number>(["1,2,3", "1", "2", "3"].map((items, index) => [items, failures[index]!]))
       const world = makeWorld(3, { write: [2] })
       const step = Step.chunk("retried", {
         ...world,
@@ -198,7 +200,7 @@ describe("the search for bad items", () => {
           open: (state) =>
             Effect.map(world.writer.open(state), (sink) => ({
               write: (items: ReadonlyArray<number>): Effect.Effect<void, Bad | "busy"> =>
-                Effect.suspend(() => {
+                Effect.suspend((): Effect.Effect<void, Bad | "busy"> => {
                   const times = left.get(String(items)) ?? 0
                   left.set(String(items), times - 1)
                   return times > 0 ? Effect.fail("busy" as const) : sink.write(items)

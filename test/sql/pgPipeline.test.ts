@@ -88,7 +88,10 @@ const sendAll = (server: Server, parts: ReadonlyArray<number>) => {
   )
 }
 
-const isPhase = (phase: TransactionError["phase"], { result }: { readonly result: Either.Either<unknown, unknown> }) => {
+const isPhase = (
+  phase: TransactionError["phase"],
+  { result }: { readonly result: Either.Either<unknown, unknown> }
+) => {
   assert.isTrue(Either.isLeft(result) && result.left instanceof TransactionError, String(result))
   assert.strictEqual(Either.isLeft(result) && (result.left as TransactionError).phase, phase)
 }
@@ -133,11 +136,15 @@ describe("a message to PostgreSQL that is refused", () => {
       })
   )
 
-  it.effect.prop("is answered with the last row, and rolls nothing back, when it is carried out", [sizes], ([parts]) =>
-    Effect.gen(function*() {
-      const { heard, result } = yield* sendAll({ completes: 10, says: undefined }, parts)
-      assert.deepStrictEqual(result, Either.right("answered"))
-      const inside = parts.flatMap((size, part) => Array.from({ length: size }, () => `part ${part}`))
-      assert.deepStrictEqual(heard, ["begin isolation level read committed", ...inside, "commit"])
-    }))
+  it.effect.prop(
+    "is answered with the last row, and rolls nothing back, when it is carried out",
+    [sizes],
+    ([parts]) =>
+      Effect.gen(function*() {
+        const { heard, result } = yield* sendAll({ completes: 10, says: undefined }, parts)
+        assert.deepStrictEqual(result, Either.right("answered"))
+        const inside = parts.flatMap((size, part) => Array.from({ length: size }, () => `part ${part}`))
+        assert.deepStrictEqual(heard, ["begin isolation level read committed", ...inside, "commit"])
+      })
+  )
 })
