@@ -16,6 +16,11 @@ export * as BatchRuntime from "./operator/BatchRuntime.js"
 /**
  * @since 0.1.0
  */
+export * as BatchMetrics from "./vocabulary/BatchMetrics.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as BatchStatus from "./vocabulary/BatchStatus.js"
 
 /**

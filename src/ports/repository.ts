@@ -5,10 +5,12 @@ import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import * as RestartPolicy from "../decisions/RestartPolicy.js"
 import { JobRepositoryError, NoSuchJobExecution, OwnershipLost } from "../vocabulary/BatchError.js"
+import * as BatchMetrics from "../vocabulary/BatchMetrics.js"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
@@ -196,8 +198,11 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
     if (plan.expired.length > 0) {
       yield* driver.close(plan.expired, { ...OWNER_DIED, endTime: millis })
     }
+    const takenOver = plan.expired.length === 0
+      ? Effect.void
+      : Metric.incrementBy(Metric.tagged(BatchMetrics.takeovers, "job", request.jobName), plan.expired.length)
     if (plan._tag === "Refuse") {
-      return Effect.fail(plan.error)
+      return Effect.zipRight(takenOver, Effect.fail(plan.error))
     }
     const previous = history[0]
     const row = {
@@ -208,7 +213,7 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
     const token = randomUUID()
     const id = yield* driver.insertJobExecution(row, request.leaseMillis, token)
     const claimed = Rows.toJobExecution({ ...row, id, leaseLeftMillis: request.leaseMillis })
-    return Effect.succeed({ ...(yield* readable("launch", claimed)), token })
+    return Effect.as(takenOver, { ...(yield* readable("launch", claimed)), token })
   })
 
 /** What the rows of a dead owner say (D16, RECOVER-1). */

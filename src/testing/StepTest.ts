@@ -168,7 +168,8 @@ export const stepScope = <A, E, R>(
       sessionOf(execution, options),
       undefined as never,
       compile([]),
-      { ...step, context: options.stepContext ?? step.context }
+      { ...step, context: options.stepContext ?? step.context },
+      undefined as never
     )
     return Effect.provide(effect, StepState.services(state))
   })

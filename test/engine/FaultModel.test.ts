@@ -3,17 +3,43 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as Metric from "effect/Metric"
 import * as FaultPoint from "../../src/engine/session/faultPoint.js"
-import { Job, JobOperator, JobRepository } from "../../src/index.js"
+import { BatchMetrics, Job, JobOperator, JobRepository } from "../../src/index.js"
 import * as Counts from "../../src/vocabulary/Counts.js"
 import type { Outcome, Plan } from "./faults/plan.js"
 import { makeStep, plan } from "./faults/plan.js"
 import { reference } from "./faults/reference.js"
 
+/** What the counters of the job say so far, in the words of the stored counts. */
+const counted: Effect.Effect<Counts.Counts> = Effect.map(
+  Effect.all({
+    read: outcome(BatchMetrics.items, "read"),
+    write: outcome(BatchMetrics.items, "written"),
+    filter: outcome(BatchMetrics.items, "filtered"),
+    readSkip: outcome(BatchMetrics.items, "read_skipped"),
+    processSkip: outcome(BatchMetrics.items, "process_skipped"),
+    writeSkip: outcome(BatchMetrics.items, "write_skipped"),
+    commit: outcome(BatchMetrics.chunks, "committed"),
+    rollback: outcome(BatchMetrics.chunks, "rolled_back")
+  }),
+  Counts.make
+)
+
+function outcome(counter: Metric.Metric.Counter<number>, name: string): Effect.Effect<number> {
+  const tagged = counter.pipe(
+    Metric.tagged("job", "plan"),
+    Metric.tagged("step", "plan"),
+    Metric.tagged("outcome", name)
+  )
+  return Effect.map(Metric.value(tagged), ({ count }) => count)
+}
+
 /** Runs a plan, and once more after each crash; the counts are those of all executions. */
 const run = (plan: Plan, crashAt = Infinity): Effect.Effect<Outcome> =>
   Effect.gen(function*() {
     const { skipped, step, written } = makeStep(plan)
+    const before = yield* counted
     const job = Job.make("plan", { flow: step })
     const crashed = yield* Deferred.make<void>()
     let commits = 0
@@ -35,9 +61,11 @@ const run = (plan: Plan, crashAt = Infinity): Effect.Effect<Outcome> =>
     }
     const executions = yield* JobOperator.executions()
     const steps = yield* Effect.forEach(executions, ({ id }) => JobOperator.steps(id))
+    const counts = Counts.combineAll(steps.flat().map(({ counts }) => counts))
+    assert.deepStrictEqual(yield* counted, Counts.add(before, counts), "the counters of BatchMetrics")
     return {
       status: executions[0]!.status,
-      counts: Counts.combineAll(steps.flat().map(({ counts }) => counts)),
+      counts,
       written,
       skipped: skipped.sort()
     }

@@ -8,8 +8,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type * as Tracer from "effect/Tracer"
 import { turn } from "../../base/yielding.js"
 import type { PipelineConnection } from "../../ports/pipelining.js"
+import * as Telemetry from "../session/telemetry.js"
 import { mayHaveCommitted } from "../step/doubt.js"
 import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
@@ -97,19 +99,26 @@ export const cancelAll = (run: AheadRun): Effect.Effect<void> =>
 interface Prepared {
   readonly chunk: Chunk
   readonly source: OutputSource
+  readonly span: Tracer.Span | undefined
 }
 
 /** None when there is nothing to write. */
 const prepared = (run: AheadRun): ChunkEffect<Prepared | undefined> =>
   Effect.suspend(() => {
-    move(run, Cursor.begin, run.state.progress)
-    return Effect.flatMap(readChunk(run), (chunk) => {
+    const { progress, telemetry } = run.state
+    move(run, Cursor.begin, progress)
+    const span = Telemetry.chunkSpan(telemetry, progress.step)
+    const prepared = Effect.flatMap(readChunk(run), (chunk) => {
       if (isEmpty(chunk)) {
         move(run, Cursor.pass, chunk)
         return Effect.succeed(undefined)
       }
-      return Effect.map(processChunk(run, chunk), (outputs) => ({ chunk, source: buffered(outputs) }))
+      return Effect.map(processChunk(run, chunk), (outputs) => ({ chunk, source: buffered(outputs), span }))
     })
+    return span === undefined ? prepared : Effect.onError(
+      Telemetry.below(span, prepared),
+      (cause) => Effect.sync(() => Telemetry.endChunk(telemetry, span, Exit.failCause(cause)))
+    )
   })
 
 type Next = Exit.Exit<Prepared | undefined, ChunkFailure>
@@ -139,7 +148,7 @@ const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
     return Effect.void
   }
   const { env, state } = run
-  const { chunk, source } = next.value
+  const { chunk, source, span } = next.value
   const parted = state.progress
   const own: StepState = { ...state }
   const [front] = run.inFlight.chunks
@@ -156,7 +165,7 @@ const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
   const connection = following?.connection ?? env.pipelining?.connection
   const write = writeChunk({ run: written, chunk, source, connection })
   const aware = env.pipelining === undefined ? Effect.provide(write, services(own)) : write
-  return Effect.forkDaemon(Effect.interruptible(aware)).pipe(
+  return Effect.forkDaemon(Effect.interruptible(traced(own, span, aware))).pipe(
     Effect.map((fiber) => {
       run.inFlight.chunks = [...run.inFlight.chunks, { fiber, parted, run: written }]
     }),
@@ -164,6 +173,18 @@ const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
     Effect.zipRight(turn)
   )
 }
+
+const traced = (
+  { telemetry }: StepState,
+  span: Tracer.Span | undefined,
+  write: ChunkEffect<ReadonlyArray<unknown>>
+): ChunkEffect<ReadonlyArray<unknown>> =>
+  span === undefined ?
+    write :
+    Effect.onExit(Telemetry.below(span, write), (exit) =>
+      Effect.sync(() =>
+        Telemetry.endChunk(telemetry, span, exit, Exit.isSuccess(exit) ? { written: exit.value.length } : {})
+      ))
 
 interface Following {
   /** For all transactions of the chunk. */

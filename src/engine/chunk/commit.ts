@@ -72,11 +72,16 @@ export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Ite
     const { chunk, connection, run } = write
     const { awaitEarlierChunks, env: { pipelining }, state } = run
     let result: RangeResult | undefined
+    const { commit: timeCommit, now, write: timeWrite } = state.telemetry
+    const began = now()
+    let saving = began
     if (chunk.noRollback === "used") {
       chunk.noRollback = "available"
     }
     const record = (done: RangeResult): CommitRecord => {
       result = done
+      saving = now()
+      timeWrite(began)
       return {
         checkpoint: Option.some(encodeCheckpoint(done.checkpoint)),
         counts: done.counts,
@@ -84,7 +89,10 @@ export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Ite
       }
     }
     const ends = {
-      committed: () => committed(run, chunk, result!),
+      committed: () => {
+        timeCommit(saving)
+        return committed(run, chunk, result!)
+      },
       rolledBack: (cause: Cause.Cause<unknown>) => isSuperseded(cause) ? Effect.void : rolledBack(run, cause)
     }
     if (pipelining !== undefined && connection !== undefined && canPipeline(run, chunk)) {

@@ -106,6 +106,7 @@ export const mayRetry = (
       const again = yield* retries.run.next(error)
       if (again) {
         retried.times++
+        run.state.telemetry.retried()
         retries.count++
         yield* tell(hooks.onRetry, error, { ...operation, attempt: retries.count })
       }

@@ -49,10 +49,22 @@ export const processItems = (
   if (process === undefined && !listening) {
     return Effect.succeed({ items: inputs, origins: undefined })
   }
-  if (process?._tag === "Sync" && !listening) {
-    return Effect.sync(() => applyAll(inputs, process.apply))
-  }
-  return run.env.body.concurrency > 1 ? concurrently(run, inputs, recover) : inSequence(run, inputs, recover)
+  const { now, process: timed } = run.state.telemetry
+  return Effect.suspend(() => {
+    const began = now()
+    if (process?._tag === "Sync" && !listening) {
+      const outputs = applyAll(inputs, process.apply)
+      timed(began)
+      return Effect.succeed(outputs)
+    }
+    const processed = run.env.body.concurrency > 1
+      ? concurrently(run, inputs, recover)
+      : inSequence(run, inputs, recover)
+    return Effect.map(processed, (outputs) => {
+      timed(began)
+      return outputs
+    })
+  })
 }
 
 /** The effect of one item, listeners included. Values stay values. */

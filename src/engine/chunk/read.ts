@@ -22,6 +22,8 @@ import type { ChunkRun } from "./run.js"
 export const readChunk = (run: ChunkRun): ChunkEffect<Chunk.Chunk> =>
   Effect.suspend(() => {
     const chunk = Chunk.make()
+    const { now, read } = run.state.telemetry
+    const began = now()
     const filled = fill(run, run.env.body.completion, {
       // A stop must not wait for a source that has nothing to give; what was read before is committed.
       pull: (max, position) =>
@@ -33,6 +35,7 @@ export const readChunk = (run: ChunkRun): ChunkEffect<Chunk.Chunk> =>
       bads: () => chunk.skips.length
     })
     return Effect.map(filled, ({ done, items, position }) => {
+      read(began)
       chunk.inputs = items
       chunk.position = position
       chunk.done = done

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { makeBreather } from "../../base/yielding.js"
 import type { Outcome } from "../../decisions/outcome.js"
@@ -13,6 +14,7 @@ import type { Sink } from "../../item/ItemWriter.js"
 import * as sinks from "../../item/sinks.js"
 import { CurrentTransaction } from "../../ports/Transactor.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
+import * as Telemetry from "../session/telemetry.js"
 import type { Engine, Item, UserError, UserServices } from "../step/engine.js"
 import { chunkFailed, tellBefore } from "../step/hooks.js"
 import * as Progress from "../step/progress.js"
@@ -197,11 +199,22 @@ const oneChunk = (run: ChunkRun, chunk: ChunkEffect<WrittenChunk>): ChunkEffect<
   Effect.suspend(() => {
     const { afterChunk } = run.state.hooks
     move(run, Cursor.begin, run.state.progress)
-    return Effect.flatMap(chunk, (written) => {
+    return Effect.flatMap(traced(run, chunk), (written) => {
       move(run, Cursor.end)
       return written === undefined || afterChunk === undefined ? Effect.void : afterChunk(written)
     })
   })
+
+/** A look at the source that found nothing is no chunk. */
+const traced = ({ state: { progress, telemetry } }: ChunkRun, chunk: ChunkEffect<WrittenChunk>) => {
+  const span = Telemetry.chunkSpan(telemetry, progress.step)
+  return span === undefined ? chunk : Effect.onExit(Telemetry.below(span, chunk), (exit) =>
+    Effect.sync(() => {
+      if (Exit.isFailure(exit) || exit.value !== undefined) {
+        Telemetry.endChunk(telemetry, span, exit, Exit.isSuccess(exit) ? { written: exit.value!.length } : {})
+      }
+    }))
+}
 
 /**
  * A chunk that fails before its transaction opens is a rollback all the same (V6C-9): its context changes are

@@ -35,6 +35,7 @@ import * as Running from "../session/running.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { saveJob } from "../session/session.js"
+import * as Telemetry from "../session/telemetry.js"
 import { runJob } from "./runner.js"
 
 /** See `JobOperator.Ownership`. */
@@ -138,6 +139,7 @@ const claim = (
       }),
       (error) => Running.located(running, repository, error)
     )
+    yield* Telemetry.launched(job.name)
     return {
       repository,
       transactor,
@@ -192,7 +194,7 @@ const execute = (
     const running = Running.registered(
       session,
       Effect.provide(
-        runJob(session, definitionOf(job)),
+        Telemetry.job(session, runJob(session, definitionOf(job))),
         Context.add(provided as Context.Context<never>, OutputOwner, { owner, isGone: isOwnerGone })
       )
     )

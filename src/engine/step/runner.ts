@@ -23,6 +23,7 @@ import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
+import * as Telemetry from "../session/telemetry.js"
 import * as Hooks from "./hooks.js"
 import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
@@ -70,30 +71,12 @@ export const runStep = (
         context: Option.match(from, { onNone: () => fresh, onSome: (last) => last.context }),
         checkpoint: Option.flatMap(from, (last) => last.checkpoint)
       })
-      const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step)
-      session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
-      const scope = yield* Scope.make()
-      const ended = DurableEnd.read(step.checkpoint)
-      const work = Option.match(ended, { onNone: () => body, onSome: (end) => resumeEnded(end) })
-      const exit = Exit.mapErrorCause(
-        yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, work))))),
-        unwrap
-      )
-      yield* end(state, exit, Option.exists(ended, ({ decided }) => decided))
-      const failed = yield* inScope(state, scope, afterStep(state))
-      yield* close(state, scope, exit)
-      session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.progress.step }))
-      yield* FaultPoint.hit(session, "afterStepEnd")
-      const inside = Exit.isSuccess(exit) ? exit.value : undefined
-      return {
-        step: state.progress.step,
-        cause: failed.pipe(
-          Option.orElse(() => Exit.causeOption(exit)),
-          Option.orElse(() => inside?.cause ?? Option.none())
-        ),
-        unfinished: inside?.unfinished === true,
-        stopRequested: state.progress.stopRequested
-      }
+      const { stop, telemetry } = yield* Telemetry.step(session, step, definition.body._tag)
+      const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step, telemetry)
+      return yield* Effect.onExit(live(state, restore, { body, from }), (exit) =>
+        Effect.sync(() =>
+          Exit.isSuccess(exit) ? stop(state.progress.step, exit.value.cause) : stop(undefined, Option.some(exit.cause))
+        ))
     })
   )
 
@@ -101,11 +84,42 @@ export const runStep = (
 // internal
 // -------------------------------------------------------------------------------------
 
-/** What code of the step logs says of which execution and step. */
+const live = (
+  state: StepState,
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+  { body, from }: Pick<StepStart, "body" | "from">
+): Effect.Effect<StepResult, OwnerFailure, any> =>
+  Effect.gen(function*() {
+    const { progress: { step }, session } = state
+    session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
+    const scope = yield* Scope.make()
+    const ended = DurableEnd.read(step.checkpoint)
+    const work = Option.match(ended, { onNone: () => body, onSome: (end) => resumeEnded(end) })
+    const exit = Exit.mapErrorCause(
+      yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, work))))),
+      unwrap
+    )
+    yield* end(state, exit, Option.exists(ended, ({ decided }) => decided))
+    const failed = yield* inScope(state, scope, afterStep(state))
+    yield* close(state, scope, exit)
+    session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.progress.step }))
+    const inside = Exit.isSuccess(exit) ? exit.value : undefined
+    yield* FaultPoint.hit(session, "afterStepEnd")
+    return {
+      step: state.progress.step,
+      cause: failed.pipe(
+        Option.orElse(() => Exit.causeOption(exit)),
+        Option.orElse(() => inside?.cause ?? Option.none())
+      ),
+      unfinished: inside?.unfinished === true,
+      stopRequested: state.progress.stopRequested
+    }
+  })
+
+/** What code of the step logs and traces says of which execution and step. */
 const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) => {
-  const { id, instance } = state.session.execution
-  return effect.pipe(
-    Effect.annotateLogs({ job: instance.jobName, execution: id, step: state.definition.name }),
+  return Telemetry.below(state.telemetry.span, effect).pipe(
+    Effect.annotateLogs("batch.step", state.definition.name),
     Effect.provide(Context.add(State.services(state), Scope.Scope, scope))
   )
 }

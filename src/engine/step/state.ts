@@ -20,6 +20,7 @@ import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { decide, noteStatus, updated } from "../session/session.js"
+import type { StepTelemetry } from "../session/telemetry.js"
 import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
 import type { Engine, EngineFailure } from "./engine.js"
 import type { Hooks } from "./hooks.js"
@@ -32,6 +33,7 @@ export interface StepState {
   readonly session: Session
   readonly definition: StepDefinition
   readonly hooks: Hooks
+  readonly telemetry: StepTelemetry
   /** Replaced as a whole, by `advance` only. */
   progress: Progress.Progress
 }
@@ -40,8 +42,9 @@ export const make = (
   session: Session,
   definition: StepDefinition,
   hooks: Hooks,
-  step: StepExecution
-): StepState => ({ session, definition, hooks, progress: Progress.make(step) })
+  step: StepExecution,
+  telemetry: StepTelemetry
+): StepState => ({ session, definition, hooks, telemetry, progress: Progress.make(step) })
 
 /** What an event makes of the step: `advance(state, Progress.count, { read: 3 })`. */
 export const advance = <Args extends ReadonlyArray<unknown>>(
@@ -140,6 +143,7 @@ export const finish = (state: StepState, changes: Changes): Effect.Effect<void, 
         takeOverJobContext(state, state.progress)
         state.session.undecided.delete(step.id)
         advance(state, Progress.finish, step)
+        state.telemetry.stored(step.counts)
       })
     }).pipe(Effect.ensuring(Effect.suspend(() => lock.release() ?? Effect.void)))
   })
@@ -266,6 +270,7 @@ const concluding = <A, E>(
       takeOverJobContext(state, candidate!)
       state.session.undecided.delete(candidate!.step.id)
       advance(state, Progress.adopt, candidate!)
+      state.telemetry.stored(state.progress.step.counts)
       const released = lock.release()
       return released === undefined ? committed() : Effect.zipRight(released, committed())
     }
@@ -341,6 +346,7 @@ const decideDoubt = (state: StepState): Effect.Effect<void, OwnerFailure> => {
       decide(state.session, stored)
       advance(state, Progress.adopt, doubt)
       advance(state, Progress.overtake, stored)
+      state.telemetry.stored(stored.counts)
     }
   })
 }

@@ -22,6 +22,7 @@ import * as Counts from "../../vocabulary/Counts.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
 import * as FaultPoint from "../session/faultPoint.js"
+import * as Telemetry from "../session/telemetry.js"
 import type { Engine } from "./engine.js"
 import { chunkFailed } from "./hooks.js"
 import * as Progress from "./progress.js"
@@ -36,7 +37,7 @@ export const runTaskletStep = (
     const breathe = makeBreather()
     let again = true
     while (again && !isStopping(state)) {
-      again = yield* call(state, tasklet)
+      again = yield* traced(state, call(state, tasklet))
       yield* breathe() ?? Effect.void
     }
     return again ? undefined : Outcome.passed
@@ -45,6 +46,15 @@ export const runTaskletStep = (
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** A call is the chunk of a tasklet. */
+const traced = ({ progress, telemetry }: StepState, called: Engine<boolean>): Engine<boolean> => {
+  const span = Telemetry.chunkSpan(telemetry, progress.step)
+  return span === undefined ? called : Effect.onExit(
+    Telemetry.below(span, called),
+    (exit) => Effect.sync(() => Telemetry.endChunk(telemetry, span, exit))
+  )
+}
 
 /** One call, and whether the tasklet wants another one. */
 const call = (state: StepState, tasklet: AnyEffect): Engine<boolean> => {

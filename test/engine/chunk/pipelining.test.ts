@@ -57,7 +57,8 @@ const stateOf = ({ faults, listener, save, step, transact }: Parts = {}): StepSt
     } as never,
     stepOf(step ?? plain),
     compile(listener === undefined ? [] : [listener]),
-    Fixture.stepExecution()
+    Fixture.stepExecution(),
+    undefined as never
   )
 
 const reasonOf = (parts: Parts, sink: object = pipelined.sink, enclosing?: object): string =>
