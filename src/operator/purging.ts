@@ -18,12 +18,17 @@ export interface Rules {
   readonly statuses: ReadonlyArray<BatchStatus.BatchStatus>
 }
 
-/** An instance, as far as the decision needs it: how its last execution ended, and when. */
+/**
+ * An instance, as far as the decision needs it: how its last execution ended, and when. `isPart`: another instance has launched
+ * it as a part of itself, a job step or a partition; it goes with that one, since the restart of a root runs nothing again that
+ * had completed.
+ */
 export interface Candidate {
   readonly jobName: string
   readonly instanceId: number
   readonly status: BatchStatus.BatchStatus
   readonly running: boolean
+  readonly isPart: boolean
   readonly endMillis: number
   readonly executionIds: ReadonlyArray<number>
 }
@@ -42,19 +47,25 @@ export const candidates = (executions: Iterable<JobExecution>): ReadonlyArray<Ca
           instanceId: execution.instance.id,
           status: execution.status,
           running,
+          isPart: execution.parent !== undefined,
           endMillis: DateTime.toEpochMillis(Option.getOrElse(execution.endTime, () => execution.lastUpdated)),
           executionIds: [execution.id]
         }
-        : { ...known, running: known.running || running, executionIds: [...known.executionIds, execution.id] }
+        : {
+          ...known,
+          running: known.running || running,
+          isPart: known.isPart || execution.parent !== undefined,
+          executionIds: [...known.executionIds, execution.id]
+        }
     )
   }
   return [...found.values()]
 }
 
-/** Those of the instances of one job, newest first, that the rules give up. A running one never is. */
+/** Those of the instances of one job, newest first, that the rules give up. A running one never is, nor a part of another one. */
 export const select = (instances: ReadonlyArray<Candidate>, rules: Rules, now: number): ReadonlyArray<Candidate> => {
   const before = rules.olderThan === undefined ? Infinity : now - Duration.toMillis(rules.olderThan)
-  return instances.filter((instance, index) =>
+  return instances.filter(({ isPart }) => !isPart).filter((instance, index) =>
     index >= (rules.keepLast ?? 0) && !instance.running && instance.endMillis < before &&
     rules.statuses.includes(instance.status)
   )

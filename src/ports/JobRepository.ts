@@ -24,6 +24,7 @@ import type { JobParameter } from "../vocabulary/JobParameters.js"
 import type { SkippedItem } from "../vocabulary/SkippedItem.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import * as MemoryDriver from "./memoryDriver.js"
+import type { EncodedPartitions, ParentLink, Partitions } from "./partitions.js"
 import type { Pipelined } from "./pipelining.js"
 import { makeRepository } from "./repository.js"
 import * as Transactor from "./Transactor.js"
@@ -49,6 +50,10 @@ export interface LaunchRequest {
   readonly leaseMillis: number
   /** Whether the process that an owner names is known to be gone; may answer false when it can't tell. */
   readonly isOwnerGone: (owner: string) => boolean
+  /** The execution that launches this one as a part of itself. */
+  readonly parent?: ParentLink | undefined
+  /** JSON text of the context with which an instance begins; empty by default. */
+  readonly context?: string | undefined
 }
 
 /**
@@ -71,6 +76,8 @@ export interface NewStepExecution {
  * Which job executions to list, newest first.
  *
  * - `before`: only ids smaller than this one, for paging. `limit`: at most so many, 100 by default.
+ * - `parentId`: those that this execution has launched as parts of itself.
+ * - `partitions`: whether those of partitions are among them. By default only where a job, an instance or a parent is given.
  *
  * @since 0.1.0
  * @category models
@@ -78,13 +85,15 @@ export interface NewStepExecution {
 export interface ExecutionFilter {
   readonly jobName?: string | undefined
   readonly instanceId?: number | undefined
+  readonly parentId?: number | undefined
+  readonly partitions?: boolean | undefined
   readonly statuses?: ReadonlyArray<BatchStatus> | undefined
   readonly before?: number | undefined
   readonly limit?: number | undefined
 }
 
 /**
- * Which job instances to list, newest first.
+ * Which job instances to list, newest first. Those of partitions are among them where a job is given.
  *
  * @since 0.1.0
  * @category models
@@ -209,9 +218,13 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   readonly skippedItems: (executionId: number) => Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError>
   /**
    * Deletes ended executions and the instances that are left without any. While an instance has a running execution,
-   * none of it is deleted: a restart continues from what earlier executions left.
+   * none of it is deleted: a restart continues from what earlier executions left. For the same reason an instance that
+   * others have launched as a part of themselves stays as long as one of them, and goes with the last: it is not deleted
+   * by itself. The number of executions that are gone, those of such parts included.
    */
   readonly deleteJobExecutions: (executionIds: ReadonlyArray<number>) => Effect.Effect<number, JobRepositoryError>
+  /** The partitions of steps: their plans, and who takes which. */
+  readonly partitions: Partitions
 }>() {}
 
 // -------------------------------------------------------------------------------------
@@ -253,6 +266,9 @@ export interface JobExecutionRow {
   /** Computed by the clock that also writes leases. Null when the execution holds no lease. */
   readonly leaseLeftMillis: number | null
   readonly restartOf: number | null
+  /** The execution that launched this one as a part of itself, with its instance. Null, both, when a user did. */
+  readonly parentExecutionId: number | null
+  readonly parentInstanceId: number | null
 }
 
 /**
@@ -423,13 +439,15 @@ export interface Encoded {
       readonly endTime: number
     }
   ) => Effect.Effect<void, JobRepositoryError>
+  /** Those of partitions are left out only when `partitions` is false. */
   readonly findJobExecutions: (
     filter: ExecutionFilter & { readonly ids?: ReadonlyArray<number> | undefined }
   ) => Effect.Effect<ReadonlyArray<JobExecutionRow>, JobRepositoryError>
+  /** Those of partitions are left out unless a job is given. */
   readonly findJobInstances: (
     filter: InstanceFilter
   ) => Effect.Effect<ReadonlyArray<JobInstanceRow>, JobRepositoryError>
-  /** Distinct and sorted. */
+  /** Distinct and sorted, without those of partitions. */
   readonly findJobNames: Effect.Effect<ReadonlyArray<string>, JobRepositoryError>
   /** In id order. */
   readonly findStepExecutions: (
@@ -440,10 +458,12 @@ export interface Encoded {
     executionId: number
   ) => Effect.Effect<ReadonlyArray<SkippedItemRow>, JobRepositoryError>
   /**
-   * Deletes the executions of instances of which none is running, with all that belongs to them, then empty instances.
-   * Gives the number of executions.
+   * Deletes the executions of instances of which none is running, nor of what they launched as parts of themselves, and
+   * which no existing instance has launched so; with all that belongs to them, then empty instances; then, whole, the
+   * instances that these had launched, unless another one has too. Gives the number of executions.
    */
   readonly deleteJobExecutions: (executionIds: ReadonlyArray<number>) => Effect.Effect<number, JobRepositoryError>
+  readonly partitions: EncodedPartitions
 }
 
 /**

@@ -5,41 +5,15 @@
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
-import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { MEMORY, withDatabase } from "./address.js"
-import type {
-  AnswerRow,
-  Encoded,
-  ExecutionFilter,
-  Fence,
-  JobExecutionRow,
-  JobInstanceRow,
-  SkippedItemRow,
-  StepExecutionRow
-} from "./JobRepository.js"
+import type { Encoded, ExecutionFilter, JobExecutionRow, JobInstanceRow } from "./JobRepository.js"
+import { deleteExecutions } from "./memoryDeleting.js"
+import { isOfPartition, partitions } from "./memoryPartitions.js"
+import type { StoredExecution, Tables } from "./memoryTables.js"
+import { changing, empty, fenced, newestFirst, put, replace, RUNNING, stepsOf } from "./memoryTables.js"
 import * as Transactor from "./Transactor.js"
 import { onRollback } from "./Transactor.js"
-
-interface StoredExecution extends Omit<JobExecutionRow, "leaseLeftMillis"> {
-  readonly leaseMillis: number
-  readonly leaseUntil: number | null
-  readonly token: string
-}
-
-interface StoredStep extends StepExecutionRow {
-  readonly epoch: number
-}
-
-interface Tables {
-  nextId: number
-  readonly instances: Map<number, JobInstanceRow>
-  readonly executions: Map<number, StoredExecution>
-  readonly steps: Map<number, StoredStep>
-  skipped: ReadonlyArray<SkippedItemRow>
-  answers: ReadonlyArray<AnswerRow>
-}
 
 /** A driver with tables of its own, and the transactor that can undo what it does. */
 export const make: Effect.Effect<{
@@ -48,14 +22,7 @@ export const make: Effect.Effect<{
 }> = Effect.map(Effect.makeSemaphore(1), (mutex) => {
   const transactor = Transactor.make((effect) => effect, (effect) => effect)
   withDatabase(transactor.transact, MEMORY)
-  const tables: Tables = {
-    nextId: 1,
-    instances: new Map(),
-    executions: new Map(),
-    steps: new Map(),
-    skipped: [],
-    answers: []
-  }
+  const tables = empty()
   return {
     transactor,
     driver: {
@@ -63,7 +30,8 @@ export const make: Effect.Effect<{
       ...runningJobs(tables),
       ...runningSteps(tables),
       ...operating(tables),
-      ...querying(tables)
+      ...querying(tables),
+      partitions: partitions(tables)
     }
   }
 })
@@ -72,7 +40,6 @@ export const make: Effect.Effect<{
 // internal
 // -------------------------------------------------------------------------------------
 
-const RUNNING: ReadonlyArray<string> = ["STARTING", "STARTED", "STOPPING"]
 const BLOCKING: ReadonlyArray<string> = [...RUNNING, "UNKNOWN", "COMPLETED", "ABANDONED"]
 
 const launching = (
@@ -120,6 +87,8 @@ const runningJobs = (tables: Tables): Pick<Encoded, "updateJobExecution" | "rene
       return Effect.as(
         put(tables.executions, {
           ...fields,
+          parentExecutionId: stored.parentExecutionId,
+          parentInstanceId: stored.parentInstanceId,
           status,
           token: stored.token,
           leaseMillis: stored.leaseMillis,
@@ -219,30 +188,7 @@ const operating = (
             }), { discard: true })
         )
       }), { discard: true }),
-  deleteJobExecutions: (executionIds) =>
-    Effect.sync(() => {
-      const busy = new Set(
-        [...tables.executions.values()].filter((row) => RUNNING.includes(row.status)).map((row) => row.instance.id)
-      )
-      const doomed = executionIds.filter((id) => {
-        const stored = tables.executions.get(id)
-        return stored !== undefined && !busy.has(stored.instance.id)
-      })
-      for (const id of doomed) {
-        const steps = stepsOf(tables, id).map((step) => step.id)
-        tables.skipped = tables.skipped.filter((row) => !steps.includes(row.stepExecutionId))
-        steps.forEach((step) => tables.steps.delete(step))
-        tables.answers = tables.answers.filter((row) => row.jobExecutionId !== id)
-        tables.executions.delete(id)
-      }
-      const used = new Set([...tables.executions.values()].map((row) => row.instance.id))
-      for (const id of [...tables.instances.keys()]) {
-        if (!used.has(id)) {
-          tables.instances.delete(id)
-        }
-      }
-      return doomed.length
-    })
+  deleteJobExecutions: (executionIds) => Effect.sync(() => deleteExecutions(tables, executionIds))
 })
 
 const querying = (
@@ -268,64 +214,53 @@ const querying = (
     }),
   findStepExecution: (id) => Effect.sync(() => tables.steps.get(id) ?? null),
   findJobExecutions: (filter) =>
-    withNow((now) =>
-      newestFirst(tables.executions)
-        .filter((row) => matches(filter, row) && (filter.ids === undefined || filter.ids.includes(row.id)))
+    withNow((now) => {
+      const isPartition = filter.partitions === false ? isOfPartition(tables) : () => false
+      return newestFirst(tables.executions)
+        .filter((row) =>
+          matches(filter, row) && (filter.ids === undefined || filter.ids.includes(row.id)) &&
+          !isPartition(row.instance.id)
+        )
         .slice(0, filter.limit ?? 100)
         .map((row) => toRow(row, now))
-    ),
+    }),
   findJobInstances: ({ before, jobKey, jobName, limit }) =>
-    Effect.sync(() =>
-      newestFirst(tables.instances)
+    Effect.sync(() => {
+      const isPartition = jobName === undefined ? isOfPartition(tables) : () => false
+      return newestFirst(tables.instances)
         .filter((row) =>
           (jobName === undefined || row.jobName === jobName) && (jobKey === undefined || row.jobKey === jobKey) &&
-          (before === undefined || row.id < before)
+          (before === undefined || row.id < before) && !isPartition(row.id)
         )
         .slice(0, limit ?? 100)
-    ),
-  findJobNames: Effect.sync(() => [...new Set([...tables.instances.values()].map((row) => row.jobName))].sort()),
+    }),
+  findJobNames: Effect.sync(() => {
+    const isPartition = isOfPartition(tables)
+    return [
+      ...new Set([...tables.instances.values()].filter(({ id }) => !isPartition(id)).map((row) => row.jobName))
+    ].sort()
+  }),
   findStepExecutions: (executionId) => Effect.sync(() => stepsOf(tables, executionId)),
   findSkippedItems: (executionId) =>
     Effect.sync(() => {
-      const steps = stepsOf(tables, executionId).map((step) => step.id)
+      const isPartition = isOfPartition(tables)
+      const parts = [...tables.executions.values()].filter((row) =>
+        row.parentExecutionId === executionId && isPartition(row.instance.id)
+      )
+      const steps = [executionId, ...parts.map(({ id }) => id)].flatMap((id) => stepsOf(tables, id)).map(({ id }) => id)
       return tables.skipped.filter((row) => steps.includes(row.stepExecutionId))
     })
 })
 
-const matches = ({ before, instanceId, jobName, statuses }: ExecutionFilter, row: StoredExecution): boolean =>
+const matches = (
+  { before, instanceId, jobName, parentId, statuses }: ExecutionFilter,
+  row: StoredExecution
+): boolean =>
+  (parentId === undefined || row.parentExecutionId === parentId) &&
   (jobName === undefined || row.instance.jobName === jobName) &&
   (instanceId === undefined || row.instance.id === instanceId) &&
   (statuses === undefined || (statuses as ReadonlyArray<string>).includes(row.status)) &&
   (before === undefined || row.id < before)
-
-const put = <Row extends { readonly id: number }>(table: Map<number, Row>, row: Row): Effect.Effect<void> =>
-  changing((open) => replace(open, table, row))
-
-const changing = <A>(change: (open: Transactor.Open | undefined) => A): Effect.Effect<A> =>
-  Effect.map(FiberRef.get(Transactor.CurrentTransaction), change)
-
-const replace = <Row extends { readonly id: number }>(
-  open: Transactor.Open | undefined,
-  table: Map<number, Row>,
-  row: Row
-): void => {
-  const before = table.get(row.id)
-  table.set(row.id, row)
-  open?.undos.push(Effect.sync(() => before === undefined ? table.delete(row.id) : table.set(row.id, before)))
-}
-
-const fenced = <A>(
-  tables: Tables,
-  executionId: number,
-  { epoch, token }: Fence,
-  write: (stored: StoredExecution) => Effect.Effect<A, JobRepositoryError>
-): Effect.Effect<Option.Option<A>, JobRepositoryError> =>
-  Effect.suspend(() => {
-    const stored = tables.executions.get(executionId)
-    return stored === undefined || stored.epoch !== epoch || stored.token !== token
-      ? Effect.succeed(Option.none())
-      : Effect.map(write(stored), Option.some)
-  })
 
 const toRow = (
   { leaseMillis: _, leaseUntil, token: _token, ...row }: StoredExecution,
@@ -336,9 +271,3 @@ const toRow = (
 })
 
 const withNow = <A>(f: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, f)
-
-const newestFirst = <Row extends { readonly id: number }>(table: ReadonlyMap<number, Row>): ReadonlyArray<Row> =>
-  [...table.values()].sort((a, b) => b.id - a.id)
-
-const stepsOf = (tables: Tables, executionId: number): ReadonlyArray<StoredStep> =>
-  [...tables.steps.values()].filter((step) => step.jobExecutionId === executionId).sort((a, b) => a.id - b.id)

@@ -15,6 +15,7 @@ import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { Encoded, Fence, JobExecutionRow, JobRepository, LaunchRequest, OwnerFailure } from "./JobRepository.js"
+import { makePartitions } from "./partitions.js"
 import * as Pipelining from "./pipelining.js"
 import * as Rows from "./repositoryRows.js"
 
@@ -22,7 +23,8 @@ export const makeRepository = (driver: Encoded): Context.Tag.Service<JobReposito
   ...ownersSide(driver),
   ...ways(driver),
   ...operatorsSide(driver),
-  ...queries(driver)
+  ...queries(driver),
+  partitions: makePartitions(driver, launch)
 })
 
 type Service = Context.Tag.Service<JobRepository>
@@ -149,9 +151,13 @@ const queries = (
 > => ({
   jobNames: driver.findJobNames,
   jobInstances: (filter) => Effect.map(driver.findJobInstances(filter), (rows) => rows.map(Rows.toJobInstance)),
-  jobExecutions: (filter) =>
+  jobExecutions: ({ partitions, ...filter }) =>
     Effect.flatMap(
-      driver.findJobExecutions(filter),
+      driver.findJobExecutions({
+        ...filter,
+        partitions: partitions ??
+          [filter.jobName, filter.instanceId, filter.parentId].some((given) => given !== undefined)
+      }),
       Effect.forEach((row) => readable("jobExecutions", Rows.toJobExecution(row)))
     ),
   jobExecution: (executionId) => findOne(driver, executionId),
@@ -207,7 +213,7 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
     const previous = history[0]
     const row = {
       ...Rows.newJobExecution(instance, request, millis),
-      context: previous?.context ?? "{}",
+      context: previous?.context ?? request.context ?? "{}",
       restartOf: previous?.id ?? null
     }
     const token = randomUUID()

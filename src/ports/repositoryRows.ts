@@ -45,7 +45,10 @@ export const toJobExecution = (row: JobExecutionRow): Either.Either<JobExecution
       context: yield* labelled("context", ExecutionContext.fromJson(row.context)),
       owner: Option.fromNullable(row.owner),
       epoch: row.epoch,
-      restartOf: Option.fromNullable(row.restartOf)
+      restartOf: Option.fromNullable(row.restartOf),
+      ...(row.parentExecutionId === null || row.parentInstanceId === null
+        ? {}
+        : { parent: { executionId: row.parentExecutionId, instanceId: row.parentInstanceId } })
     }
   }).pipe(Either.mapLeft((problem) => `job execution ${row.id}: ${problem}`))
 
@@ -64,7 +67,9 @@ export const fromJobExecution = (execution: JobExecution, now: DateTime.Utc): Jo
   owner: Option.getOrNull(execution.owner),
   epoch: execution.epoch,
   leaseLeftMillis: null,
-  restartOf: Option.getOrNull(execution.restartOf)
+  restartOf: Option.getOrNull(execution.restartOf),
+  parentExecutionId: execution.parent?.executionId ?? null,
+  parentInstanceId: execution.parent?.instanceId ?? null
 })
 
 /** LAUNCH-10. */
@@ -85,7 +90,9 @@ export const newJobExecution = (
   context: "{}",
   owner: request.owner,
   epoch: 1,
-  restartOf: null
+  restartOf: null,
+  parentExecutionId: request.parent?.executionId ?? null,
+  parentInstanceId: request.parent?.instanceId ?? null
 })
 
 export const toStepRecord = (row: StepRecordRow): Either.Either<StepRecord, string> =>

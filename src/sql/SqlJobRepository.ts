@@ -19,11 +19,13 @@ import * as Ambient from "./ambient.js"
 import * as Contention from "./contention.js"
 import type { Database } from "./database.js"
 import * as Database_ from "./database.js"
+import { deleteJobExecutions } from "./deleting.js"
 import * as Env_ from "./env.js"
 import * as Failure from "./failure.js"
 import * as IdleTimeout from "./idleTimeout.js"
 import * as JobRows from "./jobRows.js"
 import * as Migrations from "./Migrations.js"
+import { partitions } from "./partitionRows.js"
 import { speaksProtocol } from "./pgPipeline.js"
 import { defaultPrefix } from "./schema.js"
 import * as SqlTransactor from "./SqlTransactor.js"
@@ -76,7 +78,7 @@ export const layerWith = (
     yield* prepare(database, options)
     yield* options.migrate === false ? Migrations.verify(database, prefix) : Migrations.migrate(database, prefix)
     const stopHint = options.listen === false ? undefined : yield* StopHints.make(yield* SqlClient, database, prefix)
-    const driver = { ...encoded(database, prefix, options), stopHint }
+    const driver = withHints(database, prefix, encoded(database, prefix, options), stopHint)
     return Context.make(JobRepository.JobRepository, JobRepository.makeEncoded(driver)).pipe(
       Context.add(Transactor, SqlTransactor.fromDatabase(database, options))
     )
@@ -133,6 +135,26 @@ const prepare = (database: Database, { busyTimeout }: Options): Effect.Effect<vo
   )
 }
 
+// Plans are hinted at in the channel of stop requests, by their negative ids, and new plans by 0.
+const withHints = (
+  database: Database,
+  prefix: string,
+  driver: JobRepository.Encoded,
+  stopHint: JobRepository.Encoded["stopHint"]
+): JobRepository.Encoded =>
+  stopHint === undefined ? { ...driver, stopHint } : {
+    ...driver,
+    stopHint,
+    partitions: {
+      ...driver.partitions,
+      awaken: (planId) => stopHint(0 - planId),
+      wake: (planId) =>
+        Effect.ignore(
+          Database_.detached(database, StopHints.send(database, prefix, 0 - planId))
+        )
+    }
+  }
+
 // Heartbeats and stop requests must be seen by others at once, whatever transaction they are called in.
 const encoded = (database: Database, prefix: string, options: Options): JobRepository.Encoded => {
   const env = Env_.make(database, prefix)
@@ -161,7 +183,8 @@ const encoded = (database: Database, prefix: string, options: Options): JobRepos
     findJobNames: JobRows.findJobNames(env),
     findStepExecutions: StepRows.findStepExecutions(env),
     findSkippedItems: StepRows.findSkippedItems(env),
-    deleteJobExecutions: JobRows.deleteJobExecutions(env)
+    deleteJobExecutions: deleteJobExecutions(env),
+    partitions: partitions(env)
   }
 }
 

@@ -35,6 +35,8 @@ export interface Tables {
   readonly step: Fragment
   readonly skipped: Fragment
   readonly answer: Fragment
+  readonly plan: Fragment
+  readonly partition: Fragment
 }
 
 /**
@@ -61,7 +63,9 @@ export const make = (database: Database, prefix: string): Env => {
     params: table("job_execution_params"),
     step: table("step_execution"),
     skipped: table("skipped_item"),
-    answer: table("flow_answer")
+    answer: table("flow_answer"),
+    plan: table("partition_plan"),
+    partition: table("partition")
   }
   return { database, sql, dialect, prefix, tables, columns: columns(sql, dialect, tables) }
 }
@@ -159,7 +163,10 @@ const columns = (sql: SqlClient, dialect: Dialect, tables: Tables): Columns => {
     ...named(dialect.text, [`${table}.context`, "context"])
   ]
   const execution = list(
-    named(dialect.number, ["e.id", "id"], ["e.epoch", "epoch"], ["e.restart_of", "restartOf"]),
+    named(dialect.number, ["e.id", "id"], ["e.epoch", "epoch"], ["e.restart_of", "restartOf"], [
+      "e.parent_execution_id",
+      "parentExecutionId"
+    ], ["e.parent_instance_id", "parentInstanceId"]),
     instance,
     ended("e"),
     named(same, ["e.owner", "owner"]),

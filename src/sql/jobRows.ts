@@ -12,7 +12,7 @@ import type {
   JobExecutionRow,
   JobInstanceRow
 } from "../ports/JobRepository.js"
-import type { JobRepositoryError } from "../vocabulary/BatchError.js"
+import { batches } from "./batches.js"
 import type { Env } from "./env.js"
 import { conclude, read, runningStatuses, write } from "./env.js"
 import type { Raw } from "./rows.js"
@@ -72,14 +72,14 @@ export const insertJobExecution = (env: Env): Encoded["insertJobExecution"] => (
   const { dialect, sql, tables } = env
   const insert = sql<Raw>`insert into ${tables.execution} (
       job_instance_id, status, exit_code, exit_message, create_time, start_time, end_time, last_updated, context, owner,
-      epoch, token, lease_millis, lease_until, restart_of
+      epoch, token, lease_millis, lease_until, restart_of, parent_execution_id, parent_instance_id
     ) values (
       ${row.instance.id}, ${row.status}, ${Rows.printable(row.exitCode)}, ${Rows.message(row.exitMessage)},
       ${dialect.instant(row.createTime)}, ${dialect.instant(row.startTime)}, ${dialect.instant(row.endTime)},
       ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${row.owner}, ${row.epoch}, ${token}, ${
     Math.round(leaseMillis)
   },
-      ${dialect.after(leaseMillis)}, ${row.restartOf}
+      ${dialect.after(leaseMillis)}, ${row.restartOf}, ${row.parentExecutionId}, ${row.parentInstanceId}
     ) returning ${sql.literal(dialect.number("id"))} as "id"`
   return write(
     env,
@@ -210,6 +210,7 @@ export const findJobInstances = (env: Env): Encoded["findJobInstances"] => (filt
           sql`1 = 1`,
           ...given(filter.jobName, (name) => sql`i.job_name = ${name}`),
           ...given(filter.jobKey, (key) => sql`i.job_key = ${key}`),
+          ...(filter.jobName === undefined ? [isNoPartition(env, "i.id")] : []),
           ...given(filter.before, (id) => sql`i.id < ${id}`)
         ])
       }
@@ -229,33 +230,13 @@ export const findJobNames = (env: Env): Encoded["findJobNames"] =>
     env,
     "findJobNames",
     Effect.map(
-      env.sql<Raw>`select distinct job_name as "jobName" from ${env.tables.instance}`,
+      env.sql<Raw>`select distinct i.job_name as "jobName" from ${env.tables.instance} i
+        where ${isNoPartition(env, "i.id")}`,
       (rows) => rows.map((row) => row.jobName as string).sort()
     )
   )
 
-/** @internal */
-export const deleteJobExecutions = (
-  env: Env
-): Encoded["deleteJobExecutions"] =>
-(executionIds): Effect.Effect<number, JobRepositoryError> => {
-  const deleted = Effect.map(
-    Effect.forEach(batches(executionIds), (ids) => deleteSome(env, ids)),
-    (counts) => counts.reduce((sum, count) => sum + count, 0)
-  )
-  return write(env, "deleteJobExecutions", deleted)
-}
-
 // internal
-
-// PostgreSQL takes 65 535 parameters in a statement, SQLite 32 766.
-const batchSize = 1000
-
-const batches = <A>(values: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
-  Array.from(
-    { length: Math.ceil(values.length / batchSize) },
-    (_, index) => values.slice(index * batchSize, (index + 1) * batchSize)
-  )
 
 const inBatches = (
   ids: ReadonlyArray<number>,
@@ -269,16 +250,24 @@ const given = <A>(value: A | undefined, condition: (value: A) => Fragment): Read
   value === undefined ? [] : [condition(value)]
 
 const executionConditions = (
-  { sql }: Env,
+  env: Env,
   filter: ExecutionFilter & { readonly ids?: ReadonlyArray<number> | undefined }
-): ReadonlyArray<Fragment> => [
-  sql`1 = 1`,
-  ...given(filter.jobName, (name) => sql`i.job_name = ${name}`),
-  ...given(filter.instanceId, (id) => sql`e.job_instance_id = ${id}`),
-  ...given(filter.statuses, (statuses) => sql.in("e.status", statuses)),
-  ...given(filter.before, (id) => sql`e.id < ${id}`),
-  ...given(filter.ids, (ids) => sql.in("e.id", ids))
-]
+): ReadonlyArray<Fragment> => {
+  const { sql } = env
+  return [
+    sql`1 = 1`,
+    ...given(filter.jobName, (name) => sql`i.job_name = ${name}`),
+    ...given(filter.instanceId, (id) => sql`e.job_instance_id = ${id}`),
+    ...given(filter.statuses, (statuses) => sql.in("e.status", statuses)),
+    ...given(filter.before, (id) => sql`e.id < ${id}`),
+    ...given(filter.ids, (ids) => sql.in("e.id", ids)),
+    ...given(filter.parentId, (id) => sql`e.parent_execution_id = ${id}`),
+    ...(filter.partitions === false ? [isNoPartition(env, "e.job_instance_id")] : [])
+  ]
+}
+
+const isNoPartition = ({ sql, tables }: Env, instanceId: string): Fragment =>
+  sql`not exists (select 1 from ${tables.partition} x where x.job_instance_id = ${sql.literal(instanceId)})`
 
 const insertParameters = (env: Env, executionId: number, parameters: ReadonlyArray<Rows.Parameter>) => {
   const { dialect, sql, tables } = env
@@ -294,29 +283,3 @@ const insertParameters = (env: Env, executionId: number, parameters: ReadonlyArr
     { discard: true }
   )
 }
-
-// The instances are locked first, as a launch locks them, so that none gets an execution while it is deleted.
-const deleteSome = (env: Env, executionIds: ReadonlyArray<number>): Effect.Effect<number, SqlError> =>
-  Effect.gen(function*() {
-    const { dialect, sql, tables } = env
-    const forUpdate = sql.literal(dialect.forUpdate)
-    const id = sql.literal(`${dialect.number("id")} as "id"`)
-    const instances = yield* sql<Raw>`select ${id} from ${tables.instance} where id in (
-        select job_instance_id from ${tables.execution} where ${sql.in("id", executionIds)}
-      ) order by id ${forUpdate}`
-    const found = yield* sql<Raw>`select ${id} from ${tables.execution} e
-      where ${sql.in("id", executionIds)} and not exists (
-        select 1 from ${tables.execution} r
-        where r.job_instance_id = e.job_instance_id and r.status in ${sql.literal(runningStatuses)}
-      ) order by id ${forUpdate}`
-    const ids = found.map((row) => Rows.number(row.id))
-    const steps = sql`select id from ${tables.step} where ${sql.in("job_execution_id", ids)}`
-    yield* sql`delete from ${tables.skipped} where step_execution_id in (${steps})`
-    yield* sql`delete from ${tables.step} where ${sql.in("job_execution_id", ids)}`
-    yield* sql`delete from ${tables.answer} where ${sql.in("job_execution_id", ids)}`
-    yield* sql`delete from ${tables.params} where ${sql.in("job_execution_id", ids)}`
-    yield* sql`delete from ${tables.execution} where ${sql.in("id", ids)}`
-    yield* sql`delete from ${tables.instance} where ${sql.in("id", instances.map((row) => Rows.number(row.id)))}
-      and not exists (select 1 from ${tables.execution} e where e.job_instance_id = ${tables.instance}.id)`
-    return ids.length
-  })

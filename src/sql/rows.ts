@@ -31,7 +31,9 @@ export const execution = (raw: Raw): JobExecutionRow => ({
   owner: nullable(raw.owner, text),
   epoch: number(raw.epoch),
   leaseLeftMillis: nullable(raw.leaseLeftMillis, number),
-  restartOf: nullable(raw.restartOf, number)
+  restartOf: nullable(raw.restartOf, number),
+  parentExecutionId: nullable(raw.parentExecutionId, number),
+  parentInstanceId: nullable(raw.parentInstanceId, number)
 })
 
 /** @internal */
@@ -103,14 +105,16 @@ export const message = (value: string): string => printable(value.slice(0, maxMe
 /** @internal */
 export const printable = (value: string): string => value.replaceAll("\0", "\uFFFD")
 
+/** @internal */
+export const text = (value: unknown): string => value as string
+
+/** @internal */
+export const nullable = <A>(value: unknown, read: (value: unknown) => A): A | null =>
+  value === null || value === undefined ? null : read(value)
+
 // internal
 
 const maxMessage = 2500
-
-const text = (value: unknown): string => value as string
-
-const nullable = <A>(value: unknown, read: (value: unknown) => A): A | null =>
-  value === null || value === undefined ? null : read(value)
 
 const outcome = (raw: Raw) => ({
   status: raw.status as string,

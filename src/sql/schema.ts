@@ -57,7 +57,8 @@ export const migrationsTable = (names: Names): string =>
 export const migrations: ReadonlyArray<Migration> = [
   { id: 1, name: "create_tables", statements: (names) => [...instances(names), ...executions(names), ...steps(names)] },
   { id: 2, name: "record_places_and_rounds", statements: (names) => placesAndRounds(names) },
-  { id: 3, name: "add_token", statements: (names) => [token(names)] }
+  { id: 3, name: "add_token", statements: (names) => [token(names)] },
+  { id: 4, name: "add_partitions", statements: (names) => partitions(names) }
 ]
 
 /** @internal */
@@ -195,3 +196,45 @@ const placesAndRounds = ({ dialect, index, table }: Names): ReadonlyArray<string
 )`,
   `create index ${index("flow_answer_job")} on ${table("flow_answer")} (job_execution_id, id)`
 ]
+
+/**
+ * What an execution is a part of, and the plans of partitioned steps. A plan has the id of the step execution that made it.
+ * `waiting` is 0 for what is to be taken again, 1 for what nobody has taken yet, null for what is not put up.
+ */
+const partitions = ({ dialect, index, table }: Names): ReadonlyArray<string> => {
+  const { flag, id, json } = types[dialect]
+  return [
+    `alter table ${table("job_execution")} add column parent_execution_id bigint`,
+    `alter table ${table("job_execution")} add column parent_instance_id bigint`,
+    `create index ${index("job_execution_parent")} on ${table("job_execution")} (parent_execution_id)
+  where parent_execution_id is not null`,
+    `create index ${index("job_execution_root")} on ${table("job_execution")} (parent_instance_id)
+  where parent_instance_id is not null`,
+    `create table ${table("partition_plan")} (
+  id bigint primary key,
+  job_instance_id bigint not null references ${table("job_instance")} (id),
+  job_execution_id bigint not null,
+  step_execution_id bigint not null,
+  step_name text not null,
+  fingerprint text not null,
+  size bigint not null,
+  is_open ${flag} not null
+)`,
+    `create index ${index("partition_plan_instance")} on ${table("partition_plan")} (job_instance_id)`,
+    `create index ${index("partition_plan_execution")} on ${table("partition_plan")} (job_execution_id)`,
+    `create table ${table("partition")} (
+  id ${id},
+  plan_id bigint not null references ${table("partition_plan")} (id),
+  ordinal bigint not null,
+  name text not null,
+  input ${json} not null,
+  job_instance_id bigint references ${table("job_instance")} (id),
+  waiting smallint,
+  unique (plan_id, ordinal)
+)`,
+    `create unique index ${index("partition_instance")} on ${table("partition")} (job_instance_id)
+  where job_instance_id is not null`,
+    `create index ${index("partition_waiting")} on ${table("partition")} (plan_id, waiting, ordinal)
+  where waiting is not null`
+  ]
+}

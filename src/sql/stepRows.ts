@@ -189,7 +189,12 @@ export const findSkippedItems = (env: Env): Encoded["findSkippedItems"] => (exec
     Effect.map(
       sql<Raw>`select ${columns.skipped}
         from ${tables.skipped} k join ${tables.step} s on s.id = k.step_execution_id
-        where s.job_execution_id = ${executionId} order by k.id`,
+        where s.job_execution_id in (
+          select ${executionId} union all
+          select e.id from ${tables.execution} e
+          where e.parent_execution_id = ${executionId}
+            and exists (select 1 from ${tables.partition} p where p.job_instance_id = e.job_instance_id)
+        ) order by k.id`,
       (rows) => rows.map(Rows.skippedItem)
     )
   )

@@ -6,6 +6,7 @@
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
@@ -26,6 +27,14 @@ export const make = (
       (listeners) => (executionId: number) =>
         Effect.scoped(Effect.flatMap(RcRef.get(listeners), (hub) => awaitHint(hub, executionId)))
     )
+
+/**
+ * Hints at something that is no stop request, in the same channel.
+ *
+ * @internal
+ */
+export const send = (database: Database, prefix: string, id: number): Effect.Effect<unknown, SqlError> =>
+  database.sql`select pg_notify(${`${prefix}stop`}, ${String(id)})`
 
 // internal
 

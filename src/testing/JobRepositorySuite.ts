@@ -15,6 +15,7 @@ import type { Cases } from "./jobRepository/kit.js"
 import { launching } from "./jobRepository/launching.js"
 import { operating } from "./jobRepository/operating.js"
 import { owning } from "./jobRepository/owning.js"
+import { partitioning } from "./jobRepository/partitioning.js"
 import { querying } from "./jobRepository/querying.js"
 import { storing } from "./jobRepository/storing.js"
 import { separateTransactions, transacting } from "./jobRepository/transacting.js"
@@ -51,6 +52,7 @@ export const suite = <E>(
     operating,
     storing,
     querying,
+    partitioning,
     transacting,
     ...(options.separateTransactions === false ? {} : { "separate transactions": separateTransactions })
   }

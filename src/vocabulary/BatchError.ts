@@ -303,6 +303,103 @@ export class JobNotCompleted extends Schema.TaggedError<JobNotCompleted>()("JobN
 }
 
 /**
+ * Represents a plan of partitions that can't be used: a name is missing or stands there twice, or an input does not fit its
+ * schema. All problems at once. Nothing of the plan has been stored, and no partition has begun.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidPartitionPlan extends Schema.TaggedError<InvalidPartitionPlan>()("InvalidPartitionPlan", {
+  step: Schema.String,
+  problems: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `The plan of step "${this.step}" can't be used: ${this.problems.join("; ")}. ` +
+      "Nothing was begun; a restart makes the plan again"
+  }
+}
+
+/**
+ * Represents a step of which partitions failed: how many, and the first of them in the order of the plan.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PartitionsFailed extends Schema.TaggedError<PartitionsFailed>()("PartitionsFailed", {
+  step: Schema.String,
+  failed: Schema.Number,
+  total: Schema.Number,
+  notBegun: Schema.Number,
+  first: Schema.String,
+  executionId: Schema.optional(Schema.Number),
+  reason: Schema.String
+}) {
+  override get message(): string {
+    const execution = this.executionId === undefined ? "" : ` (execution ${this.executionId})`
+    const left = this.notBegun === 0 ? "" : `, ${this.notBegun} were not begun`
+    const reason = this.reason === "" ? "" : `: ${this.reason}`
+    return `${this.failed} of ${plural(this.total, "partition")} of "${this.step}" failed${left}, ` +
+      `first "${this.first}"${execution}${reason}`
+  }
+}
+
+/**
+ * Represents a partition whose stored input the code of this process does not understand. Only that partition fails.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnreadablePartitionInput
+  extends Schema.TaggedError<UnreadablePartitionInput>()("UnreadablePartitionInput", {
+    step: Schema.String,
+    partition: Schema.String,
+    detail: Schema.String
+  })
+{
+  override get message(): string {
+    return `The stored input of partition "${this.partition}" of step "${this.step}" does not fit its schema: ` +
+      `${this.detail}; accept the stored form in the schema, then restart the job`
+  }
+}
+
+/**
+ * Represents a worker that leaves the partitions of a step alone, because its code of that step is not that of the process
+ * which runs the job. Nothing has been begun: other workers may take them.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PartitionCodeDiffers extends Schema.TaggedError<PartitionCodeDiffers>()("PartitionCodeDiffers", {
+  jobName: Schema.String,
+  step: Schema.String,
+  executionId: Schema.Number,
+  planned: Schema.String,
+  own: Schema.String
+}) {
+  override get message(): string {
+    return `This worker's code of step "${this.step}" of job "${this.jobName}" (${this.own}) is not that of execution ` +
+      `${this.executionId} (${this.planned}): its partitions are left to workers with the same code. ` +
+      "Deploy the same version, or give both versions the same `version` if they are compatible"
+  }
+}
+
+/**
+ * Represents a partitioned step inside of a partition, which is not possible.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NestedPartition extends Schema.TaggedError<NestedPartition>()("NestedPartition", {
+  step: Schema.String,
+  jobName: Schema.String
+}) {
+  override get message(): string {
+    return `Step "${this.step}" is partitioned, and cannot run inside of a partition ("${this.jobName}"): ` +
+      "make one plan of all of them"
+  }
+}
+
+/**
  * Represents an entry of an execution context that does not fit its key's schema.
  *
  * @since 0.1.0

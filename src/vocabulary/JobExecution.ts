@@ -49,6 +49,8 @@ export interface JobExecution {
   readonly token?: string | undefined
   /** The execution that this one restarts. */
   readonly restartOf: Option.Option<number>
+  /** The execution that launched this one as a part of itself: a step that runs a job, or a partition. */
+  readonly parent?: { readonly executionId: number; readonly instanceId: number } | undefined
 }
 
 /**
@@ -72,6 +74,7 @@ export interface Encoded {
   readonly owner: string | null
   readonly epoch: number
   readonly restartOf: number | null
+  readonly parent?: { readonly executionId: number; readonly instanceId: number } | undefined
 }
 
 /**
@@ -94,7 +97,8 @@ export const JobExecution: Schema.Schema<JobExecution, Encoded> = Schema.Struct(
   context: ExecutionContext.ExecutionContext,
   owner: Schema.OptionFromNullOr(Schema.String),
   epoch: Schema.Int,
-  restartOf: Schema.OptionFromNullOr(Schema.Int)
+  restartOf: Schema.OptionFromNullOr(Schema.Int),
+  parent: Schema.optional(Schema.Struct({ executionId: Schema.Int, instanceId: Schema.Int }))
 })
 
 /**

@@ -48,7 +48,20 @@ const all = [
   new BatchError.StepInterrupted({ step: "load", detail: "a stop was requested" }),
   new BatchError.JobDefinitionError({ jobName: "import", defects: ["two steps are named load", "c is unreachable"] }),
   new BatchError.JobNotCompleted({ jobName: "import", executionId: 7, status: "STOPPED", exitCode: "STOPPED" }),
-  new BatchError.UnroutedExitCode({ state: "load", code: "LATE" })
+  new BatchError.UnroutedExitCode({ state: "load", code: "LATE" }),
+  new BatchError.InvalidPartitionPlan({ step: "load", problems: ["partition 2 has no name"] }),
+  new BatchError.PartitionsFailed({
+    step: "load",
+    failed: 3,
+    total: 40,
+    notBegun: 0,
+    first: "de",
+    executionId: 7,
+    reason: "boom"
+  }),
+  new BatchError.UnreadablePartitionInput({ step: "load", partition: "de", detail: "Expected number" }),
+  new BatchError.PartitionCodeDiffers({ jobName: "import", step: "load", executionId: 7, planned: "a1", own: "b2" }),
+  new BatchError.NestedPartition({ step: "rows", jobName: "import/load" })
 ]
 
 const messages: Record<string, string> = {
@@ -83,7 +96,18 @@ const messages: Record<string, string> = {
   JobNotCompleted: `Job "import" ended as STOPPED with exit code "STOPPED" (execution 7): ` +
     "run it again with the same parameters to go on",
   JobDefinitionError: `The definition of job "import" cannot work: two steps are named load; c is unreachable`,
-  UnroutedExitCode: `"load" ended with exit code "LATE", for which there is no transition: add a case for "LATE" or "*"`
+  UnroutedExitCode:
+    `"load" ended with exit code "LATE", for which there is no transition: add a case for "LATE" or "*"`,
+  InvalidPartitionPlan: `The plan of step "load" can't be used: partition 2 has no name. ` +
+    "Nothing was begun; a restart makes the plan again",
+  PartitionsFailed: `3 of 40 partitions of "load" failed, first "de" (execution 7): boom`,
+  UnreadablePartitionInput: `The stored input of partition "de" of step "load" does not fit its schema: ` +
+    "Expected number; accept the stored form in the schema, then restart the job",
+  PartitionCodeDiffers: `This worker's code of step "load" of job "import" (b2) is not that of execution 7 (a1): ` +
+    "its partitions are left to workers with the same code. Deploy the same version, or give both versions the same " +
+    "`version` if they are compatible",
+  NestedPartition: `Step "rows" is partitioned, and cannot run inside of a partition ("import/load"): ` +
+    "make one plan of all of them"
 }
 
 describe("BatchError", () => {

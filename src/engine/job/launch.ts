@@ -19,6 +19,7 @@ import { definitionOf } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import { OutputOwner } from "../../ports/outputOwner.js"
+import type { ParentLink } from "../../ports/partitions.js"
 import { isOpen, Transactor } from "../../ports/Transactor.js"
 import type { JobRepositoryError, LaunchError } from "../../vocabulary/BatchError.js"
 import { InvalidJobParameters, LaunchInTransaction } from "../../vocabulary/BatchError.js"
@@ -61,10 +62,14 @@ export const run = <P>(
     Effect.flatMap(launch(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
   )
 
-/** Claims an execution and runs it in a fiber of the Scope: closing the Scope stops the job. */
+/**
+ * Claims an execution and runs it in a fiber of the Scope: closing the Scope stops the job. `parent`: the execution of which it
+ * is a part.
+ */
 export const start = <P>(
   job: Job<P, string, unknown, unknown>,
-  parameters: P
+  parameters: P,
+  parent?: ParentLink
 ): Erased<
   RunningJobExecution<string, unknown>,
   LaunchError | JobRepositoryError,
@@ -72,7 +77,7 @@ export const start = <P>(
 > =>
   Effect.uninterruptible(
     Effect.gen(function*() {
-      const session = yield* launch(job, parameters)
+      const session = yield* launch(job, parameters, parent)
       const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)).pipe(endedFor(session)))
       return {
         execution: withoutToken(session.execution),
@@ -94,6 +99,15 @@ export const runStored = (
     Effect.flatMap(claim(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
   )
 
+/** Runs an execution that this process has claimed by other means, to its end. */
+export const runClaimed = (
+  job: Job.Any,
+  claimed: JobExecution
+): Erased<EndedJobExecution<string, unknown>, OwnerFailure, JobRepository | Transactor> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(sessionOf(claimed), (session) => restore(execute(job, session)).pipe(endedFor(session)))
+  )
+
 /** Says of which job the parameters were wrong. */
 export const named = <A>(job: Job.Any, encoded: Either.Either<A, InvalidJobParameters>) =>
   Either.mapLeft(encoded, ({ problems }) => new InvalidJobParameters({ jobName: job.name, problems }))
@@ -105,27 +119,27 @@ export const named = <A>(job: Job.Any, encoded: Either.Either<A, InvalidJobParam
 /** Checks the parameters, then claims the execution. Nothing is written when the parameters are wrong (D11). */
 const launch = <P>(
   job: Job<P, string, unknown, unknown>,
-  parameters: P
+  parameters: P,
+  parent?: ParentLink
 ): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.flatMap(
     named(
       job,
       JobParameters.encodeGiven(definitionOf(job).parameters ?? JobParameters.none, parameters as object as {})
     ),
-    (encoded) => claim(job, encoded)
+    (encoded) => claim(job, encoded, parent)
   )
 
 const claim = (
   job: Job.Any,
-  encoded: ReadonlyArray<JobParameters.JobParameter>
+  encoded: ReadonlyArray<JobParameters.JobParameter>,
+  parent?: ParentLink
 ): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.gen(function*() {
     if (yield* isOpen) {
       return yield* new LaunchInTransaction({ jobName: job.name })
     }
     const repository = yield* JobRepository
-    const transactor = yield* Transactor
-    const hub = yield* Events
     const { isOwnerGone, lease, owner } = yield* Ownership
     const running = yield* Running.Running
     const claimed = yield* Effect.mapError(
@@ -135,11 +149,22 @@ const claim = (
         restartable: definitionOf(job).restartable,
         owner,
         leaseMillis: Duration.toMillis(lease),
-        isOwnerGone
+        isOwnerGone,
+        parent
       }),
       (error) => Running.located(running, repository, error)
     )
     yield* Telemetry.launched(job.name)
+    return yield* sessionOf(claimed)
+  })
+
+/** What this process knows of an execution that it has claimed. */
+const sessionOf = (claimed: JobExecution): Effect.Effect<Session, never, JobRepository | Transactor> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const transactor = yield* Transactor
+    const hub = yield* Events
+    const services = Context.make(JobRepository, repository).pipe(Context.add(Transactor, transactor))
     return {
       repository,
       transactor,
@@ -149,9 +174,10 @@ const claim = (
       },
       startJob: (child, parameters) =>
         Effect.provide(
-          start(child, parameters),
-          Context.make(JobRepository, repository).pipe(Context.add(Transactor, transactor))
+          start(child, parameters, { executionId: claimed.id, instanceId: claimed.instance.id }),
+          services
         ),
+      runClaimed: (child, execution) => Effect.provide(runClaimed(child, execution), services),
       execution: claimed,
       context: claimed.context,
       contextLock: Effect.unsafeMakeSemaphore(1),

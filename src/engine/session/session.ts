@@ -18,7 +18,12 @@ import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import type { Handler } from "./faultPoint.js"
-import type { RunningJobExecution } from "./launched.js"
+import type { EndedJobExecution, RunningJobExecution } from "./launched.js"
+
+export type RunClaimed = (
+  job: Job.Any,
+  execution: JobExecution
+) => Erased<EndedJobExecution<string, unknown>, OwnerFailure>
 
 export interface Session {
   readonly repository: Context.Tag.Service<JobRepository>
@@ -30,6 +35,8 @@ export interface Session {
     job: Job.Any,
     parameters: unknown
   ) => Erased<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, Scope.Scope>
+  /** Runs an execution of a partition that this process has claimed, in the same repository. */
+  readonly runClaimed: RunClaimed
   /** As stored, but for the context. */
   execution: JobExecution
   /** The job's context as the steps that have committed left it. */

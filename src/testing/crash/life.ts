@@ -137,7 +137,12 @@ const WRITES: ReadonlyArray<string> = [
   "updateJobExecution",
   "createStepExecution",
   "updateStepExecution",
-  "addSkippedItems"
+  "addSkippedItems",
+  "plan",
+  "resume",
+  "close",
+  "claim",
+  "putUp"
 ]
 
 /** Statements that the database has got are carried out, whether the process lives or not. */
@@ -149,13 +154,17 @@ const repository = (life: Life): Context.Tag.Service<JobRepository> => {
       ? Effect.zipLeft(Effect.zipRight(point(life, `before ${name}`), carriedOut), point(life, `after ${name}`))
       : Effect.tap(passed, () => isDead(life) ? frozen : Effect.void)
   }
-  const guarded = Object.entries(life.store.repository).map(([name, member]) => [
-    name,
-    typeof member === "function"
-      ? (...args: ReadonlyArray<any>) => guard(name, (member as (...args: ReadonlyArray<any>) => any)(...args))
-      : guard(name, member)
-  ])
-  return Object.fromEntries(guarded)
+  const guarded = (members: object): any =>
+    Object.fromEntries(
+      Object.entries(members).map(([name, member]) => [
+        name,
+        typeof member === "function"
+          ? (...args: ReadonlyArray<any>) => guard(name, (member as (...args: ReadonlyArray<any>) => any)(...args))
+          : guard(name, member)
+      ])
+    )
+  const { partitions, ...others } = life.store.repository
+  return { ...guarded(others), partitions: guarded(partitions) }
 }
 
 const transactor = (life: Life): Context.Tag.Service<Transactor.Transactor> => ({

@@ -10,7 +10,16 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { ItemReader, ItemWriter, Job, JobOperator, JobParameters, JobRepository, Step } from "../../../src/index.js"
+import {
+  Flow,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobParameters,
+  JobRepository,
+  Step
+} from "../../../src/index.js"
 import { drivers } from "../../support/drivers.js"
 
 class Params extends JobParameters.Tag<Params>()("Params", {
@@ -323,6 +332,28 @@ for (const driver of drivers) {
             const repository = yield* JobRepository.JobRepository
             assert.strictEqual(yield* repository.deleteJobExecutions([failed.id]), 0)
           }))
+        }))
+
+      it.effect("purge: a child goes with its root, so a restart of that runs nothing again that had completed (PURGE-1)", () =>
+        Effect.gen(function*() {
+          const ran: Array<string> = []
+          const child = Job.make("purged child", { flow: Step.tasklet("load", Effect.sync(() => ran.push("load"))) })
+          let isBroken = true
+          const report = Step.tasklet(
+            "report",
+            Effect.suspend(() => isBroken ? Effect.fail("no printer") : Effect.void)
+          )
+          const root = Job.make("purged root", { flow: Step.job("child", child).pipe(Flow.andThen(report)) })
+          const failed = yield* JobOperator.run(root, {})
+          const [inner] = yield* JobOperator.executions({ jobName: "purged child" })
+          assert.deepStrictEqual(inner?.parent, { executionId: failed.id, instanceId: failed.instance.id })
+          const purged = yield* JobOperator.purge({ jobName: "purged child", keepLast: 0 })
+          assert.deepStrictEqual(purged, { instances: [], deleted: 0 })
+          isBroken = false
+          assert.strictEqual((yield* JobOperator.run(root, {})).status, "COMPLETED")
+          assert.deepStrictEqual(ran, ["load"])
+          assert.strictEqual((yield* JobOperator.purge({ jobName: "purged root" })).deleted, 3)
+          assert.deepStrictEqual(yield* JobOperator.executions({ jobName: "purged child" }), [])
         }))
 
       it.effect("eventsOf emits the events of one execution, and ends with it", () =>

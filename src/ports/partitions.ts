@@ -1,0 +1,497 @@
+/**
+ * The part of the job repository that knows partitions: the plan of a step, stored once with its inputs, and the children
+ * that run them, each a job execution of its own.
+ *
+ * Who runs a partition is decided as for any other execution: by the claim of its instance. Taking one from the plan and
+ * claiming it are one transaction, so nothing is ever taken and not run.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { Json } from "../base/json.js"
+import * as Decision from "../decisions/partition.js"
+import type { LaunchRefused } from "../vocabulary/BatchError.js"
+import { JobRepositoryError, OwnershipLost } from "../vocabulary/BatchError.js"
+import * as BatchStatus from "../vocabulary/BatchStatus.js"
+import type { Counts } from "../vocabulary/Counts.js"
+import * as Counts_ from "../vocabulary/Counts.js"
+import type { JobExecution } from "../vocabulary/JobExecution.js"
+import type { JobParameter } from "../vocabulary/JobParameters.js"
+import type { Encoded, Fence, LaunchRequest, OwnerFailure } from "./JobRepository.js"
+
+/**
+ * The execution that launches another one as a part of itself, and its instance.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ParentLink {
+  readonly executionId: number
+  readonly instanceId: number
+}
+
+/**
+ * A partition as it is planned: its name, and its input as JSON.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NewPartition {
+  readonly name: string
+  readonly input: Json
+}
+
+/**
+ * The plan of a step.
+ *
+ * - `id`: that of the step execution which made it.
+ * - `executionId`, `stepExecutionId`: who runs it now.
+ * - `fingerprint`: of the code that runs it now.
+ * - `isOpen`: whether partitions may be begun, as far as the step is concerned.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionPlan {
+  readonly id: number
+  readonly jobName: string
+  readonly instanceId: number
+  readonly executionId: number
+  readonly stepExecutionId: number
+  readonly stepName: string
+  readonly fingerprint: string
+  readonly size: number
+  readonly isOpen: boolean
+}
+
+/**
+ * A partition that this process has claimed, as an execution of its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClaimedPartition {
+  readonly name: string
+  readonly input: Json
+  readonly execution: JobExecution
+}
+
+/**
+ * A partition with what is known of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionState {
+  readonly name: string
+  readonly ordinal: number
+  readonly input: Json
+  readonly standing: Decision.Standing
+  /** Of the newest execution. */
+  readonly executionId: Option.Option<number>
+  readonly status: Option.Option<BatchStatus.BatchStatus>
+  readonly exitCode: string
+  readonly message: string
+  readonly owner: Option.Option<string>
+  readonly startTime: Option.Option<DateTime.Utc>
+  readonly endTime: Option.Option<DateTime.Utc>
+  /** The sums over all of its executions. */
+  readonly counts: Counts
+}
+
+/**
+ * How a claim is made, as in `LaunchRequest`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClaimRequest extends Pick<LaunchRequest, "owner" | "leaseMillis" | "isOwnerGone"> {}
+
+/**
+ * - `plan`: stores a plan and all of its partitions in one transaction, fenced by the execution.
+ * - `resume`: the stored plan, run by this execution from now on: what earlier ones left unfinished waits again. None when
+ *   nothing was stored.
+ * - `close`, `reopen`: whether further partitions may be begun.
+ * - `openPlans`: the plans of these jobs whose parents are STARTED and from which something may be begun.
+ * - `claim`: takes the next partition, abandoned ones first, then in the order of the plan, and claims an execution of it.
+ *   None when there is nothing to take; also when the parent is not STARTED.
+ * - `putUp`: puts up again what lost its process; how many.
+ * - `tally`, `counts`: sums over all partitions, whichever execution of the parent they ended in, each once.
+ * - `list`: in the order of the plan, those after an ordinal; `standings` says which, `limit` how many at most.
+ * - `contexts`: the contexts that completed partitions left, in the order of the plan.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Partitions {
+  readonly plan: (
+    execution: JobExecution,
+    plan: Pick<PartitionPlan, "id" | "stepName" | "fingerprint">,
+    partitions: ReadonlyArray<NewPartition>
+  ) => Effect.Effect<void, OwnerFailure>
+  readonly resume: (
+    execution: JobExecution,
+    plan: Pick<PartitionPlan, "id" | "stepExecutionId" | "fingerprint">,
+    isOwnerGone: (owner: string) => boolean
+  ) => Effect.Effect<Option.Option<PartitionPlan>, OwnerFailure>
+  readonly find: (planId: number) => Effect.Effect<Option.Option<PartitionPlan>, JobRepositoryError>
+  readonly close: (planId: number) => Effect.Effect<void, JobRepositoryError>
+  readonly openPlans: (
+    jobNames: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<PartitionPlan>, JobRepositoryError>
+  readonly claim: (
+    planId: number,
+    request: ClaimRequest
+  ) => Effect.Effect<Option.Option<ClaimedPartition>, JobRepositoryError>
+  readonly putUp: (
+    planId: number,
+    isOwnerGone: (owner: string) => boolean
+  ) => Effect.Effect<number, JobRepositoryError>
+  readonly tally: (planId: number) => Effect.Effect<Decision.Tally, JobRepositoryError>
+  readonly counts: (planId: number) => Effect.Effect<Counts, JobRepositoryError>
+  readonly list: (
+    planId: number,
+    filter?: {
+      readonly standings?: ReadonlyArray<Decision.Standing> | undefined
+      readonly after?: number | undefined
+      readonly limit?: number | undefined
+    }
+  ) => Effect.Effect<ReadonlyArray<PartitionState>, JobRepositoryError>
+  readonly contexts: (
+    planId: number,
+    page: { readonly after: number; readonly limit: number }
+  ) => Effect.Effect<
+    ReadonlyArray<{ readonly name: string; readonly ordinal: number; readonly context: string }>,
+    JobRepositoryError
+  >
+  /** Wakes who waits for this plan, in whichever process. A hint, like `JobRepository.stopHint`. */
+  readonly wake: (planId: number) => Effect.Effect<void>
+  readonly awaken: (planId: number) => Effect.Effect<void>
+}
+
+// -------------------------------------------------------------------------------------
+// the driver's side
+// -------------------------------------------------------------------------------------
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionRow {
+  readonly id: number
+  readonly ordinal: number
+  readonly name: string
+  /** JSON text. */
+  readonly input: string
+  readonly instanceId: number | null
+}
+
+/**
+ * What is known of a partition: `status` and what follows is of its newest execution, null when it has none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionFactsRow {
+  readonly isWaiting: boolean
+  readonly status: string | null
+  /** Whether the execution that runs the plan now has launched it. */
+  readonly isOfThisRun: boolean
+  /** Running without a lease, or FAILED with the code OWNER_DIED. */
+  readonly isOrphaned: boolean
+  /** How many executions the execution that runs the plan now has launched of it. Computed of orphaned ones only, else 0. */
+  readonly deaths: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionStateRow extends PartitionRow, PartitionFactsRow {
+  readonly executionId: number | null
+  readonly exitCode: string | null
+  readonly exitMessage: string | null
+  readonly owner: string | null
+  readonly startTime: number | null
+  readonly endTime: number | null
+}
+
+/**
+ * Single statements over the rows of plans and partitions, as in `JobRepository.Encoded`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EncodedPartitions {
+  /** Fenced by the row of the job execution. Also stores the partitions, all of them put up. */
+  readonly insertPlan: (
+    plan: PartitionPlan,
+    partitions: ReadonlyArray<Pick<PartitionRow, "ordinal" | "name" | "input">>,
+    fence: Fence
+  ) => Effect.Effect<Option.Option<void>, JobRepositoryError>
+  readonly findPlan: (planId: number) => Effect.Effect<PartitionPlan | null, JobRepositoryError>
+  /** Of these jobs: open, with a STARTED parent, and with something that is put up or was left by a dead process. */
+  readonly findOpenPlans: (
+    jobNames: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<PartitionPlan>, JobRepositoryError>
+  /** Fenced by the row of the job execution that the plan names. */
+  readonly updatePlan: (plan: PartitionPlan, fence: Fence) => Effect.Effect<Option.Option<void>, JobRepositoryError>
+  readonly setOpen: (planId: number, isOpen: boolean) => Effect.Effect<void, JobRepositoryError>
+  /**
+   * One statement: takes down the first partition that is put up, if the plan is open and its execution STARTED; those that
+   * somebody else is taking are passed over.
+   */
+  readonly take: (planId: number) => Effect.Effect<PartitionRow | null, JobRepositoryError>
+  readonly setInstance: (partitionId: number, instanceId: number) => Effect.Effect<void, JobRepositoryError>
+  /** Those that had an execution before come first. */
+  readonly putUp: (partitionIds: ReadonlyArray<number>) => Effect.Effect<void, JobRepositoryError>
+  readonly groups: (
+    planId: number
+  ) => Effect.Effect<ReadonlyArray<PartitionFactsRow & { readonly count: number }>, JobRepositoryError>
+  /** The sums over all step executions of all executions of all partitions. */
+  readonly sumCounts: (planId: number) => Effect.Effect<Counts, JobRepositoryError>
+  /** The same by partition. */
+  readonly countsOf: (
+    partitionIds: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyMap<number, Counts>, JobRepositoryError>
+  /** By ordinal; `unsettled`: only those that are neither put up nor COMPLETED. */
+  readonly findStates: (
+    planId: number,
+    page: { readonly after: number; readonly limit: number; readonly unsettled: boolean }
+  ) => Effect.Effect<ReadonlyArray<PartitionStateRow>, JobRepositoryError>
+  /** Of COMPLETED ones, by ordinal. */
+  readonly findContexts: (
+    planId: number,
+    page: { readonly after: number; readonly limit: number }
+  ) => Effect.Effect<
+    ReadonlyArray<{ readonly name: string; readonly ordinal: number; readonly context: string }>,
+    JobRepositoryError
+  >
+  /** See `Partitions.wake`. A driver that cannot tell leaves both out. */
+  readonly wake?: ((planId: number) => Effect.Effect<void>) | undefined
+  readonly awaken?: ((planId: number) => Effect.Effect<void>) | undefined
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** The name of the job that the children of a step are executions of. */
+export const childJobName = (jobName: string, stepName: string): string => `${jobName}/${stepName}`
+
+/** What identifies a partition among the instances of its job. The plan stands there for a place, a round and a rerun of it. */
+export const childParameters = (
+  { id, instanceId }: Pick<PartitionPlan, "id" | "instanceId">,
+  name: string
+): ReadonlyArray<JobParameter> => [
+  { name: "parentInstance", value: instanceId, identifying: true },
+  { name: "plan", value: id, identifying: true },
+  { name: "partition", value: name, identifying: true }
+]
+
+type Launch = (
+  driver: Encoded,
+  request: LaunchRequest
+) => Effect.Effect<Effect.Effect<JobExecution, LaunchRefused>, JobRepositoryError>
+
+export const makePartitions = (driver: Encoded, launch: Launch): Partitions => ({
+  ...planning(driver),
+  ...taking(driver, launch),
+  ...looking(driver),
+  wake: driver.partitions.wake ?? (() => Effect.void),
+  awaken: driver.partitions.awaken ?? (() => Effect.never)
+})
+
+const planning = (driver: Encoded): Pick<Partitions, "plan" | "resume" | "find" | "close" | "openPlans"> => ({
+  plan: (execution, { fingerprint, id, stepName }, partitions) =>
+    Effect.flatMap(
+      transact(
+        driver,
+        "planPartitions",
+        driver.partitions.insertPlan(
+          {
+            id,
+            jobName: execution.instance.jobName,
+            instanceId: execution.instance.id,
+            executionId: execution.id,
+            stepExecutionId: id,
+            stepName,
+            fingerprint,
+            size: partitions.length,
+            isOpen: true
+          },
+          partitions.map(({ input, name }, ordinal) => ({ ordinal, name, input: JSON.stringify(input) })),
+          fenceOf(execution)
+        )
+      ),
+      (stored) => Option.isSome(stored) ? Effect.void : lost(execution)
+    ),
+  resume: (execution, { fingerprint, id, stepExecutionId }, isOwnerGone) =>
+    Effect.flatten(transact(
+      driver,
+      "resumePartitions",
+      Effect.gen(function*() {
+        const stored = yield* driver.partitions.findPlan(id)
+        if (stored === null) {
+          return Effect.succeedNone
+        }
+        const plan: PartitionPlan = { ...stored, executionId: execution.id, stepExecutionId, fingerprint, isOpen: true }
+        const updated = yield* driver.partitions.updatePlan(plan, fenceOf(execution))
+        if (Option.isNone(updated)) {
+          return lost(execution)
+        }
+        yield* putUp(driver, id, isOwnerGone)
+        return Effect.succeedSome(plan)
+      })
+    )),
+  find: (planId) => Effect.map(driver.partitions.findPlan(planId), Option.fromNullable),
+  close: (planId) => driver.partitions.setOpen(planId, false),
+  openPlans: (jobNames) => jobNames.length === 0 ? Effect.succeed([]) : driver.partitions.findOpenPlans(jobNames)
+})
+
+const taking = (driver: Encoded, launch: Launch): Pick<Partitions, "claim" | "putUp"> => ({
+  claim: (planId, request) =>
+    Effect.flatMap(
+      transact(driver, "claimPartition", takeOne(driver, launch, planId, request)),
+      (taken) =>
+        taken === "nothing"
+          ? Effect.succeedNone
+          : taken === "refused"
+          ? taking(driver, launch).claim(planId, request)
+          : Effect.succeedSome(taken)
+    ),
+  putUp: (planId, isOwnerGone) => transact(driver, "putUpPartitions", putUp(driver, planId, isOwnerGone))
+})
+
+/**
+ * `refused`: somebody else has it, or it has ended; then it is not put up any more. That happens when it was put up by two
+ * who had both found its process dead.
+ */
+const takeOne = (
+  driver: Encoded,
+  launch: Launch,
+  planId: number,
+  request: ClaimRequest
+): Effect.Effect<ClaimedPartition | "nothing" | "refused", JobRepositoryError> =>
+  Effect.gen(function*() {
+    const row = yield* driver.partitions.take(planId)
+    const plan = row === null ? null : yield* driver.partitions.findPlan(planId)
+    if (row === null || plan === null) {
+      return "nothing"
+    }
+    const [parent] = row.instanceId === null
+      ? yield* driver.findJobExecutions({ ids: [plan.executionId], limit: 1 })
+      : []
+    const launched = yield* launch(driver, {
+      ...request,
+      jobName: childJobName(plan.jobName, plan.stepName),
+      parameters: childParameters(plan, row.name),
+      restartable: true,
+      parent: { executionId: plan.executionId, instanceId: plan.instanceId },
+      context: parent?.context
+    })
+    const claimed = yield* Effect.either(launched)
+    if (Either.isLeft(claimed)) {
+      return "refused"
+    }
+    const execution = claimed.right
+    if (row.instanceId === null) {
+      yield* driver.partitions.setInstance(row.id, execution.instance.id)
+    }
+    return { name: row.name, input: parsed(row), execution }
+  })
+
+const looking = (driver: Encoded): Pick<Partitions, "tally" | "counts" | "list" | "contexts"> => ({
+  tally: (planId) =>
+    Effect.map(
+      driver.partitions.groups(planId),
+      (groups) => Decision.tallyOf(groups.map((group) => ({ ...factsOf(group), count: group.count })))
+    ),
+  counts: driver.partitions.sumCounts,
+  list: (planId, { after = -1, limit = 100, standings } = {}) =>
+    Effect.gen(function*() {
+      const found: Array<PartitionStateRow> = []
+      let from = after
+      while (found.length < limit) {
+        const page = yield* driver.partitions.findStates(planId, { after: from, limit: PAGE, unsettled: false })
+        found.push(...page.filter((row) => standings === undefined || standings.includes(standingOf(row))))
+        if (page.length < PAGE) {
+          break
+        }
+        from = page[page.length - 1]!.ordinal
+      }
+      const rows = found.slice(0, limit)
+      const counts = yield* driver.partitions.countsOf(rows.map(({ id }) => id))
+      return rows.map((row) => toState(row, counts.get(row.id)))
+    }),
+  contexts: driver.partitions.findContexts
+})
+
+const PAGE = 1000
+
+/** The rows that wait without having been put up are found by the same decision that counts them. */
+const putUp = (
+  driver: Encoded,
+  planId: number,
+  isOwnerGone: (owner: string) => boolean
+): Effect.Effect<number, JobRepositoryError> =>
+  Effect.gen(function*() {
+    let count = 0
+    let after = -1
+    while (true) {
+      const page = yield* driver.partitions.findStates(planId, { after, limit: PAGE, unsettled: true })
+      const ids = page.filter((row) => Decision.isToPutUp(factsOf(row, isOwnerGone))).map(({ id }) => id)
+      if (ids.length > 0) {
+        yield* driver.partitions.putUp(ids)
+      }
+      count += ids.length
+      if (page.length < PAGE) {
+        return count
+      }
+      after = page[page.length - 1]!.ordinal
+    }
+  })
+
+const factsOf = (
+  row: PartitionFactsRow & { readonly owner?: string | null },
+  isOwnerGone: (owner: string) => boolean = () => false
+): Decision.Facts => {
+  const status = row.status as BatchStatus.BatchStatus | null
+  const isRunning = status !== null && BatchStatus.isRunning(status)
+  return {
+    ...row,
+    status,
+    isOrphaned: row.isOrphaned || (isRunning && typeof row.owner === "string" && isOwnerGone(row.owner))
+  }
+}
+
+const standingOf = (row: PartitionStateRow): Decision.Standing => Decision.standingOf(factsOf(row))
+
+const toState = (row: PartitionStateRow, counts: Counts | undefined): PartitionState => ({
+  name: row.name,
+  ordinal: row.ordinal,
+  input: parsed(row),
+  standing: standingOf(row),
+  executionId: Option.fromNullable(row.executionId),
+  status: Option.fromNullable(row.status as BatchStatus.BatchStatus | null),
+  exitCode: row.exitCode ?? "",
+  message: row.exitMessage ?? "",
+  owner: Option.fromNullable(row.owner),
+  startTime: Option.map(Option.fromNullable(row.startTime), DateTime.unsafeMake),
+  endTime: Option.map(Option.fromNullable(row.endTime), DateTime.unsafeMake),
+  counts: counts ?? Counts_.empty
+})
+
+/** Text that this module has written. */
+const parsed = ({ input }: PartitionRow): Json => JSON.parse(input) as Json
+
+const fenceOf = ({ epoch, token = "" }: JobExecution): Fence => ({ epoch, token })
+
+const lost = ({ epoch, id }: JobExecution) => Effect.fail(new OwnershipLost({ executionId: id, epoch }))
+
+const transact = <A, R>(driver: Encoded, operation: string, effect: Effect.Effect<A, JobRepositoryError, R>) =>
+  Effect.mapError(
+    driver.transact(effect),
+    ({ cause, detail, reason }) => new JobRepositoryError({ operation, reason, detail, cause })
+  )
