@@ -16,8 +16,7 @@ import { mayHaveCommitted } from "../step/doubt.js"
 import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
 import { advance, isStopping, services } from "../step/state.js"
-import type { Chunk } from "./chunk.js"
-import { isEmpty } from "./chunk.js"
+import * as Chunk from "./chunk.js"
 import type { OutputSource } from "./commit.js"
 import * as Cursor from "./cursor.js"
 import { processChunk } from "./process.js"
@@ -49,7 +48,14 @@ export interface AheadRun extends ChunkRun {
 
 export const make = (env: ChunkEnv, state: StepState, cursor: Cursor.Cursor): AheadRun => {
   const inFlight: ChunksInFlight = { chunks: [] }
-  const run: AheadRun = { env, state, cursor, inFlight, awaitEarlierChunks: Effect.suspend(() => settleAll(run)) }
+  const run: AheadRun = {
+    env,
+    state,
+    cursor,
+    chunk: Chunk.make(),
+    inFlight,
+    awaitEarlierChunks: Effect.suspend(() => settleAll(run))
+  }
   return run
 }
 
@@ -97,7 +103,6 @@ export const cancelAll = (run: AheadRun): Effect.Effect<void> =>
 // -------------------------------------------------------------------------------------
 
 interface Prepared {
-  readonly chunk: Chunk
   readonly source: OutputSource
   readonly span: Tracer.Span | undefined
 }
@@ -108,12 +113,12 @@ const prepared = (run: AheadRun): ChunkEffect<Prepared | undefined> =>
     const { progress, telemetry } = run.state
     move(run, Cursor.begin, progress)
     const span = Telemetry.chunkSpan(telemetry, progress.step)
-    const prepared = Effect.flatMap(readChunk(run), (chunk) => {
-      if (isEmpty(chunk)) {
-        move(run, Cursor.pass, chunk)
+    const prepared = Effect.flatMap(readChunk(run), () => {
+      if (Chunk.isEmpty(run.chunk)) {
+        move(run, Cursor.pass, run.chunk)
         return Effect.succeed(undefined)
       }
-      return Effect.map(processChunk(run, chunk), (outputs) => ({ chunk, source: buffered(outputs), span }))
+      return Effect.map(processChunk(run), (outputs) => ({ source: buffered(outputs), span }))
     })
     return span === undefined ? prepared : Effect.onError(
       Telemetry.below(span, prepared),
@@ -127,15 +132,15 @@ type Next = Exit.Exit<Prepared | undefined, ChunkFailure>
 const awaitRoom = (run: AheadRun, next: Next): ChunkEffect<void> =>
   Effect.suspend(() => {
     const [first, second] = run.inFlight.chunks
-    const chunk = Exit.isSuccess(next) ? next.value?.chunk : undefined
-    if (first === undefined || (second === undefined && chunk !== undefined && canFollow(run, first, chunk))) {
+    const isReady = Exit.isSuccess(next) && next.value !== undefined
+    if (first === undefined || (second === undefined && isReady && canFollow(run, first))) {
       return Effect.void
     }
     return Effect.flatMap(settleFirst(run, first), () => awaitRoom(run, next))
   })
 
-const canFollow = (run: ChunkRun, front: InFlight, chunk: Chunk): boolean =>
-  canPipeline(run, chunk) && run.env.pipelining?.connection.isBusy() === true &&
+const canFollow = (run: ChunkRun, front: InFlight): boolean =>
+  canPipeline(run) && run.env.pipelining?.connection.isBusy() === true &&
   front.run.state.progress.sent !== undefined
 
 /** Begins to write, and gives the first commands the time to leave. */
@@ -148,7 +153,8 @@ const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
     return Effect.void
   }
   const { env, state } = run
-  const { chunk, source, span } = next.value
+  const { chunk } = run
+  const { source, span } = next.value
   const parted = state.progress
   const own: StepState = { ...state }
   const [front] = run.inFlight.chunks
@@ -157,13 +163,14 @@ const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
     env,
     state: own,
     cursor: run.cursor,
+    chunk,
     awaitEarlierChunks: following?.awaitFront
   }
   advance(state, Progress.branch)
   move(run, Cursor.pass, chunk)
   move(run, Cursor.end)
   const connection = following?.connection ?? env.pipelining?.connection
-  const write = writeChunk({ run: written, chunk, source, connection })
+  const write = writeChunk({ run: written, source, connection })
   const aware = env.pipelining === undefined ? Effect.provide(write, services(own)) : write
   return Effect.forkDaemon(Effect.interruptible(traced(own, span, aware))).pipe(
     Effect.map((fiber) => {

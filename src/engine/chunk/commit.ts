@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import type { Json } from "../../base/json.js"
 import type { PipelineConnection, Pipelined } from "../../ports/pipelining.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
+import * as Counts from "../../vocabulary/Counts.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import type { Item } from "../step/engine.js"
 import * as Hooks from "../step/hooks.js"
@@ -20,8 +21,8 @@ import * as Progress from "../step/progress.js"
 import { advance, commit, commitPipelined, current } from "../step/state.js"
 import type { Checkpoint } from "./checkpoint.js"
 import { encodeCheckpoint } from "./checkpoint.js"
-import type { Chunk, Skip } from "./chunk.js"
-import { badOutput, countsOf } from "./chunk.js"
+import type { Skip } from "./chunk.js"
+import * as Chunk from "./chunk.js"
 import * as Cursor from "./cursor.js"
 import type { Range } from "./machine.js"
 import type { ChunkPipelining } from "./pipelining.js"
@@ -29,7 +30,7 @@ import { policyFailure, skip, staysOpen } from "./policies.js"
 import type { ChunkEffect, ChunkFailure, Superseded } from "./rejection.js"
 import { describeCause, isSuperseded } from "./rejection.js"
 import type { ChunkRun } from "./run.js"
-import { canPipeline, move } from "./run.js"
+import { canPipeline, change, move } from "./run.js"
 import { reportSkips } from "./skips.js"
 
 /** Where the outputs of a chunk come from, and what its ranges count: outputs, or inputs that are not processed yet. */
@@ -47,37 +48,31 @@ export interface OutputSource {
   readonly rewind: ChunkEffect<void>
 }
 
-/** A chunk that is being written. */
+/** The chunk of a run, that is being written. */
 export interface ChunkWrite {
   readonly run: ChunkRun
-  readonly chunk: Chunk
   readonly source: OutputSource
   /** Where its transactions are sent that can be pipelined. */
   readonly connection: PipelineConnection<Superseded> | undefined
 }
 
-/** One range of it, in one transaction; what was about to be written is known also when that was refused. */
+/** One range of it, in one transaction. */
 export interface RangeWrite extends ChunkWrite {
   readonly range: Range
   /** Whether bad records are being searched, when nothing that may be skipped is retried (FT6-4). */
   readonly scanning: boolean
-  outputs: ReadonlyArray<Item>
-  /** An error of the only item left the transaction open (FTC-13); its skip is granted. */
-  isLeftOut: boolean
 }
 
 /** Runs the transaction and gives what it wrote. */
 export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Item>> =>
   Effect.suspend(() => {
-    const { chunk, connection, run } = write
+    const { connection, run } = write
     const { awaitEarlierChunks, env: { pipelining }, state } = run
     let result: RangeResult | undefined
     const { commit: timeCommit, now, write: timeWrite } = state.telemetry
     const began = now()
     let saving = began
-    if (chunk.noRollback === "used") {
-      chunk.noRollback = "available"
-    }
+    change(run, Chunk.beginTransaction)
     const record = (done: RangeResult): CommitRecord => {
       result = done
       saving = now()
@@ -85,17 +80,17 @@ export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Ite
       return {
         checkpoint: Option.some(encodeCheckpoint(done.checkpoint)),
         counts: done.counts,
-        awaitingCommit: countsOf(done.waiting, 0)
+        awaitingCommit: Chunk.countsOf(done.waiting, 0)
       }
     }
     const ends = {
       committed: () => {
         timeCommit(saving)
-        return committed(run, chunk, result!)
+        return committed(run, result!)
       },
       rolledBack: (cause: Cause.Cause<unknown>) => isSuperseded(cause) ? Effect.void : rolledBack(run, cause)
     }
-    if (pipelining !== undefined && connection !== undefined && canPipeline(run, chunk)) {
+    if (pipelining !== undefined && connection !== undefined && canPipeline(run)) {
       const sent = Effect.map(pipelinedRange(write, pipelining), ({ commands, result }) => ({
         ...record(result),
         write: commands
@@ -134,13 +129,11 @@ interface RangeResult {
   readonly checkpoint: Checkpoint
 }
 
-const committed = (run: ChunkRun, chunk: Chunk, result: RangeResult): Effect.Effect<ReadonlyArray<Item>> => {
+const committed = (run: ChunkRun, result: RangeResult): Effect.Effect<ReadonlyArray<Item>> => {
   const { checkpoint, inputs, waiting, written } = result
   const { sink, source } = run.env
   const { progress, session } = run.state
-  chunk.skips = waiting
-  chunk.committed = inputs
-  chunk.readAgain = 0
+  change(run, Chunk.commit, inputs, waiting)
   move(run, Cursor.commit, checkpoint)
   session.publish(
     BatchEvent.ChunkCommitted({
@@ -166,7 +159,7 @@ const rolledBack = ({ env: { sink }, state }: ChunkRun, cause: Cause.Cause<unkno
 const writtenRange = (write: RangeWrite): ChunkEffect<RangeResult> => {
   const { env: { sink: { flush } }, state: { session } } = write.run
   const written = Effect.flatMap(write.source.outputs(write.range), (outputs) => {
-    write.outputs = outputs
+    change(write.run, Chunk.write, outputs)
     return Effect.flatMap(writeItems(write), (isWritten) => {
       const account = accountFor(write, isWritten)
       const reported = account.durable.length === 0 ? Effect.void : reportSkips(write.run, account.durable)
@@ -183,7 +176,7 @@ const pipelinedRange = (write: RangeWrite, pipelining: ChunkPipelining): ChunkEf
   readonly result: RangeResult
 }> =>
   Effect.flatMap(write.source.outputs(write.range), (outputs) => {
-    write.outputs = outputs
+    change(write.run, Chunk.write, outputs)
     const result = resultOf(write, accountFor(write, true), Option.none())
     return Effect.map(
       outputs.length === 0 ? Effect.succeed(undefined) : pipelining.write.encode(outputs),
@@ -191,27 +184,29 @@ const pipelinedRange = (write: RangeWrite, pipelining: ChunkPipelining): ChunkEf
     )
   })
 
-const accountFor = ({ chunk, outputs, range, source }: RangeWrite, isWritten: boolean): Account => {
+const accountFor = ({ range, run: { chunk }, source }: RangeWrite, isWritten: boolean): Account => {
   const isLast = range.to >= source.size()
   const inputs = isLast ? chunk.inputs.length : source.inputsBefore(range.to)
   const [durable, waiting] = divide(chunk.skips, (skip) => source.covers(skip, inputs))
-  return { written: isWritten ? outputs : [], inputs, isLast, durable, waiting }
+  return { written: isWritten ? chunk.outputs : [], inputs, isLast, durable, waiting }
 }
 
 const resultOf = (write: RangeWrite, account: Account, writer: Option.Option<Json>): RangeResult => {
   const { durable, inputs, isLast, waiting, written } = account
-  const { chunk } = write
+  const { chunk } = write.run
   return {
     written,
     inputs,
     waiting,
     checkpoint: checkpointOf(write, account, writer),
-    counts: {
-      ...countsOf(durable, chunk.readAgain),
-      write: written.length,
-      filter: inputs - chunk.committed - written.length - durable.filter(({ index }) => index >= 0).length,
-      commit: isLast && chunk.offset + chunk.inputs.length > 0 ? 1 : 0
-    }
+    counts: Counts.add(
+      Chunk.countsOf(durable, chunk.attempts.readAgain),
+      Counts.make({
+        write: written.length,
+        filter: inputs - chunk.committed - written.length - durable.filter(({ index }) => index >= 0).length,
+        commit: isLast && chunk.offset + chunk.inputs.length > 0 ? 1 : 0
+      })
+    )
   }
 }
 
@@ -227,12 +222,12 @@ const divide = (
 }
 
 const checkpointOf = (
-  { chunk, run, source }: RangeWrite,
+  { run: { chunk, cursor }, source }: RangeWrite,
   { inputs, isLast }: Account,
   writer: Option.Option<Json>
 ): Checkpoint =>
   isLast || !source.buffered ? { reader: Option.some(chunk.position), writer, scan: Option.none() } : {
-    reader: run.cursor.position,
+    reader: cursor.position,
     writer,
     scan: Option.some({
       inputs: chunk.offset + chunk.inputs.length,
@@ -244,7 +239,8 @@ const checkpointOf = (
 
 /** Whether the outputs were written; not so when the only one was left out. */
 const writeItems = (write: RangeWrite): ChunkEffect<boolean> => {
-  const { outputs, range, run, source } = write
+  const { range, run, source } = write
+  const { outputs } = run.chunk
   const { definition, hooks } = run.state
   let written: ChunkEffect<boolean> = Effect.succeed(true)
   if (outputs.length > 0) {
@@ -266,15 +262,14 @@ const writeItems = (write: RangeWrite): ChunkEffect<boolean> => {
 /** An error that may stay inside the transaction is skipped there, without a rollback (FTC-13, TXO-1). */
 const leavingOut = (write: RangeWrite, written: ChunkEffect<boolean>): ChunkEffect<boolean> =>
   Effect.catchAllCause(written, (cause): ChunkEffect<boolean> => {
-    const { chunk, outputs, range, run, scanning, source } = write
+    const { range, run, scanning, source } = write
     const failure = policyFailure(cause)
-    if (Either.isLeft(failure) || !staysOpen(run, chunk, failure.right, scanning)) {
+    if (Either.isLeft(failure) || !staysOpen(run, failure.right, scanning)) {
       return Effect.failCause(cause)
     }
-    const skipped = badOutput(source.inputsBefore(range.from), outputs[0], failure.right)
-    return Effect.map(skip(run, chunk, skipped), () => {
-      write.isLeftOut = true
-      chunk.noRollback = "used"
+    const skipped = Chunk.badOutput(source.inputsBefore(range.from), run.chunk.outputs[0], failure.right)
+    return Effect.map(skip(run, skipped), () => {
+      change(run, Chunk.keepOpen, "write")
       return false
     })
   })

@@ -11,10 +11,11 @@ import { Filtered } from "../../item/ItemProcessor.js"
 import { Fatal } from "../../vocabulary/failure.js"
 import type { Engine, EngineFailure, Item } from "../step/engine.js"
 import { isDone, tellBefore } from "../step/hooks.js"
-import type { Chunk } from "./chunk.js"
 import { badInput } from "./chunk.js"
-import { isSkippable, mayRetry, noRetries, policyFailure, skip } from "./policies.js"
+import { isSkippable, mayRetry, policyFailure, skip } from "./policies.js"
 import type { ChunkEffect } from "./rejection.js"
+import type { Retries } from "./retries.js"
+import { noRetries } from "./retries.js"
 import type { ChunkRun } from "./run.js"
 
 /** Outputs in the order of their inputs; `origins` holds for each the index of the input it came from. */
@@ -35,8 +36,7 @@ export type Recover = (
 ) => ChunkEffect<Option.Option<Item>>
 
 /** Processes the inputs of a chunk, each of them once: retried in place, then skipped, then failed (RETRY-5). */
-export const processChunk = (run: ChunkRun, chunk: Chunk): ChunkEffect<Outputs> =>
-  processItems(run, chunk.inputs, inPlace(run, chunk))
+export const processChunk = (run: ChunkRun): ChunkEffect<Outputs> => processItems(run, run.chunk.inputs, inPlace(run))
 
 export const processItems = (
   run: ChunkRun,
@@ -81,10 +81,9 @@ export const processOne = (run: ChunkRun, item: Item): Engine<unknown> => {
 // internal
 // -------------------------------------------------------------------------------------
 
-const inPlace = (run: ChunkRun, chunk: Chunk): Recover => (index, item, first) => {
-  const retries = noRetries()
+const inPlace = (run: ChunkRun): Recover => (index, item, first) => {
   const { onProcessError } = run.state.hooks
-  const recover = (cause: Cause.Cause<EngineFailure>): ChunkEffect<Option.Option<Item>> => {
+  const recover = (cause: Cause.Cause<EngineFailure>, retries: Retries): ChunkEffect<Option.Option<Item>> => {
     const failure = policyFailure(cause)
     if (Either.isLeft(failure)) {
       return Effect.failCause(failure.left)
@@ -93,17 +92,20 @@ const inPlace = (run: ChunkRun, chunk: Chunk): Recover => (index, item, first) =
     if (error instanceof Fatal) {
       return Effect.fail(error)
     }
-    return Effect.flatMap(mayRetry(run, retries, error, { phase: "process", items: [item] }), (again) => {
+    return Effect.flatMap(mayRetry(run, retries, error, { phase: "process", items: [item] }), ({ again, retries }) => {
       if (again) {
-        return Effect.suspend(() => processOne(run, item)).pipe(Effect.map(Option.some), Effect.catchAllCause(recover))
+        return Effect.suspend(() => processOne(run, item)).pipe(
+          Effect.map(Option.some),
+          Effect.catchAllCause((cause) => recover(cause, retries))
+        )
       }
       const handled = isSkippable(run, error)
-        ? Effect.as(skip(run, chunk, badInput(index, item, error)), Option.none())
+        ? Effect.as(skip(run, badInput(index, item, error)), Option.none())
         : Effect.fail(error)
       return tellBefore(onProcessError, handled, item, error)
     })
   }
-  return recover(first)
+  return recover(first, noRetries)
 }
 
 const applyAll = (inputs: ReadonlyArray<Item>, apply: (item: Item) => unknown): Outputs => {

@@ -13,33 +13,33 @@ import { isDone, tell, tellBefore } from "../step/hooks.js"
 import * as Progress from "../step/progress.js"
 import { advance, isStopping } from "../step/state.js"
 import * as Chunk from "./chunk.js"
-import type { Retries } from "./policies.js"
-import { isSkippable, mayRetry, noRetries, policyFailure, skip, whileReading } from "./policies.js"
+import type { Filled } from "./chunk.js"
+import { isSkippable, mayRetry, policyFailure, skip, whileReading } from "./policies.js"
 import type { ChunkEffect } from "./rejection.js"
+import type { Retries } from "./retries.js"
+import { noRetries } from "./retries.js"
 import type { ChunkRun } from "./run.js"
+import { change } from "./run.js"
 
-/** Reads until the completion policy says that the chunk is complete, or the source ends. */
-export const readChunk = (run: ChunkRun): ChunkEffect<Chunk.Chunk> =>
+/** Reads the next chunk of the run, until the completion policy says that it is complete, or the source ends. */
+export const readChunk = (run: ChunkRun): ChunkEffect<void> =>
   Effect.suspend(() => {
-    const chunk = Chunk.make()
+    change(run, () => Chunk.make())
     const { now, read } = run.state.telemetry
     const began = now()
     const filled = fill(run, run.env.body.completion, {
       // A stop must not wait for a source that has nothing to give; what was read before is committed.
       pull: (max, position) =>
         run.env.source.current().waits === false ?
-          pull(run, max, position, chunk) :
-          unlessStopped(run.state.session, pull(run, max, position, chunk), () => nothingRead(position)),
-      bad: (error) => badRecord(run, error, chunk),
+          pull(run, max, position) :
+          unlessStopped(run.state.session, pull(run, max, position), () => nothingRead(position)),
+      bad: (error) => badRecord(run, error),
       counted: (read) => advance(run.state, Progress.count, { read }),
-      bads: () => chunk.skips.length
+      bads: () => run.chunk.skips.length
     })
-    return Effect.map(filled, ({ done, items, position }) => {
+    return Effect.map(filled, (filled) => {
       read(began)
-      chunk.inputs = items
-      chunk.position = position
-      chunk.done = done
-      return chunk
+      change(run, Chunk.fill, filled)
     })
   })
 
@@ -74,8 +74,7 @@ export const pull = (
   run: ChunkRun,
   max: number,
   position: Position,
-  chunk: Chunk.Chunk,
-  retries: Retries = noRetries()
+  retries: Retries = noRetries
 ): ChunkEffect<Page<Item, UserError>> => {
   const { retry, skip: policy } = run.state.definition.settings
   const { onReadError } = run.state.hooks
@@ -86,18 +85,18 @@ export const pull = (
     const failure = policyFailure(cause)
     return Either.isLeft(failure) ? Effect.failCause(failure.left) : Effect.flatMap(
       mayRetry(run, retries, failure.right, whileReading),
-      (again) =>
+      ({ again, retries }) =>
         again
-          ? pull(run, max, position, chunk, retries)
-          : Effect.as(badRecord(run, failure.right, chunk), nothingRead(position))
+          ? pull(run, max, position, retries)
+          : Effect.as(badRecord(run, failure.right), nothingRead(position))
     )
   })
 }
 
 /** Skips a record that cannot be read, or fails. */
-export const badRecord = (run: ChunkRun, error: EngineFailure, chunk: Chunk.Chunk): ChunkEffect<void> => {
+export const badRecord = (run: ChunkRun, error: EngineFailure): ChunkEffect<void> => {
   const handled: ChunkEffect<void> = isSkippable(run, error)
-    ? skip(run, chunk, Chunk.badRecord(error))
+    ? skip(run, Chunk.badRecord(error))
     : Effect.fail(error)
   return tellBefore(run.state.hooks.onReadError, handled, error)
 }
@@ -105,12 +104,6 @@ export const badRecord = (run: ChunkRun, error: EngineFailure, chunk: Chunk.Chun
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-interface Filled {
-  readonly items: ReadonlyArray<Item>
-  readonly position: Position
-  readonly done: boolean
-}
 
 /** Nobody is to be told of single items, so whole pages are taken. */
 const fillUpTo = (

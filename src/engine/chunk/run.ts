@@ -10,7 +10,7 @@ import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
 import { advance } from "../step/state.js"
 import type { Chunk } from "./chunk.js"
-import { countsOf } from "./chunk.js"
+import { awaiting } from "./chunk.js"
 import type { Cursor } from "./cursor.js"
 import type { ChunkPipelining } from "./pipelining.js"
 import type { ChunkEffect } from "./rejection.js"
@@ -23,7 +23,7 @@ export interface ChunkEnv {
   readonly process: Process<Item, Item, UserError, UserServices> | undefined
   readonly sink: Sink<Item, UserError, UserServices>
   readonly skipRun: SkipRun<unknown, UserServices> | undefined
-  /** How often an operation of this step execution was tried again. */
+  /** How often an operation of this step execution was tried again: one count for all of its chunks, those beside each other too. */
   readonly retried: { times: number }
   /** How its transactions are sent in one message, if they can be. */
   readonly pipelining: ChunkPipelining | undefined
@@ -35,6 +35,8 @@ export interface ChunkRun {
   readonly state: StepState
   /** Replaced as a whole, by `move` only. */
   cursor: Cursor
+  /** The chunk at work, or the last one. Replaced as a whole, by `change` only. */
+  chunk: Chunk
   /** Waits for the chunks in front that are still being written; nothing when there can be none. */
   readonly awaitEarlierChunks: ChunkEffect<void> | undefined
 }
@@ -47,11 +49,18 @@ export const move = <Args extends ReadonlyArray<unknown>>(
   run.cursor = event(run.cursor, ...args)
 }
 
+export const change = <Args extends ReadonlyArray<unknown>>(
+  run: ChunkRun,
+  event: (chunk: Chunk, ...args: Args) => Chunk,
+  ...args: Args
+): void => {
+  run.chunk = event(run.chunk, ...args)
+}
+
 /** Whether nothing belongs to the transaction of the chunk but what can be sent with it. */
-export const canPipeline = ({ env: { pipelining }, state }: ChunkRun, chunk: Chunk): boolean =>
+export const canPipeline = ({ chunk, env: { pipelining }, state }: ChunkRun): boolean =>
   pipelining !== undefined && (pipelining.countsSkips || chunk.skips.length === 0) &&
   state.progress.jobChanges.length === 0
 
 /** Shows in the counts of the running step what the chunk has not made durable yet. */
-export const showAwaiting = ({ state }: ChunkRun, { readAgain, skips }: Chunk): void =>
-  advance(state, Progress.showAwaiting, countsOf(skips, readAgain))
+export const showAwaiting = ({ chunk, state }: ChunkRun): void => advance(state, Progress.showAwaiting, awaiting(chunk))

@@ -28,13 +28,15 @@ import * as Chunk from "./chunk.js"
 import type { OutputSource } from "./commit.js"
 import * as Cursor from "./cursor.js"
 import { pipeliningOf } from "./pipelining.js"
-import { mayRetry, noRetries } from "./policies.js"
+import { mayRetry } from "./policies.js"
 import { processChunk } from "./process.js"
 import { pull, readChunk } from "./read.js"
 import type { ChunkEffect, ChunkFailure } from "./rejection.js"
 import { describeCause } from "./rejection.js"
+import type { Retries } from "./retries.js"
+import { noRetries } from "./retries.js"
 import type { ChunkEnv, ChunkRun } from "./run.js"
-import { move } from "./run.js"
+import { change, move } from "./run.js"
 import * as ChunkSource from "./source.js"
 import { processedInside, readInside } from "./transactional.js"
 import { buffered, writeChunk } from "./write.js"
@@ -93,22 +95,22 @@ const storeFlushed = (run: ChunkRun): ChunkEffect<void> => {
     return Effect.void
   }
   const { state } = run
-  const retries = noRetries()
   const flushed = Effect.map(flush, (writer) => {
     move(run, Cursor.storeWriter, writer)
     const { scan } = decodeCheckpoint(state.progress.step.checkpoint)
     return { checkpoint: Option.some(encodeCheckpoint({ ...Cursor.checkpoint(run.cursor), scan })), counts: {} }
   })
-  const store: ChunkEffect<void> = Effect.suspend(() => commit(state, flushed, unnoticed)).pipe(
-    Effect.onError(() => state.progress.doubt === undefined ? rollback ?? Effect.void : Effect.void),
-    Effect.catchAll((error) =>
-      Effect.flatMap(
-        mayRetry(run, retries, error, { phase: "write", items: [] }),
-        (again) => again ? store : Effect.fail(error)
+  const store = (tried: Retries): ChunkEffect<void> =>
+    commit(state, flushed, unnoticed).pipe(
+      Effect.onError(() => state.progress.doubt === undefined ? rollback ?? Effect.void : Effect.void),
+      Effect.catchAll((error) =>
+        Effect.flatMap(
+          mayRetry(run, tried, error, { phase: "write", items: [] }),
+          ({ again, retries }) => again ? store(retries) : Effect.fail(error)
+        )
       )
     )
-  )
-  return Effect.zipRight(store, committed ?? Effect.void)
+  return Effect.zipRight(Effect.suspend(() => store(noRetries)), committed ?? Effect.void)
 }
 
 const resumed = (run: ChunkRun, { scan }: Checkpoint): ChunkEffect<void> =>
@@ -135,40 +137,40 @@ type WrittenChunk = ReadonlyArray<Item> | undefined
 
 const nextChunk = (run: ChunkRun): ChunkEffect<WrittenChunk> => {
   const { transactional } = run.state.definition.settings
-  return transactional.includes("read") ? transactionalChunk(run) : Effect.flatMap(readChunk(run), (chunk) => {
-    if (!Chunk.isEmpty(chunk)) {
-      return writeInputs(run, chunk)
+  return transactional.includes("read") ? transactionalChunk(run) : Effect.flatMap(readChunk(run), () => {
+    if (!Chunk.isEmpty(run.chunk)) {
+      return writeInputs(run)
     }
-    move(run, Cursor.pass, chunk)
+    move(run, Cursor.pass, run.chunk)
     return Effect.succeed(undefined)
   })
 }
 
 const transactionalChunk = (run: ChunkRun): ChunkEffect<WrittenChunk> => {
-  const chunk = Chunk.make()
-  return Effect.map(write(run, chunk, readInside(run, chunk)), (written) => {
-    move(run, Cursor.finish, chunk.done)
-    return chunk.inputs.length > 0 ? written : undefined
+  change(run, () => Chunk.make())
+  return Effect.map(write(run, readInside(run)), (written) => {
+    move(run, Cursor.finish, run.chunk.done)
+    return run.chunk.inputs.length > 0 ? written : undefined
   })
 }
 
-const writeInputs = (run: ChunkRun, chunk: Chunk.Chunk): ChunkEffect<WrittenChunk> => {
+const writeInputs = (run: ChunkRun): ChunkEffect<WrittenChunk> => {
   const { definition: { settings }, hooks } = run.state
   const source: ChunkEffect<OutputSource> = settings.transactional.length > 0
-    ? Effect.sync(() => processedInside(run, chunk))
-    : Effect.map(processChunk(run, chunk), buffered)
+    ? Effect.sync(() => processedInside(run))
+    : Effect.map(processChunk(run), buffered)
   return Effect.flatMap(
-    tellBefore(hooks.beforeChunk, source, chunk.inputs),
+    tellBefore(hooks.beforeChunk, source, run.chunk.inputs),
     (source) =>
-      Effect.map(write(run, chunk, source), (written) => {
-        move(run, Cursor.pass, chunk)
+      Effect.map(write(run, source), (written) => {
+        move(run, Cursor.pass, run.chunk)
         return written
       })
   )
 }
 
-const write = (run: ChunkRun, chunk: Chunk.Chunk, source: OutputSource): ChunkEffect<ReadonlyArray<Item>> =>
-  writeChunk({ run, chunk, source, connection: run.env.pipelining?.connection })
+const write = (run: ChunkRun, source: OutputSource): ChunkEffect<ReadonlyArray<Item>> =>
+  writeChunk({ run, source, connection: run.env.pipelining?.connection })
 
 /**
  * Reads the inputs of a half-written chunk again and goes on behind those that are done (FTC-16). What was counted and
@@ -176,22 +178,20 @@ const write = (run: ChunkRun, chunk: Chunk.Chunk, source: OutputSource): ChunkEf
  */
 const resumeScan = (run: ChunkRun, scan: Scan): ChunkEffect<WrittenChunk> =>
   Effect.gen(function*() {
-    const chunk = Chunk.make(scan.done)
+    change(run, () => Chunk.make(scan.done))
     const inputs: Array<Item> = []
     let done = false
     while (inputs.length < scan.inputs && !done) {
-      const page = yield* pull(run, scan.inputs - inputs.length, chunk.position, chunk)
+      const page = yield* pull(run, scan.inputs - inputs.length, null)
       inputs.push(...page.items)
       done = page.done
     }
-    chunk.inputs = inputs.slice(scan.done)
-    chunk.position = scan.end
-    chunk.done = scan.last
+    change(run, Chunk.fill, { items: inputs.slice(scan.done), position: scan.end, done: scan.last })
     // The position of the open source may differ from the stored one by bad records behind the last input.
     if (!scan.last) {
       yield* run.env.source.reopen(Option.some(scan.end))
     }
-    return yield* writeInputs(run, chunk)
+    return yield* writeInputs(run)
   })
 
 /** A chunk, and the listener that hears of its end: when that fails, the chunk is committed nevertheless. */

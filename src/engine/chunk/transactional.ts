@@ -8,105 +8,73 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { sameValue } from "../../base/sameValue.js"
 import * as CompletionPolicy from "../../decisions/CompletionPolicy.js"
 import { Fatal } from "../../vocabulary/failure.js"
 import type { EngineFailure, Item } from "../step/engine.js"
 import { tell, tellBefore } from "../step/hooks.js"
-import type { Chunk, Skip } from "./chunk.js"
-import { badInput } from "./chunk.js"
+import * as Chunk from "./chunk.js"
 import type { OutputSource } from "./commit.js"
 import type { Range } from "./machine.js"
-import type { Retries } from "./policies.js"
-import { isSkippable, mayRetry, noRetries, policyFailure, skip, staysOpen, whileReading } from "./policies.js"
+import { isSkippable, mayRetry, policyFailure, skip, staysOpen, whileReading } from "./policies.js"
 import type { Recover } from "./process.js"
 import { processItems } from "./process.js"
 import type { Filling } from "./read.js"
 import { badRecord, fill } from "./read.js"
 import type { ChunkEffect } from "./rejection.js"
 import { Repairable } from "./rejection.js"
+import { noRetries } from "./retries.js"
 import type { ChunkRun } from "./run.js"
-import { showAwaiting } from "./run.js"
+import { change, showAwaiting } from "./run.js"
 
 /** The inputs were read before; they are processed in each transaction that writes them. */
-export const processedInside = (run: ChunkRun, chunk: Chunk): OutputSource => {
-  const retries: RetriesOf = new Map()
-  return {
-    size: () => chunk.inputs.length,
-    inputsBefore: (unit) => unit,
-    outputs: (range) => process(run, chunk, range, retries),
-    covers: ({ index }, inputs) => index < inputs,
-    buffered: true,
-    rewind: Effect.void
-  }
-}
+export const processedInside = (run: ChunkRun): OutputSource => ({
+  size: () => run.chunk.inputs.length,
+  inputsBefore: (unit) => unit,
+  outputs: (range) => process(run, range),
+  covers: ({ index }, inputs) => index < inputs,
+  buffered: true,
+  rewind: Effect.void
+})
 
 /**
  * The inputs are read in each transaction, too (FTC-20). After a rollback the reader is opened again in front of them;
  * it is expected to give the same records. A record that was skipped is read over; if another one has come to its place,
  * that is processed, and the skip is forgotten.
  */
-export const readInside = (run: ChunkRun, chunk: Chunk): OutputSource => {
-  const reading: Reading = {
-    size: Number.POSITIVE_INFINITY,
-    bad: [],
-    seen: new Set(),
-    retries: new Map(),
-    readRetries: noRetries()
-  }
-  return {
-    size: () => reading.size,
-    inputsBefore: (unit) => unit,
-    outputs: (range) => Effect.zipRight(read(run, chunk, range, reading), process(run, chunk, range, reading.retries)),
-    covers: (skipped, inputs) => reading.bad.includes(skipped) ? reading.seen.has(skipped) : skipped.index < inputs,
-    buffered: false,
-    rewind: Effect.suspend(() => {
-      chunk.readAgain = 0
-      showAwaiting(run, chunk)
-      return run.env.source.reopen(run.cursor.position)
-    })
-  }
-}
+export const readInside = (run: ChunkRun): OutputSource => ({
+  size: () => Chunk.sizeRead(run.chunk),
+  inputsBefore: (unit) => unit,
+  outputs: (range) => Effect.zipRight(read(run, range), process(run, range)),
+  covers: (skipped, inputs) => Chunk.coversReadInside(run.chunk, skipped, inputs),
+  buffered: false,
+  rewind: Effect.suspend(() => {
+    change(run, Chunk.rewind)
+    showAwaiting(run)
+    return run.env.source.reopen(run.cursor.position)
+  })
+})
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-/** By the index of the input. */
-type RetriesOf = Map<number, Retries>
-
-interface Reading {
-  size: number
-  /** Skipped and not durable, in the order in which they are read. */
-  bad: ReadonlyArray<Skip>
-  /** Those that the open transaction has read over. */
-  readonly seen: Set<Skip>
-  readonly retries: RetriesOf
-  readRetries: Retries
-}
-
-const process = (
-  run: ChunkRun,
-  chunk: Chunk,
-  { from, to }: Range,
-  retries: RetriesOf
-): ChunkEffect<ReadonlyArray<Item>> =>
+const process = (run: ChunkRun, { from, to }: Range): ChunkEffect<ReadonlyArray<Item>> =>
   Effect.suspend(() => {
-    const skipped = new Set(chunk.skips.map(({ index }) => index))
+    const { inputs, skips } = run.chunk
+    const skipped = new Set(skips.map(({ index }) => index))
     const indexes: Array<number> = []
-    for (let index = from; index < Math.min(to, chunk.inputs.length); index++) {
+    for (let index = from; index < Math.min(to, inputs.length); index++) {
       if (!skipped.has(index)) {
         indexes.push(index)
       }
     }
-    const inputs = indexes.map((index) => chunk.inputs[index])
     const recover: Recover = (at, item, cause) => {
       const failure = policyFailure(cause)
       return Either.isLeft(failure)
         ? Effect.failCause(failure.left)
-        : itemFailed(run, chunk, { index: indexes[at]!, item, error: failure.right }, retries)
+        : itemFailed(run, { index: indexes[at]!, item, error: failure.right })
     }
-    return Effect.map(processItems(run, inputs, recover), ({ items }) => items)
+    return Effect.map(processItems(run, indexes.map((index) => inputs[index]), recover), ({ items }) => items)
   })
 
 interface Failed {
@@ -115,12 +83,7 @@ interface Failed {
   readonly error: EngineFailure
 }
 
-const itemFailed = (
-  run: ChunkRun,
-  chunk: Chunk,
-  { error, index, item }: Failed,
-  retriesOf: RetriesOf
-): ChunkEffect<Option.Option<Item>> => {
+const itemFailed = (run: ChunkRun, { error, index, item }: Failed): ChunkEffect<Option.Option<Item>> => {
   if (error instanceof Fatal) {
     return Effect.fail(error)
   }
@@ -128,141 +91,106 @@ const itemFailed = (
   const leaveOut = Effect.suspend(() =>
     tellBefore(
       onProcessError,
-      isSkippable(run, error) ? skip(run, chunk, badInput(index, item, error)) : Effect.fail(error),
+      isSkippable(run, error) ? skip(run, Chunk.badInput(index, item, error)) : Effect.fail(error),
       item,
       error
     )
   )
-  if (staysOpen(run, chunk, error, false)) {
-    chunk.noRollback = "used"
+  if (staysOpen(run, error, false)) {
+    change(run, Chunk.keepOpen, "process")
     return Effect.as(leaveOut, Option.none())
   }
-  const retries = retriesOf.get(index) ?? noRetries()
-  retriesOf.set(index, retries)
+  const asked = Effect.suspend(() => {
+    const tried = run.chunk.attempts.itemRetries.get(index) ?? noRetries
+    return mayRetry(run, tried, error, { phase: "process", items: [item] })
+  })
   return Effect.fail(
     new Repairable(
       error,
-      Effect.flatMap(
-        mayRetry(run, retries, error, { phase: "process", items: [item] }),
-        (again) => again ? Effect.void : leaveOut
-      )
+      Effect.flatMap(asked, ({ again, retries }) => {
+        change(run, Chunk.setItemRetries, index, retries)
+        return again ? Effect.void : leaveOut
+      })
     )
   )
 }
 
-const read = (run: ChunkRun, chunk: Chunk, { to }: Range, reading: Reading): ChunkEffect<void> =>
+const read = (run: ChunkRun, { to }: Range): ChunkEffect<void> =>
   Effect.gen(function*() {
-    const first = reading.size === Number.POSITIVE_INFINITY
-    const wanted = Math.min(to, reading.size) - chunk.committed
-    reading.seen.clear()
-    reading.bad = reading.bad.filter((skipped) => chunk.skips.includes(skipped))
+    const { attempts, committed } = run.chunk
+    const wanted = Math.min(to, Chunk.sizeRead(run.chunk)) - committed
+    change(run, Chunk.beginReading)
     if (wanted === 0) {
       return
     }
-    const completion = first ? run.env.body.completion : CompletionPolicy.count(wanted)
-    const filler = filling(run, chunk, reading)
-    const { done, items, position } = yield* fill(run, completion, filler)
-    chunk.position = position
-    chunk.done = done
-    if (to >= reading.size) {
-      yield* readOver(chunk, reading, filler)
+    const filler = filling(run)
+    const { done, items, position } = yield* fill(
+      run,
+      attempts.isRead ? CompletionPolicy.count(wanted) : run.env.body.completion,
+      filler
+    )
+    change(run, Chunk.moveTo, { position, done })
+    if (to >= Chunk.sizeRead(run.chunk)) {
+      yield* readOver(run, filler)
     }
-    if (first) {
-      chunk.inputs = items
-      reading.size = items.length
-      yield* tell(run.state.hooks.beforeChunk, items)
+    if (attempts.isRead) {
+      change(run, Chunk.readAgain, items, wanted)
+      showAwaiting(run)
     } else {
-      reread(run, chunk, items)
-      if (items.length < wanted) {
-        reading.size = chunk.committed + items.length
-        chunk.inputs = chunk.inputs.slice(0, reading.size)
-      }
+      change(run, Chunk.readFirst, items)
+      yield* tell(run.state.hooks.beforeChunk, items)
     }
-    reading.readRetries = noRetries()
+    change(run, Chunk.setReadRetries, undefined)
   })
 
-/** The bad records behind the last input were part of the chunk when it was read first, so they still are. */
-const readOver = (chunk: Chunk, reading: Reading, { bad, bads, pull }: Filling): ChunkEffect<void> =>
+/** The bad records after the last input were part of the chunk when it was read first, so they still are. */
+const readOver = (run: ChunkRun, { bad, bads, pull }: Filling): ChunkEffect<void> =>
   Effect.gen(function*() {
-    while (!chunk.done && bads() < reading.bad.length) {
-      const page = yield* pull(1, chunk.position)
+    while (!run.chunk.done && bads() < run.chunk.attempts.bad.length) {
+      const page = yield* pull(1, run.chunk.position)
       if (Option.isNone(page.failure) && !page.done) {
-        return yield* Effect.fail(new Repairable("the reader gave other records", forgetUnseen(chunk, reading)))
+        return yield* Effect.fail(
+          new Repairable("the reader gave other records", Effect.sync(() => change(run, Chunk.forgetUnseen)))
+        )
       }
-      chunk.position = page.position
-      chunk.done = page.done
+      change(run, Chunk.moveTo, page)
       if (Option.isSome(page.failure)) {
         yield* bad(page.failure.value)
       }
     }
   })
 
-const forgetUnseen = (chunk: Chunk, { bad, seen }: Reading): ChunkEffect<void> =>
-  Effect.suspend(() => {
-    const gone = bad.filter((skipped) => !seen.has(skipped))
-    chunk.skips = chunk.skips.filter((skipped) => !gone.includes(skipped))
-    return Effect.void
-  })
-
-const filling = (run: ChunkRun, chunk: Chunk, reading: Reading): Filling => {
+const filling = (run: ChunkRun): Filling => {
   let bads = 0
   return {
     pull: (max) =>
       Effect.catchAllCause(run.env.source.current().pull(max), (cause) => {
         const failure = policyFailure(cause)
         return Either.isLeft(failure) ? Effect.failCause(failure.left) : Effect.fail(
-          new Repairable(failure.right, pullFailed(run, chunk, failure.right, reading))
+          new Repairable(failure.right, pullFailed(run, failure.right))
         )
       }),
     bad: (error) => {
-      const known = reading.bad[bads++]
-      if (known !== undefined && isSame(known.error, error)) {
-        reading.seen.add(known)
+      const known = run.chunk.attempts.bad[bads++]
+      if (known !== undefined && Chunk.isSame(known.error, error)) {
+        change(run, Chunk.readOver, known)
         return Effect.void
       }
-      return Effect.map(badRecord(run, error, chunk), () => {
-        const skipped = chunk.skips[chunk.skips.length - 1]!
-        reading.bad = [...reading.bad, skipped]
-        reading.seen.add(skipped)
-      })
+      return Effect.map(badRecord(run, error), () => change(run, Chunk.noteBad))
     },
     counted: (count) => {
-      chunk.readAgain += count
-      showAwaiting(run, chunk)
+      change(run, Chunk.countReadAgain, count)
+      showAwaiting(run)
     },
     bads: () => bads
   }
 }
 
 /** A read that fails breaks the transaction, so it is retried, or skipped, by reading again from the beginning. */
-const pullFailed = (run: ChunkRun, chunk: Chunk, error: EngineFailure, reading: Reading): ChunkEffect<void> =>
-  Effect.flatMap(mayRetry(run, reading.readRetries, error, whileReading), (again) => {
-    if (again) {
-      return Effect.void
-    }
-    reading.readRetries = noRetries()
-    return badRecord(run, error, chunk)
-  })
-
-/** Puts what was read now in the place of what was read before. */
-const reread = (run: ChunkRun, chunk: Chunk, items: ReadonlyArray<Item>): void => {
-  const before = chunk.inputs
-  const inputs = before.slice()
-  items.forEach((item, i) => {
-    inputs[chunk.committed + i] = item
-  })
-  chunk.inputs = inputs
-  chunk.skips = chunk.skips.filter(({ index }) => index < 0 || isSame(before[index], inputs[index]))
-  showAwaiting(run, chunk)
-}
-
-const isSame = (one: unknown, other: unknown): boolean => {
-  if (sameValue(one, other)) {
-    return true
-  }
-  try {
-    return JSON.stringify(one) === JSON.stringify(other)
-  } catch {
-    return false
-  }
-}
+const pullFailed = (run: ChunkRun, error: EngineFailure): ChunkEffect<void> =>
+  Effect.suspend(() => mayRetry(run, run.chunk.attempts.readRetries ?? noRetries, error, whileReading)).pipe(
+    Effect.flatMap(({ again, retries }) => {
+      change(run, Chunk.setReadRetries, again ? retries : undefined)
+      return again ? Effect.void : badRecord(run, error)
+    })
+  )

@@ -17,12 +17,14 @@ import * as Chunk from "./chunk.js"
 import type { ChunkWrite, OutputSource, RangeWrite } from "./commit.js"
 import { runTransaction } from "./commit.js"
 import * as ChunkMachine from "./machine.js"
-import type { Retries } from "./policies.js"
-import { isSkippable, mayRetry, noRetries, policyFailure, skip } from "./policies.js"
+import { isSkippable, mayRetry, policyFailure, skip } from "./policies.js"
 import type { Outputs } from "./process.js"
 import { originOf } from "./process.js"
 import type { ChunkEffect, ChunkFailure } from "./rejection.js"
 import { Repairable, Superseded } from "./rejection.js"
+import type { Retries } from "./retries.js"
+import { noRetries } from "./retries.js"
+import { change } from "./run.js"
 
 /** The outputs of a chunk that was processed before: processed once, whatever happens to the write (D5). */
 export const buffered = (outputs: Outputs): OutputSource => ({
@@ -37,11 +39,13 @@ export const buffered = (outputs: Outputs): OutputSource => ({
 
 /** Writes a chunk, or what a crash in the middle has left of it, and gives the outputs that were written. */
 export const writeChunk = (write: ChunkWrite): ChunkEffect<ReadonlyArray<Item>> => {
-  const { chunk, run, source } = write
+  const { run, source } = write
   const { scan } = run.state.definition.settings
   return writeFrom(write, {
-    machine: chunk.offset > 0 ? ChunkMachine.resume(source.size(), scan, 0) : ChunkMachine.start(source.size(), scan),
-    retries: noRetries(),
+    machine: run.chunk.offset > 0
+      ? ChunkMachine.resume(source.size(), scan, 0)
+      : ChunkMachine.start(source.size(), scan),
+    retries: noRetries,
     written: []
   })
 }
@@ -59,23 +63,20 @@ interface WriteState {
 
 /** One transaction, and whatever has to follow it. */
 const writeFrom = (write: ChunkWrite, { machine, retries, written }: WriteState): ChunkEffect<ReadonlyArray<Item>> => {
-  const { chunk, connection, run, source } = write
+  const { connection, run, source } = write
   const size = source.size()
   // Not spread: this is made for every transaction, and copying an object that grows costs microseconds.
   const range: RangeWrite = {
     run,
-    chunk,
     source,
     connection,
     range: machine.current ?? { from: size, to: size },
-    scanning: machine.mode === "Scan",
-    outputs: [],
-    isLeftOut: false
+    scanning: machine.mode === "Scan"
   }
-  const goOn = (next: ChunkMachine.State, items: ReadonlyArray<Item>) =>
+  const goOn = (next: Next, items: ReadonlyArray<Item>) =>
     writeFrom(write, {
-      machine: next,
-      retries: isSameWrite(machine, next) ? retries : noRetries(),
+      machine: next.machine,
+      retries: isSameWrite(machine, next.machine) ? next.retries : noRetries,
       written: items
     })
   return Effect.matchCauseEffect(runTransaction(range), {
@@ -83,7 +84,7 @@ const writeFrom = (write: ChunkWrite, { machine, retries, written }: WriteState)
       const all = written.length === 0 ? items : written.concat(items)
       return range.range.to >= source.size()
         ? Effect.succeed(all)
-        : goOn(ChunkMachine.step(machine, "committed").state, all)
+        : goOn({ machine: ChunkMachine.step(machine, "committed").state, retries }, all)
     },
     onFailure: (cause) =>
       Effect.flatMap(
@@ -98,15 +99,16 @@ const isSameWrite = (before: ChunkMachine.State, after: ChunkMachine.State): boo
   (after.mode === "Bulk" ||
     before.current?.from === after.current?.from && before.current?.to === after.current?.to)
 
-interface Refusal {
+interface Refusal extends Pick<WriteState, "machine" | "retries"> {
   readonly write: RangeWrite
-  readonly machine: ChunkMachine.State
-  readonly retries: Retries
 }
 
+/** What is written next, and how often that was tried. */
+type Next = Pick<WriteState, "machine" | "retries">
+
 /** What comes after a rollback: the same range again, a smaller one, or the end of the step. */
-const refused = (refusal: Refusal, cause: Cause.Cause<ChunkFailure>): ChunkEffect<ChunkMachine.State> => {
-  const { chunk, isLeftOut, source } = refusal.write
+const refused = (refusal: Refusal, cause: Cause.Cause<ChunkFailure>): ChunkEffect<Next> => {
+  const { retries, write: { run, source } } = refusal
   const failure = policyFailure(cause)
   if (Either.isLeft(failure)) {
     return Effect.failCause(failure.left)
@@ -115,28 +117,33 @@ const refused = (refusal: Refusal, cause: Cause.Cause<ChunkFailure>): ChunkEffec
     ? ChunkMachine.start(source.size(), refusal.machine.order)
     : refusal.machine
   const error = failure.right
-  if (chunk.noRollback === "used") {
-    chunk.noRollback = "spent"
-    return Effect.succeed(isLeftOut ? ChunkMachine.step(machine, "refused").state : machine)
+  if (Chunk.isKeptOpen(run.chunk)) {
+    const isLeftOut = run.chunk.noRollback === "usedInWrite"
+    change(run, Chunk.spendNoRollback)
+    return Effect.succeed({ machine: isLeftOut ? ChunkMachine.step(machine, "refused").state : machine, retries })
   }
   if (error instanceof Superseded) {
-    return error.isFrontDurable ? Effect.succeed(refusal.machine) : Effect.fail(error)
+    return error.isFrontDurable ? Effect.succeed(refusal) : Effect.fail(error)
   }
   return error instanceof Repairable
-    ? Effect.as(error.repair, refusal.machine)
+    ? Effect.as(error.repair, refusal)
     : writeRefused({ ...refusal, machine }, error)
 }
 
 const writeRefused = (
   { machine, retries, write }: Refusal,
   error: EngineFailure
-): ChunkEffect<ChunkMachine.State> =>
+): ChunkEffect<Next> =>
   Effect.gen(function*() {
-    const { chunk, outputs, run, scanning, source } = write
+    const { run, scanning, source } = write
+    const { outputs } = run.chunk
     const { onWriteError } = run.state.hooks
     const skippable = outputs.length > 0 && isSkippable(run, error)
-    if (!(scanning && skippable) && (yield* mayRetry(run, retries, error, { phase: "write", items: outputs }))) {
-      return machine
+    if (!(scanning && skippable)) {
+      const retry = yield* mayRetry(run, retries, error, { phase: "write", items: outputs })
+      if (retry.again) {
+        return { machine, retries: retry.retries }
+      }
     }
     const told = outputs.length === 0 || error instanceof Fatal
       ? Effect.void
@@ -150,14 +157,14 @@ const writeRefused = (
     }
     if (next.skip !== undefined) {
       const index = source.inputsBefore(next.skip)
-      const skipped = skip(run, chunk, Chunk.badOutput(index, outputs[0], error))
+      const skipped = skip(run, Chunk.badOutput(index, outputs[0], error))
       yield* scanning ? Effect.tapError(skipped, () => told) : skipped
     }
-    return next.state
+    return { machine: next.state, retries }
   })
 
 /** The output that an error is about, when it says so, as that of a COPY does, which knows its line. */
-const namedBy = (error: unknown, { outputs, range }: RangeWrite): number | undefined => {
+const namedBy = (error: unknown, { range, run: { chunk: { outputs } } }: RangeWrite): number | undefined => {
   const item = Predicate.hasProperty(error, refusedItem) ? Number(error[refusedItem]) : Number.NaN
   return item >= 0 && item < outputs.length ? range.from + item : undefined
 }
