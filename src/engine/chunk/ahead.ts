@@ -36,24 +36,19 @@ interface InFlight {
   readonly run: ChunkRun
 }
 
-/** The chunks that are being written beside the next one, in their order. */
-export interface ChunksInFlight {
-  chunks: ReadonlyArray<InFlight>
-}
-
-/** A chunk step that may do so, and what it has in flight. */
+/** A chunk step that may do so. */
 export interface AheadRun extends ChunkRun {
-  readonly inFlight: ChunksInFlight
+  /** The chunks that are being written beside the next one, in their order. Replaced by `setInFlight` only. */
+  inFlight: ReadonlyArray<InFlight>
 }
 
 export const make = (env: ChunkEnv, state: StepState, cursor: Cursor.Cursor): AheadRun => {
-  const inFlight: ChunksInFlight = { chunks: [] }
   const run: AheadRun = {
     env,
     state,
     cursor,
     chunk: Chunk.make(),
-    inFlight,
+    inFlight: [],
     awaitEarlierChunks: Effect.suspend(() => settleAll(run))
   }
   return run
@@ -91,7 +86,7 @@ export const chunksAhead = (run: AheadRun): ChunkEffect<void> =>
 /** Leaves nothing in flight when the step ends in the middle: whoever is still writing is interrupted. */
 export const cancelAll = (run: AheadRun): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const [first, ...others] = run.inFlight.chunks
+    const [first, ...others] = run.inFlight
     return first === undefined ? Effect.void : Effect.flatMap(Fiber.interrupt(first.fiber), (exit) => {
       settle(run, first, exit)
       return Exit.isSuccess(exit) ? cancelAll(run) : discard(run, others)
@@ -131,7 +126,7 @@ type Next = Exit.Exit<Prepared | undefined, ChunkFailure>
 /** A chunk waits for those in front of it, unless it can be sent behind the only one. */
 const awaitRoom = (run: AheadRun, next: Next): ChunkEffect<void> =>
   Effect.suspend(() => {
-    const [first, second] = run.inFlight.chunks
+    const [first, second] = run.inFlight
     const isReady = Exit.isSuccess(next) && next.value !== undefined
     if (first === undefined || (second === undefined && isReady && canFollow(run, first))) {
       return Effect.void
@@ -157,7 +152,7 @@ const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
   const { source, span } = next.value
   const parted = state.progress
   const own: StepState = { ...state }
-  const [front] = run.inFlight.chunks
+  const [front] = run.inFlight
   const following = front && follow(own, env.pipelining!.connection, front)
   const written: ChunkRun = {
     env,
@@ -174,7 +169,7 @@ const send = (run: AheadRun, next: Next): ChunkEffect<void> => {
   const aware = env.pipelining === undefined ? Effect.provide(write, services(own)) : write
   return Effect.forkDaemon(Effect.interruptible(traced(own, span, aware))).pipe(
     Effect.map((fiber) => {
-      run.inFlight.chunks = [...run.inFlight.chunks, { fiber, parted, run: written }]
+      setInFlight(run, [...run.inFlight, { fiber, parted, run: written }])
     }),
     Effect.uninterruptible,
     Effect.zipRight(turn)
@@ -242,20 +237,24 @@ const follow = (state: StepState, connection: PipelineConnection, front: InFligh
 
 const settleAll = (run: AheadRun): ChunkEffect<void> =>
   Effect.suspend(() => {
-    const [first] = run.inFlight.chunks
+    const [first] = run.inFlight
     return first === undefined ? Effect.void : Effect.flatMap(settleFirst(run, first), () => settleAll(run))
   })
 
 const settleFirst = (run: AheadRun, first: InFlight): ChunkEffect<void> =>
   Effect.flatMap(Fiber.await(first.fiber), (exit) => {
-    const [, ...others] = run.inFlight.chunks
+    const [, ...others] = run.inFlight
     settle(run, first, exit)
     return Exit.isSuccess(exit) ? Effect.void : Effect.zipRight(Effect.uninterruptible(discard(run, others)), exit)
   })
 
+const setInFlight = (run: AheadRun, inFlight: AheadRun["inFlight"]): void => {
+  run.inFlight = inFlight
+}
+
 /** What was sent behind a chunk that failed has come to nothing. */
 const discard = (run: AheadRun, chunks: ReadonlyArray<InFlight>): Effect.Effect<void> => {
-  run.inFlight.chunks = []
+  setInFlight(run, [])
   return Effect.forEach(chunks, ({ fiber }) => Fiber.interrupt(fiber), { discard: true })
 }
 
@@ -265,7 +264,7 @@ const settle = (
   { parted, run: { cursor, state } }: InFlight,
   exit: Exit.Exit<unknown, unknown>
 ): void => {
-  run.inFlight.chunks = run.inFlight.chunks.slice(1)
+  setInFlight(run, run.inFlight.slice(1))
   if (Exit.isSuccess(exit)) {
     advance(run.state, Progress.rejoin, parted, state.progress)
     move(run, Cursor.rejoin, cursor, Progress.rollBack(run.state.progress, state.progress))

@@ -25,7 +25,9 @@ export const open = (
 ): Engine<ChunkSource> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
-    const openAt = (from: Option.Option<Position>): Engine<{ source: OpenSource; scope: Scope.CloseableScope }> =>
+    const openAt = (
+      from: Option.Option<Position>
+    ): Engine<{ readonly source: OpenSource; readonly scope: Scope.CloseableScope }> =>
       Effect.gen(function*() {
         const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
         return { scope: own, source: yield* Scope.extend(reader.open(from), own) }

@@ -24,7 +24,7 @@ import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { runChunkStep } from "../chunk/step.js"
 import type { Session } from "../session/session.js"
-import { jobScope, noteStatus, requestStop, saveJob } from "../session/session.js"
+import { jobScope, noteStatus, requestStop, saveJob, setContext } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import type { Body, StepResult } from "../step/runner.js"
 import { runStep } from "../step/runner.js"
@@ -315,9 +315,7 @@ const stop = (
     const resumeAt = way._tag === "GoTo" ? places[way.at]!.place : "end"
     // In one go, as a branch beside this one may change the context too.
     yield* Effect.suspend(() =>
-      Either.map(Stops.record(session.context, here, resumeAt), (context) => {
-        session.context = context
-      })
+      Either.map(Stops.record(session.context, here, resumeAt), (context) => setContext(session, context))
     )
     return { status: "STOPPED" as const, exitStatus: ExitStatus.make(state.code), cause: Option.none() }
   })

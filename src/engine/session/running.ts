@@ -12,7 +12,7 @@ import { requestStop } from "./session.js"
 
 export interface RunningSessions {
   readonly sessions: Set<Session>
-  /** Set when the process is about to end: what is launched from then on stops before its first step. */
+  /** Set, once and for all sessions to come, when the process is about to end: what is launched from then on stops before its first step. */
   closing: boolean
   /** Called after each execution that has ended. */
   readonly onEnd: Set<() => void>

@@ -37,9 +37,9 @@ export interface Session {
   ) => Erased<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, Scope.Scope>
   /** Runs an execution of a partition that this process has claimed, in the same repository. */
   readonly runClaimed: RunClaimed
-  /** As stored, but for the context. */
+  /** As stored, but for the context. Replaced by `saveJob` only. */
   execution: JobExecution
-  /** The job's context as the steps that have committed left it. */
+  /** The job's context as the steps that have committed left it. Replaced by `setContext` only: branches share it. */
   context: ExecutionContext.ExecutionContext
   /** Held by a branch from the moment it writes the context until its transaction has ended. */
   readonly contextLock: Effect.Semaphore
@@ -48,6 +48,7 @@ export interface Session {
    * their step: to be asked once more with its stored row (D18).
    */
   readonly undecided: Map<number, (stored: StepExecution) => void>
+  /** Set by `requestStop` only, from whatever fiber learns of the request. */
   stopRequested: boolean
   /** Called when the execution is asked to stop, each of them once. */
   readonly onStop: Set<() => void>
@@ -70,6 +71,10 @@ export const noteStatus = (session: Session, status: BatchStatus): void => {
 
 /** What the stored row of a step says about a commit of it that nobody could look up before. */
 export const decide = ({ undecided }: Session, stored: StepExecution): void => undecided.get(stored.id)?.(stored)
+
+export const setContext = (session: Session, context: ExecutionContext.ExecutionContext): void => {
+  session.context = context
+}
 
 /** Saves the execution with these changes and the current context. */
 export const saveJob = (session: Session, changes: Partial<JobExecution>): Effect.Effect<void, OwnerFailure> =>
@@ -96,18 +101,9 @@ export const jobScope = (session: Session): Context.Context<JobScope> =>
     get: (key) => Effect.suspend(() => ExecutionContext.get(session.context, key)),
     set: (key, value) =>
       Effect.suspend(() =>
-        Either.map(ExecutionContext.set(session.context, key, value), (context) => {
-          session.context = context
-        })
+        Either.map(ExecutionContext.set(session.context, key, value), (context) => setContext(session, context))
       ),
     update: (key, f) =>
-      Effect.suspend(() =>
-        Either.map(updated(session.context, key, f), (context) => {
-          session.context = context
-        })
-      ),
-    remove: (key) =>
-      Effect.sync(() => {
-        session.context = ExecutionContext.remove(session.context, key)
-      })
+      Effect.suspend(() => Either.map(updated(session.context, key, f), (context) => setContext(session, context))),
+    remove: (key) => Effect.sync(() => setContext(session, ExecutionContext.remove(session.context, key)))
   })

@@ -19,7 +19,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { decide, noteStatus, updated } from "../session/session.js"
+import { decide, noteStatus, setContext, updated } from "../session/session.js"
 import type { StepTelemetry } from "../session/telemetry.js"
 import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
 import type { Engine, EngineFailure } from "./engine.js"
@@ -203,9 +203,8 @@ const jobContext = ({ progress, session }: StepState): ExecutionContext.Executio
   Progress.jobContext(progress, session.context)
 
 /** What a transaction changed in the job's context is there for all who come after. */
-const takeOverJobContext = ({ session }: StepState, changes: Pick<Candidate, "jobChanges">): void => {
-  session.context = Progress.jobContext(changes, session.context)
-}
+const takeOverJobContext = ({ session }: StepState, changes: Pick<Candidate, "jobChanges">): void =>
+  setContext(session, Progress.jobContext(changes, session.context))
 
 /** Saves the step as it is given, and the job's context if code in the step changed it. */
 const save = (state: StepState, lock: JobContextLock, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
