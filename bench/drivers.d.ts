@@ -1,4 +1,4 @@
-/** The parts of two drivers without types of their own that the hand-written programs use. */
+/** The parts of two drivers without types of their own that the hand-written programs and some tests use. */
 
 declare module "pg-copy-streams" {
   import type { Writable } from "node:stream"
@@ -13,7 +13,8 @@ declare module "better-sqlite3" {
     readonly get: (...values: ReadonlyArray<unknown>) => unknown
   }
   export default class Database {
-    constructor(filename: string)
+    constructor(filename: string, options?: { readonly timeout?: number })
+    readonly inTransaction: boolean
     readonly exec: (text: string) => void
     readonly pragma: (text: string) => unknown
     readonly prepare: (text: string) => Statement

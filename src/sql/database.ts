@@ -27,6 +27,7 @@ import type { Dialect } from "./dialect.js"
 import * as Dialect_ from "./dialect.js"
 import * as Failure from "./failure.js"
 import * as IdleTimeout from "./idleTimeout.js"
+import * as Lock from "./lock.js"
 import type { Begun, OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
 import * as Queueing from "./queueing.js"
@@ -135,16 +136,19 @@ export const whole = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.flatMap(Ambient_.ambient, (ambient) =>
-    isOwn(database, ambient) ? effect : Effect.mapError(
-      stripped(
-        transact(
-          database,
-          database.only === undefined ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE",
-          effect
-        )
-      ),
-      (error) => error instanceof TransactionError ? Open.asSqlError(error) : error
-    ))
+    isOwn(database, ambient)
+      ? effect
+      : Effect.flatMap(isHeldBy(database, ambient), (isHeld): Effect.Effect<A, E | SqlError, R> =>
+        isHeld ? Effect.fail(Lock.heldHere()) : Effect.mapError(
+          stripped(
+            transact(
+              database,
+              database.only === undefined ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN IMMEDIATE",
+              effect
+            )
+          ),
+          (error) => error instanceof TransactionError ? Open.asSqlError(error) : error
+        )))
 
 /**
  * Runs the effect in the open transaction if that belongs to this client, and else outside of it: a repository must
@@ -305,6 +309,12 @@ const kindOf = (connection: Connection): object | null => {
   const kind: object | null = Object.getPrototypeOf(connection)
   return kind === Object.prototype ? null : kind
 }
+
+/** Whether the open transaction, of another client, has the lock of this SQLite file. */
+const isHeldBy = ({ only }: Database, ambient: Ambient): Effect.Effect<boolean> =>
+  only === undefined || ambient._tag !== "Ours"
+    ? Effect.succeed(false)
+    : Lock.isSameFile(only, Open.rawOf(ambient.transaction))
 
 const ended = <A, E, R>(
   transaction: OpenTransaction,

@@ -16,6 +16,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Identity } from "./client.js"
 import { clientOf, isStatement, ownerOf, stripped } from "./client.js"
+import * as Lock from "./lock.js"
 import type { OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
 import * as Savepoints from "./savepoints.js"
@@ -154,7 +155,7 @@ export class Nested implements Connection {
       ? savepoint(this.outer, this)
       : this.outer.around?.(owner) !== undefined
       ? () => Effect.fail(Open.refusal(`one of its client is open around the one that is open: ${NAME_IT}`))
-      : transaction(clientOf(owner, fiber), this.begin ?? "BEGIN")
+      : transaction(clientOf(owner, fiber), this.begin ?? "BEGIN", this.outer)
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(opened(restore), (part) => {
         this.parts.set(owner, part)
@@ -210,12 +211,20 @@ const savepoint = (outer: OpenTransaction, self: object) => (restore: Open.Resto
   )
 }
 
+// The lock is taken by the first statement that writes.
+const waiting = (connection: Connection, outer: OpenTransaction): Connection =>
+  Open.statements(
+    (f) => Lock.patiently(connection, { holder: Open.rawOf(outer), millis: Open.BESIDE_MILLIS }, f(connection)),
+    () => undefined
+  )
+
 // A statement that failed, and whose failure was caught, has spoiled the transaction of PostgreSQL: its end will say so.
 const released = (release: Effect.Effect<unknown, SqlError>): Effect.Effect<void, SqlError> =>
   Effect.asVoid(Effect.catchIf(release, (error) => classify(error).sqlState === "25P02", () => Effect.void))
 
 const transaction =
-  (client: SqlClient.SqlClient | undefined, begin: string) => (restore: Open.Restore): Effect.Effect<Part, SqlError> =>
+  (client: SqlClient.SqlClient | undefined, begin: string, outer: OpenTransaction) =>
+  (restore: Open.Restore): Effect.Effect<Part, SqlError> =>
     client === undefined ?
       Effect.fail(
         Open.refusal(
@@ -228,7 +237,7 @@ const transaction =
           Effect.flatMap(restore(stripped(Scope.extend(client.reserve, scope))), (connection) => {
             const say = (sql: string) => connection.executeUnprepared(sql, [], undefined)
             return Effect.as(say(begin), {
-              connection,
+              connection: Lock.isSqlite(connection) ? waiting(connection, outer) : connection,
               commit: Effect.ensuring(Effect.asVoid(say("COMMIT")), back),
               rollback: Effect.ensuring(Effect.ignore(say("ROLLBACK")), back)
             })

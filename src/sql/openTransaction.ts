@@ -16,6 +16,7 @@ import { TransactionError } from "../vocabulary/BatchError.js"
 import type { Identity } from "./client.js"
 import { elsewhere, ownerOf } from "./client.js"
 import * as Failure from "./failure.js"
+import * as Lock from "./lock.js"
 import * as Turn from "./turn.js"
 
 /** @internal */
@@ -223,7 +224,10 @@ export const foreign = <A>(
   f: (connection: Connection) => Effect.Effect<A, SqlError>
 ): Effect.Effect<A, SqlError> => {
   const around = transaction.around?.(owner)
-  return around === undefined ? elsewhere(owner, f) : f(around)
+  return around !== undefined ? f(around) : elsewhere(owner, (connection) => {
+    const holder = rawOf(transaction)
+    return Lock.patiently(connection, { holder, millis: BESIDE_MILLIS }, f(connection))
+  })
 }
 
 /**
@@ -253,6 +257,13 @@ export const rollback = (connection: Connection): Effect.Effect<void> => {
 /** @internal */
 export const asSqlError = (error: TransactionError): SqlError =>
   new SqlError({ cause: error.cause, message: `The transaction of this statement failed in its ${error.phase}` })
+
+/**
+ * How long a statement beside a transaction waits for the lock of SQLite: three quarters of the default lease.
+ *
+ * @internal
+ */
+export const BESIDE_MILLIS = 22_500
 
 // -------------------------------------------------------------------------------------
 // internal

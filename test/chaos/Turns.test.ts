@@ -11,7 +11,7 @@ import * as Processes from "./processes.js"
 
 const PROCESSES = 5
 const CHUNKS = 4
-const CHUNK_MILLIS = 250
+const CHUNK_MILLIS = 150
 
 describe("five processes that write slow chunks to one SQLite file", () => {
   it.scopedLive(
@@ -33,8 +33,9 @@ describe("five processes that write slow chunks to one SQLite file", () => {
             const { errors, lines } = yield* process.ended
             const [, status, blocked] = lines.at(-1)!.split(" ")
             assert.strictEqual(status, "COMPLETED", `${lines.join()} ${errors}`)
-            // Whoever waits inside of SQLite is blocked for chunks of the others.
-            assert.isBelow(Number(blocked), 2 * CHUNK_MILLIS)
+            // Whoever waits inside of SQLite is blocked for chunks of the others, whenever it wants to begin one of its own;
+            // that it never is shows in test/sql/Lock.test.ts, whatever else the machine has to do.
+            assert.isBelow(Number(blocked), CHUNKS)
           }
           return yield* sql<{ readonly process: string }>`select process from turn order by id`
         }).pipe(Effect.provide(Layer.provideMerge(SqlJobRepository.layer, Sqlite.layerFile(file))))

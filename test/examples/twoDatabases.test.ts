@@ -19,7 +19,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 /** The section's program, and what it prints. */
 const guide = (): { readonly code: string; readonly output: string } => {
   const chapter = Fs.readFileSync(Path.join(root, "docs/05-transactions.md"), "utf8")
-  const [, code, output] = /## Two databases\n[^]*?```ts run\n([^]*?)```\n\n```text output\n([^]*?)```/.exec(chapter) ?? []
+  const [, code, output] = /## Two databases\n[^]*?```ts run\n([^]*?)```\n\n```text output\n([^]*?)```/.exec(chapter) ??
+    []
   assert.ok(code !== undefined && output !== undefined, "the section has a program and its output")
   return { code, output }
 }
