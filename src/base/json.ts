@@ -78,12 +78,15 @@ export const parseRecord = (text: string): Either.Either<JsonRecord, string> => 
  *
  * @internal
  */
-export const Json: Schema.Schema<Json> = declareJson("Json", fromUnknown)
+export const Json: Schema.Schema<Json> = declareJson("Json", fromUnknown, {
+  anyOf: ["object", "array", "string", "number", "boolean", "null"].map((type) => ({ type }))
+})
 
 /** @internal */
 export const JsonRecord: Schema.Schema<JsonRecord> = declareJson(
   "JsonRecord",
-  (value) => Either.filterOrLeft(fromUnknown(value), isRecord, () => "the JSON is not an object")
+  (value) => Either.filterOrLeft(fromUnknown(value), isRecord, () => "the JSON is not an object"),
+  { type: "object" }
 )
 
 // -------------------------------------------------------------------------------------
@@ -133,12 +136,14 @@ const copyObject = (value: object, path: string): Json => {
 
 function declareJson<A extends Json>(
   identifier: string,
-  parse: (value: unknown) => Either.Either<A, string>
+  parse: (value: unknown) => Either.Either<A, string>,
+  jsonSchema: object
 ): Schema.Schema<A> {
   const code = () => (value: unknown, _: AST.ParseOptions, ast: AST.Declaration) =>
     Either.mapLeft(parse(value), (detail) => new ParseResult.Type(ast, value, detail))
   return Schema.declare([], { decode: code, encode: code }, {
     identifier,
+    jsonSchema,
     arbitrary: () => (fc) =>
       fc.jsonValue({ maxDepth: 2 }).map(parse).filter(Either.isRight).map((parsed) => parsed.right)
   })

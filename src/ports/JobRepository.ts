@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
@@ -21,7 +22,7 @@ import type { ExecutionContext } from "../vocabulary/ExecutionContext.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import type { JobInstance } from "../vocabulary/JobInstance.js"
 import type { JobParameter } from "../vocabulary/JobParameters.js"
-import type { SkippedItem } from "../vocabulary/SkippedItem.js"
+import type { SkippedGroup, SkippedItem, SkipPhase } from "../vocabulary/SkippedItem.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import * as MemoryDriver from "./memoryDriver.js"
 import type { EncodedPartitions, ParentLink, Partitions } from "./partitions.js"
@@ -78,6 +79,8 @@ export interface NewStepExecution {
  * - `before`: only ids smaller than this one, for paging. `limit`: at most so many, 100 by default.
  * - `parentId`: those that this execution has launched as parts of itself.
  * - `partitions`: whether those of partitions are among them. By default only where a job, an instance or a parent is given.
+ * - `createdFrom`, `createdTo`: created at this time or later, and before this time.
+ * - `changedSince`: whose row was written at this time or later; what its steps commit does not count.
  *
  * @since 0.1.0
  * @category models
@@ -88,8 +91,58 @@ export interface ExecutionFilter {
   readonly parentId?: number | undefined
   readonly partitions?: boolean | undefined
   readonly statuses?: ReadonlyArray<BatchStatus> | undefined
+  readonly createdFrom?: DateTime.Utc | undefined
+  readonly createdTo?: DateTime.Utc | undefined
+  readonly changedSince?: DateTime.Utc | undefined
   readonly before?: number | undefined
   readonly limit?: number | undefined
+}
+
+/**
+ * Which skipped records of an execution to list, oldest first.
+ *
+ * - `stepName`, `phase`, `errorTag`, `message`: only those of one group, or of one kind of error.
+ * - `after`: only ids greater than this one, for paging. `limit`: at most so many, 100 by default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SkippedFilter {
+  readonly executionId: number
+  readonly stepName?: string | undefined
+  readonly phase?: SkipPhase | undefined
+  readonly errorTag?: string | undefined
+  readonly message?: string | undefined
+  readonly after?: number | undefined
+  readonly limit?: number | undefined
+}
+
+/**
+ * What somebody did to an execution, or tried to: kept for as long as the execution is.
+ *
+ * - `who`: as the program names its users. `what`: the action. `outcome`: `done`, or why not.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AuditEntry {
+  readonly executionId: number | undefined
+  readonly jobName: string
+  readonly who: string
+  readonly what: string
+  readonly outcome: string
+  readonly createTime: DateTime.Utc
+}
+
+/**
+ * What somebody was told about: an execution, or a job that did not run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Notice {
+  readonly subject: string
+  readonly kind: string
 }
 
 /**
@@ -214,8 +267,32 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
    * @see EXEC-10
    */
   readonly stepExecutions: (executionId: number) => Effect.Effect<ReadonlyArray<StepExecution>, JobRepositoryError>
+  /** The step executions of many job executions, oldest first, in one statement. */
+  readonly stepExecutionsOf: (
+    executionIds: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyArray<StepExecution>, JobRepositoryError>
   /** The quarantined records of a job execution, oldest first. */
   readonly skippedItems: (executionId: number) => Effect.Effect<ReadonlyArray<SkippedItem>, JobRepositoryError>
+  /** A page of them, each with the id after which the next page begins. */
+  readonly skippedPage: (
+    filter: SkippedFilter
+  ) => Effect.Effect<ReadonlyArray<SkippedItem & { readonly id: number }>, JobRepositoryError>
+  /** What they say, the most frequent first; at most `limit` groups, 100 by default. */
+  readonly skippedGroups: (
+    executionId: number,
+    limit?: number
+  ) => Effect.Effect<ReadonlyArray<SkippedGroup>, JobRepositoryError>
+  /** Writes down what somebody did. */
+  readonly recordAudit: (entry: AuditEntry) => Effect.Effect<void, JobRepositoryError>
+  /** What was done to an execution, or to all of them; newest first. */
+  readonly audit: (filter: {
+    readonly executionId?: number | undefined
+    readonly limit?: number | undefined
+  }) => Effect.Effect<ReadonlyArray<AuditEntry>, JobRepositoryError>
+  /** Remembers that somebody was told; again does no harm. */
+  readonly recordNotice: (notice: Notice) => Effect.Effect<void, JobRepositoryError>
+  /** What was told about these subjects. */
+  readonly notices: (subjects: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Notice>, JobRepositoryError>
   /**
    * Deletes ended executions and the instances that are left without any. While an instance has a running execution,
    * none of it is deleted: a restart continues from what earlier executions left. For the same reason an instance that
@@ -335,6 +412,28 @@ export interface SkippedItemRow {
 }
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AuditRow extends Omit<AuditEntry, "createTime" | "executionId"> {
+  readonly executionId: number | null
+  readonly createTime: number
+}
+
+/**
+ * As `ExecutionFilter`, with times in milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecutionRowFilter extends Omit<ExecutionFilter, "createdFrom" | "createdTo" | "changedSince"> {
+  readonly createdFrom?: number | undefined
+  readonly createdTo?: number | undefined
+  readonly changedSince?: number | undefined
+  readonly ids?: ReadonlyArray<number> | undefined
+}
+
+/**
  * What a fenced statement compares: the epoch, which grows when somebody takes an execution away, and the token that its
  * claim has drawn. Numbers alone are given out again by a database that was restored, or that lost its last commits when
  * another one took over.
@@ -441,7 +540,7 @@ export interface Encoded {
   ) => Effect.Effect<void, JobRepositoryError>
   /** Those of partitions are left out only when `partitions` is false. */
   readonly findJobExecutions: (
-    filter: ExecutionFilter & { readonly ids?: ReadonlyArray<number> | undefined }
+    filter: ExecutionRowFilter
   ) => Effect.Effect<ReadonlyArray<JobExecutionRow>, JobRepositoryError>
   /** Those of partitions are left out unless a job is given. */
   readonly findJobInstances: (
@@ -453,10 +552,32 @@ export interface Encoded {
   readonly findStepExecutions: (
     executionId: number
   ) => Effect.Effect<ReadonlyArray<StepExecutionRow>, JobRepositoryError>
+  /** In id order. */
+  readonly findStepExecutionsOf: (
+    executionIds: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyArray<StepExecutionRow>, JobRepositoryError>
   /** In the order of insertion. */
   readonly findSkippedItems: (
     executionId: number
   ) => Effect.Effect<ReadonlyArray<SkippedItemRow>, JobRepositoryError>
+  /** In the order of insertion. */
+  readonly findSkippedPage: (
+    filter: SkippedFilter
+  ) => Effect.Effect<ReadonlyArray<SkippedItemRow & { readonly id: number }>, JobRepositoryError>
+  /** The most frequent first, then in the order of their first ones. */
+  readonly findSkippedGroups: (
+    executionId: number,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<SkippedGroup>, JobRepositoryError>
+  readonly insertAudit: (row: AuditRow) => Effect.Effect<void, JobRepositoryError>
+  /** Newest first. */
+  readonly findAudit: (
+    executionId: number | undefined,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<AuditRow>, JobRepositoryError>
+  /** Does nothing when it is there. */
+  readonly insertNotice: (notice: Notice, createTime: number) => Effect.Effect<void, JobRepositoryError>
+  readonly findNotices: (subjects: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Notice>, JobRepositoryError>
   /**
    * Deletes the executions of instances of which none is running, nor of what they launched as parts of themselves, and
    * which no existing instance has launched so; with all that belongs to them, then empty instances; then, whole, the

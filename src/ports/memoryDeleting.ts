@@ -43,6 +43,7 @@ const remove = (tables: Tables, doomed: ReadonlyArray<StoredExecution>): number 
     const steps = stepsOf(tables, id).map((step) => step.id)
     tables.skipped = tables.skipped.filter((row) => !steps.includes(row.stepExecutionId))
     steps.forEach((step) => tables.steps.delete(step))
+    tables.audit = tables.audit.filter((row) => row.executionId !== id)
     tables.answers = tables.answers.filter((row) => row.jobExecutionId !== id)
     tables.executions.delete(id)
   }

@@ -7,11 +7,12 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { MEMORY, withDatabase } from "./address.js"
-import type { Encoded, ExecutionFilter, JobExecutionRow, JobInstanceRow } from "./JobRepository.js"
+import type { Encoded, ExecutionRowFilter, JobExecutionRow, JobInstanceRow } from "./JobRepository.js"
 import { deleteExecutions } from "./memoryDeleting.js"
 import { isOfPartition, partitions } from "./memoryPartitions.js"
-import type { StoredExecution, Tables } from "./memoryTables.js"
+import type { StoredExecution, StoredSkip, Tables } from "./memoryTables.js"
 import { changing, empty, fenced, newestFirst, put, replace, RUNNING, stepsOf } from "./memoryTables.js"
+import * as MemoryViews from "./memoryViews.js"
 import * as Transactor from "./Transactor.js"
 import { onRollback } from "./Transactor.js"
 
@@ -31,6 +32,7 @@ export const make: Effect.Effect<{
       ...runningSteps(tables),
       ...operating(tables),
       ...querying(tables),
+      ...MemoryViews.viewing(tables),
       partitions: partitions(tables)
     }
   }
@@ -147,10 +149,10 @@ const runningSteps = (
     ),
   insertSkippedItems: (rows) =>
     Effect.suspend(() => {
-      const before = tables.skipped
-      tables.skipped = [...before, ...rows]
+      const stored = rows.map((row): StoredSkip => ({ ...row, id: tables.nextId++ }))
+      tables.skipped = [...tables.skipped, ...stored]
       return onRollback(Effect.sync(() => {
-        tables.skipped = tables.skipped.filter((row) => !rows.includes(row))
+        tables.skipped = tables.skipped.filter((row) => !stored.includes(row))
       }))
     })
 })
@@ -201,7 +203,7 @@ const querying = (
   | "findJobInstances"
   | "findJobNames"
   | "findStepExecutions"
-  | "findSkippedItems"
+  | "findStepExecutionsOf"
 > => ({
   flowHistory: (instanceId) =>
     Effect.sync(() => {
@@ -241,25 +243,24 @@ const querying = (
     ].sort()
   }),
   findStepExecutions: (executionId) => Effect.sync(() => stepsOf(tables, executionId)),
-  findSkippedItems: (executionId) =>
-    Effect.sync(() => {
-      const isPartition = isOfPartition(tables)
-      const parts = [...tables.executions.values()].filter((row) =>
-        row.parentExecutionId === executionId && isPartition(row.instance.id)
-      )
-      const steps = [executionId, ...parts.map(({ id }) => id)].flatMap((id) => stepsOf(tables, id)).map(({ id }) => id)
-      return tables.skipped.filter((row) => steps.includes(row.stepExecutionId))
-    })
+  findStepExecutionsOf: (executionIds) =>
+    Effect.sync(() =>
+      [...tables.steps.values()].filter((step) => executionIds.includes(step.jobExecutionId))
+        .sort((a, b) => a.id - b.id)
+    )
 })
 
 const matches = (
-  { before, instanceId, jobName, parentId, statuses }: ExecutionFilter,
+  { before, changedSince, createdFrom, createdTo, instanceId, jobName, parentId, statuses }: ExecutionRowFilter,
   row: StoredExecution
 ): boolean =>
   (parentId === undefined || row.parentExecutionId === parentId) &&
   (jobName === undefined || row.instance.jobName === jobName) &&
   (instanceId === undefined || row.instance.id === instanceId) &&
   (statuses === undefined || (statuses as ReadonlyArray<string>).includes(row.status)) &&
+  (createdFrom === undefined || row.createTime >= createdFrom) &&
+  (createdTo === undefined || row.createTime < createdTo) &&
+  (changedSince === undefined || row.lastUpdated >= changedSince) &&
   (before === undefined || row.id < before)
 
 const toRow = (

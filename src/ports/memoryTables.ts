@@ -7,9 +7,11 @@ import * as Option from "effect/Option"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import type {
   AnswerRow,
+  AuditRow,
   Fence,
   JobExecutionRow,
   JobInstanceRow,
+  Notice,
   SkippedItemRow,
   StepExecutionRow
 } from "./JobRepository.js"
@@ -32,12 +34,18 @@ export interface StoredPartition extends PartitionRow {
   readonly waiting: 0 | 1 | null
 }
 
+export interface StoredSkip extends SkippedItemRow {
+  readonly id: number
+}
+
 export interface Tables {
   nextId: number
   readonly instances: Map<number, JobInstanceRow>
   readonly executions: Map<number, StoredExecution>
   readonly steps: Map<number, StoredStep>
-  skipped: ReadonlyArray<SkippedItemRow>
+  skipped: ReadonlyArray<StoredSkip>
+  audit: ReadonlyArray<AuditRow>
+  notices: ReadonlyArray<Notice>
   answers: ReadonlyArray<AnswerRow>
   readonly plans: Map<number, PartitionPlan>
   readonly partitions: Map<number, StoredPartition>
@@ -49,6 +57,8 @@ export const empty = (): Tables => ({
   executions: new Map(),
   steps: new Map(),
   skipped: [],
+  audit: [],
+  notices: [],
   answers: [],
   plans: new Map(),
   partitions: new Map()

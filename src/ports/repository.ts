@@ -1,6 +1,7 @@
 /**
  * The domain side of the job repository: decisions, typing and error handling around an encoded driver.
  */
+import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -24,6 +25,7 @@ export const makeRepository = (driver: Encoded): Context.Tag.Service<JobReposito
   ...ways(driver),
   ...operatorsSide(driver),
   ...queries(driver),
+  ...views(driver),
   partitions: makePartitions(driver, launch)
 })
 
@@ -147,14 +149,17 @@ const queries = (
   driver: Encoded
 ): Pick<
   Service,
-  "jobNames" | "jobInstances" | "jobExecutions" | "jobExecution" | "stepExecutions" | "skippedItems"
+  "jobNames" | "jobInstances" | "jobExecutions" | "jobExecution" | "stepExecutions" | "stepExecutionsOf"
 > => ({
   jobNames: driver.findJobNames,
   jobInstances: (filter) => Effect.map(driver.findJobInstances(filter), (rows) => rows.map(Rows.toJobInstance)),
-  jobExecutions: ({ partitions, ...filter }) =>
+  jobExecutions: ({ changedSince, createdFrom, createdTo, partitions, ...filter }) =>
     Effect.flatMap(
       driver.findJobExecutions({
         ...filter,
+        changedSince: changedSince && DateTime.toEpochMillis(changedSince),
+        createdFrom: createdFrom && DateTime.toEpochMillis(createdFrom),
+        createdTo: createdTo && DateTime.toEpochMillis(createdTo),
         partitions: partitions ??
           [filter.jobName, filter.instanceId, filter.parentId].some((given) => given !== undefined)
       }),
@@ -166,11 +171,48 @@ const queries = (
       driver.findStepExecutions(executionId),
       Effect.forEach((row) => readable("stepExecutions", Rows.toStepExecution(row)))
     ),
+  stepExecutionsOf: (executionIds) =>
+    executionIds.length === 0 ? Effect.succeed([]) : Effect.flatMap(
+      driver.findStepExecutionsOf(executionIds),
+      Effect.forEach((row) => readable("stepExecutionsOf", Rows.toStepExecution(row)))
+    )
+})
+
+/** What is kept for people who look. */
+const views = (
+  driver: Encoded
+): Pick<
+  Service,
+  "skippedItems" | "skippedPage" | "skippedGroups" | "recordAudit" | "audit" | "recordNotice" | "notices"
+> => ({
   skippedItems: (executionId) =>
     Effect.flatMap(
       driver.findSkippedItems(executionId),
       Effect.forEach((row) => readable("skippedItems", Rows.toSkippedItem(row)))
-    )
+    ),
+  skippedPage: (filter) =>
+    Effect.flatMap(
+      driver.findSkippedPage(filter),
+      Effect.forEach((row) =>
+        Effect.map(readable("skippedPage", Rows.toSkippedItem(row)), (item) => ({ ...item, id: row.id }))
+      )
+    ),
+  skippedGroups: (executionId, limit = 100) => driver.findSkippedGroups(executionId, limit),
+  recordAudit: (entry) =>
+    driver.insertAudit({
+      ...entry,
+      executionId: entry.executionId ?? null,
+      createTime: DateTime.toEpochMillis(entry.createTime)
+    }),
+  audit: ({ executionId, limit = 100 }) =>
+    Effect.map(driver.findAudit(executionId, limit), (rows) =>
+      rows.map((row) => ({
+        ...row,
+        executionId: row.executionId ?? undefined,
+        createTime: DateTime.unsafeMake(row.createTime)
+      }))),
+  recordNotice: (notice) => Effect.flatMap(Clock.currentTimeMillis, (now) => driver.insertNotice(notice, now)),
+  notices: (subjects) => subjects.length === 0 ? Effect.succeed([]) : driver.findNotices(subjects)
 })
 
 /**

@@ -31,6 +31,7 @@ import { defaultPrefix } from "./schema.js"
 import * as SqlTransactor from "./SqlTransactor.js"
 import * as StepRows from "./stepRows.js"
 import * as StopHints from "./stopHints.js"
+import * as ViewRows from "./viewRows.js"
 
 /**
  * - `prefix`: what the names of the tables begin with, see `Migrations.Options`. Default `"batch_"`.
@@ -175,14 +176,21 @@ const encoded = (database: Database, prefix: string, options: Options): JobRepos
     flowHistory: StepRows.flowHistory(env),
     insertAnswer: StepRows.insertAnswer(env),
     findStepExecution: StepRows.findStepExecution(env),
-    insertSkippedItems: StepRows.insertSkippedItems(env),
+    insertSkippedItems: ViewRows.insertSkippedItems(env),
     requestStop: (executionId) => Database_.detached(database, JobRows.requestStop(env)(executionId)),
     close: JobRows.close(env),
     findJobExecutions: JobRows.findJobExecutions(env),
     findJobInstances: JobRows.findJobInstances(env),
     findJobNames: JobRows.findJobNames(env),
     findStepExecutions: StepRows.findStepExecutions(env),
-    findSkippedItems: StepRows.findSkippedItems(env),
+    findStepExecutionsOf: StepRows.findStepExecutionsOf(env),
+    findSkippedItems: ViewRows.findSkippedItems(env),
+    findSkippedPage: ViewRows.findSkippedPage(env),
+    findSkippedGroups: ViewRows.findSkippedGroups(env),
+    insertAudit: ViewRows.insertAudit(env),
+    findAudit: ViewRows.findAudit(env),
+    insertNotice: ViewRows.insertNotice(env),
+    findNotices: ViewRows.findNotices(env),
     deleteJobExecutions: deleteJobExecutions(env),
     partitions: partitions(env)
   }

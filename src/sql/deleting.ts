@@ -114,6 +114,7 @@ const removeExecutions = (env: Env, ids: ReadonlyArray<number>): Effect.Effect<n
     const steps = sql`select id from ${tables.step} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.skipped} where step_execution_id in (${steps})`
     yield* sql`delete from ${tables.step} where ${sql.in("job_execution_id", ids)}`
+    yield* sql`delete from ${tables.audit} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.answer} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.params} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.execution} where ${sql.in("id", ids)}`

@@ -37,6 +37,8 @@ export interface Tables {
   readonly answer: Fragment
   readonly plan: Fragment
   readonly partition: Fragment
+  readonly audit: Fragment
+  readonly notice: Fragment
 }
 
 /**
@@ -65,7 +67,9 @@ export const make = (database: Database, prefix: string): Env => {
     skipped: table("skipped_item"),
     answer: table("flow_answer"),
     plan: table("partition_plan"),
-    partition: table("partition")
+    partition: table("partition"),
+    audit: table("audit"),
+    notice: table("notice")
   }
   return { database, sql, dialect, prefix, tables, columns: columns(sql, dialect, tables) }
 }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type {
   Encoded,
-  ExecutionFilter,
+  ExecutionRowFilter,
   InstanceFilter,
   JobExecutionRow,
   JobInstanceRow
@@ -251,14 +251,17 @@ const given = <A>(value: A | undefined, condition: (value: A) => Fragment): Read
 
 const executionConditions = (
   env: Env,
-  filter: ExecutionFilter & { readonly ids?: ReadonlyArray<number> | undefined }
+  filter: ExecutionRowFilter
 ): ReadonlyArray<Fragment> => {
-  const { sql } = env
+  const { dialect, sql } = env
   return [
     sql`1 = 1`,
     ...given(filter.jobName, (name) => sql`i.job_name = ${name}`),
     ...given(filter.instanceId, (id) => sql`e.job_instance_id = ${id}`),
     ...given(filter.statuses, (statuses) => sql.in("e.status", statuses)),
+    ...given(filter.createdFrom, (millis) => sql`e.create_time >= ${dialect.instant(millis)}`),
+    ...given(filter.createdTo, (millis) => sql`e.create_time < ${dialect.instant(millis)}`),
+    ...given(filter.changedSince, (millis) => sql`e.last_updated >= ${dialect.instant(millis)}`),
     ...given(filter.before, (id) => sql`e.id < ${id}`),
     ...given(filter.ids, (ids) => sql.in("e.id", ids)),
     ...given(filter.parentId, (id) => sql`e.parent_execution_id = ${id}`),

@@ -58,7 +58,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 1, name: "create_tables", statements: (names) => [...instances(names), ...executions(names), ...steps(names)] },
   { id: 2, name: "record_places_and_rounds", statements: (names) => placesAndRounds(names) },
   { id: 3, name: "add_token", statements: (names) => [token(names)] },
-  { id: 4, name: "add_partitions", statements: (names) => partitions(names) }
+  { id: 4, name: "add_partitions", statements: (names) => partitions(names) },
+  { id: 5, name: "views", statements: (names) => views(names) }
 ]
 
 /** @internal */
@@ -236,5 +237,32 @@ const partitions = ({ dialect, index, table }: Names): ReadonlyArray<string> => 
   where job_instance_id is not null`,
     `create index ${index("partition_waiting")} on ${table("partition")} (plan_id, waiting, ordinal)
   where waiting is not null`
+  ]
+}
+
+/** For people who look: pages of what there is, what was done by whom, and what was told. */
+const views = ({ dialect, index, table }: Names): ReadonlyArray<string> => {
+  const { id, instant } = types[dialect]
+  return [
+    `create index ${index("job_execution_created")} on ${table("job_execution")} (create_time)`,
+    `create index ${index("job_execution_changed")} on ${table("job_execution")} (last_updated)`,
+    `create index ${index("job_execution_status")} on ${table("job_execution")} (status, id)`,
+    `create index ${index("skipped_item_error")} on ${table("skipped_item")} (step_execution_id, error_tag, id)`,
+    `create table ${table("audit")} (
+  id ${id},
+  job_execution_id bigint references ${table("job_execution")} (id),
+  job_name text not null,
+  who text not null,
+  what text not null,
+  outcome text not null,
+  create_time ${instant} not null
+)`,
+    `create index ${index("audit_execution")} on ${table("audit")} (job_execution_id, id)`,
+    `create table ${table("notice")} (
+  subject text not null,
+  kind text not null,
+  create_time ${instant} not null,
+  primary key (subject, kind)
+)`
   ]
 }

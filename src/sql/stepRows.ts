@@ -1,13 +1,12 @@
 /**
  * What the driver does to step executions and skipped items.
  */
-import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { AnswerRecord } from "../decisions/flowHistory.js"
-import type { Encoded, Fence, SkippedItemRow, StepExecutionRow } from "../ports/JobRepository.js"
+import type { Encoded, Fence, StepExecutionRow } from "../ports/JobRepository.js"
 import type { Counts } from "../vocabulary/Counts.js"
 import type { Env } from "./env.js"
 import { conclude, read, write } from "./env.js"
@@ -169,51 +168,20 @@ export const findStepExecutions = (env: Env): Encoded["findStepExecutions"] => (
 }
 
 /** @internal */
-export const insertSkippedItems = (env: Env): Encoded["insertSkippedItems"] => (rows) =>
-  write(
-    env,
-    "insertSkippedItems",
-    Effect.forEach(
-      Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, index) => index * batchSize),
-      (start) => insertSome(env, rows.slice(start, start + batchSize)),
-      { discard: true }
-    )
-  )
-
-/** @internal */
-export const findSkippedItems = (env: Env): Encoded["findSkippedItems"] => (executionId) => {
+export const findStepExecutionsOf = (env: Env): Encoded["findStepExecutionsOf"] => (executionIds) => {
   const { columns, sql, tables } = env
   return read(
     env,
-    "findSkippedItems",
+    "findStepExecutionsOf",
     Effect.map(
-      sql<Raw>`select ${columns.skipped}
-        from ${tables.skipped} k join ${tables.step} s on s.id = k.step_execution_id
-        where s.job_execution_id in (
-          select ${executionId} union all
-          select e.id from ${tables.execution} e
-          where e.parent_execution_id = ${executionId}
-            and exists (select 1 from ${tables.partition} p where p.job_instance_id = e.job_instance_id)
-        ) order by k.id`,
-      (rows) => rows.map(Rows.skippedItem)
+      sql<Raw>`select ${columns.step} from ${tables.step} s
+        where ${sql.in("s.job_execution_id", executionIds)} order by s.id`,
+      (rows) => rows.map(Rows.step)
     )
   )
 }
 
 // internal
-
-const batchSize = 500
-
-const insertSome = (env: Env, rows: ReadonlyArray<SkippedItemRow>): Effect.Effect<unknown, SqlError> => {
-  const { dialect, sql, tables } = env
-  const values = rows.map((row) =>
-    sql`(${row.stepExecutionId}, ${row.phase}, ${dialect.json(row.position)}, ${Rows.printable(row.errorTag)},
-      ${Rows.message(row.message)}, ${dialect.json(row.item)}, ${dialect.instant(row.createTime)})`
-  )
-  return sql`insert into ${tables.skipped} (
-      step_execution_id, phase, position, error_tag, message, item, create_time
-    ) values ${sql.csv(values)}`
-}
 
 const renewal = ({ dialect, sql, tables }: Env, row: StepExecutionRow, { epoch, token }: Fence) => {
   const due = sql`id = ${row.jobExecutionId} and epoch = ${epoch} and token = ${token}

@@ -19,6 +19,7 @@ import { partitioning } from "./jobRepository/partitioning.js"
 import { querying } from "./jobRepository/querying.js"
 import { storing } from "./jobRepository/storing.js"
 import { separateTransactions, transacting } from "./jobRepository/transacting.js"
+import { viewing } from "./jobRepository/viewing.js"
 
 /**
  * - `timeout`: how long building the layer may take, 60 seconds by default.
@@ -53,6 +54,7 @@ export const suite = <E>(
     storing,
     querying,
     partitioning,
+    viewing,
     transacting,
     ...(options.separateTransactions === false ? {} : { "separate transactions": separateTransactions })
   }

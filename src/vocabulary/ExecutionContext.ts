@@ -86,6 +86,7 @@ export const ExecutionContext: Schema.Schema<ExecutionContext, Readonly<Record<s
   Json_.JsonRecord,
   Schema.declare(isExecutionContext, {
     identifier: "ExecutionContext",
+    jsonSchema: { type: "object" },
     arbitrary: () => (fc) =>
       fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 5 }).map((entries) =>
         fromEntries(entries as Readonly<Record<string, Json>>)

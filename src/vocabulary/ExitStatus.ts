@@ -42,6 +42,11 @@ export const ExitStatus: Schema.Schema<
       Predicate.hasProperty(value, "messages") && Array.isArray(value.messages),
     {
       identifier: "ExitStatus",
+      jsonSchema: {
+        type: "object",
+        required: ["code", "messages"],
+        properties: { code: { type: "string" }, messages: { type: "array", items: { type: "string" } } }
+      },
       arbitrary: () => (fc) =>
         fc.tuple(
           fc.oneof(fc.constantFrom(...FAMILIES, "COMPLETED WITH SKIPS", "FAILED EARLY"), fc.string()),

@@ -31,3 +31,20 @@ export interface SkippedItem {
   readonly item: Option.Option<Json>
   readonly createTime: DateTime.Utc
 }
+
+/**
+ * Skipped records of one step, phase and error that say the same.
+ *
+ * - `count`: how many there are. `firstId`: the first of them, as `JobRepository.skippedPage` counts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SkippedGroup {
+  readonly stepName: string
+  readonly phase: SkipPhase
+  readonly errorTag: string
+  readonly message: string
+  readonly count: number
+  readonly firstId: number
+}
