@@ -751,7 +751,8 @@ export const readInTransaction = <In, Out, C extends string, E, R>(
  * How the bad item of a refused chunk is found: by halves (`bisect`, the default), which costs at most 2 log₂ n + 2
  * transactions for one bad item in n, or `one-by-one`, for writers that depend on getting single items. Either way the
  * order is kept, each attempt is a transaction of its own, and the checkpoint never runs ahead of it. What may be
- * skipped is not retried meanwhile.
+ * skipped is not retried meanwhile. Where a table writer knows all rows that the database refuses, there is nothing to
+ * search by halves: the others are written together.
  *
  * @see FT6-4
  * @since 0.1.0

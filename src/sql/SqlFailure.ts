@@ -11,7 +11,7 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Driver from "../vocabulary/driverText.js"
-import { refusedItem } from "../vocabulary/failure.js"
+import { type RefusedItem, refusedItem, refusedItems } from "../vocabulary/failure.js"
 import * as sqlState from "./sqlState.js"
 
 /**
@@ -77,6 +77,20 @@ export class SqlDataError extends Schema.TaggedError<SqlDataError>()("SqlDataErr
   get [refusedItem](): number | undefined {
     return this.item
   }
+  /** @internal */
+  get [refusedItems](): ReadonlyArray<RefusedItem> | undefined {
+    return tried.get(this)
+  }
+}
+
+/**
+ * Remembers with an error about a chunk what the database has said about all of its rows.
+ *
+ * @internal
+ */
+export const withRefused = (error: SqlDataError, rows: ReadonlyArray<SqlDataError>): SqlDataError => {
+  tried.set(error, rows.map((row) => ({ item: row.item!, error: row })))
+  return error
 }
 
 /**
@@ -267,6 +281,8 @@ export const refail =
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const tried = new WeakMap<SqlDataError, ReadonlyArray<RefusedItem>>()
 
 type Texts = { readonly [K in Kind]?: string }
 

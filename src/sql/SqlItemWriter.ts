@@ -33,12 +33,12 @@ import { databaseIn } from "../ports/address.js"
 import * as Pipelining from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { ambient } from "./ambient.js"
-import { identityOf } from "./client.js"
 import * as Database from "./database.js"
 import { meaningsOf, tableText } from "./identifiers.js"
 import { pgCopy, unsupported } from "./pgCopy.js"
-import { ask, speaksProtocol } from "./pgPipeline.js"
+import { speaksProtocol } from "./pgPipeline.js"
 import { pgTable } from "./pgTable.js"
+import { askInside, guarded, guardOf } from "./refusalGuard.js"
 import * as Refusals from "./refusals.js"
 import { fieldsOf, rowEncoder } from "./rowEncoder.js"
 import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
@@ -373,8 +373,12 @@ const openTable = <A, C extends Column_>(
     return {
       write: Pipelining.withPipelinedWrite(
         (items: ReadonlyArray<A>) =>
-          Effect.flatMap(Effect.suspend(() => written(items)), ({ examine, run }) => {
-            const whole = Effect.catchAll(run, (error) => named(refusals, items, error, examine, askInside(database)))
+          Effect.flatMap(Effect.zip(Effect.suspend(() => written(items)), ambient), ([{ examine, run }, ambient]) => {
+            const guard = guardOf(database, ambient, items.length)
+            const whole = Effect.catchAll(
+              guarded(database, guard, run),
+              (error) => named(refusals, items, error, examine, askInside(database, guard), guard !== "none")
+            )
             return refail(action._tag, target.table)(Database.whole(database, whole))
           }),
         "assert" in action && action.assert ? undefined : pipelined(client, written, refusals)
@@ -404,27 +408,16 @@ const named = <A>(
   items: ReadonlyArray<A>,
   error: WriteError,
   examine: Written["examine"],
-  ask: Ask
+  ask: Ask,
+  proven: boolean
 ): Effect.Effect<never, WriteError> =>
-  !(error instanceof SqlDataError) || error.item !== undefined || examine === undefined
+  !(error instanceof SqlDataError) || error.kind === "missingRow" || examine === undefined
     ? Effect.fail(error)
     : Effect.flatMap(
       // Of a row alone there is nothing to find out but a column that the database has not said.
       items.length > 1 || (error.kind === "dataType" && error.column === undefined) ? examine(ask) : Effect.succeed([]),
-      (found) => Effect.fail(refusals.named(items, error, found))
+      (rows) => Effect.fail(refusals.named(items, error, { rows, proven }))
     )
-
-// The transaction has failed, and what comes behind this leaves it as failed as it was. A transaction around it that still
-// can go on is left alone.
-const askInside = (database: Database.Database): Ask => (commands) =>
-  Effect.flatMap(ambient, (ambient) => {
-    const open = ambient._tag === "Ours" && ambient.transaction.nested === undefined
-      ? ambient.connection(identityOf(database.sql))
-      : undefined
-    return open === undefined || !speaksProtocol(database.sql)
-      ? Effect.void
-      : ask(open, [{ text: "rollback and chain", parameters: [] }, ...commands])
-  })
 
 /** How a chunk is written as a part of a transaction in one message, if the repository uses this client. */
 const pipelined = <A>(
@@ -444,7 +437,7 @@ const pipelined = <A>(
             answer: () => Either.right(undefined),
             refused: pipelined!.refused,
             examine: (error: SqlError, ask: Ask) =>
-              Effect.flip(named(refusals, items, pipelined!.refused(error), examine, ask))
+              Effect.flip(named(refusals, items, pipelined!.refused(error), examine, ask, true))
           }))
       )
   }

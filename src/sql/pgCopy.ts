@@ -16,7 +16,9 @@ import * as Database from "./database.js"
 import { quoteName } from "./identifiers.js"
 import type { PgColumn } from "./pgCatalog.js"
 import { describe } from "./pgCatalog.js"
+import { examiner } from "./pgExamine.js"
 import { speaksProtocol } from "./pgPipeline.js"
+import { rowText } from "./pgTable.js"
 import * as pgText from "./pgText.js"
 import * as pgValue from "./pgValue.js"
 import type { SqlFailure } from "./SqlFailure.js"
@@ -27,13 +29,21 @@ import { encodeColumns } from "./tableWrite.js"
 /** @internal */
 export const pgCopy: TableDialect<PgColumn> = {
   describe,
-  prepare: (sql, table, _, columns) => {
+  prepare: (sql, table, action, columns) => {
     const names = columns.map(({ name }) => quoteName(name)).join(", ")
     const text = `copy ${table.text} (${names}) from stdin with (format text, encoding 'UTF8')`
     const encoders = columns.map((column) => pgText.field(pgValue.encoder(column)))
+    const elements = columns.map((column) => pgText.element(pgValue.encoder(column)))
+    const examine = examiner({ operation: "insert", table: table.name }, columns, rowText(table.text, action, columns))
     return (items) =>
       Either.map(encodeColumns("insert", table.name, columns, encoders, items), (encoded) => ({
         run: Effect.suspend(() => Effect.mapError(copy(sql, text, frames(encoded)), refused(table.name, columns))),
+        // The server says at which row it stopped, and not which others it would refuse.
+        examine: (ask) =>
+          items.length === 1 ? Effect.succeed([]) : Either.match(
+            encodeColumns("insert", table.name, columns, elements, items),
+            { onLeft: () => Effect.succeed([]), onRight: (rows) => examine(rows, ask) }
+          ),
         pipelined: {
           commands: Effect.sync(() => [{ text, parameters: [], rows: frames(encoded) }]),
           refused: refused(table.name, columns)

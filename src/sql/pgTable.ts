@@ -52,6 +52,14 @@ export const pgTable: TableDialect<PgColumn> = {
   }
 }
 
+/**
+ * The statement for a single row `r` of texts.
+ *
+ * @internal
+ */
+export const rowText = (table: string, action: Action, columns: ReadonlyArray<PgColumn>): string =>
+  changeText(table, action, columns, "r", (column, index) => `r.c${index}::${column.type}`)
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
@@ -93,10 +101,6 @@ const statementText = (table: string, action: Action, columns: ReadonlyArray<PgC
       `generate_series(1, cardinality($1::text[])) as g(n) where g.n not in (select n from done) order by g.n limit 1`
     : changed
 }
-
-/** The statement for a single row `r` of texts. */
-const rowText = (table: string, action: Action, columns: ReadonlyArray<PgColumn>): string =>
-  changeText(table, action, columns, "r", (column, index) => `r.c${index}::${column.type}`)
 
 const changeText = (
   table: string,

@@ -2,15 +2,32 @@
  * What is known about the refused rows of a chunk, once the database was asked: the error names the first of them, and those
  * behind it are remembered until the engine comes to them.
  */
-import { SqlDataError } from "./SqlFailure.js"
+import { SqlDataError, withRefused } from "./SqlFailure.js"
 
 /** @internal */
 export interface Refusals<A> {
   /** The error of a chunk of which it is known beforehand that it would be refused. */
   readonly foreseen: (items: ReadonlyArray<A>) => SqlDataError | undefined
-  /** The error of a refused chunk with the item it is about, as far as `found` tells. */
-  readonly named: (items: ReadonlyArray<A>, error: SqlDataError, found: ReadonlyArray<SqlDataError>) => SqlDataError
+  /** The error of a refused chunk with the item it is about, as far as the answer tells. */
+  readonly named: (items: ReadonlyArray<A>, error: SqlDataError, answer: Answer) => SqlDataError
 }
+
+/**
+ * What the database says of a refused chunk when it is asked.
+ *
+ * @internal
+ */
+export interface Answer {
+  readonly rows: ReadonlyArray<SqlDataError>
+  /**
+   * Whether it was asked with all in place that the transaction had written before: otherwise a row may have been refused for
+   * want of that.
+   */
+  readonly proven: boolean
+}
+
+/** @internal */
+export const unasked: Answer = { rows: [], proven: false }
 
 /**
  * A row is foreseen only in a chunk without the one that was refused before it: that one has been set apart then, which
@@ -34,7 +51,7 @@ export const make = <A>(): Refusals<A> => {
       known.delete(items[item]!)
       return withItem(found.error, item)
     },
-    named: (items, error, found) => {
+    named: (items, error, { proven, rows: found }) => {
       // What was found out about others still holds.
       if (items.length === 1) {
         return withItem(found[0] ?? error, 0)
@@ -47,7 +64,8 @@ export const make = <A>(): Refusals<A> => {
       found.slice(first + 1).forEach((one, index) => {
         known.set(items[one.item!]!, { error: one, before: items[found[first + index]!.item!]! })
       })
-      return found[first]!
+      const named = withItem(found[first]!, found[first]!.item!)
+      return proven && first === 0 ? withRefused(named, found) : named
     }
   }
 }

@@ -21,6 +21,18 @@ export class Fatal {
 /** The member in which an error says at which of the outputs, counted from 0, a write was refused. */
 export const refusedItem: unique symbol = Symbol.for("effect-batch/refusedItem")
 
+/**
+ * The member in which an error says which of the outputs are refused, all of them in their order, when that was tried: without
+ * these the others can be written.
+ */
+export const refusedItems: unique symbol = Symbol.for("effect-batch/refusedItems")
+
+/** One of these outputs, and why it is refused. */
+export interface RefusedItem {
+  readonly item: number
+  readonly error: unknown
+}
+
 export const unwrap = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
   Cause.map(cause, (error) => error instanceof Fatal ? error.error : error)
 

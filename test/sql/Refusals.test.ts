@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { ItemReader, ItemWriter, Job, JobOperator, Step } from "../../src/index.js"
+import type * as Scope from "effect/Scope"
+import { ItemReader, ItemWriter, Job, JobOperator, SkipPolicy, Step } from "../../src/index.js"
 import * as Refusals from "../../src/sql/refusals.js"
 import { SqlDataError } from "../../src/sql/SqlFailure.js"
 import * as SqlItemWriter from "../../src/sql/SqlItemWriter.js"
@@ -26,6 +27,7 @@ const setUp = Effect.flatMap(SqlClient.SqlClient, (sql) =>
       })
     }, id int primary key, qty int not null constraint positive check (qty > 0), owner int references owners)`)
     yield* sql`delete from stock`
+    yield* sql`drop table if exists late`
     yield* sql`delete from owners`
     yield* sql`insert into owners values (1)`
   }))
@@ -39,6 +41,21 @@ const columns = ["id", "qty", "owner"] as const
 
 const insert = SqlItemWriter.insertInto<Stock>("stock", { columns })
 const upsert = SqlItemWriter.upsertInto<Stock>("stock", { columns, key: ["id"] })
+
+const writers = (database: string, table = "stock") => {
+  const insert = SqlItemWriter.insertInto<Stock>(table, { columns })
+  return database === "PostgreSQL" ? [insert, SqlItemWriter.copyInto<Stock>(table, { columns })] : [insert]
+}
+
+/** Writes an owner for each item before it. */
+const withOwners = (writer: typeof insert) =>
+  ItemWriter.tee(
+    ItemWriter.contramap(
+      SqlItemWriter.insertInto<{ readonly id: number }>("owners"),
+      ({ owner }: Stock) => ({ id: owner })
+    ),
+    writer
+  )
 
 const refused = (
   writer: ItemWriter.ItemWriter<Stock, SqlItemWriter.WriteError, SqlClient.SqlClient>,
@@ -88,22 +105,159 @@ for (const { layer, name } of sqlDrivers) {
 
       it.effect("the item is the one that is refused, not one that only lacks what the same transaction wrote before", () =>
         Effect.gen(function*() {
-          yield* setUp
-          const both = ItemWriter.tee(
-            ItemWriter.contramap(
-              SqlItemWriter.insertInto<{ readonly id: number }>("owners"),
-              ({ owner }: Stock) => ({ id: owner })
-            ),
-            insert
-          )
-          const items = Array.from({ length: 10 }, (_, id) => ({ id, qty: id === 7 ? -1 : 1, owner: id + 100 }))
-          const sink = yield* both.open(Option.none())
           const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          const items = Array.from({ length: 50 }, (_, id) => ({ id, qty: id === 7 ? -1 : 1, owner: id + 100 }))
+          const sink = yield* withOwners(insert).open(Option.none())
           const error = yield* Effect.flip(sql.withTransaction(sink.write(items)))
           assert.instanceOf(error, SqlDataError)
-          assert.strictEqual(error.kind, "check")
-          assert.isTrue(error.item === 7 || error.item === undefined)
+          assert.deepStrictEqual([error.kind, error.item], ["check", 7])
+          // Too few for a savepoint of their own: named rightly or not at all.
+          const few = yield* Effect.flip(sql.withTransaction(sink.write(items.slice(0, 10))))
+          assert.instanceOf(few, SqlDataError)
+          assert.isTrue(few.kind === "check" && (few.item === 7 || few.item === undefined))
         }).pipe(Effect.scoped))
+
+      it.effect("rows that need what the same transaction wrote before are not skipped with those that are refused (FT6-6)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          const bad = [3, 4, 40, 99]
+          const items = Array.from(
+            { length: 100 },
+            (_, id) => ({ id, qty: bad.includes(id) ? -1 : 1, owner: id + 100 })
+          )
+          for (const [at, length] of [100, 10].entries()) {
+            yield* sql`delete from stock`
+            yield* sql`delete from owners`
+            const step = Step.chunk("load", {
+              reader: ItemReader.fromIterable(items),
+              writer: withOwners(insert),
+              chunkSize: length
+            }).pipe(Step.skip("SqlDataError", { limit: 10 }))
+            const execution = yield* JobOperator.run(Job.make(`owners-${name}-${at}`, { flow: step }), {})
+            assert.strictEqual(execution.status, "COMPLETED")
+            const rows = yield* sql<{ readonly id: number }>`select id from stock order by id`
+            assert.deepStrictEqual(
+              rows.map(({ id }) => id),
+              items.map(({ id }) => id).filter((id) => !bad.includes(id))
+            )
+          }
+        }))
+
+      it.effect("a nested transaction of one's own names the refused row, and leaves what is around it (OWN-24)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          const nesting = ItemWriter.make<Stock, SqlItemWriter.WriteError, SqlClient.SqlClient | Scope.Scope>(
+            "nesting",
+            {
+              delivery: "transactional",
+              open: () =>
+                Effect.map(insert.open(Option.none()), (sink) => ({
+                  write: (items: ReadonlyArray<Stock>) =>
+                    Effect.zipRight(
+                      Effect.orDie(sql`insert into owners values (2)`),
+                      sql.withTransaction(sink.write(items)).pipe(
+                        Effect.catchTag(
+                          "SqlDataError",
+                          (error) => Effect.orDie(sql`insert into owners values (${1000 + error.item!})`)
+                        ),
+                        Effect.catchTag("SqlError", Effect.die)
+                      )
+                    )
+                }))
+            }
+          )
+          const items = chunk(100, [61, { qty: -1 }], [80, { id: 79 }])
+          const step = Step.chunk("load", { reader: ItemReader.fromIterable(items), writer: nesting, chunkSize: 100 })
+          const execution = yield* JobOperator.run(Job.make(`nesting-${name}`, { flow: step }), {})
+          assert.strictEqual(execution.status, "COMPLETED")
+          assert.deepStrictEqual(yield* sql`select id from owners order by id`, [{ id: 1 }, { id: 2 }, { id: 1061 }])
+          assert.deepStrictEqual(yield* sql`select id from stock`, [])
+        }))
+
+      it.effect("all refused rows of a chunk cost one rollback, and all others are written together (FT6-6)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          const items = chunk(1000, ...Array.from({ length: 10 }, (_, n) => [n * 100 + 7, { qty: -n }] as const))
+          for (const [at, writer] of writers(name).entries()) {
+            yield* sql`delete from stock`
+            const step = Step.chunk("load", { reader: ItemReader.fromIterable(items), writer, chunkSize: 1000 }).pipe(
+              Step.skip("SqlDataError", { limit: 10 })
+            )
+            const execution = yield* JobOperator.run(Job.make(`cost-${name}-${at}`, { flow: step }), {})
+            const [only] = yield* JobOperator.steps(execution.id)
+            const { commit, rollback, write, writeSkip } = only!.counts
+            assert.deepStrictEqual({ commit, rollback, write, writeSkip }, {
+              commit: 1,
+              rollback: 1,
+              write: 990,
+              writeSkip: 10
+            })
+          }
+        }))
+
+      it.effect("a skip that is one too many fails the step, and a restart finds all of it again (FT6-9)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          const bad = [5, 150, 151, 199]
+          const items = chunk(200, ...bad.map((at) => [at, { qty: 0 }] as const))
+          const job = (limit: number) =>
+            Job.make(`limit-${name}`, {
+              flow: Step.chunk("load", { reader: ItemReader.fromIterable(items), writer: insert, chunkSize: 100 }).pipe(
+                Step.skip("SqlDataError", { limit })
+              )
+            })
+          const failed = yield* JobOperator.run(job(2), {})
+          assert.strictEqual(failed.status, "FAILED")
+          const execution = yield* JobOperator.run(job(4), {})
+          assert.strictEqual(execution.status, "COMPLETED")
+          const rows = yield* sql<{ readonly id: number }>`select id from stock order by id`
+          assert.deepStrictEqual(rows.map(({ id }) => id), items.map(({ id }) => id).filter((id) => !bad.includes(id)))
+        }))
+
+      it.effect("a row that may not be skipped fails the step for its own reason (FT6-6)", () =>
+        Effect.gen(function*() {
+          yield* setUp
+          const items = chunk(100, [5, { qty: 0 }], [50, { qty: null }], [60, { qty: 0 }])
+          const step = Step.chunk("load", { reader: ItemReader.fromIterable(items), writer: insert, chunkSize: 100 })
+            .pipe(
+              Step.skipWith(
+                SkipPolicy.when(
+                  SkipPolicy.limit<unknown>(10),
+                  (error) => error instanceof SqlDataError && error.kind === "check"
+                )
+              )
+            )
+          const execution = yield* JobOperator.run(Job.make(`not-null-${name}`, { flow: step }), {})
+          assert.strictEqual(execution.status, "FAILED")
+          assert.include(JSON.stringify(execution), "qty")
+        }))
+
+      it.effect("constraints that are checked at the commit refuse no other rows than theirs (FT6-6)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          yield* sql`create table late (id int primary key, qty int check (qty > 0), owner int
+            references owners (id) deferrable initially deferred)`
+          const items = chunk(100, [7, { qty: -1 }], [30, { owner: 2 }], [50, { owner: 3 }], [51, { qty: 0 }])
+          for (const [at, writer] of writers(name, "late").entries()) {
+            yield* sql`delete from late`
+            const step = Step.chunk("load", { reader: ItemReader.fromIterable(items), writer, chunkSize: 100 }).pipe(
+              Step.skip(["SqlDataError", "TransactionError"], { limit: 4 })
+            )
+            const execution = yield* JobOperator.run(Job.make(`late-${name}-${at}`, { flow: step }), {})
+            assert.strictEqual(execution.status, "COMPLETED")
+            const rows = yield* sql<{ readonly id: number }>`select id from late order by id`
+            assert.deepStrictEqual(
+              rows.map(({ id }) => id),
+              items.map(({ id }) => id).filter((id) => ![7, 30, 50, 51].includes(id))
+            )
+          }
+        }))
 
       it.effect("a step that skips writes all other rows, and tells each refused one with its own reason (FT6-6)", () =>
         Effect.gen(function*() {
@@ -155,12 +309,15 @@ describe("what is known about refused rows", () => {
       const rows = [...bad].sort((a, b) => a - b)
       const items = Array.from({ length: 50 }, (_, id) => ({ id }))
       const refusals = Refusals.make<{ readonly id: number }>()
-      assert.strictEqual(refusals.named(items, error(undefined), rows.map((row) => error(row))).item, rows[0])
+      assert.strictEqual(
+        refusals.named(items, error(undefined), { rows: rows.map((row) => error(row)), proven: true }).item,
+        rows[0]
+      )
       assert.isUndefined(refusals.foreseen(items))
       for (let i = 1; i < rows.length; i++) {
         const rest = items.slice(rows[i - 1]! + 1)
         // The engine tries the row that was named alone.
-        assert.strictEqual(refusals.named([items[rows[i - 1]!]!], error(undefined), []).item, 0)
+        assert.strictEqual(refusals.named([items[rows[i - 1]!]!], error(undefined), Refusals.unasked).item, 0)
         assert.isUndefined(refusals.foreseen(rest.slice(0, 1)))
         if (rest.length > 1) {
           assert.strictEqual(refusals.foreseen(rest)?.item, rows[i]! - rows[i - 1]! - 1)
@@ -172,7 +329,10 @@ describe("what is known about refused rows", () => {
 
   it("an error that the database does not give again names nobody", () => {
     const items = [{ id: 0 }, { id: 1 }]
-    const named = Refusals.make<object>().named(items, error(undefined, "one"), [error(0, "another")])
+    const named = Refusals.make<object>().named(items, error(undefined, "one"), {
+      rows: [error(0, "another")],
+      proven: true
+    })
     assert.isUndefined(named.item)
   })
 })

@@ -46,6 +46,8 @@ export interface OutputSource {
   /** Whether the inputs outlive a rollback. Otherwise they are read again, from `rewind` on. */
   readonly buffered: boolean
   readonly rewind: ChunkEffect<void>
+  /** The same without some of its units, where each output is a unit. */
+  readonly without?: ((units: ReadonlySet<number>) => OutputSource) | undefined
 }
 
 /** The chunk of a run, that is being written. */

@@ -33,6 +33,8 @@ export interface State {
   readonly current: Range | undefined
   /** What comes behind `current`, in order. */
   readonly rest: ReadonlyArray<Pending>
+  /** Those that are skipped without a try of their own: they are not among what is written. */
+  readonly leftOut: ReadonlySet<number>
 }
 
 /**
@@ -53,12 +55,38 @@ export const start = (size: number, order: ScanOrder): State => ({
   order,
   done: 0,
   current: size === 0 ? undefined : { from: 0, to: size },
-  rest: []
+  rest: [],
+  leftOut: none
 })
 
 /** Goes on with a scan that was interrupted after `done` outputs (FTC-16). */
 export const resume = (size: number, order: ScanOrder, done: number): State =>
-  advance({ mode: "Scan", order, done, current: undefined, rest: [{ from: done, to: size, as: unsearched(order) }] })
+  advance({
+    mode: "Scan",
+    order,
+    done,
+    current: undefined,
+    rest: [{ from: done, to: size, as: unsearched(order) }],
+    leftOut: none
+  })
+
+/** Writes the current range again without some of it, which are known to be bad and skipped already. */
+export const leaveOut = (state: State, outputs: ReadonlyArray<number>): State => ({
+  ...state,
+  mode: "Scan",
+  leftOut: new Set([...state.leftOut, ...outputs])
+})
+
+/** The outputs of the current range that are written, in their order. */
+export const written = ({ current, leftOut }: State): ReadonlyArray<number> => {
+  const found: Array<number> = []
+  for (let output = current?.from ?? 0; output < (current?.to ?? 0); output++) {
+    if (!leftOut.has(output)) {
+      found.push(output)
+    }
+  }
+  return found
+}
 
 /**
  * `at` is the output that the refusal names, if it names one: it is tried alone first. When it names a wrong one, that
@@ -77,6 +105,8 @@ export const step = (state: State, event: Event, at?: number): Next => {
     ? { state: advance({ ...scanning, done: range.to, rest: unsuspect(state.rest) }), skip: range.from }
     : { state: advance({ ...scanning, rest: [...search(state.order, range, at), ...state.rest] }), skip: undefined }
 }
+
+const none: ReadonlySet<number> = new Set()
 
 const unsearched = (order: ScanOrder): Pending["as"] => order === "bisect" ? "whole" : "each"
 

@@ -10,7 +10,7 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import { Fatal, refusedItem } from "../../vocabulary/failure.js"
+import { Fatal, type RefusedItem, refusedItem, refusedItems } from "../../vocabulary/failure.js"
 import type { EngineFailure, Item } from "../step/engine.js"
 import * as Hooks from "../step/hooks.js"
 import * as Chunk from "./chunk.js"
@@ -34,7 +34,15 @@ export const buffered = (outputs: Outputs): OutputSource => ({
     Effect.succeed(from === 0 && to === outputs.items.length ? outputs.items : outputs.items.slice(from, to)),
   covers: ({ index }, inputs) => index < inputs,
   buffered: true,
-  rewind: Effect.void
+  rewind: Effect.void,
+  without: (units) => {
+    const source = buffered(outputs)
+    return {
+      ...source,
+      outputs: (range) =>
+        Effect.map(source.outputs(range), (items) => items.filter((_, at) => !units.has(range.from + at)))
+    }
+  }
 })
 
 /** Writes a chunk, or what a crash in the middle has left of it, and gives the outputs that were written. */
@@ -63,7 +71,8 @@ interface WriteState {
 
 /** One transaction, and whatever has to follow it. */
 const writeFrom = (write: ChunkWrite, { machine, retries, written }: WriteState): ChunkEffect<ReadonlyArray<Item>> => {
-  const { connection, run, source } = write
+  const { connection, run } = write
+  const source = machine.leftOut.size === 0 ? write.source : write.source.without!(machine.leftOut)
   const size = source.size()
   // Not spread: this is made for every transaction, and copying an object that grows costs microseconds.
   const range: RangeWrite = {
@@ -151,10 +160,14 @@ const writeRefused = (
     if (!skippable) {
       return yield* Effect.zipRight(told, Effect.fail(error))
     }
-    const next = ChunkMachine.step(machine, "refused", namedBy(error, write))
     if (!scanning) {
       yield* told
     }
+    const tried = triedOf(error, write)
+    if (tried.length > 0) {
+      return { machine: yield* leaveOut(write, machine, tried), retries }
+    }
+    const next = ChunkMachine.step(machine, "refused", namedBy(error, machine, outputs.length))
     if (next.skip !== undefined) {
       const index = source.inputsBefore(next.skip)
       const skipped = skip(run, Chunk.badOutput(index, outputs[0], error))
@@ -163,8 +176,45 @@ const writeRefused = (
     return { machine: next.state, retries }
   })
 
+/**
+ * The outputs that an error says are refused, each for an error of its own, up to one that may not be skipped. Who has the
+ * items written one by one has it done so.
+ */
+const triedOf = (error: unknown, { run, source }: RangeWrite): ReadonlyArray<RefusedItem> => {
+  const tried = Predicate.hasProperty(error, refusedItems) ? error[refusedItems] as Tried : undefined
+  if (tried === undefined || source.without === undefined || run.state.definition.settings.scan !== "bisect") {
+    return []
+  }
+  const end = tried.findIndex(({ error, item }) => item >= run.chunk.outputs.length || !isSkippable(run, error))
+  return end < 0 ? tried : tried.slice(0, end)
+}
+
+type Tried = ReadonlyArray<RefusedItem> | undefined
+
+/** Skips outputs that are known to be refused, so that all others are written together. */
+const leaveOut = (
+  { run, source }: RangeWrite,
+  machine: ChunkMachine.State,
+  tried: ReadonlyArray<RefusedItem>
+): ChunkEffect<ChunkMachine.State> => {
+  const { outputs } = run.chunk
+  const places = ChunkMachine.written(machine)
+  return Effect.as(
+    Effect.forEach(tried, ({ error, item }) =>
+      Effect.tapError(
+        skip(run, Chunk.badOutput(source.inputsBefore(places[item]!), outputs[item], error)),
+        () => Hooks.tell(run.state.hooks.onWriteError, error as EngineFailure, [outputs[item]])
+      ), { discard: true }),
+    ChunkMachine.leaveOut(machine, tried.map(({ item }) => places[item]!))
+  )
+}
+
 /** The output that an error is about, when it says so, as that of a COPY does, which knows its line. */
-const namedBy = (error: unknown, { range, run: { chunk: { outputs } } }: RangeWrite): number | undefined => {
+const namedBy = (error: unknown, machine: ChunkMachine.State, size: number): number | undefined => {
   const item = Predicate.hasProperty(error, refusedItem) ? Number(error[refusedItem]) : Number.NaN
-  return item >= 0 && item < outputs.length ? range.from + item : undefined
+  return !(item >= 0 && item < size)
+    ? undefined
+    : machine.leftOut.size === 0
+    ? (machine.current?.from ?? 0) + item
+    : ChunkMachine.written(machine)[item]
 }

@@ -68,6 +68,35 @@ describe("chunkMachine", () => {
   )
 
   it.prop(
+    "items that are known to be bad are left out of what is written; all others are written or found to be bad, once, in order",
+    [chunk, FastCheck.infiniteStream(FastCheck.boolean())],
+    ([{ bad, order, size }, known]) => {
+      const leftOut: Array<number> = []
+      const committed: Array<number> = []
+      const skipped: Array<number> = []
+      let state = ChunkMachine.start(size, order)
+      while (state.current !== undefined) {
+        const tried = ChunkMachine.written(state)
+        const refused = tried.filter((item) => bad.has(item))
+        const named = refused.filter(() => known.next().value === true)
+        if (named.length > 0) {
+          leftOut.push(...named)
+          state = ChunkMachine.leaveOut(state, named)
+          continue
+        }
+        const next = ChunkMachine.step(state, refused.length > 0 ? "refused" : "committed")
+        committed.push(...refused.length > 0 ? [] : tried)
+        skipped.push(...next.skip === undefined ? [] : [next.skip])
+        state = next.state
+      }
+      const all = items({ from: 0, to: size })
+      assert.deepStrictEqual(committed, all.filter((item) => !bad.has(item)))
+      assert.deepStrictEqual([...leftOut, ...skipped].sort((a, b) => a - b), all.filter((item) => bad.has(item)))
+    },
+    { fastCheck: { numRuns: 500 } }
+  )
+
+  it.prop(
     "what refusals name, right or wrong, changes nothing but the number of transactions",
     [chunk, FastCheck.array(FastCheck.option(FastCheck.integer({ min: -1, max: 60 }), { nil: undefined }))],
     ([{ bad, order, size }, named]) => {
