@@ -251,30 +251,6 @@ export const has: {
 } = dual(2, <A>(self: ExecutionContext, key: Key<A>): boolean => Object.hasOwn(self.entries, key.name))
 
 /**
- * What two changes make of the same context: those of `mine` on top of `theirs`.
- *
- * @internal
- */
-export const rebase = (base: ExecutionContext, mine: ExecutionContext, theirs: ExecutionContext): ExecutionContext => {
-  if (mine === base) {
-    return theirs
-  }
-  const before = new Map(Object.entries(base.entries))
-  const entries = new Map(Object.entries(theirs.entries))
-  for (const [name, json] of Object.entries(mine.entries)) {
-    const old = before.get(name)
-    before.delete(name)
-    if (old === undefined || !Json_.equals(json, old)) {
-      entries.set(name, json)
-    }
-  }
-  for (const name of before.keys()) {
-    entries.delete(name)
-  }
-  return fromEntries(Object.fromEntries(entries))
-}
-
-/**
  * The canonical JSON text of the context: equal contexts have equal texts.
  *
  * @since 0.1.0

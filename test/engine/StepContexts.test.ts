@@ -8,6 +8,7 @@ import * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
@@ -272,6 +273,35 @@ for (const { layer, name } of drivers) {
           })
         })),
       { fastCheck: { numRuns: name === "memory" ? 200 : 25 }, timeout: 240_000 }
+    )
+  })
+
+  it.layer(layer, { timeout: 60_000 })(`one key of a context (${name})`, (it) => {
+    it.effect.each([false, true])(
+      "that processor and writer count in, and branches side by side, loses nothing; prefetch: %s (OWN-7)",
+      (prefetch) =>
+        Effect.gen(function*() {
+          const count = key("count")
+          const plusOne = (value: Option.Option<number>) => Option.getOrElse(value, () => 0) + 1
+          const countOnce = Effect.zipRight(StepScope.update(count, plusOne), JobScope.update(count, plusOne))
+          const branch = (name: string) =>
+            Step.chunk(name, {
+              reader: ItemReader.fromIterable([1, 2, 3, 4, 5, 6, 7]),
+              processor: (item: number) => Effect.as(countOnce, item),
+              writer: ItemWriter.fromFunction(() =>
+                pause(2).pipe(Effect.zipRight(countOnce), Effect.zipRight(pause(2)))
+              ),
+              chunkSize: 2,
+              prefetch
+            })
+          const job = Job.make(`counts in one key ${runs++}`, {
+            flow: Flow.split([branch("one"), branch("two")], { concurrency: "unbounded" })
+          })
+          const ended = yield* JobOperator.run(job, {})
+          const steps = yield* JobOperator.steps(ended.id)
+          assert.deepStrictEqual(steps.map(({ context }) => numbersOf(context)), [{ count: 11 }, { count: 11 }])
+          assert.deepStrictEqual(numbersOf((yield* JobOperator.execution(ended.id)).context), { count: 22 })
+        })
     )
   })
 }

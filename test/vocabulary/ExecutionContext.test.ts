@@ -18,7 +18,6 @@ const Value = Schema.Struct({
   note: Schema.optional(Schema.NullOr(Schema.String)),
   big: Schema.BigInt
 })
-type Contexts = ExecutionContext.ExecutionContext
 const value = key("value", Value)
 const number = key("n", Schema.Int)
 const valueOf = <A>(context: ExecutionContext.ExecutionContext, name: ExecutionContext.Key<A>) =>
@@ -89,32 +88,6 @@ describe("ExecutionContext", () => {
     const same = ExecutionContext.fromEntries(Object.fromEntries(Object.entries(context.entries).reverse()))
     assert.isTrue(Equal.equals(context, same))
     assert.strictEqual(Hash.hash(context), Hash.hash(same))
-  })
-
-  it.prop("rebase keeps the changes of both, and the second's where both changed the same key", [
-    FastCheck.array(
-      FastCheck.tuple(FastCheck.constantFrom("a", "b", "__proto__", "d"), FastCheck.integer({ min: 0, max: 2 })),
-      {
-        minLength: 3,
-        maxLength: 3
-      }
-    ),
-    Context,
-    Context
-  ], ([pairs, a, b]) => {
-    const only = (name: string, n: number) => ExecutionContext.fromEntries(Object.fromEntries([[name, n]]))
-    const [base, mine, theirs] = pairs.map(([name, n]) => only(name, n)) as [Contexts, Contexts, Contexts]
-    const entries = new Map(Object.entries(theirs.entries))
-    for (const name of ["a", "b", "__proto__", "d"]) {
-      const [before, now] = [base, mine].map(({ entries }) => new Map(Object.entries(entries)).get(name))
-      if (before !== now) {
-        now === undefined ? entries.delete(name) : entries.set(name, now)
-      }
-    }
-    const rebased = ExecutionContext.rebase(base, mine, theirs)
-    assert.deepStrictEqual(new Map(Object.entries(rebased.entries)), entries)
-    assert.isTrue(Equal.equals(ExecutionContext.rebase(a, a, b), b))
-    assert.isTrue(Equal.equals(ExecutionContext.rebase(a, b, a), b))
   })
 
   it.prop("fromJson is total", [FastCheck.oneof(FastCheck.string(), FastCheck.json())], ([text]) => {

@@ -40,7 +40,7 @@ export const runJobStep = (state: StepState, body: JobBody): Erased<Outcome> =>
     const stored = yield* ExecutionContext.get(state.progress.context, key)
     if (Option.isNone(stored)) {
       const encoded = yield* JobParameters.encodeGiven(declaration, yield* body.parameters)
-      advance(state, Progress.setContext, yield* ExecutionContext.set(state.progress.context, key, encoded))
+      advance(state, Progress.changeContext, ExecutionContext.unsafeSet(key, encoded))
       yield* finish(state, () => ({}))
     }
     const encoded = Option.getOrThrow(yield* ExecutionContext.get(state.progress.context, key))

@@ -13,8 +13,8 @@ import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 
-/** A change of the job's context. It is kept as a function, because other branches change that context as well. */
-export type JobContextChange = (context: ExecutionContext.ExecutionContext) => ExecutionContext.ExecutionContext
+/** A change of a context. It is kept as a function where somebody else may change that context as well. */
+export type ContextChange = (context: ExecutionContext.ExecutionContext) => ExecutionContext.ExecutionContext
 
 export interface Progress {
   /** As stored by the last commit. */
@@ -28,13 +28,24 @@ export interface Progress {
   /** What the step becomes if the message that is under way is answered as hoped. */
   readonly sent: StepExecution | undefined
   readonly context: ExecutionContext.ExecutionContext
-  readonly jobChanges: ReadonlyArray<JobContextChange>
+  /** What was done to the context, while chunks are written beside the next one. */
+  readonly contextChanges: ContextChanges
+  readonly jobChanges: ReadonlyArray<ContextChange>
   /** What code in the step made of the exit status and of the batch status. */
   readonly exitStatus: ExitStatus.ExitStatus
   readonly status: BatchStatus.BatchStatus
   /** Whether code in the step asked it to stop. */
   readonly stopRequested: boolean
 }
+
+/** The changes from one on; those `before` are in the context for good. */
+export interface ContextChanges {
+  readonly before: number
+  readonly made: ReadonlyArray<ContextChange>
+}
+
+/** Of a step that does one thing after the other. */
+export const notKept: ContextChanges = { before: 0, made: [] }
 
 /** What a transaction did: where the step is, what it counted, and what counts only with a later one. */
 export interface CommitRecord {
@@ -47,7 +58,7 @@ export interface CommitRecord {
 export interface Candidate {
   readonly step: StepExecution
   readonly awaitingCommit: Counts.Counts
-  readonly jobChanges: ReadonlyArray<JobContextChange>
+  readonly jobChanges: ReadonlyArray<ContextChange>
 }
 
 export const make = (step: StepExecution): Progress => ({
@@ -57,6 +68,7 @@ export const make = (step: StepExecution): Progress => ({
   doubt: undefined,
   sent: undefined,
   context: step.context,
+  contextChanges: notKept,
   jobChanges: [],
   exitStatus: ExitStatus.EXECUTING,
   status: "STARTED",
@@ -113,12 +125,20 @@ export const forgetUncommitted = (self: Progress): Progress =>
 /** Replaces what is shown of items that still wait for their transaction. */
 export const showAwaiting = (self: Progress, awaitingCommit: Counts.Counts): Progress => set(self, { awaitingCommit })
 
-export const setContext = (self: Progress, context: ExecutionContext.ExecutionContext): Progress =>
+/** Changes the context to what the change has made of it. */
+export const changeContext = (
+  self: Progress,
+  change: ContextChange,
+  context: ExecutionContext.ExecutionContext = change(self.context)
+): Progress =>
   set(self, {
-    context
+    context,
+    contextChanges: self.contextChanges === notKept
+      ? notKept
+      : { before: self.contextChanges.before, made: [...self.contextChanges.made, change] }
   })
 
-export const changeJobContext = (self: Progress, change: JobContextChange): Progress =>
+export const changeJobContext = (self: Progress, change: ContextChange): Progress =>
   set(self, {
     jobChanges: [...self.jobChanges, change]
   })
@@ -156,6 +176,7 @@ export const adopt = (self: Progress, { awaitingCommit, step }: Candidate): Prog
     awaitingCommit,
     sent: undefined,
     context: step.context,
+    contextChanges: notKept,
     jobChanges: []
   })
 
@@ -164,6 +185,7 @@ export const rollBack = (self: Progress, before: Progress): Progress =>
   set(self, {
     sent: undefined,
     context: before.context,
+    contextChanges: before.contextChanges,
     jobChanges: before.jobChanges
   })
 
@@ -225,6 +247,7 @@ export const branch = (self: Progress): Progress =>
   set(self, {
     uncommitted: Counts.empty,
     awaitingCommit: Counts.empty,
+    contextChanges: self.contextChanges === notKept ? { ...notKept } : self.contextChanges,
     jobChanges: []
   })
 
@@ -234,7 +257,8 @@ export const rejoin = (beside: Progress, parted: Progress, written: Progress): P
     step: written.step,
     uncommitted: Counts.add(written.uncommitted, beside.uncommitted),
     awaitingCommit: Counts.add(written.awaitingCommit, beside.awaitingCommit),
-    context: ExecutionContext.rebase(parted.context, beside.context, written.context),
+    context: changesSince(beside, parted).made.reduce((context, change) => change(context), written.context),
+    contextChanges: changesSince(beside, parted),
     jobChanges: [...written.jobChanges, ...beside.jobChanges],
     exitStatus: bothExitStatuses(parted.exitStatus, beside.exitStatus, written.exitStatus),
     status: BatchStatus.upgradeTo(beside.status, written.status),
@@ -259,6 +283,7 @@ const set = (self: Progress, changes: Partial<Progress>): Progress => ({
   doubt: "doubt" in changes ? changes.doubt : self.doubt,
   sent: "sent" in changes ? changes.sent : self.sent,
   context: changes.context ?? self.context,
+  contextChanges: changes.contextChanges ?? self.contextChanges,
   jobChanges: changes.jobChanges ?? self.jobChanges,
   exitStatus: changes.exitStatus ?? self.exitStatus,
   status: changes.status ?? self.status,
@@ -286,6 +311,11 @@ const saved = (
   context,
   checkpoint
 })
+
+const changesSince = ({ contextChanges: all }: Progress, { contextChanges: parted }: Progress): ContextChanges => {
+  const before = parted.before + parted.made.length
+  return { before, made: all.made.slice(before - all.before) }
+}
 
 const bothExitStatuses = (
   parted: ExitStatus.ExitStatus,

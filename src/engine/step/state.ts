@@ -10,7 +10,7 @@ import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobScope } from "../../ports/JobScope.js"
 import type * as Pipelining from "../../ports/pipelining.js"
 import { StepScope } from "../../ports/StepScope.js"
-import { TransactionError } from "../../vocabulary/BatchError.js"
+import { TransactionError, type UnreadableContextKey } from "../../vocabulary/BatchError.js"
 import type * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import { driverErrorOf } from "../../vocabulary/driverText.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
@@ -152,22 +152,9 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
   Context.make(StepScope, {
     execution: Effect.sync(() => current(state)),
     get: (key) => Effect.suspend(() => ExecutionContext.get(state.progress.context, key)),
-    set: (key, value) =>
-      Effect.suspend(() =>
-        Either.map(
-          ExecutionContext.set(state.progress.context, key, value),
-          (context) => advance(state, Progress.setContext, context)
-        )
-      ),
-    update: (key, f) =>
-      Effect.suspend(() =>
-        Either.map(
-          updated(state.progress.context, key, f),
-          (context) => advance(state, Progress.setContext, context)
-        )
-      ),
-    remove: (key) =>
-      Effect.sync(() => advance(state, Progress.setContext, ExecutionContext.remove(state.progress.context, key))),
+    set: (key, value) => changed(state, (context) => ExecutionContext.set(context, key, value)),
+    update: (key, f) => changed(state, (context) => updated(context, key, f)),
+    remove: (key) => Effect.sync(() => advance(state, Progress.changeContext, ExecutionContext.remove(key))),
     contribute: (counts) => Effect.sync(() => advance(state, Progress.count, counts)),
     addExitStatus: (status) => Effect.sync(() => advance(state, Progress.addExitStatus, status)),
     upgradeStatus: (status) => Effect.sync(() => advance(state, Progress.upgradeStatus, status)),
@@ -198,6 +185,26 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/**
+ * Changes the context of the step. What a chunk that is written beside this one has made of it may still come in between:
+ * then the change is made once more on top of that, or stays what it was if it cannot be.
+ */
+const changed = (
+  state: StepState,
+  change: (
+    context: ExecutionContext.ExecutionContext
+  ) => Either.Either<ExecutionContext.ExecutionContext, UnreadableContextKey>
+): Effect.Effect<void, UnreadableContextKey> =>
+  Effect.suspend(() =>
+    Either.map(change(state.progress.context), (context) =>
+      advance(
+        state,
+        Progress.changeContext,
+        (other) => Either.getOrElse(change(other), () => other),
+        context
+      ))
+  )
 
 const jobContext = ({ progress, session }: StepState): ExecutionContext.ExecutionContext =>
   Progress.jobContext(progress, session.context)
@@ -316,7 +323,7 @@ const saveLast = (
   lock: JobContextLock,
   changes: Changes
 ): Effect.Effect<StepExecution, OwnerFailure> => {
-  const step = changed(state, changes)
+  const step = withChanges(state, changes)
   return Effect.catchAll(Effect.as(save(state, lock, step), step), (error) =>
     error._tag === "OwnershipLost"
       ? Effect.flatMap(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
@@ -327,13 +334,13 @@ const saveLast = (
         }
         decide(state.session, stored)
         advance(state, Progress.overtake, stored)
-        const last = changed(state, changes)
+        const last = withChanges(state, changes)
         return Effect.as(save(state, lock, last), last)
       })
       : Effect.fail(error))
 }
 
-const changed = (state: StepState, changes: Changes): StepExecution => {
+const withChanges = (state: StepState, changes: Changes): StepExecution => {
   const step = current(state)
   return { ...step, ...changes(step) }
 }

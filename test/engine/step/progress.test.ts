@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
+import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
@@ -31,7 +32,7 @@ const context = FastCheck.dictionary(FastCheck.constantFrom("a", "b", "c"), Fast
   ExecutionContext.fromEntries
 )
 
-const change: FastCheck.Arbitrary<Progress.JobContextChange> = FastCheck.tuple(
+const change: FastCheck.Arbitrary<Progress.ContextChange> = FastCheck.tuple(
   anyKey,
   FastCheck.option(FastCheck.nat(9))
 )
@@ -61,6 +62,7 @@ const progress: FastCheck.Arbitrary<Progress.Progress> = FastCheck.record({
   doubt: FastCheck.option(candidate, { nil: undefined }),
   sent: FastCheck.option(step, { nil: undefined }),
   context,
+  contextChanges: FastCheck.constant(Progress.notKept),
   jobChanges: FastCheck.array(change, { maxLength: 3 }),
   exitStatus,
   status,
@@ -68,11 +70,22 @@ const progress: FastCheck.Arbitrary<Progress.Progress> = FastCheck.record({
 })
 
 /** What code inside a step can do. */
+const added = (key: ExecutionContext.Key<number>, more: number) => (context: ExecutionContext.ExecutionContext) =>
+  ExecutionContext.unsafeSet(
+    context,
+    key,
+    Option.getOrElse(Either.getOrThrow(ExecutionContext.get(context, key)), () => 0) + more
+  )
+
+/** What code inside the step can do. `added` is what `update` does to a number. */
 const deed: FastCheck.Arbitrary<(self: Progress.Progress) => Progress.Progress> = FastCheck.oneof(
   counts.map((more) => (self: Progress.Progress) => Progress.count(self, more)),
   counts.map((awaiting) => (self: Progress.Progress) => Progress.showAwaiting(self, awaiting)),
   FastCheck.tuple(anyKey, FastCheck.nat(9)).map(([key, value]) => (self: Progress.Progress) =>
-    Progress.setContext(self, ExecutionContext.unsafeSet(self.context, key, value))
+    Progress.changeContext(self, ExecutionContext.unsafeSet(key, value))
+  ),
+  FastCheck.tuple(anyKey, FastCheck.integer({ min: 1, max: 9 })).map(([key, more]) => (self: Progress.Progress) =>
+    Progress.changeContext(self, added(key, more))
   ),
   change.map((made) => (self: Progress.Progress) => Progress.changeJobContext(self, made)),
   exitStatus.map((code) => (self: Progress.Progress) => Progress.addExitStatus(self, code)),
@@ -182,7 +195,10 @@ describe("a chunk that fails", () => {
 
 describe("a step in two places", () => {
   it.prop("that parts and meets again without anything between is the same", [progress], ([before]) => {
-    assert.deepStrictEqual(Progress.rejoin(Progress.branch(before), before, before), before)
+    assert.deepStrictEqual(Progress.rejoin(Progress.branch(before), before, before), {
+      ...before,
+      contextChanges: { before: 0, made: [] }
+    })
   })
 
   it.prop("counts as much as if it had been in one", [progress, deeds, deeds], ([parted, here, there]) => {
@@ -207,6 +223,25 @@ describe("a step in two places", () => {
     assert.strictEqual(together.status, behind.status)
     assert.deepStrictEqual(together.exitStatus, behind.exitStatus)
     assert.strictEqual(together.stopRequested, behind.stopRequested)
+  })
+
+  it.prop("loses no change of one key of its context, whoever made it (OWN-7)", [
+    progress,
+    FastCheck.array(FastCheck.tuple(FastCheck.nat(3), FastCheck.nat(3)), { minLength: 1, maxLength: 5 })
+  ], ([before, rounds]) => {
+    const sum = ExecutionContext.key("sum", Schema.Number)
+    const valueOf = ({ context }: Progress.Progress) =>
+      Option.getOrElse(Either.getOrThrow(ExecutionContext.get(context, sum)), () => 0)
+    const add = (self: Progress.Progress, times: number) =>
+      Array.from({ length: times }).reduce<Progress.Progress>((one) => Progress.changeContext(one, added(sum, 1)), self)
+    let here: Progress.Progress = { ...before, context: ExecutionContext.empty }
+    let expected = 0
+    for (const [beside, inWriter] of rounds) {
+      const parted = here
+      here = Progress.rejoin(add(Progress.branch(parted), beside), parted, add(parted, inWriter))
+      expected += beside + inWriter
+    }
+    assert.strictEqual(valueOf(here), expected)
   })
 
   it.prop("applies what the chunk did to the job's context first", [progress, deeds, deeds, context], ([
