@@ -188,15 +188,23 @@ const reachableFirst = ({ drafts }: Builder, start: number): ReadonlyArray<numbe
  */
 const named = (drafts: ReadonlyArray<Draft>): ReadonlyArray<FlowState> => {
   const used = new Map<string, number>()
+  const taken = new Set<string>()
   const names: Array<string> = []
   drafts.forEach((draft, at) => {
     const name = nameOf(draft, () => placeOf(drafts, names, at))
-    const times = (used.get(name) ?? 0) + 1
+    let times = (used.get(name) ?? 0) + 1
+    // The stop after the second "a" is called as the second stop after "a" would be.
+    while (taken.has(numbered(name, times))) {
+      times++
+    }
     used.set(name, times)
-    names.push(times === 1 ? name : `${name}#${times}`)
+    taken.add(numbered(name, times))
+    names.push(numbered(name, times))
   })
   return drafts.map((draft, at) => ({ ...draft, name: names[at]! }))
 }
+
+const numbered = (name: string, times: number): string => times === 1 ? name : `${name}#${times}`
 
 const nameOf = (draft: Draft, place: () => string): string => {
   switch (draft._tag) {

@@ -9,7 +9,7 @@ import type * as Option from "effect/Option"
 import type { Json } from "../../base/json.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as Counts from "../../vocabulary/Counts.js"
-import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import type * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 
@@ -252,18 +252,20 @@ export const branch = (self: Progress): Progress =>
   })
 
 /** The chunk is durable: what was counted and changed beside it, since the ways `parted`, follows what it became. */
-export const rejoin = (beside: Progress, parted: Progress, written: Progress): Progress =>
-  set(beside, {
+export const rejoin = (beside: Progress, parted: Progress, written: Progress): Progress => {
+  const contextChanges = changesSince(beside, parted)
+  return set(beside, {
     step: written.step,
     uncommitted: Counts.add(written.uncommitted, beside.uncommitted),
     awaitingCommit: Counts.add(written.awaitingCommit, beside.awaitingCommit),
-    context: changesSince(beside, parted).made.reduce((context, change) => change(context), written.context),
-    contextChanges: changesSince(beside, parted),
+    context: contextChanges.made.reduce((context, change) => change(context), written.context),
+    contextChanges,
     jobChanges: [...written.jobChanges, ...beside.jobChanges],
     exitStatus: bothExitStatuses(parted.exitStatus, beside.exitStatus, written.exitStatus),
     status: BatchStatus.upgradeTo(beside.status, written.status),
     stopRequested: beside.stopRequested || written.stopRequested
   })
+}
 
 /** The chunk failed: in a step that does one thing after the other, nothing would have happened beside it. */
 export const fallBack = (_beside: Progress, written: Progress): Progress => written
@@ -314,7 +316,7 @@ const saved = (
 
 const changesSince = ({ contextChanges: all }: Progress, { contextChanges: parted }: Progress): ContextChanges => {
   const before = parted.before + parted.made.length
-  return { before, made: all.made.slice(before - all.before) }
+  return before === all.before ? all : { before, made: all.made.slice(before - all.before) }
 }
 
 const bothExitStatuses = (

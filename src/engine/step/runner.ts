@@ -161,8 +161,11 @@ const end = (
     // A commit in doubt is decided before the end is saved, so the checkpoint is that of then, and not of now.
     yield* saving(State.finish(state, ({ checkpoint }) => ({
       ...(open ? { lastUpdated: now } : ended),
-      checkpoint: mark === undefined || (ending.status === "COMPLETED" && !open)
+      checkpoint: ending.status === "COMPLETED" && !open
         ? DurableEnd.unmark(checkpoint)
+        // What an earlier commit has marked stays so, whatever failed behind it.
+        : mark === undefined
+        ? checkpoint
         : DurableEnd.mark(checkpoint, mark)
     })))
     State.advance(state, Progress.amend, ended)

@@ -137,6 +137,7 @@ const WRITES: ReadonlyArray<string> = [
   "updateJobExecution",
   "createStepExecution",
   "updateStepExecution",
+  "recordAnswer",
   "addSkippedItems",
   "plan",
   "resume",

@@ -312,6 +312,28 @@ for (const driver of drivers) {
           })
           assert.deepStrictEqual(yield* untilComplete(job), ["STOPPED HOLD", "STOPPED HOLD", "COMPLETED COMPLETED"])
         }))
+
+      it.effect("a step value in two places, with holds before and behind the second one: each hold stops once (OWN-27)", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const same = ok("same", log)
+          const job = Job.make("three-holds", {
+            flow: same.pipe(
+              Flow.andThen(Flow.stopAndRestart(ok("next", log), "FIRST")),
+              Flow.andThen(Flow.stopAndRestart(
+                same.pipe(Flow.andThen(Flow.stopAndRestart(ok("last", log), "THIRD"))),
+                "SECOND"
+              ))
+            )
+          })
+          assert.deepStrictEqual(yield* untilComplete(job), [
+            "STOPPED FIRST",
+            "STOPPED SECOND",
+            "STOPPED THIRD",
+            "COMPLETED COMPLETED"
+          ])
+          assert.deepStrictEqual(log, ["same", "next", "same", "last"])
+        }))
     })
   })
 
@@ -330,6 +352,26 @@ for (const driver of drivers) {
           const failing = failsOnce()
           assert.deepStrictEqual(yield* untilComplete(job), ["FAILED FAILED", "COMPLETED COMPLETED"])
           assert.deepStrictEqual(log, ["post", "next"])
+        }))
+
+      it.effect("a tasklet whose afterChunk or beforeStep fails posts once, however often (OWN-4)", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          let calls = 0
+          const failsAt = (...at: ReadonlyArray<number>) =>
+            Effect.suspend(() => at.includes(++calls) ? Effect.fail("no") : Effect.void)
+          const job = Job.make("posts-once-behind-a-chunk", {
+            flow: ok("post", log).pipe(
+              Step.listen({ beforeStep: () => failsAt(3, 4), afterChunk: () => failsAt(2) })
+            )
+          })
+          assert.deepStrictEqual(yield* untilComplete(job), [
+            "FAILED FAILED",
+            "FAILED FAILED",
+            "FAILED FAILED",
+            "COMPLETED COMPLETED"
+          ])
+          assert.deepStrictEqual(log, ["post"])
         }))
 
       it.effect("a tasklet that is asked to stop during its call posts once (OWN-4)", () =>

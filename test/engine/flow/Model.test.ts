@@ -4,10 +4,10 @@ import * as fc from "effect/FastCheck"
 import { Job, JobOperator, JobRepository } from "../../../src/index.js"
 import { makeReference } from "./reference.js"
 import type { Tree } from "./tree.js"
-import { arbitrary, scriptOf, toCode, toFlow } from "./tree.js"
+import { arbitrary, scriptOf, toCode, toFlow, told } from "./tree.js"
 
 /** `npm run flows` tries more, from the seed `EFFECT_BATCH_SEED` if there is one. */
-const CASES = Number(process.env["EFFECT_BATCH_FLOWS"] ?? 1_000)
+const CASES = Number(process.env["EFFECT_BATCH_FLOWS"] ?? 700)
 const SEED = process.env["EFFECT_BATCH_SEED"]
 const EXECUTIONS = 4
 
@@ -17,11 +17,14 @@ const runByEngine = (tree: Tree, seed: ReadonlyArray<number>) =>
     const script = scriptOf(seed)
     const asked = new Map<string, number>()
     const job = Job.make("model", {
-      flow: toFlow(tree, (name) => {
-        const n = asked.get(name) ?? 0
-        asked.set(name, n + 1)
-        return script(name, n)
-      })
+      flow: toFlow(
+        tree,
+        told((name) => {
+          const n = asked.get(name) ?? 0
+          asked.set(name, n + 1)
+          return script(name, n)
+        })
+      )
     })
     const ends: Array<unknown> = []
     let status = "FAILED"
@@ -53,7 +56,7 @@ const isCase = (tree: Tree): boolean => {
     return false
   }
   try {
-    Job.make("model", { flow: toFlow(tree, () => "") })
+    Job.make("model", { flow: toFlow(tree, told(() => "")) })
     return true
   } catch {
     return false

@@ -13,7 +13,7 @@ import {
   Step
 } from "../../../src/index.js"
 import { ok, scripted } from "./kit.js"
-import { arbitrary, toFlow } from "./tree.js"
+import { shared, toFlow, told } from "./tree.js"
 
 class Params extends JobParameters.Tag<Params>()("Params", {
   file: Schema.String,
@@ -98,10 +98,10 @@ describe("Job.toMermaid", () => {
 
   it("draws any job: every edge joins two nodes of the picture", () => {
     fc.assert(
-      fc.property(arbitrary, (tree) => {
+      fc.property(shared, (tree) => {
         let job: Job.Job.Any
         try {
-          job = Job.make("any", { flow: toFlow(tree, () => "") })
+          job = Job.make("any", { flow: toFlow(tree, told(() => "")) })
         } catch {
           return
         }
