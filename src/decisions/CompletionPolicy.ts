@@ -9,9 +9,25 @@
  */
 import * as Duration from "effect/Duration"
 import { dual } from "effect/Function"
+import type { Inspectable } from "effect/Inspectable"
 import * as Option from "effect/Option"
+import type { Pipeable } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
 import * as Monoid from "../base/monoid.js"
+import { prototype } from "../base/values.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-batch/CompletionPolicy")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
 
 /**
  * A chunk is full as soon as any of the limits is reached.
@@ -24,11 +40,50 @@ import { JobDefinitionError } from "../vocabulary/BatchError.js"
  * @since 0.1.0
  * @category models
  */
-export interface CompletionPolicy<in A> {
+export interface CompletionPolicy<in A> extends Pipeable, Inspectable {
+  readonly [TypeId]: TypeId
   readonly maxItems: number
   readonly maxMillis: number
   readonly until: Option.Option<(item: A, count: number) => boolean>
 }
+
+/**
+ * The last item of a chunk, how many items the chunk has with it, and the milliseconds since it began.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Moment<out A> {
+  readonly item: A
+  readonly count: number
+  readonly millis: number
+}
+
+interface Limits<in A> extends Pick<CompletionPolicy<A>, "maxItems" | "maxMillis" | "until"> {}
+
+const Proto = prototype<CompletionPolicy<unknown>>(TypeId, TypeId, ({ maxItems, maxMillis, until }) => ({
+  _id: "CompletionPolicy",
+  maxItems,
+  maxMillis,
+  until: Option.isSome(until) ? "a predicate" : "none"
+}))
+
+/** Limits that are not given are none. Declared here because `never` needs it. */
+const limited = <A = unknown>(limits: Partial<Limits<A>>): CompletionPolicy<A> =>
+  Object.assign(Object.create(Proto), {
+    maxItems: limits.maxItems ?? Infinity,
+    maxMillis: limits.maxMillis ?? Infinity,
+    until: limits.until ?? Option.none()
+  })
+
+/**
+ * Whether the value is a `CompletionPolicy`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isCompletionPolicy = (value: unknown): value is CompletionPolicy<never> =>
+  Predicate.hasProperty(value, TypeId)
 
 /**
  * Full after `items` items. Throws `JobDefinitionError` unless it is a whole
@@ -49,7 +104,7 @@ export const count = (items: number): CompletionPolicy<unknown> => {
   if (!Number.isSafeInteger(items) || items < 1) {
     throw new JobDefinitionError({ defects: [`the chunk size must be a whole number of at least 1, not ${items}`] })
   }
-  return { ...never, maxItems: items }
+  return limited({ maxItems: items })
 }
 
 /**
@@ -67,7 +122,7 @@ export const time = (duration: Duration.DurationInput): CompletionPolicy<unknown
       defects: [`the time of a chunk must be positive and finite, not ${Duration.format(duration)}`]
     })
   }
-  return { ...never, maxMillis: millis }
+  return limited({ maxMillis: millis })
 }
 
 /**
@@ -85,10 +140,8 @@ export const time = (duration: Duration.DurationInput): CompletionPolicy<unknown
  * @since 0.1.0
  * @category constructors
  */
-export const predicate = <A>(until: (item: A, count: number) => boolean): CompletionPolicy<A> => ({
-  ...never,
-  until: Option.some(until)
-})
+export const predicate = <A>(until: (item: A, count: number) => boolean): CompletionPolicy<A> =>
+  limited({ until: Option.some(until) })
 
 /**
  * Never full: the chunk ends with the input. Neutral for `or`.
@@ -96,7 +149,7 @@ export const predicate = <A>(until: (item: A, count: number) => boolean): Comple
  * @since 0.1.0
  * @category constructors
  */
-export const never: CompletionPolicy<unknown> = { maxItems: Infinity, maxMillis: Infinity, until: Option.none() }
+export const never: CompletionPolicy<unknown> = limited({})
 
 /**
  * Full as soon as either is.
@@ -107,11 +160,12 @@ export const never: CompletionPolicy<unknown> = { maxItems: Infinity, maxMillis:
 export const or: {
   <B>(that: CompletionPolicy<B>): <A>(self: CompletionPolicy<A>) => CompletionPolicy<A & B>
   <A, B>(self: CompletionPolicy<A>, that: CompletionPolicy<B>): CompletionPolicy<A & B>
-} = dual(2, <A, B>(self: CompletionPolicy<A>, that: CompletionPolicy<B>): CompletionPolicy<A & B> => ({
-  maxItems: Math.min(self.maxItems, that.maxItems),
-  maxMillis: Math.min(self.maxMillis, that.maxMillis),
-  until: either<A & B>(self.until, that.until)
-}))
+} = dual(2, <A, B>(self: CompletionPolicy<A>, that: CompletionPolicy<B>): CompletionPolicy<A & B> =>
+  limited({
+    maxItems: Math.min(self.maxItems, that.maxItems),
+    maxMillis: Math.min(self.maxMillis, that.maxMillis),
+    until: either<A & B>(self.until, that.until)
+  }))
 
 /**
  * Full as soon as any of them is.
@@ -129,12 +183,15 @@ export const any = <A>(...policies: ReadonlyArray<CompletionPolicy<A>>): Complet
  * @since 0.1.0
  * @category predicates
  */
-export const isComplete = <A>(
-  self: CompletionPolicy<A>,
-  at: { readonly item: A; readonly count: number; readonly millis: number }
-): boolean =>
-  at.count >= self.maxItems || at.millis >= self.maxMillis ||
-  (Option.isSome(self.until) && self.until.value(at.item, at.count))
+export const isComplete: {
+  <A>(at: Moment<A>): (self: CompletionPolicy<A>) => boolean
+  <A>(self: CompletionPolicy<A>, at: Moment<A>): boolean
+} = dual(
+  2,
+  <A>(self: CompletionPolicy<A>, at: Moment<A>): boolean =>
+    at.count >= self.maxItems || at.millis >= self.maxMillis ||
+    (Option.isSome(self.until) && self.until.value(at.item, at.count))
+)
 
 // -------------------------------------------------------------------------------------
 // internal

@@ -74,10 +74,7 @@ export type Kind<E> = ErrorKind.Kind<E>
  * @since 0.1.0
  * @category models
  */
-export interface Classification<E> {
-  readonly include?: ReadonlyArray<Kind<E>> | undefined
-  readonly exclude?: ReadonlyArray<Kind<E>> | undefined
-}
+export interface Classification<E> extends ErrorKind.Classification<E> {}
 
 /**
  * Whether the value is a `RetryPolicy`.
@@ -274,15 +271,7 @@ export const or: {
 } = dual(
   2,
   <E, R, E2, R2>(self: RetryPolicy<E, R>, that: RetryPolicy<E2, R2>): RetryPolicy<E & E2, R | R2> =>
-    make<E & E2, R | R2>(
-      (error) => self.matches(error) || that.matches(error),
-      Effect.zipWith(self.start, that.start, (first, second) => ({
-        next: PolicyRun.either(
-          PolicyRun.onlyWhen(first.next, self.matches),
-          PolicyRun.onlyWhen(second.next, that.matches)
-        )
-      }))
-    )
+    make<E & E2, R | R2>(...PolicyRun.or(self, that, () => ({})))
 )
 
 // -------------------------------------------------------------------------------------
@@ -293,7 +282,4 @@ const counted = (retries: number): RetryPolicy<unknown> =>
   make<unknown>(ErrorKind.isOrdinary, Effect.sync(() => ({ next: PolicyRun.countdown(retries) })))
 
 const restrict = <E, R>(self: RetryPolicy<E, R>, test: (error: E) => boolean): RetryPolicy<E, R> =>
-  make(
-    ErrorKind.and(self.matches, ErrorKind.total(test)),
-    Effect.map(self.start, (run) => ({ next: PolicyRun.onlyWhen(run.next, test) }))
-  )
+  make<E, R>(...PolicyRun.restrict(self, test, () => ({})))

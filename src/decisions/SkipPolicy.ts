@@ -92,10 +92,7 @@ export type Kind<E> = ErrorKind.Kind<E>
  * @since 0.1.0
  * @category models
  */
-export interface Classification<E> {
-  readonly include?: ReadonlyArray<Kind<E>> | undefined
-  readonly exclude?: ReadonlyArray<Kind<E>> | undefined
-}
+export interface Classification<E> extends ErrorKind.Classification<E> {}
 
 /**
  * Whether the value is a `SkipPolicy`.
@@ -301,14 +298,7 @@ export const or: {
   2,
   <E, R, E2, R2>(self: SkipPolicy<E, R>, that: SkipPolicy<E2, R2>): SkipPolicy<E & E2, R | R2> =>
     make<E & E2, R | R2>(
-      (error) => self.matches(error) || that.matches(error),
-      Effect.zipWith(self.start, that.start, (first, second) => ({
-        next: PolicyRun.either(
-          PolicyRun.onlyWhen(first.next, self.matches),
-          PolicyRun.onlyWhen(second.next, that.matches)
-        ),
-        limit: `${first.limit} or ${second.limit}`
-      }))
+      ...PolicyRun.or(self, that, (first, second) => ({ limit: `${first.limit} or ${second.limit}` }))
     )
 )
 
@@ -339,7 +329,4 @@ export const and: {
 // -------------------------------------------------------------------------------------
 
 const restrict = <E, R>(self: SkipPolicy<E, R>, test: (error: E) => boolean): SkipPolicy<E, R> =>
-  make(
-    ErrorKind.and(self.matches, ErrorKind.total(test)),
-    Effect.map(self.start, (run) => ({ next: PolicyRun.onlyWhen(run.next, test), limit: run.limit }))
-  )
+  make<E, R>(...PolicyRun.restrict(self, test, ({ limit }) => ({ limit })))

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import type { Test } from "./errorKind.js"
+import * as ErrorKind from "./errorKind.js"
 
 /** @internal */
 export type Next<in E, out R> = (error: E) => Effect.Effect<boolean, never, R>
@@ -48,6 +49,64 @@ export const onlyWhen = <E, R>(next: Next<E, R>, test: Test<E>): Next<E, R> => (
  */
 export const either = <E, R, E2, R2>(self: Next<E, R>, that: Next<E2, R2>): Next<E & E2, R | R2> => (error) =>
   Effect.flatMap(self(error), (allowed) => allowed ? yes : that(error))
+
+/**
+ * What both are made of: the errors that they are about, and how they begin to count.
+ *
+ * @internal
+ */
+export interface Policy<in E, out R, out Run> {
+  readonly matches: (error: E) => boolean
+  readonly start: Effect.Effect<Run, never, R>
+}
+
+/**
+ * The same for fewer errors; `kept` is what else the run says.
+ *
+ * @internal
+ */
+export const restrict = <E, R, Run extends { readonly next: Next<E, R> }, Kept>(
+  self: Policy<E, R, Run>,
+  test: Test<E>,
+  kept: (run: Run) => Kept
+): readonly [
+  matches: (error: E) => boolean,
+  start: Effect.Effect<Kept & { readonly next: Next<E, R> }, never, R>
+] => [
+  ErrorKind.and(self.matches, ErrorKind.total(test)),
+  Effect.map(self.start, (run) => ({ ...kept(run), next: onlyWhen((error) => run.next(error), test) }))
+]
+
+/**
+ * What either allows; `joined` is what else the run says.
+ *
+ * @internal
+ */
+export const or = <
+  E,
+  R,
+  E2,
+  R2,
+  Run extends { readonly next: Next<E, R> },
+  Run2 extends { readonly next: Next<E2, R2> },
+  Joined
+>(
+  self: Policy<E, R, Run>,
+  that: Policy<E2, R2, Run2>,
+  joined: (first: Run, second: Run2) => Joined
+): readonly [
+  matches: (error: E & E2) => boolean,
+  start: Effect.Effect<Joined & { readonly next: Next<E & E2, R | R2> }, never, R | R2>
+] => [
+  (error) => self.matches(error) || that.matches(error),
+  Effect.zipWith(self.start, that.start, (first, second) => ({
+    ...joined(first, second),
+    next: either(
+      onlyWhen((error: E) => first.next(error), self.matches),
+      onlyWhen((error: E2) => second.next(error), that.matches)
+    )
+  }))
+]
 
 /** @internal */
 export const both = <E, R, E2, R2>(self: Next<E, R>, that: Next<E2, R2>): Next<E & E2, R | R2> => (error) =>

@@ -52,6 +52,22 @@ describe("CompletionPolicy", () => {
     assert.deepStrictEqual(full(CompletionPolicy.never), [false, false, false])
   })
 
+  it("is told from other values, and prints its limits", () => {
+    const both = pipe(CompletionPolicy.count(10), CompletionPolicy.or(CompletionPolicy.time("2 seconds")))
+    assert.isTrue([both, CompletionPolicy.never].every(CompletionPolicy.isCompletionPolicy))
+    assert.isFalse([{ maxItems: 10 }, undefined].some(CompletionPolicy.isCompletionPolicy))
+    assert.deepStrictEqual(both.toJSON(), {
+      _id: "CompletionPolicy",
+      maxItems: 10,
+      maxMillis: 2000,
+      until: "none"
+    })
+  })
+
+  it.prop("isComplete takes the policy first or last", [policy, moment], ([policy, at]) => {
+    assert.strictEqual(pipe(policy, CompletionPolicy.isComplete(at)), CompletionPolicy.isComplete(policy, at))
+  })
+
   it("a limit that makes no sense is refused where it is written", () => {
     const refused = (make: () => unknown, message: RegExp) => {
       assert.throws(make, JobDefinitionError)

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import { inspect } from "node:util"
 import { definitionOf, nodeOf } from "../../src/definition/tree.js"
 import {
+  CompletionPolicy,
   Flow,
   ItemProcessor,
   ItemReader,
@@ -32,7 +33,18 @@ const load = Step.chunk("load", { reader, processor, writer, chunkSize: 2 })
 const once = Step.tasklet("once", Effect.void)
 const flow = Flow.andThen(load, once)
 const job = Job.make("import", { parameters: Params, flow })
-const values = { reader, processor, writer, load, once, flow, job, skip: SkipPolicy.never, retry: RetryPolicy.never }
+const values = {
+  reader,
+  processor,
+  writer,
+  load,
+  once,
+  flow,
+  job,
+  skip: SkipPolicy.never,
+  retry: RetryPolicy.never,
+  completion: CompletionPolicy.never
+}
 
 const guards: Readonly<Record<string, readonly [(value: unknown) => boolean, ReadonlyArray<keyof typeof values>]>> = {
   isItemReader: [ItemReader.isItemReader, ["reader"]],
@@ -43,7 +55,8 @@ const guards: Readonly<Record<string, readonly [(value: unknown) => boolean, Rea
   isFlow: [Flow.isFlow, ["load", "once", "flow"]],
   isJob: [Job.isJob, ["job"]],
   isSkipPolicy: [SkipPolicy.isSkipPolicy, ["skip"]],
-  isRetryPolicy: [RetryPolicy.isRetryPolicy, ["retry"]]
+  isRetryPolicy: [RetryPolicy.isRetryPolicy, ["retry"]],
+  isCompletionPolicy: [CompletionPolicy.isCompletionPolicy, ["completion"]]
 }
 
 describe("values", () => {
