@@ -248,6 +248,7 @@ const settleFirst = (run: AheadRun, first: InFlight): ChunkEffect<void> =>
     return Exit.isSuccess(exit) ? Effect.void : Effect.zipRight(Effect.uninterruptible(discard(run, others)), exit)
   })
 
+/** The one place where what is in flight is replaced. */
 const setInFlight = (run: AheadRun, inFlight: AheadRun["inFlight"]): void => {
   run.inFlight = inFlight
 }

@@ -49,6 +49,7 @@ export const move = <Args extends ReadonlyArray<unknown>>(
   run.cursor = event(run.cursor, ...args)
 }
 
+/** The one place where a chunk is replaced by what an event makes of it. */
 export const change = <Args extends ReadonlyArray<unknown>>(
   run: ChunkRun,
   event: (chunk: Chunk, ...args: Args) => Chunk,

@@ -72,6 +72,7 @@ export const noteStatus = (session: Session, status: BatchStatus): void => {
 /** What the stored row of a step says about a commit of it that nobody could look up before. */
 export const decide = ({ undecided }: Session, stored: StepExecution): void => undecided.get(stored.id)?.(stored)
 
+/** The one place where the context of the job is replaced: branches, listeners and deciders share it. */
 export const setContext = (session: Session, context: ExecutionContext.ExecutionContext): void => {
   session.context = context
 }
