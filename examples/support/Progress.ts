@@ -82,6 +82,8 @@ const show = (view: View, event: BatchEvent.BatchEvent): Effect.Effect<void, nev
     ItemSkipped: ({ message, phase, step }) =>
       line(view, Terminal.yellow("⤼"), step.stepName, `skipped in ${phase}: ${message}`),
     StepEnded: ({ step }) => stepEnded(view, step),
+    HeartbeatLate: ({ millis }) =>
+      line(view, Terminal.yellow("!"), "heartbeat", `no answer for ${Terminal.number(millis)} ms`),
     JobEnded: () => Effect.void
   })
 

@@ -119,6 +119,11 @@ const draw = (view: View, event: BatchEvent, now: number): Effect.Effect<void> =
     }
     case "StepEnded":
       return Effect.zipRight(tellRollbacks(view, event.step.stepName), line(view, `  ${inCell(stepLine(event.step))}`))
+    case "HeartbeatLate":
+      return line(
+        view,
+        `  the job repository has not answered for ${event.millis} ms, of a lease of ${event.leaseMillis}`
+      )
     case "JobEnded":
       return Effect.void
   }

@@ -200,6 +200,13 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   /** Proves that the owner lives: extends the lease. Answers with the stored status. */
   readonly renewLease: (execution: JobExecution, leaseMillis: number) => Effect.Effect<BatchStatus, OwnerFailure>
   /**
+   * Whether `renewLease` waits for the transactions of this process, which keep every other process from taking over for
+   * as long as they are open: then it is given the time it takes. By default it has not.
+   *
+   * @see OWN-18
+   */
+  readonly beatsQueue?: boolean | undefined
+  /**
    * Inserts a step execution together with the context and checkpoint it starts from.
    *
    * @see HAND-15
@@ -476,6 +483,8 @@ export interface Encoded {
     fence: Fence,
     releaseLease: boolean
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
+  /** See `JobRepository.beatsQueue`. */
+  readonly beatsQueue?: boolean | undefined
   /** Fenced. Gives the stored status. */
   readonly renewLease: (
     executionId: number,

@@ -39,6 +39,7 @@ const ownersSide = (
   | "launch"
   | "updateJobExecution"
   | "renewLease"
+  | "beatsQueue"
   | "createStepExecution"
   | "updateStepExecution"
   | "addSkippedItems"
@@ -57,6 +58,7 @@ const ownersSide = (
     ),
   renewLease: (execution, leaseMillis) =>
     owned(execution, "renewLease", () => driver.renewLease(execution.id, fenceOf(execution), leaseMillis)),
+  beatsQueue: driver.beatsQueue,
   createStepExecution: (execution, step) =>
     Effect.gen(function*() {
       const now = yield* DateTime.now

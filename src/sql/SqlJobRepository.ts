@@ -17,6 +17,8 @@ import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
 import * as Contention from "./contention.js"
+import type { Control } from "./control.js"
+import * as Control_ from "./control.js"
 import type { Database } from "./database.js"
 import * as Database_ from "./database.js"
 import { deleteJobExecutions } from "./deleting.js"
@@ -38,9 +40,10 @@ import * as ViewRows from "./viewRows.js"
  * - `migrate`: whether to create and upgrade the tables when the layer is built; otherwise it only makes sure that they
  *   are there. Default true.
  * - `idleTimeout`: see `SqlTransactor.Options`.
- * - `listen`: whether, on PostgreSQL, a connection of the pool listens for stop requests while jobs run, so that they
- *   are seen at once and not by the next heartbeat only. Default true; a pool of less than four connections does not.
- *   Not for connection poolers that hand a connection on after each transaction.
+ * - `control`: whether, on PostgreSQL, one connection beside the pool carries the heartbeats while jobs run, and listens for
+ *   stop requests, so that a pool which is exhausted costs no execution its owner, and a stop is seen at once. Default true.
+ *   Behind a pooler that hands a connection on after each transaction it does not listen: a stop is seen with the next
+ *   heartbeat, or commit. When the server has no room for the connection, heartbeats share the pool with the steps.
  * - `busyTimeout`: how long a transaction of SQLite waits to begin while another process, or another client of this
  *   one, is writing. Default: three quarters of the lease. Statements outside of any transaction wait so long too, by
  *   default 5 seconds; they block the process while they do.
@@ -50,7 +53,7 @@ import * as ViewRows from "./viewRows.js"
  */
 export interface Options extends Migrations.Options, SqlTransactor.Options {
   readonly migrate?: boolean | undefined
-  readonly listen?: boolean | undefined
+  readonly control?: boolean | undefined
   readonly busyTimeout?: Duration.DurationInput | undefined
 }
 
@@ -78,8 +81,9 @@ export const layerWith = (
     const prefix = options.prefix ?? defaultPrefix
     yield* prepare(database, options)
     yield* options.migrate === false ? Migrations.verify(database, prefix) : Migrations.migrate(database, prefix)
-    const stopHint = options.listen === false ? undefined : yield* StopHints.make(yield* SqlClient, database, prefix)
-    const driver = withHints(database, prefix, encoded(database, prefix, options), stopHint)
+    const control = options.control === false ? undefined : yield* Control_.make(yield* SqlClient, database)
+    const stopHint = control === undefined || database.isPooled ? undefined : yield* StopHints.make(control, prefix)
+    const driver = withHints(database, prefix, encoded(database, prefix, options, control), stopHint)
     return Context.make(JobRepository.JobRepository, JobRepository.makeEncoded(driver)).pipe(
       Context.add(Transactor, SqlTransactor.fromDatabase(database, options))
     )
@@ -157,7 +161,12 @@ const withHints = (
   }
 
 // Heartbeats and stop requests must be seen by others at once, whatever transaction they are called in.
-const encoded = (database: Database, prefix: string, options: Options): JobRepository.Encoded => {
+const encoded = (
+  database: Database,
+  prefix: string,
+  options: Options,
+  control: Control | undefined
+): JobRepository.Encoded => {
   const env = Env_.make(database, prefix)
   return {
     transact: makeTransact(database, IdleTimeout.setting(SqlTransactor.idleTimeoutOf(options))),
@@ -168,8 +177,8 @@ const encoded = (database: Database, prefix: string, options: Options): JobRepos
       return JobRows.insertJobExecution(env)(row, leaseMillis, token)
     },
     updateJobExecution: JobRows.updateJobExecution(env),
-    renewLease: (executionId, fence, leaseMillis) =>
-      Database_.detached(database, JobRows.renewLease(env)(executionId, fence, leaseMillis)),
+    renewLease: JobRows.renewLease(env, control),
+    beatsQueue: database.only !== undefined ? true : undefined,
     insertStepExecution: StepRows.insertStepExecution(env),
     updateStepExecution: StepRows.updateStepExecution(env),
     pipelinedUpdate: speaksProtocol(database.sql) ? StepRows.pipelinedUpdate(env) : undefined,
@@ -177,7 +186,7 @@ const encoded = (database: Database, prefix: string, options: Options): JobRepos
     insertAnswer: StepRows.insertAnswer(env),
     findStepExecution: StepRows.findStepExecution(env),
     insertSkippedItems: ViewRows.insertSkippedItems(env),
-    requestStop: (executionId) => Database_.detached(database, JobRows.requestStop(env)(executionId)),
+    requestStop: JobRows.requestStop(env, control),
     close: JobRows.close(env),
     findJobExecutions: JobRows.findJobExecutions(env),
     findJobInstances: JobRows.findJobInstances(env),

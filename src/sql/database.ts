@@ -31,6 +31,7 @@ import * as Lock from "./lock.js"
 import type { Begun, OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
 import * as Queueing from "./queueing.js"
+import * as Silence from "./silence.js"
 import { classify } from "./sqlState.js"
 
 /**
@@ -58,6 +59,8 @@ export interface Database {
   metOthersAt: number
   /** Whether statements are prepared under names, which not every pooler in front of PostgreSQL can stand. */
   prepares: boolean
+  /** Whether a pooler stands in front of PostgreSQL that hands a connection on after each transaction. */
+  isPooled: boolean
 }
 
 /**
@@ -297,7 +300,8 @@ const connect = (client: SqlClient.SqlClient): Effect.Effect<Database, JobReposi
     isPatienceSet: false,
     released: { at: -Infinity, held: 0 },
     metOthersAt: -Infinity,
-    prepares: true
+    prepares: true,
+    isPooled: false
   }))
 }
 
@@ -341,7 +345,7 @@ const begins = (
               _tag: "Begun",
               connection,
               commit: database.only === undefined
-                ? connection.executeRaw("COMMIT", [])
+                ? Silence.lastWord(connection, connection.executeRaw("COMMIT", []))
                 : commitPatiently(database, connection),
               lost: watch?.ended,
               release: Effect.suspend(() => {

@@ -2,7 +2,7 @@
  * What the driver does to job instances and job executions.
  */
 import type { SqlError } from "@effect/sql/SqlError"
-import type { Fragment } from "@effect/sql/Statement"
+import type { Fragment, Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type {
@@ -12,11 +12,16 @@ import type {
   JobExecutionRow,
   JobInstanceRow
 } from "../ports/JobRepository.js"
+import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { batches } from "./batches.js"
+import type { Control } from "./control.js"
+import * as Database_ from "./database.js"
 import type { Env } from "./env.js"
 import { conclude, read, runningStatuses, write } from "./env.js"
+import { repositoryError } from "./failure.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
+import { classify } from "./sqlState.js"
 
 /**
  * One statement that inserts or locks, so that no deletion can come between two.
@@ -121,40 +126,48 @@ export const updateJobExecution =
  *
  * @internal
  */
-export const renewLease = (env: Env): Encoded["renewLease"] => (executionId, { epoch, token }, leaseMillis) => {
-  const { dialect, sql, tables } = env
-  return write(
-    env,
-    "renewLease",
-    stored(sql<Raw>`update ${tables.execution} set
+export const renewLease =
+  (env: Env, control: Control | undefined): Encoded["renewLease"] => (executionId, { epoch, token }, leaseMillis) => {
+    const { dialect, sql, tables } = env
+    const limit = Math.max(SHORTEST_LIMIT, leaseMillis / 8)
+    const renewed = (atOnce: Fragment) =>
+      sql<Raw>`update ${tables.execution} set
         lease_until = case when status in ${sql.literal(runningStatuses)} then ${dialect.after(leaseMillis)} end
-      where id = ${executionId} and epoch = ${epoch} and token = ${token}
-      returning status as "status"`)
-  )
-}
+      where id = ${executionId} and epoch = ${epoch} and token = ${token} ${atOnce}
+      returning status as "status"`
+    const anywhere = Database_.detached(env.database, write(env, "renewLease", stored(renewed(sql.literal("")))))
+    return control === undefined
+      ? anywhere
+      : beside(control, "renewLease", renewed(unlocked(env, limit)), limit, anywhere)
+  }
 
 /**
  * Raises the stop flag and, on PostgreSQL, wakes who listens to the channel `<prefix>stop`: a hint that carries the id.
  *
  * @internal
  */
-export const requestStop = (env: Env): Encoded["requestStop"] => (executionId) => {
+export const requestStop = (env: Env, control: Control | undefined): Encoded["requestStop"] => (executionId) => {
   const { dialect, prefix, sql, tables } = env
-  const flag = sql`update ${tables.execution} set status = 'STOPPING'
-    where id = ${executionId} and status in ('STARTING', 'STARTED')`
-  const statement = dialect.name === "pg"
-    ? sql<Raw>`with before as (select id, status from ${tables.execution} where id = ${executionId} for update),
+  if (dialect.name === "pg") {
+    const flagged = sql<
+      Raw
+    >`with before as (select id, status from ${tables.execution} where id = ${executionId} for update),
         flagged as (
           update ${tables.execution} e set status = 'STOPPING' from before
           where e.id = before.id and before.status in ('STARTING', 'STARTED')
           returning pg_notify(${`${prefix}stop`}, cast(e.id as text))
         )
         select status as "status", (select count(*) from flagged) as "flagged" from before`
-    : Effect.tap(
-      sql<Raw>`select status as "status" from ${tables.execution} where id = ${executionId}`,
-      () => flag
-    )
-  return write(env, "requestStop", stored(statement))
+    const anywhere = Database_.detached(env.database, write(env, "requestStop", stored(flagged)))
+    return control === undefined ? anywhere : beside(control, "requestStop", flagged, STOP_LIMIT, anywhere)
+  }
+  const flag = sql`update ${tables.execution} set status = 'STOPPING'
+    where id = ${executionId} and status in ('STARTING', 'STARTED')`
+  const statement = Effect.tap(
+    sql<Raw>`select status as "status" from ${tables.execution} where id = ${executionId}`,
+    () => flag
+  )
+  return Database_.detached(env.database, write(env, "requestStop", stored(statement)))
 }
 
 /**
@@ -242,6 +255,30 @@ const inBatches = (
   ids: ReadonlyArray<number>,
   run: (ids: ReadonlyArray<number>) => Effect.Effect<unknown, SqlError>
 ) => Effect.forEach(batches(ids), run, { discard: true })
+
+/** In milliseconds: what a server needs on a bad day to answer at all. */
+const SHORTEST_LIMIT = 250
+const STOP_LIMIT = 5000
+
+/** Runs a statement on the control connection, and on the pool when that cannot be reached or does not answer. */
+const beside = (
+  control: Control,
+  operation: string,
+  statement: Statement<Raw>,
+  limitMillis: number,
+  anywhere: Effect.Effect<Option.Option<string>, JobRepositoryError>
+): Effect.Effect<Option.Option<string>, JobRepositoryError> =>
+  Effect.catchAll(
+    stored(control.run(statement, limitMillis)),
+    (error) => classify(error).kind === "connection" ? anywhere : Effect.fail(repositoryError(operation, error))
+  )
+
+/**
+ * A condition that holds, and keeps the statement around it from waiting for a lock longer than half of the time: what others
+ * prove on the same connection must not wait behind it.
+ */
+const unlocked = ({ sql }: Env, limitMillis: number): Fragment =>
+  sql`and (select set_config('lock_timeout', ${String(Math.ceil(limitMillis / 2))}, true)) is not null`
 
 const stored = (rows: Effect.Effect<ReadonlyArray<Raw>, SqlError>): Effect.Effect<Option.Option<string>, SqlError> =>
   Effect.map(rows, ([row]) => row === undefined ? Option.none() : Option.some(row.status as string))

@@ -17,6 +17,7 @@ import type { Identity } from "./client.js"
 import { elsewhere, ownerOf } from "./client.js"
 import * as Failure from "./failure.js"
 import * as Lock from "./lock.js"
+import * as Silence from "./silence.js"
 import * as Turn from "./turn.js"
 
 /** @internal */
@@ -251,7 +252,7 @@ export const rawOf = (transaction: OpenTransaction): Connection | undefined =>
  */
 export const rollback = (connection: Connection): Effect.Effect<void> => {
   const attempt = connection.executeRaw("ROLLBACK", [])
-  return Effect.ignore(Effect.catchAll(attempt, () => attempt))
+  return Effect.ignore(Silence.bounded(connection, Effect.catchAll(attempt, () => attempt)))
 }
 
 /** @internal */

@@ -19,6 +19,7 @@ import type { Database } from "./database.js"
 import * as Database_ from "./database.js"
 import * as Failure from "./failure.js"
 import * as Open from "./openTransaction.js"
+import * as Silence from "./silence.js"
 import { classify } from "./sqlState.js"
 
 /** @internal */
@@ -378,7 +379,7 @@ const run = (
 ): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
   restore(connection.executeRaw(query as unknown as string, [])).pipe(
     Effect.map((result) => (result as { readonly rows: ReadonlyArray<Row | undefined> }).rows),
-    Effect.onInterrupt(() => whenOver(query))
+    Effect.onInterrupt(() => Silence.bounded(connection, whenOver(query)))
   )
 
 const whenOver = (query: PipelinedQuery): Effect.Effect<void> =>

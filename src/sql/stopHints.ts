@@ -1,32 +1,28 @@
 /**
  * Lets PostgreSQL tell at once that somebody asked an execution to stop.
  *
- * While a job runs, one connection of the pool listens. A notification is a hint and never the truth: it may get lost
+ * While a job runs, the control connection listens. A notification is a hint and never the truth: it may get lost
  * with the connection, so everybody who waits is woken after each new connection too, and looks at the stored status.
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
-import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as JobRepository from "../ports/JobRepository.js"
+import type { Control, DriverClient } from "./control.js"
 import type { Database } from "./database.js"
 
 /** @internal */
 export const make = (
-  client: SqlClient,
-  database: Database,
+  control: Control,
   prefix: string
 ): Effect.Effect<JobRepository.Encoded["stopHint"], never, Scope.Scope> =>
-  database.dialect.name !== "pg" || poolSize(client) < SMALLEST_POOL
-    ? Effect.succeed(undefined)
-    : Effect.map(
-      RcRef.make({ acquire: listening(database, `${prefix}stop`), idleTimeToLive: "10 seconds" }),
-      (listeners) => (executionId: number) =>
-        Effect.scoped(Effect.flatMap(RcRef.get(listeners), (hub) => awaitHint(hub, executionId)))
-    )
+  Effect.map(
+    RcRef.make({ acquire: listening(control, `${prefix}stop`), idleTimeToLive: "10 seconds" }),
+    (listeners) => (executionId: number) =>
+      Effect.scoped(Effect.flatMap(RcRef.get(listeners), (hub) => awaitHint(hub, executionId)))
+  )
 
 /**
  * Hints at something that is no stop request, in the same channel.
@@ -37,12 +33,6 @@ export const send = (database: Database, prefix: string, id: number): Effect.Eff
   database.sql`select pg_notify(${`${prefix}stop`}, ${String(id)})`
 
 // internal
-
-/** One for the listener, one for a chunk, one for heartbeats, one for a reader. */
-const SMALLEST_POOL = 4
-
-const poolSize = (client: SqlClient): number =>
-  (client as { readonly config?: { readonly maxConnections?: number | undefined } }).config?.maxConnections ?? 10
 
 interface Hub {
   readonly waiting: Map<number, Set<() => void>>
@@ -82,48 +72,35 @@ const hint = (hub: Hub, executionId: number): void => {
 
 const MOST_MISSED = 10_000
 
-const listening = (database: Database, channel: string): Effect.Effect<Hub, never, Scope.Scope> =>
+const listening = (control: Control, channel: string): Effect.Effect<Hub, never, Scope.Scope> =>
   Effect.suspend(() => {
     const hub: Hub = { waiting: new Map(), missed: new Set() }
-    const connected = Effect.scoped(Effect.flatMap(
-      Effect.uninterruptible(database.sql.reserve),
-      (connection) => listen(connection, channel, hub)
-    ))
+    const connected = Effect.scoped(Effect.flatMap(control.client, (client) => listen(client, channel, hub)))
     return Effect.as(
       Effect.forkScoped(Effect.repeat(Effect.ignore(connected), Schedule.spaced("1 second"))),
       hub
     )
   })
 
-/** What is used of the driver's connection, which the client does not declare. */
-interface RawClient {
-  readonly on: (event: string, listener: (message: { readonly payload?: string }) => void) => void
-  readonly off: RawClient["on"]
-}
-
 /** Listens until the connection ends. */
-const listen = (connection: Connection, channel: string, hub: Hub) =>
+const listen = (client: DriverClient, channel: string, hub: Hub) =>
   Effect.suspend(() => {
-    const raw = (connection as { readonly pg?: RawClient }).pg
-    if (raw === undefined) {
-      return Effect.never
-    }
     const name = `"${channel.replaceAll("\"", "\"\"")}"`
-    const onMessage: Parameters<RawClient["on"]>[1] = ({ payload }) => hint(hub, Number(payload))
+    const onMessage: Parameters<DriverClient["on"]>[1] = ({ payload }) => hint(hub, Number(payload))
     const broken = Effect.async<void>((resume) => {
       const onEnd = () => resume(Effect.void)
-      raw.on("error", onEnd)
-      raw.on("end", onEnd)
+      client.on("error", onEnd)
+      client.on("end", onEnd)
       return Effect.sync(() => {
-        raw.off("error", onEnd)
-        raw.off("end", onEnd)
+        client.off("error", onEnd)
+        client.off("end", onEnd)
       })
     })
     return Effect.acquireUseRelease(
-      Effect.sync(() => raw.on("notification", onMessage)),
+      Effect.sync(() => client.on("notification", onMessage)),
       () =>
         Effect.zipRight(
-          connection.executeRaw(`LISTEN ${name}`, []),
+          execute(client, `LISTEN ${name}`),
           Effect.zipRight(
             Effect.sync(() => [...hub.waiting.keys()].forEach((executionId) => hint(hub, executionId))),
             broken
@@ -131,8 +108,12 @@ const listen = (connection: Connection, channel: string, hub: Hub) =>
         ),
       () =>
         Effect.zipRight(
-          Effect.sync(() => raw.off("notification", onMessage)),
-          Effect.ignore(connection.executeRaw(`UNLISTEN ${name}`, []))
+          Effect.sync(() => client.off("notification", onMessage)),
+          // Not waited for: the connection may be silent, and is closed when nobody needs it.
+          Effect.sync(() => client.query(`UNLISTEN ${name}`, [], () => undefined))
         )
     )
   })
+
+const execute = (client: DriverClient, text: string): Effect.Effect<void, unknown> =>
+  Effect.async((resume) => client.query(text, [], (error) => resume(error ? Effect.fail(error) : Effect.void)))

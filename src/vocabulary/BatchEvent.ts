@@ -29,8 +29,10 @@ export interface Progress {
  * - `ChunkRolledBack`: after each rollback, with the cause in one line.
  * - `ItemSkipped`: a bad record was skipped; it becomes durable with the next commit.
  * - `StepEnded`: with the final status and counts.
+ * - `HeartbeatLate`: a warning. The repository has left the heartbeat without an answer for more than a quarter of the
+ *   lease; after three quarters the execution ends with `OwnershipLost`. Once per heartbeat, in milliseconds.
  *
- * @see HAND-5
+ * @see HAND-5, OWN-18
  * @since 0.1.0
  * @category models
  */
@@ -51,6 +53,7 @@ export type BatchEvent = Data.TaggedEnum<{
     readonly message: string
   }
   StepEnded: { readonly job: JobExecution; readonly step: StepExecution }
+  HeartbeatLate: { readonly job: JobExecution; readonly millis: number; readonly leaseMillis: number }
   JobEnded: { readonly job: JobExecution }
 }>
 

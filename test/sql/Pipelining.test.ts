@@ -105,7 +105,7 @@ describe("chunks in one message", () => {
           Effect.flatMap(Postgres.freshUrl, (url) => Effect.promise(() => proxy(url))),
           ({ close }) => Effect.sync(close)
         )
-        const repository = Layer.fresh(SqlJobRepository.layerWith({ listen: false })).pipe(
+        const repository = Layer.fresh(SqlJobRepository.layerWith({ control: false })).pipe(
           Layer.provideMerge(Postgres.layerUrl(counted.url))
         )
         const traffic = (chunks: number) =>
@@ -125,7 +125,7 @@ describe("chunks in one message", () => {
     it.scoped("a step does not keep the only connection for itself", () =>
       Effect.gen(function*() {
         const url = yield* Postgres.freshUrl
-        const repository = Layer.fresh(SqlJobRepository.layerWith({ listen: false })).pipe(
+        const repository = Layer.fresh(SqlJobRepository.layerWith({ control: false })).pipe(
           Layer.provideMerge(Postgres.layerUrl(url, { maxConnections: 1 }))
         )
         const total = 40_000

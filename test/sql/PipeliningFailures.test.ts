@@ -314,7 +314,7 @@ const died = ({ chunk, pipelined, place, prefetch, writer }: Death) =>
     // The tables of the repository are there before the commits are counted.
     yield* Effect.provide(Effect.void, Layer.fresh(SqlJobRepository.layer).pipe(Layer.provide(direct)))
     const proxied = place === "behind the commit" ? yield* cutting(url, LAUNCH + chunk) : url
-    const repository = Layer.fresh(SqlJobRepository.layerWith({ listen: false, migrate: false })).pipe(
+    const repository = Layer.fresh(SqlJobRepository.layerWith({ control: false, migrate: false })).pipe(
       Layer.provideMerge(Postgres.layerUrl(proxied))
     )
     return yield* Effect.gen(function*() {

@@ -20,7 +20,7 @@ const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effec
 const processes = Effect.gen(function*() {
   const url = yield* Postgres.freshUrl
   const process = Layer.build(
-    Layer.fresh(SqlJobRepository.layerWith({ listen: false })).pipe(Layer.provideMerge(Postgres.layerUrl(url)))
+    Layer.fresh(SqlJobRepository.layerWith({ control: false })).pipe(Layer.provideMerge(Postgres.layerUrl(url)))
   )
   return [yield* process, yield* process] as const
 })

@@ -24,7 +24,7 @@ import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { runChunkStep } from "../chunk/step.js"
 import type { Session } from "../session/session.js"
-import { jobScope, noteStatus, requestStop, saveJob, setContext } from "../session/session.js"
+import { jobScope, noteStatus, owned, requestStop, saveJob, setContext } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import type { Body, StepResult } from "../step/runner.js"
 import { runStep } from "../step/runner.js"
@@ -213,7 +213,7 @@ const decide = (
     const came = yield* ask(walk.session, decider, position)
     const { code } = came.exitStatus
     if (came.status === "COMPLETED") {
-      yield* walk.session.repository.recordAnswer(walk.session.execution, { place, round, code })
+      yield* walk.session.repository.recordAnswer(owned(walk.session), { place, round, code })
     }
     const failed = came.status === "FAILED" && came.final !== true ? [{ place, round, code }] : []
     return { ...position, came, failed: [...position.failed, ...failed] }
@@ -438,10 +438,10 @@ const dealWith = (session: Session, failed: Position["failed"]): Walking<void> =
   Effect.forEach(failed, (failure) =>
     "stepName" in failure
       ? Effect.map(
-        session.repository.updateStepExecution(session.execution, { ...failure, status: "ABANDONED" }),
+        session.repository.updateStepExecution(owned(session), { ...failure, status: "ABANDONED" }),
         (status) => noteStatus(session, status)
       )
-      : session.repository.recordAnswer(session.execution, failure), { discard: true })
+      : session.repository.recordAnswer(owned(session), failure), { discard: true })
 
 const outcomeOf = ({ exitStatus, status }: StepExecution): Outcome.Outcome => ({
   status,

@@ -29,7 +29,7 @@ import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import * as JobParameters from "../../vocabulary/JobParameters.js"
 import { FaultPoint } from "../session/faultPoint.js"
-import { heartbeat } from "../session/heartbeat.js"
+import { heartbeat, monotonic } from "../session/heartbeat.js"
 import type { EndedJobExecution, RunningJobExecution } from "../session/launched.js"
 import * as Owner from "../session/owner.js"
 import * as Running from "../session/running.js"
@@ -80,7 +80,7 @@ export const start = <P>(
       const session = yield* launch(job, parameters, parent)
       const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)).pipe(endedFor(session)))
       return {
-        execution: withoutToken(session.execution),
+        execution: session.execution,
         await: Fiber.join(fiber),
         stop: Running.stop(session.execution.id).pipe(
           Effect.provideService(JobRepository, session.repository),
@@ -105,7 +105,10 @@ export const runClaimed = (
   claimed: JobExecution
 ): Erased<EndedJobExecution<string, unknown>, OwnerFailure, JobRepository | Transactor> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(sessionOf(claimed), (session) => restore(execute(job, session)).pipe(endedFor(session)))
+    Effect.flatMap(
+      Effect.flatMap(monotonic, (now) => sessionOf(claimed, now)),
+      (session) => restore(execute(job, session)).pipe(endedFor(session))
+    )
   )
 
 /** Says of which job the parameters were wrong. */
@@ -141,6 +144,7 @@ const claim = (
     }
     const repository = yield* JobRepository
     const { isOwnerGone, lease, owner } = yield* Ownership
+    const claimedAt = yield* monotonic
     const running = yield* Running.Running
     const claimed = yield* Effect.mapError(
       repository.launch({
@@ -155,15 +159,19 @@ const claim = (
       (error) => Running.located(running, repository, error)
     )
     yield* Telemetry.launched(job.name)
-    return yield* sessionOf(claimed)
+    return yield* sessionOf(claimed, claimedAt)
   })
 
 /** What this process knows of an execution that it has claimed. */
-const sessionOf = (claimed: JobExecution): Effect.Effect<Session, never, JobRepository | Transactor> =>
+const sessionOf = (
+  claimed: JobExecution,
+  claimedAt: number
+): Effect.Effect<Session, never, JobRepository | Transactor> =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const transactor = yield* Transactor
     const hub = yield* Events
+    const { lease } = yield* Ownership
     const services = Context.make(JobRepository, repository).pipe(Context.add(Transactor, transactor))
     return {
       repository,
@@ -178,7 +186,11 @@ const sessionOf = (claimed: JobExecution): Effect.Effect<Session, never, JobRepo
           services
         ),
       runClaimed: (child, execution) => Effect.provide(runClaimed(child, execution), services),
-      execution: claimed,
+      execution: withoutToken(claimed),
+      token: claimed.token,
+      leaseMillis: Duration.toMillis(lease),
+      claimedAt,
+      isLost: false,
       context: claimed.context,
       contextLock: Effect.unsafeMakeSemaphore(1),
       undecided: new Map(),
@@ -209,7 +221,7 @@ const execute = (
   session: Session
 ): Erased<EndedJobExecution<string, unknown>, OwnerFailure> =>
   Effect.gen(function*() {
-    const { isOwnerGone, lease, owner } = yield* Ownership
+    const { isOwnerGone, owner } = yield* Ownership
     const declaration = definitionOf(job).parameters
     const provided = declaration === undefined
       ? Context.empty()
@@ -224,9 +236,9 @@ const execute = (
         Context.add(provided as Context.Context<never>, OutputOwner, { owner, isGone: isOwnerGone })
       )
     )
-    const { cause } = yield* Race.until(running, heartbeat(session, Duration.toMillis(lease)))
+    const { cause } = yield* Race.until(running, heartbeat(session))
     return {
-      ...withoutToken(session.execution),
+      ...session.execution,
       exit: Option.match(cause as Option.Option<Cause.Cause<unknown>>, {
         onNone: () => Exit.succeed(session.execution.exitStatus.code),
         onSome: Exit.failCause

@@ -21,7 +21,7 @@ import { runFlow } from "../flow/runner.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { decide, jobScope, saveJob } from "../session/session.js"
+import { decide, jobScope, owned, saveJob } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 
 /** A job that ended, and why it failed. */
@@ -98,7 +98,7 @@ const closeSteps = (
   Effect.forEach(
     steps.filter(({ status }) => BatchStatus.isRunning(status)),
     (step) =>
-      saving(session.repository.updateStepExecution(session.execution, {
+      saving(session.repository.updateStepExecution(owned(session), {
         ...step,
         status: "FAILED",
         exitStatus: ExitStatus.addDescription(ExitStatus.FAILED, "how it ended could not be saved"),

@@ -37,8 +37,18 @@ export interface Session {
   ) => Erased<RunningJobExecution<string, unknown>, LaunchError | JobRepositoryError, Scope.Scope>
   /** Runs an execution of a partition that this process has claimed, in the same repository. */
   readonly runClaimed: RunClaimed
-  /** As stored, but for the context. Replaced by `saveJob` only. */
+  /**
+   * As stored, but for the context. What others see of it, so the secret of its fence is not part of it. Replaced by `saveJob`
+   * only.
+   */
   execution: JobExecution
+  /** What the claim has drawn, see `JobRepository.Fence`. */
+  readonly token: string | undefined
+  readonly leaseMillis: number
+  /** When the claim was asked for, on the clock of the heartbeat. */
+  readonly claimedAt: number
+  /** Whether the lease could not be renewed in time: what is written from now on may be somebody else's. */
+  isLost: boolean
   /** The job's context as the steps that have committed left it. Replaced by `setContext` only: branches share it. */
   context: ExecutionContext.ExecutionContext
   /** Held by a branch from the moment it writes the context until its transaction has ended. */
@@ -53,6 +63,13 @@ export interface Session {
   /** Called when the execution is asked to stop, each of them once. */
   readonly onStop: Set<() => void>
 }
+
+/** The execution as the repository has to see it from its owner. */
+export const owned = ({ execution, token }: Session, changes?: Partial<JobExecution>): JobExecution => ({
+  ...execution,
+  ...changes,
+  token
+})
 
 /** The execution is to stop: what waits hears of it at once, everything else at the next commit. */
 export const requestStop = (session: Session): void => {
@@ -81,7 +98,7 @@ export const setContext = (session: Session, context: ExecutionContext.Execution
 export const saveJob = (session: Session, changes: Partial<JobExecution>): Effect.Effect<void, OwnerFailure> =>
   Effect.suspend(() => {
     const next = { ...session.execution, ...changes, context: session.context }
-    return Effect.map(session.repository.updateJobExecution(next), (status) => {
+    return Effect.map(session.repository.updateJobExecution({ ...next, token: session.token }), (status) => {
       session.execution = next
       noteStatus(session, status)
     })

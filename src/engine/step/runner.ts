@@ -22,6 +22,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
+import { owned } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import * as Telemetry from "../session/telemetry.js"
 import * as Hooks from "./hooks.js"
@@ -64,7 +65,7 @@ export const runStep = (
 ): Erased<StepResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const step = yield* session.repository.createStepExecution(session.execution, {
+      const step = yield* session.repository.createStepExecution(owned(session), {
         stepName: definition.name,
         place,
         round,

@@ -19,7 +19,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { decide, noteStatus, setContext, updated } from "../session/session.js"
+import { decide, noteStatus, owned, setContext, updated } from "../session/session.js"
 import type { StepTelemetry } from "../session/telemetry.js"
 import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
 import type { Engine, EngineFailure } from "./engine.js"
@@ -111,7 +111,7 @@ export const commitPipelined = <A, E, F>(
     Effect.flatMap(work, (done) => {
       const { session } = state
       const step = propose(done)
-      return Effect.flatMap(save.encode(session.execution, step, state.progress.step), (encoded) => {
+      return Effect.flatMap(save.encode(owned(session), step, state.progress.step), (encoded) => {
         advance(state, Progress.send, step)
         const answer = connection.transact<BatchStatus.BatchStatus, E | EngineFailure>(
           done.write === undefined ? [] : [done.write],
@@ -217,7 +217,7 @@ const takeOverJobContext = ({ session }: StepState, changes: Pick<Candidate, "jo
 const save = (state: StepState, lock: JobContextLock, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
   const { progress, session } = state
   const saveStep = Effect.map(
-    session.repository.updateStepExecution(session.execution, step, progress.step),
+    session.repository.updateStepExecution(owned(session), step, progress.step),
     (status) => noteStatus(session, status)
   )
   return progress.jobChanges.length === 0
@@ -226,7 +226,7 @@ const save = (state: StepState, lock: JobContextLock, step: StepExecution): Effe
       lock.take(),
       Effect.suspend(() =>
         Effect.zipRight(
-          session.repository.updateJobExecution({ ...session.execution, context: jobContext(state) }),
+          session.repository.updateJobExecution(owned(session, { context: jobContext(state) })),
           saveStep
         )
       )

@@ -161,7 +161,9 @@ const repository = (life: Life): Context.Tag.Service<JobRepository> => {
         name,
         typeof member === "function"
           ? (...args: ReadonlyArray<any>) => guard(name, (member as (...args: ReadonlyArray<any>) => any)(...args))
-          : guard(name, member)
+          : Effect.isEffect(member)
+          ? guard(name, member as Effect.Effect<unknown, any>)
+          : member
       ])
     )
   const { partitions, ...others } = life.store.repository

@@ -32,7 +32,11 @@ const frozen = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(
     JobRepository.JobRepository,
     (repository) =>
-      Effect.provideService(effect, JobRepository.JobRepository, { ...repository, renewLease: () => Effect.never })
+      Effect.provideService(effect, JobRepository.JobRepository, {
+        ...repository,
+        beatsQueue: true,
+        renewLease: () => Effect.never
+      })
   )
 
 const unreachable = new BatchError.JobRepositoryError({ operation: "renewLease", reason: "transient", detail: "gone" })

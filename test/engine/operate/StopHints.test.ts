@@ -31,7 +31,7 @@ const idle = (name: string) =>
 const listeners = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(
     sql<{ readonly pid: number }>`select pid from pg_stat_activity
-      where datname = current_database() and query like 'LISTEN%batch_stop%' and pid <> pg_backend_pid()`,
+      where datname = current_database() and application_name like '% heartbeat' and query <> ''`,
     (rows) => rows.map(({ pid }) => pid)
   ))
 
@@ -81,26 +81,32 @@ describe("a stop request of another process on PostgreSQL", () => {
       }))
   })
 
-  it.scoped("nobody listens when that is switched off, or when the pool is small", () =>
+  const connected = (options: SqlJobRepository.Options, maxConnections: number) =>
+    Layer.unwrapScoped(Effect.map(
+      Postgres.freshUrl,
+      (url) => Layer.provideMerge(SqlJobRepository.layerWith(options), Postgres.layerUrl(url, { maxConnections }))
+    ))
+
+  it.scoped("nobody listens when that is switched off", () =>
     Effect.gen(function*() {
-      const url = yield* Postgres.freshUrl
-      for (
-        const [options, maxConnections] of [[{ listen: false }, 10], [{}, 3]] as ReadonlyArray<
-          [SqlJobRepository.Options, number]
-        >
-      ) {
-        yield* Effect.gen(function*() {
-          const { begun, job } = yield* idle(`silent ${maxConnections}`)
-          yield* Effect.scoped(Effect.gen(function*() {
-            yield* JobOperator.start(job, {})
-            yield* Deferred.await(begun)
-            assert.deepStrictEqual(yield* listeners, [])
-          }))
-        }).pipe(
-          Effect.provide(
-            Layer.provideMerge(SqlJobRepository.layerWith(options), Postgres.layerUrl(url, { maxConnections }))
-          )
-        )
-      }
-    }), 60_000)
+      const { begun, job } = yield* idle("silent")
+      yield* JobOperator.start(job, {})
+      yield* Deferred.await(begun)
+      assert.deepStrictEqual(yield* listeners, [])
+    }).pipe(Effect.provide(connected({ control: false }, 10))), 60_000)
+
+  it.scoped("is heard although the only connection of the pool is taken (OWN-18)", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const sql = yield* SqlClient.SqlClient
+      const { begun, job } = yield* idle("crowded")
+      const running = yield* JobOperator.start(job, {})
+      yield* Deferred.await(begun)
+      yield* eventually(listeners, (pids) => pids.length === 1)
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* sql.reserve
+        yield* repository.requestStop(running.execution.id)
+      }))
+      assert.strictEqual((yield* running.await).status, "STOPPED")
+    }).pipe(Effect.provide(connected({}, 1))), 60_000)
 })

@@ -1,0 +1,58 @@
+/**
+ * Ends connections that say nothing any more: a network that drops what it is given, or a server that is frozen. Whoever has
+ * given up waiting must not wait for such a connection to say that it has.
+ */
+import type { Connection } from "@effect/sql/SqlConnection"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+
+/**
+ * Runs what only says good-bye: a rollback, or the wait for an answer that nobody needs. When it takes too long the connection
+ * is cut, which ends it with a failure.
+ *
+ * @internal
+ */
+export const bounded = <A, E, R>(connection: Connection, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const { pg } = connection as { readonly pg?: RawClient }
+  return pg === undefined ? effect : Effect.suspend(() => {
+    const timer = setTimeout(() => cut(pg), GRACE_MILLIS)
+    return Effect.ensuring(effect, Effect.sync(() => clearTimeout(timer)))
+  })
+}
+
+/**
+ * Runs a statement that cannot be taken back, a commit: an interruption ends the wait for its answer only after some more
+ * time, and by cutting the connection, so that whether it happened can be looked up.
+ *
+ * @internal
+ */
+export const lastWord = <A, E, R>(connection: Connection, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const { pg } = connection as { readonly pg?: RawClient }
+  return pg === undefined ? effect : Effect.uninterruptible(
+    Effect.flatMap(Effect.fork(effect), (fiber) =>
+      Effect.matchCauseEffect(Effect.interruptible(Fiber.await(fiber)), {
+        onFailure: () => Effect.flatten(bounded(connection, Fiber.await(fiber))),
+        onSuccess: (exit) => exit
+      }))
+  )
+}
+
+/**
+ * What is used of the driver's connection, which the client does not declare.
+ *
+ * @internal
+ */
+export interface RawClient {
+  readonly connection?: { readonly stream?: { readonly destroy: (error?: Error) => void } | undefined } | undefined
+}
+
+/** @internal */
+export const cut = (client: RawClient): void =>
+  client.connection?.stream?.destroy(new Error("Connection terminated: the server has not answered in time"))
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** On the real clock, on which networks live. */
+const GRACE_MILLIS = 2000
