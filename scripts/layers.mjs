@@ -21,7 +21,7 @@ export const floors = [
   ["definition", "sql", "file"],
   ["engine/session"],
   ["engine/step"],
-  ["engine/chunk"],
+  ["engine/chunk", "engine/partition"],
   ["engine/flow"],
   ["engine/job"],
   ["operator"],
@@ -54,7 +54,7 @@ const packages = {
   file: ["effect", "@effect/platform", "node:"],
   cli: ["effect", "@effect/platform", "node:util"],
   testing: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"],
-  definition: ["effect", "@effect/platform"]
+  definition: ["effect", "@effect/platform", "node:crypto"]
 }
 const everywhere = ["effect", "node:crypto", "node:fs", "node:os"]
 

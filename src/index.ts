@@ -111,6 +111,11 @@ export * as Listener from "./definition/Listener.js"
 /**
  * @since 0.1.0
  */
+export * as Partition from "./definition/Partition.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as ProgressMeter from "./operator/ProgressMeter.js"
 
 /**

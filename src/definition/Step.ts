@@ -32,11 +32,13 @@ import type {
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
+import { fingerprintOf } from "./fingerprint.js"
 import type { Flow } from "./Flow.js"
 import { Proto as FlowProto } from "./Flow.js"
 import { lower } from "./graph.js"
 import type { Job } from "./Job.js"
 import type { StepListener } from "./Listener.js"
+import type * as Partition from "./Partition.js"
 import type { Finished } from "./Tasklet.js"
 import type { StepBody, StepDefinition, StepSettings } from "./tree.js"
 import { defaultSettings, nodeOf, stepOf, withTree } from "./tree.js"
@@ -54,12 +56,12 @@ export const TypeId: unique symbol = Symbol.for("effect-batch/Step")
 export type TypeId = typeof TypeId
 
 /**
- * What a step runs: chunks of items, an effect, a flow of steps, or another job.
+ * What a step runs: chunks of items, an effect, a flow of steps, another job, or partitions of its work.
  *
  * @since 0.1.0
  * @category models
  */
-export type Kind = "chunk" | "tasklet" | "flow" | "job"
+export type Kind = "chunk" | "tasklet" | "flow" | "job" | "partition"
 
 /**
  * A step that ends with one of the exit codes `Code`, may fail with `E` and needs `R`.
@@ -367,6 +369,80 @@ export const job: {
  * @category models
  */
 export type ChildJobError = EngineError | LaunchError | JobNotCompleted
+
+/**
+ * A step whose work is divided: a plan names the partitions, and each of them runs a step or a flow of its own, side by side
+ * in this process, and in any other one that runs a `PartitionWorker`.
+ *
+ * - `plan`: the partitions, each with a name and an input. It is made once per job instance, and stored before the first one
+ *   begins; a restart plans nothing again.
+ * - `input`: the schema by which inputs are stored and read back.
+ * - `step`: the step or flow of a partition.
+ * - `concurrency`: how many partitions this process runs at once. Default 1; 0 leaves all of them to workers.
+ * - `onPartitionFailure`: when a partition has failed, `continue` (the default) runs the others to their end, `stop` begins no
+ *   more.
+ * - `result`, `collect`: the schema of what a partition may give with `result` of its scope, and what becomes of all that,
+ *   in the order of the plan, those of earlier executions included. `collect` is called once every partition has completed; if
+ *   it fails, the step fails.
+ * - `version`: tells other code apart. Workers take only partitions of the code they have. By default it is computed from the
+ *   text of `step` and the schema of the input, which tells nothing of the functions that `step` calls.
+ *
+ * A partition is a job execution of its own, listed under this one. Its context begins as a copy of the job's, and what it
+ * changes there stays its own. It sees the parameters of the job, and `skip`, `retry` and all else stand at its steps. A restart
+ * runs the partitions that have not completed, each from its last commit; those that run elsewhere meanwhile are waited for.
+ *
+ * The step counts what all partitions have counted, in whichever execution, each once. It fails when one of them has failed,
+ * with `PartitionsFailed`, and is stopped when one of them was stopped. Without partitions it completes.
+ *
+ * Guarantee: that of the steps of the partitions, whichever process dies.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Partition, Step } from "effect-batch"
+ *
+ * const load = Step.partition("load", {
+ *   plan: Partition.values(["de", "fr", "es"]),
+ *   input: Schema.String,
+ *   step: (country) => Step.tasklet("rows", Effect.log(`loading ${country}`)),
+ *   concurrency: 2
+ * })
+ *
+ * assert.strictEqual(load.name, "load")
+ * ```
+ *
+ * @see PART-1 to PART-16
+ * @since 0.1.0
+ * @category constructors
+ */
+export const partition = <A, I, C extends string, E, R, EP = never, RP = never, B = never, EC = never, RC = never>(
+  name: string,
+  options: {
+    readonly plan:
+      | ReadonlyArray<Partition.Planned<Types.NoInfer<A>>>
+      | Effect.Effect<ReadonlyArray<Partition.Planned<Types.NoInfer<A>>>, EP, RP>
+    readonly input: Schema.Schema<A, I>
+    readonly step: (input: A, scope: Partition.Scope<B>) => Flow<C, E, R>
+    readonly concurrency?: number | undefined
+    readonly onPartitionFailure?: "continue" | "stop" | undefined
+    readonly result?: Schema.Schema<B, any> | undefined
+    readonly collect?:
+      | ((results: ReadonlyArray<Partition.Result<Types.NoInfer<B>>>) => Effect.Effect<unknown, EC, RC>)
+      | undefined
+    readonly version?: string | undefined
+  }
+): Step<"COMPLETED" | "FAILED", EP | EC | Partition.PartitionError, R | RP | RC> =>
+  make(name, {
+    _tag: "Partition",
+    plan: Effect.isEffect(options.plan) ? options.plan : Effect.succeed(options.plan),
+    input: options.input,
+    result: options.result,
+    make: options.step,
+    collect: options.collect,
+    concurrency: options.concurrency ?? 1,
+    onFailure: options.onPartitionFailure ?? "continue",
+    fingerprint: fingerprintOf(options.version ?? [String(options.step), String(options.input.ast)])
+  })
 
 /**
  * How often the step may be started within a job instance, over all its executions. Default: without limit, which 0
@@ -906,5 +982,6 @@ const Protos: { readonly [T in StepBody["_tag"]]: object } = {
   Chunk: protoOf("chunk"),
   Tasklet: protoOf("tasklet"),
   Flow: protoOf("flow"),
-  Job: protoOf("job")
+  Job: protoOf("job"),
+  Partition: protoOf("partition")
 }

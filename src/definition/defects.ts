@@ -77,6 +77,7 @@ const nameDefects = (graphs: ReadonlyArray<FlowGraph>): ReadonlyArray<string> =>
 const graphDefects = (graph: FlowGraph): ReadonlyArray<string> => [
   ...graph.defects,
   ...graph.states.flatMap(splitDefects),
+  ...graph.states.flatMap(partitionDefects),
   ...unreachable(graph).map((name) => `"${name}" can't be reached`),
   ...graph.states.flatMap((state) =>
     foresee(state).missing.map((code) => `"${state.name}" may end with "${code}", for which there is no transition`)
@@ -95,6 +96,13 @@ const splitDefects = (state: FlowState): ReadonlyArray<string> => {
       ? []
       : [`the concurrency of "${state.name}" is ${concurrency}, it must be a whole number from 1 on`])
   ]
+}
+
+const partitionDefects = (state: FlowState): ReadonlyArray<string> => {
+  const body = state._tag === "Step" ? state.definition.body : undefined
+  return body?._tag !== "Partition" || (Number.isInteger(body.concurrency) && body.concurrency >= 0)
+    ? []
+    : [`the concurrency of "${state.name}" is ${body.concurrency}, it must be a whole number from 0 on`]
 }
 
 const unreachable = ({ start, states }: FlowGraph): ReadonlyArray<string> => {

@@ -54,7 +54,7 @@ export interface StateDescription {
 
 export interface StepDescription {
   readonly name: string
-  readonly kind: "chunk" | "tasklet" | "flow" | "job"
+  readonly kind: "chunk" | "tasklet" | "flow" | "job" | "partition"
   readonly startLimit: number | null
   readonly allowStartIfComplete: boolean
   readonly listeners: number
@@ -63,6 +63,10 @@ export interface StepDescription {
     | undefined
   readonly flow?: FlowDescription | undefined
   readonly job?: JobDescription | undefined
+  /** `concurrency`: how many partitions the process of the job runs at once. `code`: the fingerprint that workers compare. */
+  readonly partition?:
+    | { readonly concurrency: number; readonly onFailure: "continue" | "stop"; readonly code: string }
+    | undefined
 }
 
 export const describe = (job: JobDefinition): JobDescription => {
@@ -147,6 +151,10 @@ const describeStep = ({ body, name, settings }: StepDefinition): StepDescription
       return { ...common, kind: "flow", flow: describeFlow(body.graph) }
     case "Job":
       return { ...common, kind: "job", job: describe(definitionOf(body.job)) }
+    case "Partition": {
+      const { concurrency, fingerprint, onFailure } = body
+      return { ...common, kind: "partition", partition: { concurrency, onFailure, code: fingerprint } }
+    }
     default:
       return { ...common, kind: "tasklet" }
   }

@@ -98,7 +98,11 @@ const wordsOf = ({ steps }: Picture, state: FlowState): ReadonlyArray<string> =>
     case "Step": {
       const step = steps.get(state.definition.name)
       const { body, name } = state.definition
-      const what = body._tag === "Job" ? [`${name} (job ${body.job.name})`] : [name]
+      const what = body._tag === "Job"
+        ? [`${name} (job ${body.job.name})`]
+        : body._tag === "Partition"
+        ? [`${name} (partitions)`]
+        : [name]
       return step === undefined ? what : [...what, withCode(step.status, step.exitStatus.code), ...counted(step.counts)]
     }
     case "End":

@@ -5,6 +5,7 @@
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import type { CompletionPolicy } from "../decisions/CompletionPolicy.js"
 import type { RetryPolicy } from "../decisions/RetryPolicy.js"
 import type { SkipPolicy } from "../decisions/SkipPolicy.js"
@@ -53,7 +54,26 @@ export interface JobBody {
   readonly parameters: AnyEffect
 }
 
-export type StepBody = ChunkBody | TaskletBody | FlowBody | JobBody
+/**
+ * A step whose work is divided: its plan is made once, and each partition is run as a job execution of its own.
+ *
+ * - `make`: the flow of a partition, from its decoded input.
+ * - `collect`: called with what all partitions gave, once all have completed.
+ * - `fingerprint`: tells other code apart.
+ */
+export interface PartitionBody {
+  readonly _tag: "Partition"
+  readonly plan: AnyEffect
+  readonly input: Schema.Schema<any, any>
+  readonly result: Schema.Schema<any, any> | undefined
+  readonly make: (input: any, scope: any) => object
+  readonly collect: ((results: ReadonlyArray<any>) => AnyEffect) | undefined
+  readonly concurrency: number
+  readonly onFailure: "continue" | "stop"
+  readonly fingerprint: string
+}
+
+export type StepBody = ChunkBody | TaskletBody | FlowBody | JobBody | PartitionBody
 
 export interface StepSettings {
   readonly startLimit: number

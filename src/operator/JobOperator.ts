@@ -16,6 +16,7 @@ import type { Job } from "../definition/Job.js"
 import { definitionOf } from "../definition/tree.js"
 import * as Launch from "../engine/job/launch.js"
 import type * as Launched from "../engine/session/launched.js"
+import * as Ownership_ from "../engine/session/ownership.js"
 import * as Running from "../engine/session/running.js"
 import * as Stopping from "../engine/session/stopping.js"
 import type { ExecutionFilter, InstanceFilter, OwnerFailure } from "../ports/JobRepository.js"
@@ -73,7 +74,7 @@ export type RunningJobExecution<Code extends string, E> = Launched.RunningJobExe
  * @since 0.1.0
  * @category services
  */
-export const Ownership: typeof Launch.Ownership = Launch.Ownership
+export const Ownership: typeof Ownership_.Ownership = Ownership_.Ownership
 
 /**
  * How long a step may continue after it was asked to stop: a chunk, or a call of a tasklet, that has not committed by
@@ -328,7 +329,7 @@ export const recover = (
   JobRepository
 > =>
   Effect.flatMap(
-    Launch.Ownership,
+    Ownership_.Ownership,
     ({ isOwnerGone }) =>
       Operating.recover(executionId, { isOwnerGone, force: options.force ?? false, reason: options.reason })
   )
@@ -343,7 +344,7 @@ export const recover = (
 export const recoverExpired = (
   options: { readonly jobName?: string | undefined } = {}
 ): Effect.Effect<ReadonlyArray<JobExecution.JobExecution>, JobRepositoryError, JobRepository> =>
-  Effect.flatMap(Launch.Ownership, ({ isOwnerGone }) => Operating.recoverExpired(isOwnerGone, options.jobName))
+  Effect.flatMap(Ownership_.Ownership, ({ isOwnerGone }) => Operating.recoverExpired(isOwnerGone, options.jobName))
 
 /**
  * What to forget.
@@ -440,7 +441,7 @@ export const explain = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
   parameters: P
 ): Effect.Effect<Explanation, JobRepositoryError | UnreadableContextKey, JobRepository> =>
-  Effect.flatMap(Launch.Ownership, ({ isOwnerGone }) => Explain.explain(job, parameters, isOwnerGone))
+  Effect.flatMap(Ownership_.Ownership, ({ isOwnerGone }) => Explain.explain(job, parameters, isOwnerGone))
 
 /**
  * What a launch would do now.

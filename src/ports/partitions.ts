@@ -290,6 +290,11 @@ export const childParameters = (
   { name: "partition", value: name, identifying: true }
 ]
 
+/** Whether an execution is that of a partition. */
+export const isPartition = ({ parameters, parent }: JobExecution): boolean =>
+  parent !== undefined && parameters.length === 3 &&
+  parameters.every(({ name }) => name === "parentInstance" || name === "plan" || name === "partition")
+
 type Launch = (
   driver: Encoded,
   request: LaunchRequest

@@ -23,6 +23,7 @@ import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { runChunkStep } from "../chunk/step.js"
+import { runPartitionStep } from "../partition/step.js"
 import type { Session } from "../session/session.js"
 import { jobScope, noteStatus, owned, requestStop, saveJob, setContext } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
@@ -371,6 +372,8 @@ const bodyOf = (walk: Walk, { body }: StepDefinition, here: Here, position: Posi
       )
     case "Job":
       return runJobStep(state, body)
+    case "Partition":
+      return runPartitionStep(state, body)
   }
 }
 

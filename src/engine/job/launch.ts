@@ -31,22 +31,13 @@ import * as JobParameters from "../../vocabulary/JobParameters.js"
 import { FaultPoint } from "../session/faultPoint.js"
 import { heartbeat, monotonic } from "../session/heartbeat.js"
 import type { EndedJobExecution, RunningJobExecution } from "../session/launched.js"
-import * as Owner from "../session/owner.js"
+import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { saveJob } from "../session/session.js"
 import * as Telemetry from "../session/telemetry.js"
 import { runJob } from "./runner.js"
-
-/** See `JobOperator.Ownership`. */
-export class Ownership extends Context.Reference<Ownership>()("effect-batch/JobOperator/Ownership", {
-  defaultValue: (): {
-    readonly lease: Duration.DurationInput
-    readonly owner: string
-    readonly isOwnerGone: (owner: string) => boolean
-  } => ({ lease: "30 seconds", owner: Owner.thisProcess, isOwnerGone: Owner.isGone })
-}) {}
 
 /** See `JobOperator.Events`. */
 export class Events extends Context.Reference<Events>()("effect-batch/JobOperator/Events", {

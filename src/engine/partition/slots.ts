@@ -1,0 +1,114 @@
+/**
+ * Slots: fibers that take partitions of a plan, one after the other, until there is nothing to take.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Erased } from "../../definition/erased.js"
+import type { PartitionBody } from "../../definition/tree.js"
+import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
+import type { ClaimedPartition, PartitionPlan } from "../../ports/partitions.js"
+import { describe } from "../../vocabulary/failure.js"
+import { Ownership } from "../session/ownership.js"
+import { saving } from "../session/saving.js"
+import type { RunClaimed } from "../session/session.js"
+import { childJob } from "./child.js"
+
+/**
+ * - `plan`: what is taken from. `body`: this process's code for it.
+ * - `run`: runs an execution that was claimed.
+ * - `isStopping`: whether nothing more is to be taken.
+ */
+export interface Source {
+  readonly repository: JobRepository["Type"]
+  readonly plan: PartitionPlan
+  readonly body: PartitionBody
+  readonly run: RunClaimed
+  readonly isStopping: () => boolean
+}
+
+/** Takes and runs partitions until there is nothing to take; how many it ran. What a dead process left is looked for then. */
+export const work = (source: Source): Erased<number, OwnerFailure> =>
+  Effect.gen(function*() {
+    let count = 0
+    while (!source.isStopping()) {
+      const claimed = yield* take(source)
+      if (Option.isNone(claimed)) {
+        return count
+      }
+      count++
+      yield* runOne(source, claimed.value)
+    }
+    return count
+  })
+
+/** How many slots are busy, and a way to wait until one is free again. */
+export interface Pool {
+  readonly size: number
+  active: number
+  failure: Exit.Exit<never, OwnerFailure> | undefined
+  ended: Deferred.Deferred<void>
+}
+
+export const makePool = (size: number): Effect.Effect<Pool> =>
+  Effect.map(Deferred.make<void>(), (ended) => ({ size, active: 0, failure: undefined, ended }))
+
+/** Puts every free slot to work, in fibers of the Scope. A slot that can't reach the repository is told by `failure`. */
+export const fill = (pool: Pool, source: Source): Erased<void, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const free = pool.size - pool.active
+    pool.active += free
+    const slot = Effect.onExit(Effect.interruptible(work(source)), (exit) =>
+      Effect.flatMap(Deferred.make<void>(), (next) =>
+        Effect.suspend(() => {
+          pool.active--
+          if (Exit.isFailure(exit)) {
+            pool.failure = exit as Exit.Exit<never, OwnerFailure>
+          }
+          const { ended } = pool
+          pool.ended = next
+          return Deferred.succeed(ended, undefined)
+        })))
+    return Effect.forEach(Array.from({ length: free }), () =>
+      Effect.forkScoped(slot), { discard: true })
+  })
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const take = ({ plan, repository }: Source): Effect.Effect<Option.Option<ClaimedPartition>, OwnerFailure> =>
+  Effect.gen(function*() {
+    const { isOwnerGone, lease, owner } = yield* Ownership
+    const claim = saving(
+      repository.partitions.claim(plan.id, { owner, leaseMillis: Duration.toMillis(lease), isOwnerGone })
+    )
+    const first = yield* claim
+    if (Option.isSome(first)) {
+      return first
+    }
+    const found = yield* saving(repository.partitions.putUp(plan.id, isOwnerGone))
+    return found > 0 ? yield* claim : first
+  })
+
+/**
+ * Whatever becomes of it is recorded with the partition. Who has lost it to another process, or can't record its end, leaves it
+ * to the lease.
+ */
+const runOne = (
+  { body, plan, repository, run }: Source,
+  { execution, input, name }: ClaimedPartition
+): Erased<void, OwnerFailure> => {
+  const job = childJob(body, { jobName: execution.instance.jobName, stepName: plan.stepName, name, input })
+  return Effect.matchCauseEffect(run(job, execution), {
+    onFailure: (cause) =>
+      Effect.logWarning(`Partition "${name}" of step "${plan.stepName}" was left: ${describe(cause)}`),
+    onSuccess: ({ status }) =>
+      body.onFailure === "stop" && status === "FAILED"
+        ? saving(repository.partitions.close(plan.id))
+        : Effect.void
+  })
+}

@@ -1,0 +1,225 @@
+/**
+ * The body of a partitioned step: makes and stores its plan, runs partitions in slots of its own, waits for those that run
+ * elsewhere, and sums up (PART-1 to PART-16).
+ *
+ * No transaction is open while partitions run. Nothing that this process knows decides anything: where a partition stands is
+ * read from its executions, so whoever runs the step after this process goes on from the same facts.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Outcome } from "../../decisions/outcome.js"
+import * as Decision from "../../decisions/partition.js"
+import type { Erased } from "../../definition/erased.js"
+import type { Planned, Result } from "../../definition/Partition.js"
+import type { PartitionBody } from "../../definition/tree.js"
+import type { OwnerFailure } from "../../ports/JobRepository.js"
+import { JobRepository } from "../../ports/JobRepository.js"
+import type { PartitionPlan } from "../../ports/partitions.js"
+import { isPartition } from "../../ports/partitions.js"
+import { JobRepositoryError, NestedPartition } from "../../vocabulary/BatchError.js"
+import * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import { Ownership } from "../session/ownership.js"
+import * as Running from "../session/running.js"
+import { saving } from "../session/saving.js"
+import { awaitStop } from "../session/stopping.js"
+import * as Progress from "../step/progress.js"
+import type { StepState } from "../step/state.js"
+import { advance, finish, isStopping } from "../step/state.js"
+import { resultKey } from "./child.js"
+import { encode } from "./plan.js"
+import type { Pool, Source } from "./slots.js"
+import * as Slots from "./slots.js"
+
+/** How often a step, or a worker, that nobody wakes looks for what others did. */
+export class Poll extends Context.Reference<Poll>()("effect-batch/PartitionWorker/Poll", {
+  defaultValue: (): Duration.DurationInput => "1 second"
+}) {}
+
+/** Reserved in the context of every partitioned step: its plan. */
+export const planKey: ExecutionContext.Key<number> = ExecutionContext.key("batch.partition.plan", Schema.Int)
+
+export const runPartitionStep = (state: StepState, body: PartitionBody): Erased<Outcome, unknown, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { definition, session } = state
+    if (isPartition(session.execution)) {
+      return yield* new NestedPartition({ step: definition.name, jobName: session.execution.instance.jobName })
+    }
+    const plan = yield* planned(state, body)
+    const outcome = yield* Effect.scoped(manage(state, body, plan))
+    yield* saving(session.repository.partitions.close(plan.id))
+    if (outcome.status === "COMPLETED" && body.collect !== undefined) {
+      yield* body.collect(yield* results(state, body, plan))
+    }
+    advance(state, Progress.count, yield* session.repository.partitions.counts(plan.id))
+    yield* finish(state, () => ({}))
+    return outcome
+  })
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/**
+ * The plan that this step, or the one that it goes on from, has stored; else a new one. Which plan it is stands in the context
+ * before there is one, so a process that dies in between has planned nothing (PART-10).
+ */
+const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =>
+  Effect.gen(function*() {
+    const { definition: { name: stepName }, session: { execution, repository } } = state
+    const stepExecutionId = state.progress.step.id
+    const known = yield* ExecutionContext.get(state.progress.context, planKey)
+    if (Option.isNone(known)) {
+      advance(state, Progress.changeContext, ExecutionContext.unsafeSet(planKey, stepExecutionId))
+      yield* finish(state, () => ({}))
+    }
+    const id = Option.getOrElse(known, () => stepExecutionId)
+    const { fingerprint } = body
+    const { isOwnerGone } = yield* Ownership
+    const resume = saving(repository.partitions.resume(execution, { id, stepExecutionId, fingerprint }, isOwnerGone))
+    const stored = yield* resume
+    if (Option.isSome(stored)) {
+      yield* repository.partitions.wake(0)
+      return stored.value
+    }
+    const partitions = yield* encode(stepName, body, (yield* body.plan) as ReadonlyArray<Planned<unknown>>)
+    yield* repository.partitions.plan(execution, { id, stepName, fingerprint }, partitions)
+    yield* repository.partitions.wake(0)
+    return Option.getOrThrow(yield* resume)
+  })
+
+/** Runs until nothing runs and nothing may be begun. */
+const manage = (
+  state: StepState,
+  body: PartitionBody,
+  plan: PartitionPlan
+): Erased<Outcome, OwnerFailure, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { session } = state
+    const { partitions } = session.repository
+    const { isOwnerGone } = yield* Ownership
+    const pool = yield* Slots.makePool(body.concurrency)
+    const source: Source = {
+      repository: session.repository,
+      plan,
+      body,
+      run: session.runClaimed,
+      isStopping: () => isStopping(state)
+    }
+    let begins = true
+    while (true) {
+      if (begins && !isStopping(state)) {
+        yield* Slots.fill(pool, source)
+      }
+      begins = false
+      if (pool.active === 0) {
+        const tally = yield* saving(partitions.tally(plan.id))
+        const isOpen = Decision.staysOpen(tally, body.onFailure)
+        if (Decision.next(tally, { stopRequested: isStopping(state), isOpen }) === "End") {
+          return yield* conclude(state, plan, tally)
+        }
+      }
+      yield* isStopping(state) ? stopAll(state, plan) : Effect.void
+      const { failure } = pool
+      if (failure !== undefined) {
+        return yield* failure
+      }
+      const woken = yield* wait(state, plan, pool)
+      begins = woken === "looked" && (yield* saving(partitions.putUp(plan.id, isOwnerGone))) > 0
+    }
+  })
+
+/** Until all slots have ended, somebody hints at a change or it is time to look, or a stop is requested. */
+const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<"ended" | "looked"> =>
+  Effect.gen(function*() {
+    const { session } = state
+    const stopped = isStopping(state) ? Effect.never : awaitStop(session)
+    const looked = Effect.raceFirst(
+      session.repository.partitions.awaken(plan.id),
+      Effect.flatMap(Poll, (poll) => Effect.sleep(poll))
+    )
+    const changed = Effect.as(Effect.raceFirst(looked, stopped), "looked" as const)
+    return yield* pool.active === 0 ? changed : Effect.raceFirst(changed, Effect.as(idle(pool), "ended" as const))
+  })
+
+const idle = (pool: Pool): Effect.Effect<void> =>
+  Effect.suspend(() => pool.active === 0 ? Effect.void : Effect.zipRight(Deferred.await(pool.ended), idle(pool)))
+
+/** Passes the request to stop to every partition that runs, wherever that is (D16). */
+const stopAll = ({ session }: StepState, plan: PartitionPlan): Effect.Effect<void, OwnerFailure> =>
+  Effect.gen(function*() {
+    const running = yield* saving(
+      session.repository.partitions.list(plan.id, { standings: ["running"], limit: Number.MAX_SAFE_INTEGER })
+    )
+    const going = running.filter(({ status }) => !Option.contains(status, "STOPPING"))
+    yield* Effect.forEach(
+      going,
+      ({ executionId }) => Effect.ignore(Running.stop(Option.getOrThrow(executionId))),
+      { discard: true }
+    )
+  }).pipe(Effect.provideService(JobRepository, session.repository))
+
+/** What the partitions came to. Executions whose process is gone, and which nobody takes any more, are closed. */
+const conclude = (
+  state: StepState,
+  plan: PartitionPlan,
+  tally: Decision.Tally
+): Effect.Effect<Outcome, OwnerFailure> =>
+  Effect.gen(function*() {
+    const { repository } = state.session
+    const bad = tally.failed + tally.waiting + tally.unknown === 0
+      ? []
+      : yield* repository.partitions.list(plan.id, {
+        standings: ["failed", "unknown", "waiting"],
+        limit: Number.MAX_SAFE_INTEGER
+      })
+    for (const { executionId, status } of bad) {
+      if (Option.isSome(executionId) && Option.exists(status, BatchStatus.isRunning)) {
+        yield* Effect.ignore(repository.close(executionId.value, DIED))
+      }
+    }
+    const first = bad.find(({ standing }) => standing !== "waiting")
+    return Decision.outcomeOf(state.definition.name, tally, {
+      stopRequested: isStopping(state),
+      blamed: first === undefined ? undefined : {
+        name: first.name,
+        executionId: Option.getOrUndefined(first.executionId),
+        message: first.message === "" ? first.exitCode : first.message
+      }
+    })
+  })
+
+const DIED = {
+  status: "FAILED",
+  exitCode: "OWNER_DIED",
+  message: "The process that ran it died without a word; a restart goes on from the last commit"
+} as const
+
+/** What completed partitions gave, in the order of the plan. */
+const results = (state: StepState, body: PartitionBody, plan: PartitionPlan): Erased<ReadonlyArray<Result<unknown>>> =>
+  Effect.gen(function*() {
+    const key = resultKey(body.result ?? Schema.Unknown)
+    const found: Array<Result<unknown>> = []
+    let after = -1
+    while (true) {
+      const page = yield* saving(state.session.repository.partitions.contexts(plan.id, { after, limit: PAGE }))
+      for (const { context, name } of page) {
+        const read = yield* Effect.mapError(
+          ExecutionContext.fromJson(context),
+          (detail) => new JobRepositoryError({ operation: "collect", reason: "data", detail })
+        )
+        found.push({ name, value: yield* ExecutionContext.get(read, key) })
+      }
+      if (page.length < PAGE) {
+        return found
+      }
+      after = page[page.length - 1]!.ordinal
+    }
+  })
+
+const PAGE = 1000
