@@ -29,7 +29,9 @@ const entriesOf = (folder, name) => {
 export const entryPoints = () =>
   Object.fromEntries([
     ...entriesOf("", "."),
-    ...["sql/", "file/", "cli/", "testing/"].flatMap((folder) => entriesOf(folder, `./${folder.slice(0, -1)}`)),
+    ...["sql/", "file/", "dashboard/", "cli/", "testing/"].flatMap((folder) =>
+      entriesOf(folder, `./${folder.slice(0, -1)}`)
+    ),
     ...ALONE.map((file) => [`./${file}`, entry(file)]),
     ["./package.json", "./package.json"]
   ])

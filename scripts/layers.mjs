@@ -24,7 +24,9 @@ export const floors = [
   ["engine/chunk", "engine/partition"],
   ["engine/flow"],
   ["engine/job"],
+  ["view"],
   ["operator"],
+  ["dashboard"],
   ["cli", "testing"]
 ]
 
@@ -52,6 +54,7 @@ export const stepped = ["decisions/policyRun", "decisions/RetryPolicy", "decisio
 const packages = {
   sql: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "node:crypto"],
   file: ["effect", "@effect/platform", "node:"],
+  dashboard: ["effect", "@effect/platform", "@effect/platform-node", "node:"],
   cli: ["effect", "@effect/platform", "node:util"],
   testing: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"],
   definition: ["effect", "@effect/platform", "node:crypto"]
@@ -60,7 +63,7 @@ const everywhere = ["effect", "node:crypto", "node:fs", "node:os"]
 
 /** The entry point of the package, and what it must not pull in: these rooms have entry points of their own. */
 const ENTRY = "index"
-const apart = ["sql", "file", "cli", "testing"]
+const apart = ["sql", "file", "dashboard", "cli", "testing"]
 
 // -- the import graph ---------------------------------------------------------------------------------------------------
 

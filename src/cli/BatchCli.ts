@@ -36,6 +36,7 @@ import { read, wantsJson } from "./command.js"
 import { completion } from "./completion.js"
 import type { CliContext, Work } from "./context.js"
 import { columns, print, telling } from "./context.js"
+import { dashboard } from "./dashboardCommand.js"
 import type { Program } from "./help.js"
 import { help, usage } from "./help.js"
 import * as Operator from "./operatorCommands.js"
@@ -184,6 +185,8 @@ const commandsOf = (context: CliContext): ReadonlyArray<Command<Work>> => [
   Operator.listExecutions(context),
   Operator.show(context),
   Operator.skipped(context),
+  Operator.report(context),
+  dashboard(context),
   Run.graph(context),
   Operator.restart(context),
   Operator.stop(context),

@@ -114,6 +114,22 @@ export const show = (context: CliContext): Command<Work> =>
   )
 
 /** @internal */
+export const report = (context: CliContext): Command<Work> =>
+  about(
+    context,
+    "report",
+    "Look",
+    "Print an execution as one page of HTML, to be mailed and kept: report 7 > run.html",
+    (executionId) =>
+      Effect.gen(function*() {
+        const { instance } = yield* JobOperator.execution(executionId)
+        const job = context.jobs.find(({ name }) => name === instance.jobName)
+        const text = yield* JobOperator.report(executionId, { job })
+        return { text: () => text.trimEnd(), json: { id: executionId, html: text } }
+      })
+  )
+
+/** @internal */
 export const restart = (context: CliContext): Command<Work> =>
   command(
     {

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Chunk from "effect/Chunk"
+import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,6 +23,8 @@ import * as Stopping from "../engine/session/stopping.js"
 import type { ExecutionFilter, InstanceFilter, OwnerFailure } from "../ports/JobRepository.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
+import * as Data from "../view/data.js"
+import * as Report from "../view/report.js"
 import type {
   EngineError,
   JobExecutionAlreadyRunning,
@@ -218,6 +221,29 @@ export const restart = <P, Code extends string, E, R>(
     const declaration = definitionOf(job).parameters ?? JobParameters.none
     yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
     return yield* Launch.runStored(job, execution.parameters)
+  }) as any
+
+/**
+ * As `restart`, but in a fiber of the given Scope: succeeds as soon as the execution runs.
+ *
+ * @see RESTART-1
+ * @since 0.1.0
+ * @category utils
+ */
+export const startAgain = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  executionId: number
+): Effect.Effect<
+  RunningJobExecution<Code, E>,
+  LaunchError | JobRepositoryError | NoSuchJobExecution,
+  R | JobRepository | Transactor | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* repository.jobExecution(executionId)
+    const declaration = definitionOf(job).parameters ?? JobParameters.none
+    yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
+    return yield* Launch.startStored(job, execution.parameters)
   }) as any
 
 /**
@@ -537,6 +563,26 @@ export const summary = (
     text: Summary_.jobLine(execution),
     steps: steps.map((step) => ({ step, text: Summary_.stepLine(step) }))
   }))
+
+/**
+ * An execution as one page of HTML, to be mailed, kept and printed: cause, flow, steps, control totals, skipped records
+ * and the difference to the last execution that completed. It holds no script, and links to nothing; whatever names,
+ * records and errors contain is text. Secret parameters are not in it.
+ *
+ * - `job`: draws its flow. Default: no picture.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const report = (
+  executionId: number,
+  options: { readonly job?: Job.Any | undefined } = {}
+): Effect.Effect<string, NoSuchJobExecution | JobRepositoryError, JobRepository> =>
+  Effect.zipWith(
+    Data.load(executionId),
+    DateTime.now,
+    (data, now) => Report.report(data, options.job && definitionOf(options.job).graph, now)
+  )
 
 /**
  * The records that steps with `Step.quarantine` skipped in a job execution, oldest first.

@@ -7,12 +7,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { Job } from "../definition/Job.js"
 import { definitionOf } from "../definition/tree.js"
 import type { OwnerFailure } from "../ports/JobRepository.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
-import type { LaunchError, NoSuchJobExecution } from "../vocabulary/BatchError.js"
+import type { JobRepositoryError, LaunchError, NoSuchJobExecution } from "../vocabulary/BatchError.js"
 import { InvalidJobParameters, NoSuchJob } from "../vocabulary/BatchError.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import * as JobOperator from "./JobOperator.js"
@@ -159,6 +160,41 @@ export const restart = (
   )
 
 /**
+ * Starts a job by name in a fiber of the given Scope, as `JobOperator.start` does, with parameters in their encoded form.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const start = (
+  name: string,
+  parameters: unknown
+): Effect.Effect<Running, NoSuchJob | LaunchError | JobRepositoryError, Services | Scope.Scope> =>
+  withJob(name, (job) =>
+    Effect.flatMap(
+      decode(job, definitionOf(job).parameters ?? JobParameters.none, parameters),
+      (decoded) => JobOperator.start(job, decoded)
+    ))
+
+/**
+ * As `restart`, but in a fiber of the given Scope: succeeds as soon as the execution runs.
+ *
+ * @see RESTART-1
+ * @since 0.1.0
+ * @category utils
+ */
+export const startAgain = (
+  executionId: number
+): Effect.Effect<
+  Running,
+  NoSuchJob | NoSuchJobExecution | LaunchError | JobRepositoryError,
+  Services | Scope.Scope
+> =>
+  Effect.flatMap(
+    Effect.flatMap(JobRepository, (repository) => repository.jobExecution(executionId)),
+    ({ instance }) => withJob(instance.jobName, (job) => JobOperator.startAgain(job, executionId))
+  )
+
+/**
  * Runs the next instance of a job by name, as `JobOperator.runNext` does, by default with the incrementer of the job,
  * or with the next `run.id` if it has none; the overrides are in their encoded form.
  *
@@ -187,6 +223,7 @@ export const runNext = (
 // -------------------------------------------------------------------------------------
 
 type Services = JobRegistry | JobRepository | Transactor
+type Running = JobOperator.RunningJobExecution<string, unknown>
 type Ended = JobOperator.EndedJobExecution<string, unknown>
 
 /** The services of the caller come before those that the job was registered with. */

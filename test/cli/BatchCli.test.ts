@@ -264,6 +264,7 @@ Options
       ]])
       assert.notInclude(json.text, "s3cret")
       assert.include((yield* run("skipped", id)).text, "Broken")
+      assert.match((yield* run("report", id)).text, /^<!doctype html>[^]*Broken[^]*<\/html>\n$/)
       assert.strictEqual(JSON.parse((yield* run("skipped", id, "--json")).text).length, 1)
       assert.include((yield* run("abandon", id)).text, "is ABANDONED")
       assert.strictEqual((yield* run("run", "import", ...valid)).code, 2)

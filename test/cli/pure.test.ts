@@ -12,6 +12,7 @@ import * as Flags from "../../src/cli/parameterFlags.js"
 import { liveLines } from "../../src/cli/progress.js"
 import { CsvError } from "../../src/file/FileError.js"
 import { JobParameters } from "../../src/index.js"
+import * as Inputs from "../../src/view/inputs.js"
 
 class Params extends JobParameters.Tag<Params>()("Params", {
   businessDate: Schema.Date,
@@ -46,7 +47,7 @@ describe("the flags of a job's parameters", () => {
   })
 
   it("text becomes the stored form, or stays text for the Schema to refuse", () => {
-    const parse = (parameter: string, text: string) => Flags.parse(flagOf(parameter).kind, text)
+    const parse = (parameter: string, text: string) => Inputs.parse(flagOf(parameter).kind, text)
     assert.deepStrictEqual(
       [parse("limit", "7"), parse("limit", "x"), parse("level", "2"), parse("level", "3"), parse("tags", "[\"a\"]")],
       [7, "x", 2, "3", ["a"]]
@@ -55,7 +56,7 @@ describe("the flags of a job's parameters", () => {
   })
 
   it.prop("any string survives a text flag", { text: FastCheck.string() }, ({ text }) => {
-    assert.strictEqual(Flags.parse({ _tag: "Text", hint: "text" }, text), text)
+    assert.strictEqual(Inputs.parse({ _tag: "Text", hint: "text" }, text), text)
   })
 })
 

@@ -65,10 +65,29 @@ export const start = <P>(
   RunningJobExecution<string, unknown>,
   LaunchError | JobRepositoryError,
   JobRepository | Transactor | Scope.Scope
+> => inBackground(job, launch(job, parameters, parent))
+
+/** As `start`, with parameters as they are stored. */
+export const startStored = (
+  job: Job.Any,
+  parameters: ReadonlyArray<JobParameters.JobParameter>
+): Erased<
+  RunningJobExecution<string, unknown>,
+  LaunchError | JobRepositoryError,
+  JobRepository | Transactor | Scope.Scope
+> => inBackground(job, claim(job, parameters))
+
+const inBackground = (
+  job: Job.Any,
+  claimed: Effect.Effect<Session, LaunchError, JobRepository | Transactor>
+): Erased<
+  RunningJobExecution<string, unknown>,
+  LaunchError | JobRepositoryError,
+  JobRepository | Transactor | Scope.Scope
 > =>
   Effect.uninterruptible(
     Effect.gen(function*() {
-      const session = yield* launch(job, parameters, parent)
+      const session = yield* claimed
       const fiber = yield* Effect.forkScoped(Effect.interruptible(execute(job, session)).pipe(endedFor(session)))
       return {
         execution: session.execution,

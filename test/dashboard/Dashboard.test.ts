@@ -1,0 +1,322 @@
+/** The dashboard, asked by HTTP as a browser asks. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { Flow, ItemReader, ItemWriter, Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
+import { BatchError } from "../../src/index.js"
+import { get, operator, post, serve } from "./support.js"
+
+class Params extends JobParameters.Tag<Params>()("Params", {
+  day: Schema.DateFromString,
+  size: JobParameters.nonIdentifying(Schema.NumberFromString),
+  mode: JobParameters.nonIdentifying(Schema.Literal("full", "quick"))
+}) {}
+
+/** Fails until it is mended; `hold` keeps it in its step. */
+const world = Effect.gen(function*() {
+  const hold = yield* Deferred.make<void>()
+  let isBroken = true
+  const failing = Job.make("failing", {
+    flow: Step.chunk("load", {
+      reader: ItemReader.fromIterable([1, 2, 3]),
+      processor: (n: number) =>
+        n === 2 ? Effect.fail({ _tag: "BadRow" as const, message: "no <b>amount</b>" }) : Effect.succeed(n),
+      writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.void),
+      chunkSize: 2
+    }).pipe(
+      Step.skip("BadRow", { limit: 5 }),
+      Step.quarantine(),
+      Flow.andThen(
+        Step.tasklet("post", Effect.suspend(() => isBroken ? Effect.fail("the ledger is closed") : Effect.void))
+      )
+    )
+  })
+  const slow = Job.make("slow", { flow: Step.tasklet("wait", Deferred.await(hold)) })
+  const billing = Job.make("billing", { parameters: Params, flow: Step.tasklet("bill", Effect.void) })
+  return {
+    jobs: [failing, slow, billing],
+    failing,
+    slow,
+    release: Deferred.succeed(hold, undefined),
+    mend: () => {
+      isBroken = false
+    }
+  }
+})
+
+const statusOf = (id: number) => Effect.map(JobOperator.execution(id), ({ status }) => status)
+
+describe("pages", () => {
+  it.scopedLive("show what is wrong, the cause, what a restart would do, skipped records, history; each as JSON too", () =>
+    Effect.gen(function*() {
+      const { failing, jobs } = yield* world
+      const { services, url } = yield* serve(jobs)
+      const { id } = yield* Effect.provide(JobOperator.run(failing, {}), services)
+      const pages: Record<string, ReadonlyArray<string>> = {
+        "/": ["What is wrong now", "1 thing needs attention", "the ledger is closed"],
+        [`/executions/${id}`]: [
+          "the ledger is closed",
+          "What a restart would do",
+          "load: skip, it ended before with COMPLETED",
+          "no &lt;b&gt;amount&lt;/b&gt;",
+          "The flow of the job"
+        ],
+        [`/executions/${id}/skipped`]: ["no &lt;b&gt;amount&lt;/b&gt;", "<code>2</code>"],
+        "/executions?status=FAILED": [`/executions/${id}"`],
+        "/executions?status=COMPLETED": ["None."],
+        "/jobs": ["billing", "failing", "slow"],
+        "/jobs/failing": ["The last 1 executions", "FAILED"]
+      }
+      for (const [path, parts] of Object.entries(pages)) {
+        const page = yield* get(`${url}${path}`)
+        assert.strictEqual(page.status, 200, path)
+        parts.forEach((part) => assert.include(page.text, part, path))
+        assert.notInclude(page.text, "<b>amount")
+        assert.notInclude(page.text, "method=\"post\"", "a viewer has no buttons that act")
+        const json = yield* get(`${url}${path}${path.includes("?") ? "&" : "?"}format=json`)
+        assert.include(json.headers.get("content-type"), "application/json")
+        assert.isObject(JSON.parse(json.text))
+      }
+      const report = yield* get(`${url}/executions/${id}/report`)
+      assert.include(report.headers.get("content-disposition"), `execution-${id}.html`)
+      assert.strictEqual((yield* get(`${url}/executions/999999`)).status, 404)
+      assert.strictEqual((yield* get(`${url}/jobs/nobody`)).status, 404)
+      assert.strictEqual((yield* get(`${url}/nothing`)).status, 404)
+    }))
+
+  it.scopedLive("cannot be framed, run no script but their own, and are not kept", () =>
+    Effect.gen(function*() {
+      const { jobs } = yield* world
+      const { url } = yield* serve(jobs)
+      const [one, two] = [yield* get(`${url}/`), yield* get(`${url}/`)]
+      const policy = one.headers.get("content-security-policy")!
+      const nonce = /script-src 'nonce-([^']+)'/.exec(policy)![1]!
+      assert.include(policy, "default-src 'none'")
+      assert.include(policy, "frame-ancestors 'none'")
+      assert.include(one.text, `<script nonce="${nonce}">`)
+      assert.notInclude(two.text, nonce)
+      assert.strictEqual(one.headers.get("x-frame-options"), "DENY")
+      assert.strictEqual(one.headers.get("cache-control"), "no-store")
+      assert.match(one.headers.get("set-cookie")!, /HttpOnly.*SameSite=Strict/)
+    }))
+
+  it.scopedLive("a database that is away is told, and the page comes back by itself", () =>
+    Effect.gen(function*() {
+      const { jobs } = yield* world
+      let isAway = false
+      const memory = yield* Layer.build(JobRepository.layerMemory)
+      const repository = Layer.map(
+        Layer.succeedContext(memory),
+        (context) => context
+      )
+      const flaky = Layer.effect(
+        JobRepository.JobRepository,
+        Effect.map(JobRepository.JobRepository, (service) => ({
+          ...service,
+          jobExecutions: (filter: Parameters<typeof service.jobExecutions>[0]) =>
+            Effect.suspend(() =>
+              isAway
+                ? Effect.fail(
+                  new BatchError.JobRepositoryError({
+                    operation: "jobExecutions",
+                    reason: "transient",
+                    detail: "connection refused"
+                  })
+                )
+                : service.jobExecutions(filter)
+            )
+        }))
+      ).pipe(Layer.provideMerge(repository))
+      const { url } = yield* serve(jobs, {}, flaky)
+      const page = yield* get(`${url}/`)
+      const events = /data-events="([^"]+)"/.exec(page.text)![1]!.replaceAll("&amp;", "&")
+      isAway = true
+      const changed = Effect.promise(async () => {
+        const stop = new AbortController()
+        const answer = await fetch(`${url}${events}`, { signal: stop.signal })
+        const reader = answer.body!.getReader()
+        let text = ""
+        while (text.split("event: changed").length < 3) {
+          text += new TextDecoder().decode((await reader.read()).value)
+          if (text.includes("event: changed")) {
+            isAway = false
+          }
+        }
+        stop.abort()
+        return text
+      })
+      const away = yield* get(`${url}/`)
+      assert.strictEqual(away.status, 503)
+      assert.include(away.text, "connection refused")
+      assert.include(away.text, "comes back by itself")
+      assert.include(away.text, "data-events=")
+      yield* changed
+      assert.strictEqual((yield* get(`${url}/`)).status, 200)
+    }))
+})
+
+describe("access", () => {
+  it.scopedLive("by default only requests to a name of this machine may look, and none may act", () =>
+    Effect.gen(function*() {
+      const { failing, jobs } = yield* world
+      const { services, url } = yield* serve(jobs)
+      const { id } = yield* Effect.provide(JobOperator.run(failing, {}), services)
+      const page = yield* get(`${url}/executions/${id}`)
+      assert.strictEqual(page.status, 200)
+      const acted = yield* post(url, `/executions/${id}/restart`, page)
+      assert.strictEqual(acted.status, 403)
+      assert.strictEqual(yield* Effect.provide(statusOf(id), services), "FAILED")
+      const rebound = yield* requestTo(url, "evil.example.org")
+      assert.strictEqual(rebound, 403)
+    }))
+
+  it.scopedLive("who has none sees nothing; the program decides per request, and by name", () =>
+    Effect.gen(function*() {
+      const { failing, jobs } = yield* world
+      const { services, url } = yield* serve(jobs, {
+        access: ({ headers }) =>
+          Effect.succeed(
+            headers["x-user"] === "ada"
+              ? { access: "operate", who: "ada" }
+              : headers["x-user"] === "bob"
+              ? "read"
+              : "none"
+          )
+      })
+      const { id } = yield* Effect.provide(JobOperator.run(failing, {}), services)
+      const path = `${url}/executions/${id}`
+      const [nobody, bob, ada] = [
+        yield* get(path),
+        yield* get(path, { "x-user": "bob" }),
+        yield* get(path, { "x-user": "ada" })
+      ]
+      assert.strictEqual(nobody.status, 403)
+      assert.notInclude(nobody.text, "failing")
+      assert.notInclude(bob.text, "method=\"post\"")
+      assert.include(ada.text, "<button id=\"restart\">")
+    }))
+
+  it.scopedLive("a request that was not sent by a page of this session does nothing", () =>
+    Effect.gen(function*() {
+      const { failing, jobs } = yield* world
+      const { services, url } = yield* serve(jobs, operator)
+      const { id } = yield* Effect.provide(JobOperator.run(failing, {}), services)
+      const page = yield* get(`${url}/executions/${id}`)
+      const other = yield* get(`${url}/executions/${id}`)
+      const otherCookie = other.headers.get("set-cookie")!.split(";")[0]!
+      const forged = [
+        { token: "" },
+        { token: "x".repeat(43) },
+        { cookie: "" },
+        { cookie: otherCookie },
+        { headers: { origin: "https://evil.example.org" } },
+        { headers: { origin: "null" } },
+        { headers: { "sec-fetch-site": "cross-site" } }
+      ]
+      for (const change of forged) {
+        const answer = yield* post(url, `/executions/${id}/abandon`, page, {}, change)
+        assert.strictEqual(answer.status, 403, JSON.stringify(change))
+      }
+      assert.strictEqual(yield* Effect.provide(statusOf(id), services), "FAILED")
+      assert.strictEqual((yield* post(url, `/executions/${id}/abandon`, page)).status, 303)
+      assert.strictEqual(yield* Effect.provide(statusOf(id), services), "ABANDONED")
+    }))
+})
+
+describe("actions", () => {
+  it.scopedLive("restart outlives the request, and is written down with who asked", () =>
+    Effect.gen(function*() {
+      const { failing, jobs, mend } = yield* world
+      const { services, url } = yield* serve(jobs, operator)
+      const { id } = yield* Effect.provide(JobOperator.run(failing, {}), services)
+      mend()
+      const page = yield* get(`${url}/executions/${id}`)
+      const answer = yield* post(url, `/executions/${id}/restart`, page)
+      assert.strictEqual(answer.status, 303)
+      const next = Number(answer.headers.get("location")!.split("/").at(-1))
+      assert.isAbove(next, id)
+      yield* Effect.provide(until(next, "COMPLETED"), services)
+      assert.include((yield* get(`${url}/executions/${id}`)).text, "ada asked for restart: done")
+    }))
+
+  it.scopedLive("stop stops; on a page that is out of date it is told what is the case now", () =>
+    Effect.gen(function*() {
+      const { jobs, release, slow } = yield* world
+      const { services, url } = yield* serve(jobs, operator)
+      const running = yield* Effect.provide(JobOperator.start(slow, {}), services)
+      const { id } = running.execution
+      const page = yield* get(`${url}/executions/${id}`)
+      assert.strictEqual((yield* post(url, `/executions/${id}/stop`, page)).status, 303)
+      yield* release
+      yield* running.await
+      const late = yield* post(url, `/executions/${id}/stop`, page)
+      assert.strictEqual(late.status, 409)
+      assert.match(late.text, /is now <span class="badge (STOPPED|COMPLETED)">/)
+      assert.strictEqual((yield* post(url, `/executions/${id}/explode`, page)).status, 409)
+      const audit = yield* Effect.provide(
+        Effect.flatMap(JobRepository.JobRepository, (repository) => repository.audit({ executionId: id })),
+        services
+      )
+      assert.deepStrictEqual(audit.map(({ what, who }) => [what, who]), [["explode", "ada"], ["stop", "ada"], [
+        "stop",
+        "ada"
+      ]])
+      assert.strictEqual(audit[2]!.outcome, "done")
+    }))
+
+  it.scopedLive("a job is launched with a form made of its parameters; all problems are told, and what was typed stays", () =>
+    Effect.gen(function*() {
+      const { jobs } = yield* world
+      const { services, url } = yield* serve(jobs, operator)
+      const page = yield* get(`${url}/jobs/billing`)
+      for (
+        const part of ["for=\"p-day\"", "type=\"date\"", "<option value=\"quick\">", "identifies the job instance"]
+      ) {
+        assert.include(page.text, part)
+      }
+      const bad = yield* post(url, "/jobs/billing/launch", page, {
+        "p.day": "someday",
+        "p.size": "<3>",
+        "p.mode": "full"
+      })
+      assert.strictEqual(bad.status, 422)
+      assert.include(bad.text, "day ")
+      assert.include(bad.text, "size ")
+      assert.include(bad.text, "value=\"&lt;3&gt;\"")
+      const good = yield* post(url, "/jobs/billing/launch", page, {
+        "p.day": "2026-06-30",
+        "p.size": "3",
+        "p.mode": "full"
+      })
+      assert.strictEqual(good.status, 303)
+      const id = Number(good.headers.get("location")!.split("/").at(-1))
+      yield* Effect.provide(until(id, "COMPLETED"), services)
+      const again = yield* post(url, "/jobs/billing/launch", page, {
+        "p.day": "2026-06-30",
+        "p.size": "3",
+        "p.mode": "full"
+      })
+      assert.strictEqual(again.status, 422)
+      assert.include(again.text, "complete")
+    }))
+})
+
+/** Waits for the end of an execution of this process. */
+const until = (id: number, status: string): Effect.Effect<void, unknown, JobRepository.JobRepository> =>
+  Effect.flatMap(
+    statusOf(id),
+    (now) => now === status ? Effect.void : Effect.zipRight(Effect.yieldNow(), Effect.suspend(() => until(id, status)))
+  )
+
+/** Node's fetch does not let anybody choose the name of the host. */
+const requestTo = (url: string, host: string): Effect.Effect<number> =>
+  Effect.async((resume) => {
+    void import("node:http").then(({ get }) =>
+      get(url, { headers: { host } }, (answer) => {
+        answer.resume()
+        resume(Effect.succeed(answer.statusCode ?? 0))
+      })
+    )
+  })
