@@ -4,7 +4,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import { withoutAdvice } from "../base/text.js"
+import { visible, withoutAdvice } from "../base/text.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { SkippedItem } from "../vocabulary/SkippedItem.js"
@@ -60,6 +60,25 @@ export const failures = (
   return [...told, ...own]
 }
 
+/** What is known of the failures: each step's, and the job's own where no step's is the same. @internal */
+export const causes = (
+  job: JobExecution.JobExecution,
+  steps: ReadonlyArray<StepExecution.StepExecution>
+): ReadonlyArray<string> => {
+  const told = steps.filter(isBad).flatMap((step) => [`Causes of step ${inCell(step.stepName)}:`, ...causeLines(step)])
+  const isTold = steps.some(({ causes }) => causes?.join() === job.causes?.join())
+  return isBad(job) && !(isTold && told.length > 0) ? [...told, "Causes of the job:", ...causeLines(job)] : told
+}
+
+/** Where those can be read. @internal */
+export const causesHint = (
+  job: JobExecution.JobExecution,
+  steps: ReadonlyArray<StepExecution.StepExecution>
+): ReadonlyArray<string> =>
+  [job, ...steps].some(({ causes }) => causes !== undefined)
+    ? [`All causes, with their fields and places: show ${job.id} --full`]
+    : []
+
 /** @internal */
 export const skipped = (rows: ReadonlyArray<SkippedItem>, width: number): string =>
   rows.length === 0 ? "No items were skipped." : table(
@@ -96,6 +115,16 @@ export const duration = (millis: number): string => {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+type Ended = Pick<StepExecution.StepExecution, "causes" | "status">
+
+const isBad = ({ causes, status }: Ended): boolean =>
+  causes !== undefined || status === "FAILED" || status === "UNKNOWN"
+
+const causeLines = ({ causes }: Ended): ReadonlyArray<string> =>
+  (causes ?? [NO_CAUSES]).map((line) => `  ${visible(line)}`)
+
+const NO_CAUSES = "none are stored: nothing raised an error, an older version ran it, or its process died"
 
 const took = (span: ReturnType<typeof JobExecution.duration>): string =>
   Option.match(span, { onNone: () => "", onSome: (value) => duration(Duration.toMillis(value)) })

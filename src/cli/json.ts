@@ -8,10 +8,11 @@ import * as JobExecution from "../vocabulary/JobExecution.js"
 import type { SkippedItem } from "../vocabulary/SkippedItem.js"
 import * as StepExecution from "../vocabulary/StepExecution.js"
 
-/** @internal */
-export const execution = (row: JobExecution.JobExecution) => {
+/** `full`: with the causes of its failure, which are long. @internal */
+export const execution = (row: JobExecution.JobExecution, full = false) => {
   const encoded = encodeJob({
     ...row,
+    causes: full ? row.causes : undefined,
     parameters: row.parameters.map((parameter) =>
       parameter.redacted === true ? { ...parameter, value: "<redacted>" } : parameter
     )
@@ -21,7 +22,8 @@ export const execution = (row: JobExecution.JobExecution) => {
 }
 
 /** @internal */
-export const step = (row: StepExecution.StepExecution) => encodeStep(row)
+export const step = (row: StepExecution.StepExecution, full = false) =>
+  encodeStep(full ? row : { ...row, causes: undefined })
 
 /** @internal */
 export const skipped = ({ createTime, item, position, ...row }: SkippedItem) => ({

@@ -77,41 +77,52 @@ export const listExecutions = (context: CliContext): Command<Work> =>
             statuses: status.length === 0 ? undefined : status,
             limit
           }),
-          (rows) => ({ text: (width) => Format.executions(rows, width), json: rows.map(Json.execution) })
+          (rows) => ({ text: (width) => Format.executions(rows, width), json: rows.map((row) => Json.execution(row)) })
         )
       )
   )
 
 /** @internal */
 export const show = (context: CliContext): Command<Work> =>
-  about(
-    context,
-    "show",
-    "Look",
-    "Show an execution: steps, counts, what failed and what was skipped",
-    (executionId) =>
-      Effect.gen(function*() {
-        const { execution, steps: told, text } = yield* JobOperator.summary(executionId)
-        const steps = told.map(({ step }) => step)
-        const skipped = yield* JobOperator.skipped(executionId)
-        const failures = Format.failures(execution, steps)
-        return {
-          text: (width) =>
-            [
-              text,
-              ...Option.match(execution.restartOf, {
-                onNone: () => [],
-                onSome: (of) => [`restart of execution ${of}`]
-              }),
-              "",
-              Format.steps(steps, width),
-              ...(failures.length === 0 ? [] : ["", ...failures]),
-              ...(skipped.length === 0 ? [] : ["", Format.skipped(skipped.slice(0, 10), width)])
-            ].join("\n"),
-          json: { ...Json.execution(execution), steps: steps.map(Json.step), skipped: skipped.map(Json.skipped) }
-        }
-      })
+  command(
+    {
+      words: ["show"],
+      group: "Look",
+      summary: "Show an execution: steps, counts, what failed and what was skipped",
+      flags: { full: toggle("full", "Every error with its fields, its place and all of its causes"), json: jsonFlag },
+      args: { id: argument("id", ID, integer) }
+    },
+    ({ full, id, json }) => answering(context, json, shown(id, full))
   )
+
+const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknown, Services> =>
+  Effect.gen(function*() {
+    const { execution, steps: told, text } = yield* JobOperator.summary(executionId)
+    const steps = told.map(({ step }) => step)
+    const skipped = yield* JobOperator.skipped(executionId)
+    const failures = Format.failures(execution, steps)
+    const causes = full ? Format.causes(execution, steps) : Format.causesHint(execution, steps)
+    return {
+      text: (width) =>
+        [
+          text,
+          ...Option.match(execution.restartOf, {
+            onNone: () => [],
+            onSome: (of) => [`restart of execution ${of}`]
+          }),
+          "",
+          Format.steps(steps, width),
+          ...(failures.length === 0 ? [] : ["", ...failures]),
+          ...(causes.length === 0 ? [] : ["", ...causes]),
+          ...(skipped.length === 0 ? [] : ["", Format.skipped(skipped.slice(0, 10), width)])
+        ].join("\n"),
+      json: {
+        ...Json.execution(execution, full),
+        steps: steps.map((step) => Json.step(step, full)),
+        skipped: skipped.map(Json.skipped)
+      }
+    }
+  })
 
 /** @internal */
 export const report = (context: CliContext): Command<Work> =>
@@ -207,7 +218,7 @@ export const recover = (context: CliContext): Command<Work> =>
               (row) => [row]
             )
             : JobOperator.recoverExpired({ jobName: Option.getOrUndefined(job) }),
-          (rows) => ({ text: () => recovered(rows), json: rows.map(Json.execution) })
+          (rows) => ({ text: () => recovered(rows), json: rows.map((row) => Json.execution(row)) })
         )
       )
   )

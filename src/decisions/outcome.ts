@@ -10,15 +10,16 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import * as ExitStatus from "../vocabulary/ExitStatus.js"
-import { describe } from "../vocabulary/failure.js"
+import { chainOf, describe } from "../vocabulary/failure.js"
 import * as Transition from "./Transition.js"
 
 // -- steps ------------------------------------------------------------------------------------------------------------
 
-/** How a step ended, as its row says. */
+/** How a step ended, as its row says. `causes`: what is known of its failure, of which the exit status has one line. */
 export interface Ending {
   readonly status: BatchStatus.BatchStatus
   readonly exitStatus: ExitStatus.ExitStatus
+  readonly causes?: ReadonlyArray<string>
 }
 
 /**
@@ -49,11 +50,14 @@ export const endingOf = (
   if (Exit.isFailure(exit)) {
     return Cause.isInterruptedOnly(exit.cause)
       ? raised(step, "STOPPED", ExitStatus.make("STOPPED", "interrupted"))
-      : raised(step, "FAILED", ExitStatus.make("FAILED", describe(exit.cause)))
+      : { ...raised(step, "FAILED", ExitStatus.make("FAILED", describe(exit.cause))), causes: chainOf(exit.cause) }
   }
   const inside = isOutcome(exit.value) ? exit.value : undefined
   if (inside !== undefined && BatchStatus.upgradeTo("COMPLETED", inside.status) !== "COMPLETED") {
-    return raised(step, inside.status === "ABANDONED" ? "FAILED" : inside.status, inside.exitStatus)
+    return {
+      ...raised(step, inside.status === "ABANDONED" ? "FAILED" : inside.status, inside.exitStatus),
+      ...causesOf(inside.cause)
+    }
   }
   if (step.stopping) {
     return raised(step, "STOPPED", ExitStatus.make("STOPPED", "stopped on request"))
@@ -83,9 +87,12 @@ export const heard = (
   const said = ExitStatus.and(shown.exitStatus, made.exitStatus)
   const exitStatus = made.given === undefined ? said : ExitStatus.and(said, made.given)
   const status = BatchStatus.upgradeTo(shown.status, made.status)
-  return status === shown.status
-    ? { status, exitStatus }
-    : raised({ status, exitStatus }, status, ExitStatus.make(status))
+  return {
+    ...(status === shown.status
+      ? { status, exitStatus }
+      : raised({ status, exitStatus }, status, ExitStatus.make(status))),
+    ...(shown.causes === undefined ? {} : { causes: shown.causes })
+  }
 }
 
 /**
@@ -94,19 +101,25 @@ export const heard = (
  */
 export const unheard = (shown: Ending, cause: Cause.Cause<unknown>): Ending => {
   const reason = ExitStatus.make("FAILED", describe(cause))
+  const causes = [...shown.causes ?? [], ...chainOf(cause)]
   switch (shown.status) {
     case "STOPPED":
     case "UNKNOWN":
       return {
         ...shown,
-        exitStatus: ExitStatus.make(shown.exitStatus.code, ...shown.exitStatus.messages, describe(cause))
+        exitStatus: ExitStatus.make(shown.exitStatus.code, ...shown.exitStatus.messages, describe(cause)),
+        causes
       }
     default:
       return Cause.isInterruptedOnly(cause) && shown.status === "COMPLETED"
         ? raised(shown, "STOPPED", ExitStatus.make("STOPPED", "interrupted before its listeners had heard of the end"))
-        : raised(shown, "FAILED", shown.status === "COMPLETED" ? reason : ExitStatus.FAILED)
+        : { ...raised(shown, "FAILED", shown.status === "COMPLETED" ? reason : ExitStatus.FAILED), causes }
   }
 }
+
+/** What is known of a failure, where there is one. */
+export const causesOf = (cause: Option.Option<Cause.Cause<unknown>>): Pick<Ending, "causes"> =>
+  Option.isSome(cause) ? { causes: chainOf(cause.value) } : {}
 
 // -- ways -------------------------------------------------------------------------------------------------------------
 

@@ -353,6 +353,8 @@ export interface JobExecutionRow {
   /** The execution that launched this one as a part of itself, with its instance. Null, both, when a user did. */
   readonly parentExecutionId: number | null
   readonly parentInstanceId: number | null
+  /** Lines. Null where nothing failed, and in rows of 0.1; an update with null leaves what is stored. */
+  readonly causes: string | null
 }
 
 /**
@@ -383,6 +385,8 @@ export interface StepExecutionRow {
   readonly lastUpdated: number
   readonly context: string
   readonly checkpoint: string | null
+  /** Lines. Null where nothing failed, and in rows of 0.1; an update with null leaves what is stored. */
+  readonly causes: string | null
 }
 
 /**

@@ -91,6 +91,7 @@ const runningJobs = (tables: Tables): Pick<Encoded, "updateJobExecution" | "rene
           ...fields,
           parentExecutionId: stored.parentExecutionId,
           parentInstanceId: stored.parentInstanceId,
+          causes: row.causes ?? stored.causes,
           status,
           token: stored.token,
           leaseMillis: stored.leaseMillis,
@@ -139,7 +140,8 @@ const runningSteps = (
           return Option.none()
         }
         // `epoch` first: V8 takes four times as long to let a copy grow, and this is done for every chunk.
-        replace(open, tables.steps, { epoch, ...row })
+        const saved = { epoch, ...row }
+        replace(open, tables.steps, stored.causes === null ? saved : { ...saved, causes: row.causes ?? stored.causes })
         if (execution.leaseUntil !== null) {
           const leaseUntil = clock.unsafeCurrentTimeMillis() + execution.leaseMillis
           replace(open, tables.executions, Object.assign({ ...execution }, { leaseUntil }))

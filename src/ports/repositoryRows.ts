@@ -48,7 +48,8 @@ export const toJobExecution = (row: JobExecutionRow): Either.Either<JobExecution
       restartOf: Option.fromNullable(row.restartOf),
       ...(row.parentExecutionId === null || row.parentInstanceId === null
         ? {}
-        : { parent: { executionId: row.parentExecutionId, instanceId: row.parentInstanceId } })
+        : { parent: { executionId: row.parentExecutionId, instanceId: row.parentInstanceId } }),
+      ...toCauses(row.causes)
     }
   }).pipe(Either.mapLeft((problem) => `job execution ${row.id}: ${problem}`))
 
@@ -69,7 +70,8 @@ export const fromJobExecution = (execution: JobExecution, now: DateTime.Utc): Jo
   leaseLeftMillis: null,
   restartOf: Option.getOrNull(execution.restartOf),
   parentExecutionId: execution.parent?.executionId ?? null,
-  parentInstanceId: execution.parent?.instanceId ?? null
+  parentInstanceId: execution.parent?.instanceId ?? null,
+  causes: fromCauses(execution.causes)
 })
 
 /** LAUNCH-10. */
@@ -92,7 +94,8 @@ export const newJobExecution = (
   epoch: 1,
   restartOf: null,
   parentExecutionId: request.parent?.executionId ?? null,
-  parentInstanceId: request.parent?.instanceId ?? null
+  parentInstanceId: request.parent?.instanceId ?? null,
+  causes: null
 })
 
 export const toStepRecord = (row: StepRecordRow): Either.Either<StepRecord, string> =>
@@ -133,7 +136,8 @@ export const toStepExecution = (row: StepExecutionRow): Either.Either<StepExecut
       context: yield* labelled("context", ExecutionContext.fromJson(row.context)),
       checkpoint: row.checkpoint === null
         ? Option.none()
-        : Option.some(yield* labelled("checkpoint", parseJson(row.checkpoint)))
+        : Option.some(yield* labelled("checkpoint", parseJson(row.checkpoint))),
+      ...toCauses(row.causes)
     }
   }).pipe(Either.mapLeft((problem) => `step execution ${row.id} of "${row.stepName}": ${problem}`))
 
@@ -159,7 +163,8 @@ export const fromStepExecution = (step: StepExecution.StepExecution, now: DateTi
   endTime: fromOptionalTime(step.endTime),
   lastUpdated: DateTime.toEpochMillis(now),
   context: ExecutionContext.toJson(step.context),
-  checkpoint: Option.isNone(step.checkpoint) ? null : JSON.stringify(step.checkpoint.value)
+  checkpoint: Option.isNone(step.checkpoint) ? null : JSON.stringify(step.checkpoint.value),
+  causes: fromCauses(step.causes)
 })
 
 /** A step execution that has started; its id comes from the driver. */
@@ -225,6 +230,12 @@ const labelled = <A>(name: string, value: Either.Either<A, string>): Either.Eith
 
 const toExitStatus = (row: { readonly exitCode: string; readonly exitMessage: string }): ExitStatus.ExitStatus =>
   row.exitMessage === "" ? ExitStatus.make(row.exitCode) : ExitStatus.make(row.exitCode, row.exitMessage)
+
+const toCauses = (text: string | null): { readonly causes?: ReadonlyArray<string> } =>
+  text === null ? {} : { causes: text.split("\n") }
+
+const fromCauses = (causes: ReadonlyArray<string> | undefined): string | null =>
+  causes === undefined ? null : causes.join("\n")
 
 const toTime = (millis: number): DateTime.Utc => DateTime.unsafeMake(millis)
 

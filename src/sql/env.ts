@@ -173,7 +173,7 @@ const columns = (sql: SqlClient, dialect: Dialect, tables: Tables): Columns => {
     ], ["e.parent_instance_id", "parentInstanceId"]),
     instance,
     ended("e"),
-    named(same, ["e.owner", "owner"]),
+    named(same, ["e.owner", "owner"], ["e.causes", "causes"]),
     named(dialect.millisUntil, ["e.lease_until", "leaseLeftMillis"])
   )
   const counts = ["read", "write", "filter", "readSkip", "processSkip", "writeSkip", "commit", "rollback"]
@@ -182,7 +182,7 @@ const columns = (sql: SqlClient, dialect: Dialect, tables: Tables): Columns => {
     execution: sql`${execution}, ${parameters(sql, dialect, tables)} as "parameters"`,
     step: list(
       named(dialect.number, ["s.id", "id"], ["s.job_execution_id", "jobExecutionId"]),
-      named(same, ["s.step_name", "stepName"], ["s.place", "place"], ["s.round", "round"]),
+      named(same, ["s.step_name", "stepName"], ["s.place", "place"], ["s.round", "round"], ["s.causes", "causes"]),
       ended("s"),
       named(dialect.text, ["s.checkpoint", "checkpoint"]),
       named(dialect.number, ...counts.map((name) => [`s.${snake(name)}_count`, `${name}Count`] as const))

@@ -114,7 +114,8 @@ export const updateJobExecution =
         start_time = ${dialect.instant(row.startTime)},
         end_time = ${dialect.instant(row.endTime)},
         last_updated = ${dialect.instant(row.lastUpdated)},
-        context = ${dialect.json(row.context)}
+        context = ${dialect.json(row.context)},
+        causes = coalesce(${row.causes === null ? null : Rows.printable(row.causes)}, causes)
         ${sql.literal(releaseLease ? ", lease_until = null" : "")}
       where id = ${row.id} and epoch = ${epoch} and token = ${token}
       returning status as "status"`)

@@ -33,7 +33,8 @@ export const execution = (raw: Raw): JobExecutionRow => ({
   leaseLeftMillis: nullable(raw.leaseLeftMillis, number),
   restartOf: nullable(raw.restartOf, number),
   parentExecutionId: nullable(raw.parentExecutionId, number),
-  parentInstanceId: nullable(raw.parentInstanceId, number)
+  parentInstanceId: nullable(raw.parentInstanceId, number),
+  causes: nullable(raw.causes, text)
 })
 
 /** @internal */
@@ -53,7 +54,8 @@ export const step = (raw: Raw): StepExecutionRow => ({
   commitCount: number(raw.commitCount),
   rollbackCount: number(raw.rollbackCount),
   context: raw.context as string,
-  checkpoint: nullable(raw.checkpoint, text)
+  checkpoint: nullable(raw.checkpoint, text),
+  causes: nullable(raw.causes, text)
 })
 
 /** @internal */

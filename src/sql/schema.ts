@@ -59,7 +59,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 2, name: "record_places_and_rounds", statements: (names) => placesAndRounds(names) },
   { id: 3, name: "add_token", statements: (names) => [token(names)] },
   { id: 4, name: "add_partitions", statements: (names) => partitions(names) },
-  { id: 5, name: "views", statements: (names) => views(names) }
+  { id: 5, name: "views", statements: (names) => views(names) },
+  { id: 6, name: "add_causes", statements: (names) => causes(names) }
 ]
 
 /** @internal */
@@ -91,6 +92,12 @@ const types = {
 /** Executions of version 0.1 have an empty one, which their owners compare no more than they did before. */
 const token = ({ table }: Names): string =>
   `alter table ${table("job_execution")} add column token text not null default ''`
+
+/** What is known of a failure, beside the line that tells of it. Nobody knows it of what older versions ran. */
+const causes = ({ table }: Names): ReadonlyArray<string> => [
+  `alter table ${table("job_execution")} add column causes text`,
+  `alter table ${table("step_execution")} add column causes text`
+]
 
 const statuses = "('COMPLETED', 'STARTING', 'STARTED', 'STOPPING', 'STOPPED', 'FAILED', 'ABANDONED', 'UNKNOWN')"
 

@@ -202,6 +202,7 @@ const update = (env: Env, row: StepExecutionRow, { epoch, token }: Fence, follow
     where s.id = ${row.id} and s.epoch = ${epoch} ${follows} and j.id = s.job_execution_id and j.token = ${token}
     returning j.status as "status"`
 
+/** A step that goes on has no causes; its chunks write none. */
 const assignments = ({ dialect, sql }: Env, row: StepExecutionRow) =>
   sql`status = ${row.status}, exit_code = ${Rows.printable(row.exitCode)},
     exit_message = ${Rows.message(row.exitMessage)},
@@ -210,4 +211,5 @@ const assignments = ({ dialect, sql }: Env, row: StepExecutionRow) =>
     write_skip_count = ${row.writeSkipCount}, commit_count = ${row.commitCount},
     rollback_count = ${row.rollbackCount}, start_time = ${dialect.instant(row.startTime)},
     end_time = ${dialect.instant(row.endTime)}, last_updated = ${dialect.instant(row.lastUpdated)},
-    context = ${dialect.json(row.context)}, checkpoint = ${dialect.json(row.checkpoint)}`
+    context = ${dialect.json(row.context)}, checkpoint = ${dialect.json(row.checkpoint)}
+    ${row.causes === null ? sql.literal("") : sql`, causes = ${Rows.printable(row.causes)}`}`

@@ -51,6 +51,11 @@ export interface JobExecution {
   readonly restartOf: Option.Option<number>
   /** The execution that launched this one as a part of itself: a step that runs a job, or a partition. */
   readonly parent?: { readonly executionId: number; readonly instanceId: number } | undefined
+  /**
+   * What is known of the failure, for people who look closer: one error a line, what caused it below and indented. Bounded,
+   * without secrets. Left out where nothing failed, and in rows that older versions wrote.
+   */
+  readonly causes?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -75,6 +80,7 @@ export interface Encoded {
   readonly epoch: number
   readonly restartOf: number | null
   readonly parent?: { readonly executionId: number; readonly instanceId: number } | undefined
+  readonly causes?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -98,7 +104,8 @@ export const JobExecution: Schema.Schema<JobExecution, Encoded> = Schema.Struct(
   owner: Schema.OptionFromNullOr(Schema.String),
   epoch: Schema.Int,
   restartOf: Schema.OptionFromNullOr(Schema.Int),
-  parent: Schema.optional(Schema.Struct({ executionId: Schema.Int, instanceId: Schema.Int }))
+  parent: Schema.optional(Schema.Struct({ executionId: Schema.Int, instanceId: Schema.Int })),
+  causes: Schema.optional(Schema.Array(Schema.String))
 })
 
 /**

@@ -48,6 +48,11 @@ export interface StepExecution {
   readonly context: ExecutionContext.ExecutionContext
   /** The reader's position after the last committed chunk. */
   readonly checkpoint: Option.Option<ExecutionContext.Json>
+  /**
+   * What is known of the failure, for people who look closer: one error a line, what caused it below and indented. Bounded,
+   * without secrets. Left out where nothing failed, and in rows that older versions wrote.
+   */
+  readonly causes?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -73,6 +78,7 @@ export interface Encoded {
   readonly lastUpdated: string
   readonly context: Readonly<Record<string, ExecutionContext.Json>>
   readonly checkpoint?: ExecutionContext.Json
+  readonly causes?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -96,7 +102,8 @@ export const StepExecution: Schema.Schema<StepExecution, Encoded> = Schema.Struc
   endTime: Schema.OptionFromNullOr(Schema.DateTimeUtc),
   lastUpdated: Schema.DateTimeUtc,
   context: ExecutionContext.ExecutionContext,
-  checkpoint: Schema.optionalWith(Json.Json, { as: "Option", exact: true })
+  checkpoint: Schema.optionalWith(Json.Json, { as: "Option", exact: true }),
+  causes: Schema.optional(Schema.Array(Schema.String))
 })
 
 /**

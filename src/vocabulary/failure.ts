@@ -91,12 +91,16 @@ export const messageOf = (error: unknown): string => {
 
 /**
  * Everything that is known of a cause, for people who look closer: each error with its fields, its place in the code and
- * its causes, one a line, the inner ones indented. Without secrets, and of bounded size.
+ * its causes, one a line, the inner ones indented. Without secrets, and of bounded size: at most 60 lines and 12,000 characters.
  */
 export const chainOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> => {
   const roots = [...new Set([...Cause.defects(cause), ...Cause.failures(cause)])]
   const lines = roots.flatMap((error) => chain(error, 0))
-  return lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES), `… and ${lines.length - MOST_LINES} more`] : lines
+  let length = 0
+  const fitting = lines.findIndex((line, index) =>
+    index === MOST_LINES || (length += line.length + 1) > MOST_CHARACTERS
+  )
+  return fitting === -1 ? lines : [...lines.slice(0, fitting), `… and ${lines.length - fitting} more`]
 }
 
 // -------------------------------------------------------------------------------------
@@ -105,6 +109,7 @@ export const chainOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> => {
 
 const LONGEST = 4000
 const MOST_LINES = 60
+const MOST_CHARACTERS = 12_000
 const DEEPEST = 8
 
 /** Wrappers that only say that something was wrapped stand for what they wrap. */

@@ -85,6 +85,28 @@ const search = Job.make("search", {
   }).pipe(Step.skip("Broken", { limit: 1 }), Step.retry("Hiccup", { times: 1 }))
 })
 
+class VatServiceDown extends Data.TaggedError("VatServiceDown")<{
+  readonly country: string
+  readonly apiKey: string
+  readonly cause: unknown
+}> {}
+
+/** Fails at a service, and with more to tell than one line holds. */
+const post = Job.make("post", {
+  flow: Step.tasklet(
+    "vat",
+    Effect.suspend(() =>
+      Effect.fail(
+        new VatServiceDown({
+          country: "DE",
+          apiKey: "s3cret",
+          cause: new Error("fetch failed", { cause: "https://bank:s3cret@vat.example/rates\nanswers 503" })
+        })
+      )
+    )
+  )
+})
+
 /** What would paint, clear the screen or turn the text of a terminal. */
 const PAINT = "\u001b[31mred\u001b[2J\u009b2J\u202e"
 const paint = Job.make("paint", {
@@ -111,7 +133,7 @@ const makeCli = Effect.gen(function*() {
   const cli = BatchCli.make({
     name: "batch",
     version: "1.0.0",
-    jobs: [importJob, tidy, weekly, paint, gated, search],
+    jobs: [importJob, tidy, weekly, paint, gated, search, post],
     layer: Layer.succeedContext(services) as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor>
   })
   const run = (...args: ReadonlyArray<string>) =>
@@ -215,6 +237,48 @@ Options
       assert.strictEqual(yield* exitOf("list", "executions"), 1)
       assert.strictEqual(yield* exitOf("list", "--help"), 0)
       assert.strictEqual(yield* exitOf("list", "jobs"), 0)
+    }))
+
+  it.scoped("show --full tells every cause of a failure, with fields and places and without secrets", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      const { code, text } = yield* run("run", "post")
+      assert.strictEqual(code, 1)
+      const [row] = yield* operate(JobOperator.executions())
+      const id = String(row!.id)
+      const brief = yield* run("show", id)
+      assert.include(brief.text, `All causes, with their fields and places: show ${id} --full`)
+      assert.notInclude(brief.text, "Causes of")
+      assert.notInclude((yield* run("show", id, "--json")).text, `"causes"`)
+      const full = yield* run("show", id, "--full")
+      assert.match(
+        full.text.replaceAll(/ \(at [^)]*BatchCli\.test\.ts:\d+:\d+\)/g, " (at HERE)"),
+        /Causes of step vat:\n  VatServiceDown \{ country: "DE", apiKey: <redacted> \} \(at HERE\)\n    caused by Error: fetch failed \(at HERE\)\n      caused by https:\/\/bank:<redacted>@vat\.example\/rates answers 503/
+      )
+      assert.notInclude(full.text, "Causes of the job")
+      const json = JSON.parse((yield* run("show", id, "--full", "--json")).text)
+      assert.strictEqual(json.steps[0].causes.length, 3)
+      assert.deepStrictEqual(json.causes, json.steps[0].causes)
+      assert.notInclude(text + brief.text + full.text + JSON.stringify(json), "s3cret")
+    }))
+
+  it.scoped("show --full says so where no causes are stored, as in rows of 0.1", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCli
+      const id = yield* operate(Effect.gen(function*() {
+        const repository = yield* JobRepository.JobRepository
+        const request = { jobName: "tidy", parameters: [], restartable: true, owner: "old", leaseMillis: 60_000 }
+        const execution = yield* repository.launch({ ...request, isOwnerGone: () => false })
+        yield* repository.close(execution.id, { status: "FAILED", exitCode: "FAILED", message: "Error: no paper" })
+        return String(execution.id)
+      }))
+      const full = yield* run("show", id, "--full")
+      assert.include(full.text, "Error: no paper")
+      assert.include(
+        full.text,
+        "Causes of the job:\n  none are stored: nothing raised an error, an older version ran it, or its process died"
+      )
+      assert.notInclude((yield* run("show", id)).text, "--full")
     }))
 
   it.scoped("a job that fails exits with 1, show says why, restart continues, and then nothing is left to do", () =>
@@ -339,7 +403,7 @@ Options
         assert.strictEqual(code, 2)
         assert.strictEqual(
           error,
-          "There is no job \"tidi\" (did you mean \"tidy\"?): the jobs are \"gated\", \"import\", \"paint\", \"search\", \"tidy\", \"weekly\""
+          "There is no job \"tidi\" (did you mean \"tidy\"?): the jobs are \"gated\", \"import\", \"paint\", \"post\", \"search\", \"tidy\", \"weekly\""
         )
       }
       const json = yield* run("run", "nope", "--file", "a.csv", "--json")

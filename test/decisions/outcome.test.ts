@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import { endingOf } from "../../src/decisions/outcome.js"
+import * as Option from "effect/Option"
+import { causesOf, endingOf, heard, unheard } from "../../src/decisions/outcome.js"
 import { type BatchStatus, ExitStatus } from "../../src/index.js"
 
 /** A step whose code has left its status and exit status alone, but for these. */
@@ -19,7 +20,11 @@ const ends = (
   ending: ReturnType<typeof endingOf>,
   status: BatchStatus.BatchStatus,
   ...exit: readonly [code: string, ...messages: ReadonlyArray<string>]
-) => assert.deepStrictEqual(ending, { status, exitStatus: ExitStatus.make(...exit) })
+) =>
+  assert.deepStrictEqual({ status: ending.status, exitStatus: ending.exitStatus }, {
+    status,
+    exitStatus: ExitStatus.make(...exit)
+  })
 
 const interrupted = Cause.interrupt(FiberId.none)
 
@@ -69,6 +74,26 @@ describe("how a step ended", () => {
     )
     const noop = step({ exitStatus: ExitStatus.make("NOOP", "seen") })
     ends(endingOf(Exit.fail("no"), noop, completed), "FAILED", "FAILED", "seen", "no")
+  })
+
+  it("what is known of a failure stays with it, whatever its listeners make of it (STEP-14, LIFE-14)", () => {
+    const cause = Cause.fail(new Error("outer", { cause: "inner" }))
+    const known = causesOf(Option.some(cause)).causes!
+    assert.strictEqual(known[1], "  caused by inner")
+    const failed = endingOf(Exit.failCause(cause), step(), completed)
+    assert.deepStrictEqual(failed.causes, known)
+    const inside = { status: "FAILED", exitStatus: ExitStatus.FAILED, cause: Option.some(cause) }
+    assert.deepStrictEqual(endingOf(Exit.succeed(inside), step(), completed).causes, known)
+    for (const status of ["FAILED", "UNKNOWN"] as const) {
+      assert.deepStrictEqual(heard(failed, { status, exitStatus: ExitStatus.FAILED, given: undefined }).causes, known)
+    }
+    assert.deepStrictEqual(unheard(failed, Cause.fail("deaf")).causes, [...known, "deaf"])
+    assert.deepStrictEqual(unheard({ ...failed, status: "STOPPED" }, Cause.fail("deaf")).causes, [...known, "deaf"])
+    const good = endingOf(Exit.void, step(), completed)
+    assert.isUndefined(good.causes)
+    assert.isUndefined(causesOf(Option.none()).causes)
+    assert.deepStrictEqual(unheard(good, Cause.fail("deaf")).causes, ["deaf"])
+    assert.isUndefined(unheard(good, interrupted).causes)
   })
 
   it("an interruption alone is STOPPED (STEP-24, HAND-12)", () => {

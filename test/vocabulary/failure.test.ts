@@ -253,6 +253,16 @@ describe("what an error of the user says", () => {
     )
   })
 
+  it("in full: of bounded size, and says how much more there is", () => {
+    const many = new AggregateError(Array.from({ length: 500 }, (_, i) => new Error(`${i} ${"x".repeat(900)}`)), "all")
+    const lines = chainOf(Cause.fail(many))
+    assert.isBelow(lines.join("\n").length, 12_100)
+    assert.match(lines.at(-1)!, /^… and \d+ more$/)
+    assert.strictEqual(lines.length - 1 + Number(/\d+/.exec(lines.at(-1)!)![0]), 501)
+    const small = new AggregateError(Array.from({ length: 60 }, (_, i) => String(i)), "all")
+    assert.deepStrictEqual(chainOf(Cause.fail(small)).slice(-1), ["… and 1 more"])
+  })
+
   it("in full: fields, places in the code and causes, one a line", () => {
     const error = new VatServiceDown({ country: "DE", status: 503, nested: undefined })
     const lines = chainOf(Cause.fail(new Error("cannot post", { cause: error })))

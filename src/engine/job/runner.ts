@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Outcome } from "../../decisions/outcome.js"
-import { brokenOff } from "../../decisions/outcome.js"
+import { brokenOff, causesOf } from "../../decisions/outcome.js"
 import type { Erased } from "../../definition/erased.js"
 import type { AnyEffect, JobDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
@@ -84,6 +84,7 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
     yield* saving(saveJob(session, {
       status: outcome.status,
       exitStatus: idle ? ExitStatus.and(outcome.exitStatus, NOTHING_TO_DO) : outcome.exitStatus,
+      ...causesOf(outcome.cause),
       endTime: Option.some(now),
       lastUpdated: now
     }))

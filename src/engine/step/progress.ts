@@ -297,7 +297,7 @@ const saved = (
   { context, step }: Progress,
   counts: Counts.Counts,
   checkpoint: Option.Option<Json>
-): Required<StepExecution> => ({
+): Required<Omit<StepExecution, "causes">> => ({
   id: step.id,
   jobExecutionId: step.jobExecutionId,
   stepName: step.stepName,

@@ -223,7 +223,8 @@ const afterStep = (state: StepState): Erased<Option.Option<Cause.Cause<unknown>>
     }
     let ending: Outcome.Ending = {
       status: state.progress.status,
-      exitStatus: state.progress.step.exitStatus
+      exitStatus: state.progress.step.exitStatus,
+      ...(state.progress.step.causes === undefined ? {} : { causes: state.progress.step.causes })
     }
     let failure = Option.none<Cause.Cause<unknown>>()
     for (const callback of callbacks) {

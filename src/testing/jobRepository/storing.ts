@@ -71,7 +71,8 @@ export const storing: Cases = {
         exitStatus: ExitStatus.make("FAILED EARLY", "the disk is full"),
         startTime: Option.some(DateTime.unsafeMake(1_700_000_000_123)),
         endTime: Option.some(DateTime.unsafeMake(4_102_444_799_999)),
-        context: contextOf(1)
+        context: contextOf(1),
+        causes: ["StepFailed: load", "  caused by Disk: no space left { path: \"/data\" }"]
       }
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* repository.updateJobExecution(saved), "FAILED")
@@ -100,11 +101,28 @@ export const storing: Cases = {
         rollback: 5_000_000_000
       }),
       endTime: Option.some(DateTime.unsafeMake(1_700_000_000_001)),
-      checkpoint: Option.none()
+      checkpoint: Option.none(),
+      causes: ["Refused: the tax office", "  caused by Error: ' \" $1 ?", ""]
     }
     yield* TestClock.adjust("1 millis")
     assert.strictEqual(yield* repository.updateStepExecution(execution, saved), "STARTING")
     deepStrictEqual(yield* Kit.storedStep(step), { ...saved, lastUpdated: yield* DateTime.now })
+  }),
+  "the causes of a failure stay when a later save has none (LIFE-10)": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* Kit.launchFresh()
+    const step = yield* Kit.createStep(execution, "load")
+    assert.isUndefined(execution.causes)
+    assert.isUndefined((yield* Kit.storedStep(step))?.causes)
+    const causes = ["Refused: no"]
+    yield* repository.updateStepExecution(execution, { ...step, status: "FAILED", causes })
+    yield* repository.updateStepExecution(execution, { ...step, status: "FAILED" })
+    yield* repository.updateJobExecution({ ...execution, status: "FAILED", causes })
+    yield* repository.updateJobExecution({ ...execution, status: "FAILED" })
+    deepStrictEqual((yield* Kit.storedStep(step))?.causes, causes)
+    deepStrictEqual((yield* repository.jobExecution(execution.id)).causes, causes)
+    const [other] = yield* repository.stepExecutionsOf([execution.id])
+    deepStrictEqual(other?.causes, causes)
   }),
   "skipped items come back exactly, in the order of insertion (SKIP-12)": Effect.gen(function*() {
     const repository = yield* JobRepository
