@@ -185,7 +185,7 @@ export class SqlKeyError extends Schema.TaggedError<SqlKeyError>()("SqlKeyError"
 
 /**
  * Represents an item whose fields are not the columns that are written, or hold a value no column can take. Nothing
- * of the chunk was written. `item` is the index of the item in the chunk; the field `value` is never shown.
+ * of the chunk was written. `item` is the index of the item in the chunk, where it is known; the field `value` is never shown.
  *
  * @since 0.1.0
  * @category errors
@@ -193,15 +193,16 @@ export class SqlKeyError extends Schema.TaggedError<SqlKeyError>()("SqlKeyError"
 export class SqlColumnError extends Schema.TaggedError<SqlColumnError>()("SqlColumnError", {
   table: Schema.String,
   column: Schema.String,
-  item: Schema.Number,
+  item: Schema.optional(Schema.Number),
   problem: Schema.String
 }) {
   override get message(): string {
     const column = this.column === "" ? "" : `, field "${this.column}"`
-    return `Item ${this.item} of the chunk cannot be written to "${this.table}"${column}: ${this.problem}`
+    const item = this.item === undefined ? "An item" : `Item ${this.item}`
+    return `${item} of the chunk cannot be written to "${this.table}"${column}: ${this.problem}`
   }
   /** @internal */
-  get [refusedItem](): number {
+  get [refusedItem](): number | undefined {
     return this.item
   }
 }

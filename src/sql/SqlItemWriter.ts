@@ -44,6 +44,7 @@ import { fieldsOf, rowEncoder } from "./rowEncoder.js"
 import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
 import { refail, SqlDataError, SqlStatementError } from "./SqlFailure.js"
 import { sqliteTable } from "./sqliteTable.js"
+import * as StatementValues from "./statementValues.js"
 import type { Action, Ask, Column as Column_, Item, Table, TableDialect, Write, Written } from "./tableWrite.js"
 import * as tableWrite from "./tableWrite.js"
 
@@ -237,6 +238,12 @@ export const deleteFrom = <A extends object = object, I extends object = A>(
  * errors of `SqlFailure`; other errors stay as they are. Run its statements one after the other: concurrent ones would
  * share the connection of the transaction.
  *
+ * The values that it binds are held to the same as those of the table writers (OWN-24): stored exactly, or a `SqlDataError` or
+ * `SqlColumnError` that names the column, and the item where the statement tells it. Where a value stands alone for a
+ * column, in `insert into … values` and `update … set`, the column decides; elsewhere the type that PostgreSQL gives the
+ * parameter, without its length, precision and scale, so what an expression makes of a value is up to you. On SQLite
+ * parameters have no type, and a number in an expression is REAL.
+ *
  * @example
  * ```ts
  * import { SqlItemWriter } from "effect-batch/sql"
@@ -253,24 +260,37 @@ export const statement = <A, E, R>(
   write: (items: ReadonlyArray<A>, sql: SqlClient.SqlClient) => Effect.Effect<unknown, E, R>
 ): ItemWriter.ItemWriter<
   A,
-  Exclude<E, SqlError> | SqlFailure,
+  Exclude<E, SqlError> | WriteError,
   SqlClient.SqlClient | Exclude<R, Scope.Scope>
 > =>
-  ItemWriter.make<A, Exclude<E, SqlError> | SqlFailure, SqlClient.SqlClient | Exclude<R, Scope.Scope>>(name, {
+  ItemWriter.make<A, Exclude<E, SqlError> | WriteError, SqlClient.SqlClient | Exclude<R, Scope.Scope>>(name, {
     delivery: "transactional",
     deliveryIn,
     open: () =>
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
         // A database that is not supported has statements all the same.
-        Effect.map(Effect.option(Database.make), (database) => ({
-          // The compiler does not see that excluding the scope twice is excluding it once.
-          write: (items) =>
-            Effect.scoped(refail("write")(wholly(database, Effect.asVoid(write(items, sql))))) as Effect.Effect<
-              void,
-              Exclude<E, SqlError> | SqlFailure,
-              Exclude<SqlClient.SqlClient | Exclude<R, Scope.Scope>, Scope.Scope>
-            >
-        })))
+        Effect.map(Effect.option(Database.make), (database) => {
+          const values = StatementValues.make(name, sql)
+          return {
+            // The compiler does not see that excluding the scope twice is excluding it once.
+            write: (items) =>
+              Effect.scoped(
+                refail("write")(
+                  wholly(
+                    database,
+                    Effect.mapError(
+                      values.checking(Effect.asVoid(write(items, sql)), items.length),
+                      StatementValues.refusal
+                    )
+                  )
+                )
+              ) as Effect.Effect<
+                void,
+                Exclude<E, SqlError> | WriteError,
+                Exclude<SqlClient.SqlClient | Exclude<R, Scope.Scope>, Scope.Scope>
+              >
+          }
+        }))
   })
 
 // -------------------------------------------------------------------------------------

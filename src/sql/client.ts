@@ -73,6 +73,30 @@ export const noting = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
   })
 
 /**
+ * Lets each statement of the effect become another one, which its client runs in its place.
+ *
+ * @internal
+ */
+export const transforming = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  transform: (statement: Statement.Statement<unknown>) => Effect.Effect<Statement.Statement<unknown>, SqlError>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const before = fiber.getFiberRef(Statement.currentTransformer)
+    const transformer = register((statement, sql, refs, span) => {
+      const first = before._tag === "None"
+        ? Effect.succeed(statement)
+        : before.value(statement, sql, refs, span)
+      // Statements that run meanwhile are not transformed, and the fiber is asked who is asking once more. The type of a
+      // transformer says that it does not fail; its statement does.
+      return Effect.locally(Effect.flatMap(first, transform), Statement.currentTransformer, before).pipe(
+        Effect.flatMap(note)
+      ) as Effect.Effect<Statement.Statement<unknown>>
+    })
+    return Effect.locally(effect, Statement.currentTransformer, Option.some(transformer))
+  })
+
+/**
  * The client of the statement that the fiber is running, if that can be known. What is asked twice is known once.
  *
  * @internal

@@ -24,6 +24,8 @@ type Outcome = "exact" | "kind" | "value"
 interface Row {
   readonly column: string
   readonly outcomes: ReadonlyArray<Outcome>
+  /** How the database shows 7 and -0, which a column may keep in more than one form. */
+  readonly forms: ReadonlyArray<string | undefined>
 }
 
 interface Database {
@@ -33,8 +35,9 @@ interface Database {
   readonly columns: ReadonlyArray<string>
   /** What follows the columns of a table. */
   readonly suffix: string
-  /** The stored value as text. */
+  /** The stored value as text, and what it is stored as. */
   readonly text: string
+  readonly storedAs: string
   readonly copies: boolean
 }
 
@@ -49,6 +52,7 @@ const databases: ReadonlyArray<Database> = [
     columns: pgColumns,
     suffix: "",
     text: "v::text",
+    storedAs: "''",
     copies: true
   },
   {
@@ -58,6 +62,7 @@ const databases: ReadonlyArray<Database> = [
     columns: sqliteColumns,
     suffix: "",
     text: sqliteText,
+    storedAs: "typeof(v)",
     copies: false
   },
   {
@@ -67,6 +72,7 @@ const databases: ReadonlyArray<Database> = [
     columns: strictColumns,
     suffix: " strict",
     text: sqliteText,
+    storedAs: "typeof(v)",
     copies: false
   }
 ]
@@ -79,7 +85,23 @@ const writers = (database: Database): ReadonlyArray<readonly [name: string, writ
   ["insertInto", SqlItemWriter.insertInto("t", { columns: ["id", "v"] })],
   ...database.copies ? [["copyInto", SqlItemWriter.copyInto("t", { columns: ["id", "v"] })] as const] : [],
   ["upsertInto", SqlItemWriter.upsertInto("t", { columns: ["id", "v"], key: ["id"] })],
-  ["update", SqlItemWriter.update("t", { columns: ["id", "v"], key: ["id"] })]
+  ["update", SqlItemWriter.update("t", { columns: ["id", "v"], key: ["id"] })],
+  [
+    "statement of insert",
+    SqlItemWriter.statement(
+      "own",
+      (items: ReadonlyArray<{ readonly id?: number; readonly v?: unknown }>, sql) =>
+        sql`insert into t ${sql.insert(items.map(({ id, v }) => ({ id, v })))}`
+    ) as Writer
+  ],
+  [
+    "statement of update",
+    SqlItemWriter.statement(
+      "own",
+      (items: ReadonlyArray<{ readonly id?: number; readonly v?: unknown }>, sql) =>
+        Effect.forEach(items, ({ id, v }) => sql`update t set v = ${v as string} where id = ${id!}`)
+    ) as Writer
+  ]
 ]
 
 /** Writes one value of every kind, and says what became of it; the rows that were stored stay. */
@@ -96,7 +118,7 @@ const outcomesOf = (database: Database, column: string) =>
     for (const [index, [name, writer]] of writers(database).entries()) {
       const sink = yield* writer.open(Option.none())
       const idOf = (at: number) => index * 1000 + at * 2
-      if (name === "update") {
+      if (name.endsWith("update")) {
         const ids = kinds.flatMap((_, at) => [`(${idOf(at)})`, `(${idOf(at) + 1})`])
         yield* sql.unsafe(`insert into t (id) values ${ids.join(", ")}`)
       }
@@ -116,21 +138,30 @@ const outcomesOf = (database: Database, column: string) =>
         found[at] = outcome
       }
     }
-    const rows = yield* sql.unsafe<{ readonly id: number; readonly text: string | null }>(
-      `select id, ${database.text} as text from t`
+    const rows = yield* sql.unsafe<{ readonly id: number; readonly text: string | null; readonly kind: string }>(
+      `select id, ${database.text} as text, ${database.storedAs} as kind from t`
     )
     const texts = new Map(rows.map(({ id, text }) => [id, text]))
     for (const [id, value, where] of stored) {
       assert.isTrue(texts.has(id) && isExact(value, texts.get(id)!, column), `${where}: ${texts.get(id)}`)
     }
-    return found
+    const formOf = (label: string) => {
+      const row = rows.find(({ id }) => id === 2 * kinds.findIndex((kind) => kind.label === label))
+      return row?.text === null || row === undefined ? undefined : `${row.kind} ${row.text}`.trim()
+    }
+    return { column, outcomes: found, forms: [formOf("7"), formOf("-0")] }
   }))
 
 const refusal = (where: string, error: SqlItemWriter.WriteError): Outcome => {
   if (!(error instanceof SqlDataError) && !(error instanceof SqlColumnError)) {
     assert.fail(`${where}: ${error.message}`)
   }
-  assert.deepStrictEqual([error.item, error.column], [1, "v"], `${where}: ${error.message}`)
+  // A statement of one's own tells its item when it inserts as many rows as there are items, and not when the database refuses it.
+  const isOwn = where.startsWith("statement")
+  if (!isOwn || error._tag === "SqlColumnError" || error.sqlState === undefined) {
+    const item = where.startsWith("statement of update") ? undefined : 1
+    assert.deepStrictEqual([error.item, error.column], [item, "v"], `${where}: ${error.message}`)
+  }
   assert.notInclude(error.message, "secret")
   return error instanceof SqlDataError ? "value" : "kind"
 }
@@ -168,8 +199,38 @@ const section = (name: string, rows: ReadonlyArray<Row>): string =>
         cell(outcomes, "kind")
       } |`
     ),
+    "",
+    ...notes(rows),
     ""
   ].join("\n")
+
+const listed = (rows: ReadonlyArray<Row>): string =>
+  rows.length === 0 ? "no column" : rows.map(({ column }) => `\`${column === "" ? "(no type)" : column}\``).join(", ")
+
+/** What the table calls exact, and is so as a number, but not in its form. */
+const notes = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
+  const zeros = rows.filter(({ forms: [, zero] }) => zero !== undefined)
+  const signed = zeros.filter(({ forms: [, zero] }) => zero!.includes("-0"))
+  const kinds = new Map<string, ReadonlyArray<Row>>()
+  for (const row of rows) {
+    const kind = /^[a-z]+(?= )/.exec(row.forms[0] ?? "")?.[0]
+    if (kind !== undefined) {
+      kinds.set(kind, [...kinds.get(kind) ?? [], row])
+    }
+  }
+  return [
+    `\`-0\` keeps its sign in ${listed(signed)}; in ${
+      listed(zeros.filter((row) => !signed.includes(row)))
+    } it is \`0\`.`,
+    ...kinds.size === 0 ? [] : [
+      "",
+      `The number \`7\` is stored as ${
+        [...kinds].map(([kind, rows]) => `${kind.toUpperCase()} in ${listed(rows)}`).join("; as ")
+      }. A REAL without a fraction that is read from a column without type or affinity is a number like any other, so it is ` +
+      "written back as INTEGER: the same number in another form."
+    ]
+  ]
+}
 
 const sectionOf = (text: string, name: string): string =>
   text.split(/^(?=## )/m).find((part) => part.startsWith(`## ${name}\n`)) ?? ""
@@ -185,7 +246,7 @@ describe("the table of values", () => {
             yield* Effect.forEach(database.setUp, (text) => sql.unsafe(text))
             const rows: Array<Row> = []
             for (const column of database.columns) {
-              rows.push({ column, outcomes: yield* outcomesOf(database, column) })
+              rows.push(yield* outcomesOf(database, column))
               yield* assertRoundTrip(database, column)
             }
             const today = section(database.name, rows)
