@@ -211,8 +211,8 @@ class OwnTransaction extends Context.Reference<OwnTransaction>()("effect-batch/s
 }) {}
 
 /**
- * The transactions of the repository itself are apart from those of the steps, except on SQLite, when one of these
- * holds the only connection. They begin again when they lost against another one; every statement sees what others have
+ * The transactions of the repository itself are apart from those of the steps, and on SQLite they are refused when one of
+ * these holds the only connection. They begin again when they lost against another one; every statement sees what others have
  * committed, whatever the default of the database is.
  */
 const makeTransact = (database: Database, idle: string): JobRepository.Encoded["transact"] => {
@@ -229,9 +229,17 @@ const makeTransact = (database: Database, idle: string): JobRepository.Encoded["
     )
     return Effect.flatMap(
       Effect.zip(Ambient.ambient, OwnTransaction),
-      ([ambient, marker]) =>
-        Database_.holdsOnly(database, ambient) || (marker !== undefined && transactionOf(ambient) === marker)
+      ([ambient, marker]): Effect.Effect<A, E | JobRepositoryError, R> =>
+        marker !== undefined && transactionOf(ambient) === marker
           ? effect
+          // In there it would be undone by a rollback that its caller knows nothing of.
+          : Database_.holdsOnly(database, ambient)
+          ? Effect.fail(
+            Failure.fromTransactionError(
+              "transaction",
+              Database_.oneConnection("do this before it or behind it, in a listener or a step of its own")
+            )
+          )
           : own
     )
   }
