@@ -74,7 +74,7 @@ export class ByteWindow {
     private readonly file: FileSystem.File,
     info: FileSystem.File.Info,
     /** Whether the stamp in `info` will tell a later change. */
-    private readonly settled: boolean,
+    private readonly stampTells: boolean,
     options: ByteWindowOptions
   ) {
     this.path = options.path
@@ -125,7 +125,7 @@ export class ByteWindow {
   proof(count: number): { readonly behind: number; readonly sum: number; readonly file?: identity.Stamp } {
     this.sumTo(count)
     const proof = { behind: hashBytes(this.tail(count)), sum: this.sum }
-    return this.settled && this.stamp !== undefined ? { ...proof, file: this.stamp } : proof
+    return this.stampTells && this.stamp !== undefined ? { ...proof, file: this.stamp } : proof
   }
 
   /**
@@ -278,8 +278,8 @@ export const open = (
       })
     }
     const stamp = identity.stampOf(info)
-    const settled = stamp !== undefined && identity.settled(stamp, yield* Clock.currentTimeMillis)
-    return new ByteWindow(file, info, settled, options)
+    const stampTells = stamp !== undefined && identity.tellsChanges(stamp, yield* Clock.currentTimeMillis)
+    return new ByteWindow(file, info, stampTells, options)
   }).pipe(
     Effect.catchAll((error) => error._tag === "FileError" ? error : fromPlatformError(options.path, "read")(error))
   )

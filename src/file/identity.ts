@@ -49,7 +49,7 @@ export const sameStamp = (self: Stamp | undefined, that: Stamp | undefined): boo
  *
  * @internal
  */
-export const settled = (stamp: Stamp, now: number): boolean =>
+export const tellsChanges = (stamp: Stamp, now: number): boolean =>
   now - stamp.modified > (stamp.modified % 1000 === 0 ? wholeSeconds : tick)
 
 /**

@@ -86,11 +86,11 @@ export const remove = ({ fs }: Output, path: string): Effect.Effect<void> =>
   Effect.ignore(fs.remove(path, { force: true }))
 
 /** Remembers, for this process, that nobody writes to the part of a turn any more. */
-export const settle = (token: string): void => {
-  if (settled.size >= MOST_SETTLED) {
-    settled.clear()
+export const letGo = (token: string): void => {
+  if (tokensLetGo.size >= MOST_LET_GO) {
+    tokensLetGo.clear()
   }
-  settled.add(token)
+  tokensLetGo.add(token)
 }
 
 export const partOf = (state: Plan.State): Plan.Part => state.part!
@@ -102,9 +102,9 @@ export const partOf = (state: Plan.State): Plan.Part => state.part!
 /** How often somebody else may change names between a look and a step. */
 const ATTEMPTS = 20
 
-const MOST_SETTLED = 10_000
+const MOST_LET_GO = 10_000
 
-const settled = globalValue("effect-batch/file/settled", () => new Set<string>())
+const tokensLetGo = globalValue("effect-batch/file/letGo", () => new Set<string>())
 
 const attempt = (
   output: Output,
@@ -175,7 +175,7 @@ const carryOutApart = (output: Output, state: Plan.State, seen: Seen): Effect.Ef
 const begun = (output: Output, claiming: Effect.Effect<Claimed, FileError>): Effect.Effect<Claimed, FileError> =>
   Effect.flatMap(claiming, (claimed) => {
     const part = partOf(claimed.state)
-    const before = part.before.filter((turn) => !isSettled(output, turn))
+    const before = part.before.filter((turn) => !isLetGo(output, turn))
     return takeRemovals(output, part.before).pipe(
       Effect.zipRight(sweep(output, part.before)),
       Effect.as({ ...claimed, state: { ...claimed.state, part: { ...part, before } } })
@@ -272,7 +272,7 @@ const look = (output: Output, state: Plan.State): Effect.Effect<Seen, FileError>
           name,
           size: found.size,
           isMine: turn.token === output.token,
-          isSettled: isSettled(output, turn),
+          isLetGo: isLetGo(output, turn),
           isIntact: found.digest !== undefined
         }
         parts.push(standing)
@@ -338,7 +338,7 @@ const lookAtOutput = (
 
 const isCommitted = ({ digest }: Plan.State, found: Digest): boolean => digest === undefined || digest === found.text
 
-const isSettled = ({ isGone }: Output, { owner, token }: Plan.Turn): boolean => settled.has(token) || isGone(owner)
+const isLetGo = ({ isGone }: Output, { owner, token }: Plan.Turn): boolean => tokensLetGo.has(token) || isGone(owner)
 
 const platform = <A>(
   { path }: Output,

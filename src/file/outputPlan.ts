@@ -97,7 +97,7 @@ export interface Standing {
   /** Whether it is the part of the turn that asks. */
   readonly isMine: boolean
   /** Whether nobody can write to it any more. */
-  readonly isSettled: boolean
+  readonly isLetGo: boolean
 }
 
 export interface Situation {
@@ -170,5 +170,5 @@ export const decide = ({ isResumed, offset, output, parts }: Situation): Decisio
 
 const refuse = (reason: Refusal): Decision => ({ _tag: "Refuse", reason })
 
-const wayTo = ({ isMine, isSettled }: Standing): "Keep" | "Rename" | "Copy" =>
-  isMine ? "Keep" : isSettled ? "Rename" : "Copy"
+const wayTo = ({ isLetGo, isMine }: Standing): "Keep" | "Rename" | "Copy" =>
+  isMine ? "Keep" : isLetGo ? "Rename" : "Copy"

@@ -15,7 +15,7 @@ import { identityOf, infoOf, isSame, openFile } from "./fileBytes.js"
 import { FileError } from "./FileError.js"
 import type { Format, Hold, Place, SinkOptions } from "./fileSink.js"
 import type { Claimed, Output } from "./outputClaim.js"
-import { claim, copyOutput, partOf, recognised, remove, replaced, settle, sweep } from "./outputClaim.js"
+import { claim, copyOutput, letGo, partOf, recognised, remove, replaced, sweep } from "./outputClaim.js"
 import * as Plan from "./outputPlan.js"
 import { fromPlatformError } from "./platformError.js"
 
@@ -32,7 +32,7 @@ export const open = <A>(
     const { isGone, owner } = yield* OutputOwner.OutputOwner
     const token = randomBytes(8).toString("hex")
     // In front of the file, and so after it is closed.
-    yield* Scope.addFinalizer(scope, Effect.sync(() => settle(token)))
+    yield* Scope.addFinalizer(scope, Effect.sync(() => letGo(token)))
     const target = Option.getOrUndefined(stored)?.part?.target ?? (yield* targetOf(fs, path))
     const found = yield* standing(fs, path, target)
     const begun = Option.isSome(stored) ? stored.value : yield* fresh(fs, path, format, options, found)

@@ -164,7 +164,7 @@ describe("a file between failure and restart", () => {
     const stamp = (modified: number) => ({ inode: 1, size: 2, modified })
     assert.deepStrictEqual(
       [[1500, 1510], [1500, 1600], [2000, 3500], [2000, 4001], [9001, 1]].map(([modified, now]) =>
-        identity.settled(stamp(modified!), now!)
+        identity.tellsChanges(stamp(modified!), now!)
       ),
       [false, true, false, true, false]
     )

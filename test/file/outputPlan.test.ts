@@ -10,7 +10,7 @@ const standing: FastCheck.Arbitrary<Plan.Standing> = FastCheck.record({
   size: FastCheck.nat(9),
   isIntact: FastCheck.boolean(),
   isMine: FastCheck.boolean(),
-  isSettled: FastCheck.boolean()
+  isLetGo: FastCheck.boolean()
 })
 
 const situation: FastCheck.Arbitrary<Plan.Situation> = FastCheck.record({
@@ -45,7 +45,7 @@ describe("the plan for an output", () => {
   law(
     "a part changes its owner without a copy only if nobody can write to it any more (OWN-17)",
     ({ parts }, decision) =>
-      decision._tag !== "Rename" || parts.some(({ isSettled, name }) => isSettled && name === decision.name)
+      decision._tag !== "Rename" || parts.some(({ isLetGo, name }) => isLetGo && name === decision.name)
   )
 
   law("the output is taken for finished only by who goes on, and if it holds everything (OWN-17)", (

@@ -49,7 +49,7 @@ export const make = (env: ChunkEnv, state: StepState, cursor: Cursor.Cursor): Ah
     cursor,
     chunk: Chunk.make(),
     inFlight: [],
-    awaitEarlierChunks: Effect.suspend(() => settleAll(run))
+    awaitEarlierChunks: Effect.suspend(() => awaitAll(run))
   }
   return run
 }
@@ -80,7 +80,7 @@ export const chunksAhead = (run: AheadRun): ChunkEffect<void> =>
         ),
       step: () => {}
     }),
-    settleAll(run)
+    awaitAll(run)
   )
 
 /** Leaves nothing in flight when the step ends in the middle: whoever is still writing is interrupted. */
@@ -88,7 +88,7 @@ export const cancelAll = (run: AheadRun): Effect.Effect<void> =>
   Effect.suspend(() => {
     const [first, ...others] = run.inFlight
     return first === undefined ? Effect.void : Effect.flatMap(Fiber.interrupt(first.fiber), (exit) => {
-      settle(run, first, exit)
+      conclude(run, first, exit)
       return Exit.isSuccess(exit) ? cancelAll(run) : discard(run, others)
     })
   })
@@ -131,7 +131,7 @@ const awaitRoom = (run: AheadRun, next: Next): ChunkEffect<void> =>
     if (first === undefined || (second === undefined && isReady && canFollow(run, first))) {
       return Effect.void
     }
-    return Effect.flatMap(settleFirst(run, first), () => awaitRoom(run, next))
+    return Effect.flatMap(awaitFirst(run, first), () => awaitRoom(run, next))
   })
 
 const canFollow = (run: ChunkRun, front: InFlight): boolean =>
@@ -235,16 +235,16 @@ const follow = (state: StepState, connection: PipelineConnection, front: InFligh
   }
 }
 
-const settleAll = (run: AheadRun): ChunkEffect<void> =>
+const awaitAll = (run: AheadRun): ChunkEffect<void> =>
   Effect.suspend(() => {
     const [first] = run.inFlight
-    return first === undefined ? Effect.void : Effect.flatMap(settleFirst(run, first), () => settleAll(run))
+    return first === undefined ? Effect.void : Effect.flatMap(awaitFirst(run, first), () => awaitAll(run))
   })
 
-const settleFirst = (run: AheadRun, first: InFlight): ChunkEffect<void> =>
+const awaitFirst = (run: AheadRun, first: InFlight): ChunkEffect<void> =>
   Effect.flatMap(Fiber.await(first.fiber), (exit) => {
     const [, ...others] = run.inFlight
-    settle(run, first, exit)
+    conclude(run, first, exit)
     return Exit.isSuccess(exit) ? Effect.void : Effect.zipRight(Effect.uninterruptible(discard(run, others)), exit)
   })
 
@@ -260,7 +260,7 @@ const discard = (run: AheadRun, chunks: ReadonlyArray<InFlight>): Effect.Effect<
 }
 
 /** What the end of the first chunk in flight makes of the step. */
-const settle = (
+const conclude = (
   run: AheadRun,
   { parted, run: { cursor, state } }: InFlight,
   exit: Exit.Exit<unknown, unknown>

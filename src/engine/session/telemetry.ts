@@ -24,6 +24,7 @@ import { describe, errorOf, tagOf, unwrap } from "../../vocabulary/failure.js"
 import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import type { Session } from "./session.js"
+import { setContext } from "./session.js"
 
 /** Who traces, if anybody does. */
 export interface Tracing {
@@ -77,10 +78,10 @@ export const job = <A extends { readonly cause: Option.Option<Cause.Cause<unknow
         "batch.restart_of": Option.getOrUndefined(execution.restartOf)
       }, previousSpan(execution))
       if (span !== undefined) {
-        session.context = ExecutionContext.unsafeSet(session.context, SPAN, {
-          traceId: span.traceId,
-          spanId: span.spanId
-        })
+        setContext(
+          session,
+          ExecutionContext.unsafeSet(session.context, SPAN, { traceId: span.traceId, spanId: span.spanId })
+        )
       }
       BatchMetrics.jobsActive.unsafeModify(1, labels())
       const exit = yield* Effect.exit(restore(annotated(execution, below(span, running))))

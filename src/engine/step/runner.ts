@@ -89,7 +89,7 @@ const live = (
   state: StepState,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
   { body, from }: Pick<StepStart, "body" | "from">
-): Effect.Effect<StepResult, OwnerFailure, any> =>
+): Erased<StepResult, OwnerFailure> =>
   Effect.gen(function*() {
     const { progress: { step }, session } = state
     session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
