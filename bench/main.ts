@@ -12,6 +12,7 @@ import { files } from "./files.js"
 import { growth } from "./growth.js"
 import * as options from "./options.js"
 import { types } from "./types.js"
+import { views } from "./views.js"
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   engine,
@@ -20,7 +21,8 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   growth,
   faults,
   files,
-  types
+  types,
+  views
 }
 
 const refuse = (problem: string): never => {

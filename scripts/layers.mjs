@@ -26,7 +26,7 @@ export const floors = [
   ["engine/job"],
   ["view"],
   ["operator"],
-  ["dashboard"],
+  ["api", "dashboard", "watch"],
   ["cli", "testing"]
 ]
 
@@ -55,6 +55,8 @@ const packages = {
   sql: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "node:crypto"],
   file: ["effect", "@effect/platform", "node:"],
   dashboard: ["effect", "@effect/platform", "@effect/platform-node", "node:"],
+  api: ["effect", "@effect/platform"],
+  watch: ["effect", "@effect/platform"],
   cli: ["effect", "@effect/platform", "node:util"],
   testing: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"],
   definition: ["effect", "@effect/platform", "node:crypto"]
@@ -63,7 +65,7 @@ const everywhere = ["effect", "node:crypto", "node:fs", "node:os"]
 
 /** The entry point of the package, and what it must not pull in: these rooms have entry points of their own. */
 const ENTRY = "index"
-const apart = ["sql", "file", "dashboard", "cli", "testing"]
+const apart = ["sql", "file", "api", "dashboard", "watch", "cli", "testing"]
 
 // -- the import graph ---------------------------------------------------------------------------------------------------
 

@@ -254,7 +254,9 @@ const views = ({ dialect, index, table }: Names): ReadonlyArray<string> => {
     `create index ${index("job_execution_created")} on ${table("job_execution")} (create_time)`,
     `create index ${index("job_execution_changed")} on ${table("job_execution")} (last_updated)`,
     `create index ${index("job_execution_status")} on ${table("job_execution")} (status, id)`,
-    `create index ${index("skipped_item_error")} on ${table("skipped_item")} (step_execution_id, error_tag, id)`,
+    `create index ${index("skipped_item_error")} on ${table("skipped_item")} (${
+      // A key of PostgreSQL is too short for a message.
+      dialect === "pg" ? "step_execution_id, error_tag, id" : "step_execution_id, phase, error_tag, message"})`,
     `create table ${table("audit")} (
   id ${id},
   job_execution_id bigint references ${table("job_execution")} (id),

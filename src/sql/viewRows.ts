@@ -64,20 +64,29 @@ export const findSkippedPage = (env: Env): Encoded["findSkippedPage"] => (filter
   )
 }
 
-/** @internal */
+/**
+ * Grouped by step execution first, which an index may do, and then by the name of the step: its partitions and visits have
+ * one.
+ *
+ * @internal
+ */
 export const findSkippedGroups = (env: Env): Encoded["findSkippedGroups"] => (executionId, limit) => {
   const { dialect, sql, tables } = env
-  const [count, firstId] = [dialect.number("count(*)"), dialect.number("min(k.id)")].map((text) => sql.literal(text))
+  const [count, firstId] = [dialect.number("sum(g.n)"), dialect.number("min(g.first)")].map((text) => sql.literal(text))
   return read(
     env,
     "findSkippedGroups",
     Effect.map(
-      sql<Raw>`select s.step_name as "stepName", k.phase as "phase", k.error_tag as "errorTag", k.message as "message",
+      sql<Raw>`select s.step_name as "stepName", g.phase as "phase", g.error_tag as "errorTag", g.message as "message",
           ${count!} as "count", ${firstId!} as "firstId"
-        from ${tables.skipped} k join ${tables.step} s on s.id = k.step_execution_id
-        where ${ofExecution(env, executionId)}
-        group by s.step_name, k.phase, k.error_tag, k.message
-        order by count(*) desc, min(k.id) limit ${limit}`,
+        from (
+          select k.step_execution_id as step, k.phase, k.error_tag, k.message, count(*) as n, min(k.id) as first
+          from ${tables.skipped} k
+          where k.step_execution_id in (select s.id from ${tables.step} s where ${ofExecution(env, executionId)})
+          group by k.step_execution_id, k.phase, k.error_tag, k.message
+        ) g join ${tables.step} s on s.id = g.step
+        group by s.step_name, g.phase, g.error_tag, g.message
+        order by sum(g.n) desc, min(g.first) limit ${limit}`,
       (rows) =>
         rows.map((raw) => ({
           stepName: raw.stepName as string,

@@ -1,0 +1,247 @@
+/**
+ * Tells somebody when a job has failed, stands still, is late or is well again. Runs in another process than the jobs, since
+ * a process that was killed cannot report its death.
+ *
+ * @since 0.1.0
+ */
+import * as Command from "@effect/platform/Command"
+import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as Cron from "effect/Cron"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { oneLine } from "../base/text.js"
+import { Ownership } from "../operator/JobOperator.js"
+import { JobRepository } from "../ports/JobRepository.js"
+import type { JobRepositoryError } from "../vocabulary/BatchError.js"
+import * as Alarms from "./alarms.js"
+
+/**
+ * - `ended`: an execution ended well, or was stopped.
+ * - `failed`: it failed, or its process died.
+ * - `stalled`: it runs, and commits nothing.
+ * - `late`: a job did not complete in time.
+ * - `recovered`: what was failed or stalled is well again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = Alarms.Kind
+
+/**
+ * What somebody is told. `executionId` is missing for a job that did not run at all.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Notification {
+  readonly kind: Kind
+  readonly jobName: string
+  readonly executionId: number | undefined
+  /** One line for people. */
+  readonly text: string
+  readonly time: DateTime.Utc
+}
+
+/**
+ * - `notify`: passes a notification on. When it fails, it is called again with the next look.
+ * - `deadlines`: times at which jobs must have completed since the time before: `{ jobName: "billing", at: Cron.unsafeParse("0 6 * * *") }`.
+ *   Default: none.
+ * - `stalledAfter`: after what time without a commit an execution stands still. Default 15 minutes.
+ * - `kinds`: what to tell. Default: all but `ended`.
+ * - `every`: how often to look. Default 30 seconds. `lookBack`: what ended longer ago is not told. Default 1 day.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<E, R> {
+  readonly notify: (notification: Notification) => Effect.Effect<unknown, E, R>
+  readonly deadlines?: ReadonlyArray<{ readonly jobName: string; readonly at: Cron.Cron }> | undefined
+  readonly stalledAfter?: Duration.DurationInput | undefined
+  readonly kinds?: ReadonlyArray<Kind> | undefined
+  readonly every?: Duration.DurationInput | undefined
+  readonly lookBack?: Duration.DurationInput | undefined
+}
+
+/**
+ * Looks now and tells what has to be told, at least once: what was told is kept in the repository, per execution and kind, so
+ * a watcher that is started again, or a second one, does not tell it again. Answers with what it has told.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const look = <E, R>(
+  options: Options<E, R>
+): Effect.Effect<ReadonlyArray<Notification>, JobRepositoryError, R | JobRepository> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const now = yield* DateTime.now
+    const seen = yield* see(now, options)
+    const kinds = options.kinds ?? ["failed", "stalled", "late", "recovered"]
+    const current = Alarms.alarms(seen, {
+      now,
+      deadlines: options.deadlines ?? [],
+      stalledAfter: Duration.decode(options.stalledAfter ?? "15 minutes")
+    })
+    const subjects = [...new Set([...current.map(({ subject }) => subject), ...seen.changed.map(Alarms.subjectOf)])]
+    const told = (yield* repository.notices(subjects)) as ReadonlyArray<Pick<Alarms.Alarm, "subject" | "kind">>
+    const due = [...current, ...Alarms.recoveries(seen, told, current)].filter(({ kind, subject }) =>
+      kinds.includes(kind) && !told.some((each) => each.subject === subject && each.kind === kind)
+    )
+    const sent = yield* Effect.forEach(due, (alarm) => tell(options, alarm, now))
+    return sent.flat()
+  })
+
+/**
+ * Looks again and again, for as long as the layer lives. A repository that is away, or a `notify` that fails, is logged, and
+ * tried again with the next look; nothing here can make a job fail.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Cron, Layer } from "effect"
+ * import { JobRepository } from "effect-batch"
+ * import { Watch } from "effect-batch/watch"
+ *
+ * const watch = Watch.layer({
+ *   notify: Watch.slack("https://hooks.slack.example/T0/B0/x"),
+ *   deadlines: [{ jobName: "billing", at: Cron.unsafeParse("0 6 * * *", "Europe/Berlin") }],
+ *   stalledAfter: "10 minutes"
+ * }).pipe(Layer.provide([FetchHttpClient.layer, JobRepository.layerMemory]))
+ * assert.ok(Layer.isLayer(watch))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <E, R>(options: Options<E, R>): Layer.Layer<never, never, R | JobRepository> =>
+  Layer.scopedDiscard(
+    Effect.forkScoped(
+      look(options).pipe(
+        Effect.catchAllCause((cause) => Effect.logWarning("The watch could not look", cause)),
+        Effect.repeat(Schedule.spaced(options.every ?? "30 seconds"))
+      )
+    )
+  )
+
+/**
+ * A notification on one line.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const textOf = ({ executionId, jobName, kind, text }: Notification): string =>
+  oneLine(`${kind.toUpperCase()}: ${jobName}${executionId === undefined ? "" : ` (execution ${executionId})`}: ${text}`)
+
+/**
+ * Posts notifications as JSON: `kind`, `jobName`, `executionId`, `text`, `time`. An answer that is no success is a failure.
+ *
+ * @since 0.1.0
+ * @category notifiers
+ */
+export const webhook = (url: string, headers: Readonly<Record<string, string>> = {}) => (notification: Notification) =>
+  post(url, headers, {
+    ...notification,
+    executionId: notification.executionId ?? null,
+    time: DateTime.formatIso(notification.time)
+  })
+
+/**
+ * Posts notifications as Slack, and what imitates it, takes them: `{ "text": … }`. What names and errors contain is shown as
+ * text: it mentions nobody and links to nothing.
+ *
+ * @since 0.1.0
+ * @category notifiers
+ */
+export const slack = (url: string) => (notification: Notification) =>
+  post(url, {}, {
+    text: textOf(notification).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+  })
+
+/**
+ * Gives notifications to a program that sends mail and reads the whole message from its standard input, as `sendmail -t`
+ * does. A program that ends with another code than 0 has failed.
+ *
+ * @since 0.1.0
+ * @category notifiers
+ */
+export const mail = (options: {
+  readonly command: readonly [program: string, ...args: ReadonlyArray<string>]
+  readonly from: string
+  readonly to: string
+}) =>
+(notification: Notification): Effect.Effect<void, unknown, CommandExecutor.CommandExecutor> => {
+  const [program, ...args] = options.command
+  const text = textOf(notification)
+  // Encoded, so that nothing in it can become a header.
+  const subject = `=?UTF-8?B?${Buffer.from(text.slice(0, 150)).toString("base64")}?=`
+  const message = [
+    `From: ${oneLine(options.from)}`,
+    `To: ${oneLine(options.to)}`,
+    `Subject: ${subject}`,
+    "MIME-Version: 1.0",
+    "Content-Type: text/plain; charset=utf-8",
+    "",
+    text,
+    `at ${DateTime.formatIso(notification.time)}`,
+    ""
+  ].join("\n")
+  return Command.make(program, ...args).pipe(
+    Command.stdin(Stream.encodeText(Stream.make(message))),
+    Command.exitCode,
+    Effect.flatMap((code) => code === 0 ? Effect.void : Effect.fail(`${program} ended with the exit code ${code}`))
+  )
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const MOST = 1000
+
+const see = <E, R>(now: DateTime.Utc, { deadlines = [], lookBack = "1 days" }: Options<E, R>) =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const { isOwnerGone } = yield* Ownership
+    const changedSince = DateTime.subtractDuration(now, lookBack)
+    const recent = yield* repository.jobExecutions({ changedSince, limit: MOST })
+    const running = yield* repository.jobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: MOST })
+    const known = new Set(recent.map(({ id }) => id))
+    const changed = [...recent, ...running.filter(({ id }) => !known.has(id))]
+    const completed = yield* Effect.forEach(
+      deadlines,
+      ({ jobName }) => repository.jobExecutions({ jobName, statuses: ["COMPLETED"], limit: 100 })
+    )
+    return {
+      since: changedSince,
+      changed,
+      completed: completed.flat(),
+      orphaned: yield* repository.expiredExecutions(isOwnerGone),
+      steps: yield* repository.stepExecutionsOf(running.map(({ id }) => id))
+    } satisfies Alarms.Seen
+  })
+
+/** Told first and remembered then: a watcher that dies between tells it again, and nothing is lost. */
+const tell = <E, R>({ notify }: Options<E, R>, { subject, ...alarm }: Alarms.Alarm, time: DateTime.Utc) =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const notification: Notification = { ...alarm, time }
+    const sent = yield* Effect.exit(notify(notification))
+    if (sent._tag === "Failure") {
+      yield* Effect.logWarning(`Could not tell "${textOf(notification)}"; it is tried again`, sent.cause)
+      return []
+    }
+    yield* repository.recordNotice({ subject, kind: alarm.kind })
+    return [notification]
+  })
+
+const post = (url: string, headers: Readonly<Record<string, string>>, body: unknown) =>
+  Effect.flatMap(HttpClient.HttpClient, (client) =>
+    HttpClient.filterStatusOk(client).execute(
+      HttpClientRequest.post(url).pipe(HttpClientRequest.setHeaders(headers), HttpClientRequest.bodyUnsafeJson(body))
+    )).pipe(Effect.scoped, Effect.asVoid, Effect.timeout("30 seconds"))

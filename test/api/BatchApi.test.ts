@@ -1,0 +1,128 @@
+/** Jobs over HTTP, through the client that comes with them. */
+import { HttpApi, HttpApiBuilder, HttpServer, OpenApi } from "@effect/platform"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { createServer } from "node:http"
+import { BatchApi } from "../../src/api/index.js"
+import type { Job as Jobs } from "../../src/index.js"
+import { Job, JobParameters, JobRegistry, JobRepository, Step } from "../../src/index.js"
+
+class Params extends JobParameters.Tag<Params>()("Params", {
+  customer: Schema.String,
+  password: JobParameters.nonIdentifying(Schema.Redacted(Schema.String))
+}) {}
+
+const serve = (jobs: ReadonlyArray<Jobs.Job.Any>) =>
+  Effect.gen(function*() {
+    const context = yield* Layer.build(
+      HttpApiBuilder.serve().pipe(
+        Layer.provide(HttpApiBuilder.api(BatchApi.api)),
+        Layer.provide(BatchApi.layer(BatchApi.api)),
+        Layer.provide(JobRegistry.layer(jobs) as unknown as Layer.Layer<JobRegistry.JobRegistry>),
+        Layer.provide(JobRepository.layerMemory),
+        Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" }))
+      )
+    )
+    const { address } = Context.get(context, HttpServer.HttpServer)
+    const url = address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : ""
+    const { batch } = yield* Effect.provide(BatchApi.client({ baseUrl: url }), FetchHttpClient.layer)
+    return { batch, url }
+  })
+
+const until = <A, E>(look: Effect.Effect<A, E>, isIt: (value: A) => boolean): Effect.Effect<A, E> =>
+  Effect.flatMap(
+    look,
+    (value) =>
+      isIt(value) ? Effect.succeed(value) : Effect.zipRight(Effect.yieldNow(), Effect.suspend(() => until(look, isIt)))
+  )
+
+describe("BatchApi", () => {
+  it.scopedLive("explains, launches, shows, stops and restarts; what runs outlives its request", () =>
+    Effect.gen(function*() {
+      const hold = yield* Deferred.make<void>()
+      const job = Job.make("reminders", {
+        parameters: Params,
+        flow: Step.tasklet("send", Deferred.await(hold))
+      })
+      const { batch } = yield* serve([job])
+      const parameters = { customer: "ada", password: "hunter2" }
+      const explained = yield* batch.explain({ path: { name: "reminders" }, payload: { parameters } })
+      assert.strictEqual(explained.plan, "NewInstance")
+      const { id } = yield* batch.launch({ path: { name: "reminders" }, payload: { parameters } })
+      const running = yield* batch.show({ path: { id } })
+      assert.strictEqual(running.execution.status, "STARTED")
+      assert.notInclude(JSON.stringify(running), "hunter2")
+      const twice = yield* Effect.flip(batch.launch({ path: { name: "reminders" }, payload: { parameters } }))
+      assert.deepInclude(twice, { _tag: "Refused", error: "JobExecutionAlreadyRunning" })
+      yield* batch.stop({ path: { id } })
+      yield* Deferred.succeed(hold, undefined)
+      const ended = yield* until(batch.show({ path: { id } }), ({ execution }) => execution.endTime._tag === "Some")
+      assert.strictEqual(ended.execution.status, "STOPPED")
+      const again = yield* batch.restart({ path: { id } })
+      assert.isAbove(again.id, id)
+      yield* until(batch.show({ path: { id: again.id } }), ({ execution }) => execution.status === "COMPLETED")
+      const late = yield* Effect.flip(batch.stop({ path: { id } }))
+      assert.deepInclude(late, { _tag: "Refused", error: "JobExecutionNotRunning" })
+      const all = yield* batch.list({ urlParams: { jobName: "reminders", status: "COMPLETED" } })
+      assert.deepStrictEqual(all.map((row) => row.id), [again.id])
+      assert.deepStrictEqual((yield* batch.list({ urlParams: { before: again.id, limit: 5 } })).map((row) => row.id), [
+        id
+      ])
+    }))
+
+  it.scopedLive("names what does not exist, and what is wrong with parameters", () =>
+    Effect.gen(function*() {
+      const { batch } = yield* serve([
+        Job.make("reminders", { parameters: Params, flow: Step.tasklet("send", Effect.void) })
+      ])
+      const errors = yield* Effect.all([
+        Effect.flip(batch.show({ path: { id: 404 } })),
+        Effect.flip(batch.restart({ path: { id: 404 } })),
+        Effect.flip(batch.launch({ path: { name: "nobody" }, payload: { parameters: {} } })),
+        Effect.flip(batch.launch({ path: { name: "reminders" }, payload: { parameters: { costumer: "ada" } } }))
+      ])
+      assert.deepStrictEqual(errors.map(({ _tag }) => _tag), ["NotFound", "NotFound", "NotFound", "Refused"])
+      assert.include((errors[3] as BatchApi.Refused).message, "costumer")
+    }))
+
+  it.scopedLive("streams what happens", () =>
+    Effect.gen(function*() {
+      const { batch, url } = yield* serve([Job.make("tidy", { flow: Step.tasklet("tidy", Effect.void) })])
+      const stop = new AbortController()
+      const reader = yield* Effect.promise(async () =>
+        (await fetch(`${url}/events`, { signal: stop.signal })).body!.getReader()
+      )
+      const texts = yield* Effect.fork(Effect.promise(async () => {
+        let text = ""
+        while (!text.includes("JobEnded")) {
+          text += new TextDecoder().decode((await reader.read()).value)
+        }
+        stop.abort()
+        return text
+      }))
+      const { id } = yield* batch.launch({ path: { name: "tidy" }, payload: { parameters: {} } })
+      const events = (yield* texts).split("\n\n").filter((line) => line.startsWith("data: "))
+        .map((line) => JSON.parse(line.slice(6))).filter(({ executionId }) => executionId === id)
+      assert.strictEqual(events.at(-1).event, "JobEnded")
+      assert.strictEqual(events.at(-1).status, "COMPLETED")
+    }))
+
+  it("has an OpenAPI description, alone and within another interface", () => {
+    const { paths } = OpenApi.fromApi(HttpApi.make("shop").add(BatchApi.group).prefix("/batch"))
+    assert.deepStrictEqual(Object.keys(paths).sort(), [
+      "/batch/events",
+      "/batch/executions",
+      "/batch/executions/{id}",
+      "/batch/executions/{id}/restart",
+      "/batch/executions/{id}/stop",
+      "/batch/jobs/{name}/explain",
+      "/batch/jobs/{name}/launch"
+    ])
+  })
+})

@@ -1,0 +1,212 @@
+/** What somebody is told about jobs, and how often. */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cron from "effect/Cron"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
+import { readFileSync } from "node:fs"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../src/index.js"
+import { Watch } from "../../src/watch/index.js"
+import { drivers } from "../support/drivers.js"
+
+/** What a watcher has told; it may be started again and again. */
+const watcher = (options: Partial<Watch.Options<never, never>> = {}) => {
+  const told: Array<string> = []
+  const notify = (notification: Watch.Notification) => Effect.sync(() => void told.push(Watch.textOf(notification)))
+  return { told, look: Watch.look({ notify, ...options }) }
+}
+
+const tasklet = (name: string, effect: Effect.Effect<unknown, unknown>) =>
+  Job.make(name, { flow: Step.tasklet("step", effect) })
+
+for (const { layer, name } of drivers) {
+  describe(`a watch on ${name}`, () => {
+    it.effect("tells a failure once, after a restart of the watcher too, and that a restart has completed it", () =>
+      Effect.gen(function*() {
+        let isBroken = true
+        const job = tasklet(`fails-${name}`, Effect.suspend(() => isBroken ? Effect.fail("no paper") : Effect.void))
+        const failed = yield* JobOperator.run(job, {})
+        const [one, two] = [watcher(), watcher()]
+        yield* one.look
+        yield* one.look
+        yield* two.look
+        assert.lengthOf(one.told.filter((text) => text.includes(job.name)), 1)
+        assert.match(one.told.find((text) => text.includes(job.name))!, /^FAILED: fails.*execution \d+.*no paper/)
+        assert.deepStrictEqual(two.told.filter((text) => text.includes(job.name)), [])
+        isBroken = false
+        const { id } = yield* JobOperator.run(job, {})
+        yield* two.look
+        yield* one.look
+        assert.deepStrictEqual(two.told.filter((text) => text.includes(job.name)), [
+          `RECOVERED: ${job.name} (execution ${failed.id}): execution ${id} completed it`
+        ])
+      }).pipe(Effect.provide(layer)))
+  })
+}
+
+describe("a watch", () => {
+  it.effect("tells the death of a process once, whoever closes its execution then", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const execution = yield* repository.launch({
+        jobName: "killed",
+        parameters: [],
+        restartable: true,
+        owner: "gone",
+        leaseMillis: 30_000,
+        isOwnerGone: () => false
+      })
+      const { look, told } = watcher()
+      yield* look
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust("31 seconds")
+      yield* look
+      yield* JobOperator.recover(execution.id)
+      yield* look
+      yield* watcher().look
+      assert.lengthOf(told, 1)
+      assert.match(told[0]!, /^FAILED: killed .*its process died/)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("tells once that a job stands still, and once that it goes on", () =>
+    Effect.gen(function*() {
+      const hold = yield* Deferred.make<void>()
+      const job = Job.make("stands still", {
+        flow: Step.chunk("load", {
+          reader: ItemReader.fromIterable([1, 2]),
+          writer: ItemWriter.fromFunction(([n]: ReadonlyArray<number>) => n === 2 ? Deferred.await(hold) : Effect.void),
+          chunkSize: 1
+        })
+      })
+      const fiber = yield* Effect.fork(JobOperator.run(job, {}))
+      yield* TestClock.adjust("9 minutes")
+      const { look, told } = watcher({ stalledAfter: "10 minutes" })
+      yield* look
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust("1 minutes")
+      yield* look
+      yield* look
+      assert.lengthOf(told, 1)
+      assert.match(told[0]!, /^STALLED: stands still .*600 s/)
+      yield* Deferred.succeed(hold, undefined)
+      yield* fiber.await
+      yield* look
+      yield* look
+      assert.lengthOf(told, 2)
+      assert.match(told[1]!, /^RECOVERED/)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("tells once per deadline that a job did not complete in time, whether it ran or not", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(Date.UTC(2026, 5, 30, 5, 0))
+      const deadlines = [{ jobName: "billing", at: Cron.unsafeParse("0 6 * * *", "UTC") }]
+      yield* JobOperator.run(tasklet("billing", Effect.void), {})
+      const { look, told } = watcher({ deadlines })
+      yield* TestClock.adjust("1 hours")
+      yield* look
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust("23 hours")
+      yield* look
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust("1 hours")
+      yield* look
+      yield* look
+      yield* TestClock.adjust("1 hours")
+      yield* watcher({ deadlines }).look
+      assert.deepStrictEqual(told, ["LATE: billing: it has not completed by 2026-07-01T06:00:00.000Z"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("tells again what could not be told, and survives a repository that is away", () =>
+    Effect.gen(function*() {
+      yield* JobOperator.run(tasklet("fails", Effect.fail("no paper")), {})
+      let tries = 0
+      const told = yield* Deferred.make<string>()
+      yield* Layer.build(
+        Watch.layer({
+          every: "1 minutes",
+          notify: (notification) =>
+            Effect.suspend(() =>
+              ++tries < 3 ? Effect.fail("no network") : Deferred.succeed(told, Watch.textOf(notification))
+            )
+        })
+      )
+      yield* TestClock.adjust("10 minutes")
+      assert.include(yield* Deferred.await(told), "FAILED: fails")
+      assert.strictEqual(tries, 3)
+    }).pipe(Effect.scoped, Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("tells ends as well if it is asked to", () =>
+    Effect.gen(function*() {
+      yield* JobOperator.run(tasklet("fine", Effect.void), {})
+      const { look, told } = watcher({ kinds: ["ended"] })
+      yield* look
+      assert.lengthOf(told, 1)
+      assert.match(told[0]!, /^ENDED: fine .*COMPLETED/)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
+
+describe("ready-made notifiers", () => {
+  const notification: Watch.Notification = {
+    kind: "failed",
+    jobName: "night\r\nBcc: all@example.org",
+    executionId: 7,
+    text: "<!channel> it's \"bad\"",
+    time: DateTime.unsafeMake(0)
+  }
+
+  it.scopedLive("post JSON, and text in the shape of Slack in which nobody is mentioned", () =>
+    Effect.gen(function*() {
+      const bodies: Array<any> = []
+      const url = yield* Effect.map(
+        Effect.acquireRelease(
+          Effect.async<Http.Server>((resume) => {
+            const server = Http.createServer((request, response) => {
+              let text = ""
+              request.on("data", (part) => text += part)
+              request.on("end", () => {
+                bodies.push(JSON.parse(text))
+                response.writeHead(request.url === "/broken" ? 500 : 200).end()
+              })
+            })
+            server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+          }),
+          (server) => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
+        ),
+        (server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      )
+      yield* Watch.webhook(url)(notification)
+      yield* Watch.slack(url)(notification)
+      assert.deepInclude(bodies[0], { kind: "failed", executionId: 7, time: "1970-01-01T00:00:00.000Z" })
+      assert.include(bodies[1].text, "&lt;!channel&gt;")
+      assert.notInclude(bodies[1].text, "\n")
+      const failed = yield* Effect.exit(Watch.webhook(`${url}/broken`)(notification))
+      assert.strictEqual(failed._tag, "Failure")
+    }).pipe(Effect.provide(FetchHttpClient.layer)))
+
+  it.scopedLive("give a mail to a program, in which no name becomes a header", () =>
+    Effect.gen(function*() {
+      const file = `${process.env["TMPDIR"] ?? "/tmp"}/effect-batch-mail-${process.pid}`
+      yield* Watch.mail({ command: ["sh", "-c", `cat > ${file}`], from: "batch@example.org", to: "ops@example.org" })(
+        notification
+      )
+      const [head, body] = readFileSync(file, "utf8").split("\n\n")
+      assert.deepStrictEqual(head!.split("\n").map((line) => line.split(":")[0]), [
+        "From",
+        "To",
+        "Subject",
+        "MIME-Version",
+        "Content-Type"
+      ])
+      assert.include(body, "(execution 7)")
+      const failed = yield* Effect.exit(
+        Watch.mail({ command: ["false"], from: "a@example.org", to: "b@example.org" })(notification)
+      )
+      assert.strictEqual(failed._tag, "Failure")
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
