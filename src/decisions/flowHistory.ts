@@ -87,9 +87,14 @@ export const lastOf = (self: History, visit: Visit): StepRecord | undefined =>
 export const startsOf = (self: History, { place, shared, stepName }: Visit): number =>
   (self.starts.get(place) ?? 0) + (shared ? 0 : self.unplaced.get(stepName)?.length ?? 0)
 
-/** The code with which a decider or a split was left in this round, if it has been. */
-export const answerOf = (self: History, place: string, round: string): string | undefined =>
-  self.answers.get(visitOf(place, round))
+/** The code with which a decider or a split was left in this round, if it has been, and not been asked again since. */
+export const answerOf = (self: History, place: string, round: string): string | undefined => {
+  const code = self.answers.get(visitOf(place, round))
+  return code === NO_ANSWER ? undefined : code
+}
+
+/** Takes the place of an answer that does not hold any more: what was asked is asked again. No exit code is empty. */
+export const NO_ANSWER = ""
 
 // -------------------------------------------------------------------------------------
 // internal

@@ -30,13 +30,16 @@ export class StepScope extends Context.Tag("effect-batch/StepScope")<StepScope, 
    * @see CTX-9
    */
   readonly set: <A>(key: Key<A>, value: A) => Effect.Effect<void, UnreadableContextKey>
-  /** Changes a value by what it is when the change becomes durable: nothing that others do in between is lost. */
+  /**
+   * Changes a value by what it is when the change becomes durable: nothing that others do in between is lost. Beside a
+   * chunk that is being written the function may be called once more.
+   */
   readonly update: <A>(key: Key<A>, f: (current: Option.Option<A>) => A) => Effect.Effect<void, UnreadableContextKey>
   readonly remove: <A>(key: Key<A>) => Effect.Effect<void>
   /**
-   * Adds to the counts of the step; they are kept even when the transaction rolls back.
+   * Adds to the counts of the step; forgotten when the transaction rolls back.
    *
-   * @see TASK-4
+   * @see TASK-4, OWN-9
    */
   readonly contribute: (counts: Partial<Counts>) => Effect.Effect<void>
   /**
@@ -93,9 +96,11 @@ export const set = <A>(key: Key<A>, value: A): Effect.Effect<void, UnreadableCon
   Effect.flatMap(StepScope, (scope) => scope.set(key, value))
 
 /**
- * Changes a value of the step's execution context by what it is now: atomic, also between branches of a split.
+ * Changes a value of the step's execution context by what it is now: atomic, also between the chunk that is written and
+ * the next one that is read and processed beside it.
  *
- * `get` and then `set` may lose what another fiber of the step did in between; this does not.
+ * `get` and then `set` may lose what another fiber of the step did in between; this does not. With `prefetch` the function
+ * may be called more than once: it must do nothing else.
  *
  * @see OWN-7
  * @since 0.1.0

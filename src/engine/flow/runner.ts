@@ -50,7 +50,8 @@ export const runFlow = (session: Session, graph: FlowGraph): Walking<Outcome.Out
       places: placesOf(graph),
       outer: [],
       visits: new Map(),
-      fresh: ExecutionContext.empty
+      fresh: ExecutionContext.empty,
+      passing: false
     }
     return (yield* runGraph(walk, graph, beginning)).came
   })
@@ -66,6 +67,7 @@ export const runFlow = (session: Session, graph: FlowGraph): Walking<Outcome.Out
  * - `places`: of the states of the graph.
  * - `outer`: the rounds of the splits and flow steps around the graph; `visits`: how often each place was visited in them.
  * - `fresh`: the context of steps that start anew (FLOW-80).
+ * - `passing`: nothing may be begun any more, as a branch beside this one has failed.
  */
 interface Walk {
   readonly session: Session
@@ -76,6 +78,7 @@ interface Walk {
   readonly outer: ReadonlyArray<number>
   readonly visits: Map<string, number>
   readonly fresh: ExecutionContext.ExecutionContext
+  readonly passing: boolean
 }
 
 /**
@@ -187,15 +190,26 @@ const arrive = (
 
 /**
  * What is known of a state that is no step from an earlier execution: it was left with that code, and nothing in front of it
- * has run again (OWN-5).
+ * has run again. Otherwise what was known does not hold any more, in no later execution either (OWN-5).
  */
-const recorded = (walk: Walk, { place, round }: Here, { ran }: Position): Outcome.Outcome | undefined => {
-  const code = ran ? undefined : History.answerOf(walk.history, place, round)
-  return code === undefined ? undefined : {
-    status: code === "FAILED" ? "ABANDONED" : "COMPLETED",
-    exitStatus: ExitStatus.make(code),
-    cause: Option.none()
-  }
+const recorded = (
+  { history, passing, session }: Walk,
+  { place, round }: Here,
+  { ran }: Position
+): Walking<Outcome.Outcome | undefined> => {
+  const code = History.answerOf(history, place, round)
+  return code === undefined || (ran && passing)
+    ? Effect.succeed(undefined)
+    : ran
+    ? Effect.as(
+      session.repository.recordAnswer(session.execution, { place, round, code: History.NO_ANSWER }),
+      undefined
+    )
+    : Effect.succeed({
+      status: code === "FAILED" ? "ABANDONED" : "COMPLETED",
+      exitStatus: ExitStatus.make(code),
+      cause: Option.none()
+    })
 }
 
 /** An answer is recorded before it is followed, a failure only when something else has dealt with it. */
@@ -207,9 +221,9 @@ const decide = (
 ): Walking<Position> =>
   Effect.gen(function*() {
     const { place, round } = here
-    const known = recorded(walk, here, position)
-    if (known !== undefined) {
-      return { ...position, came: known }
+    const known = yield* recorded(walk, here, position)
+    if (known !== undefined || walk.passing) {
+      return { ...position, came: known ?? Outcome.interruptedByBranch }
     }
     const came = yield* ask(walk.session, decider, position)
     const { code } = came.exitStatus
@@ -263,16 +277,16 @@ const split = (
 ): Walking<Position> =>
   Effect.gen(function*() {
     yield* dealWith(walk.session, position.failed)
-    const known = recorded(walk, here, position)
+    const known = yield* recorded(walk, here, position)
     if (known !== undefined) {
       return { ...position, last: [], isBehindSplit: true, came: known, failed: [] }
     }
     const from: Position = { ...position, failed: [] }
-    const visits = new Map<string, number>()
+    const walkOf = (branch: FlowGraph, index: number, passing: boolean) =>
+      Effect.suspend(() => runGraph({ ...inside(walk, here, index), passing: walk.passing || passing }, branch, from))
     const ended = yield* runBranches(
-      branches.map((branch, index) => runGraph({ ...inside(walk, here, index), visits }, branch, from)),
-      settings,
-      (came): Position => ({ ...from, last: [], came, ran: true })
+      branches.map((branch, index) => ({ run: walkOf(branch, index, false), pass: walkOf(branch, index, true) })),
+      settings
     )
     const came = Outcome.join(ended.map((branch) => branch.came))
     const { place, round } = here
@@ -291,7 +305,7 @@ const split = (
  * FLOW-43, OWN-3).
  */
 const stop = (
-  { places, session }: Walk,
+  { passing, places, session }: Walk,
   graph: FlowGraph,
   state: FlowState & { readonly _tag: "Stop" },
   here: Here,
@@ -300,6 +314,9 @@ const stop = (
   Effect.gen(function*() {
     if (Outcome.passesStop(came) && (yield* Stops.isRecorded(session.context, here))) {
       return Outcome.passed
+    }
+    if (passing) {
+      return Outcome.interruptedByBranch
     }
     const way = Outcome.resolve(state.ways, { status: "COMPLETED", code: "COMPLETED" })
     const next = way._tag === "GoTo" ? graph.states[way.at] : undefined
@@ -345,6 +362,9 @@ const handleStep = (
       }
       case "Start":
       case "Resume": {
+        if (walk.passing) {
+          return { ...position, came: Outcome.interruptedByBranch }
+        }
         walk.started.set(here.place, (walk.started.get(here.place) ?? 0) + 1)
         const from = plan._tag === "Resume" ? Option.some(yield* stored(session, plan.last)) : Option.none()
         const result = yield* runStep(session, definition, {

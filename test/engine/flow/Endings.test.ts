@@ -203,6 +203,29 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["slow"])
         }))
 
+      it.effect("a branch that had completed is not interrupted again by one that fails in every execution (OWN-2)", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const fails = scripted("fails", ["COMPLETED"], log).pipe(Flow.andThen(Flow.fail("NO")))
+          const slow = scripted("slow", ["FAILED", "COMPLETED"], log)
+          const job = Job.make("fails-for-ever", {
+            flow: Flow.split([slow, fails], { onBranchFailure: "interrupt" }).pipe(
+              Flow.match({ FAILED: scripted("handler", ["FAILED", "COMPLETED"], log), COMPLETED: Flow.end() })
+            )
+          })
+          const first = Job.make("fails-for-ever", {
+            flow: Flow.split([fails, slow], { onBranchFailure: "interrupt" }).pipe(
+              Flow.match({ FAILED: scripted("handler", ["COMPLETED"], log), COMPLETED: Flow.end() })
+            )
+          })
+          // Both have failed, then `slow` has completed, and `fails` has failed by definition.
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "STOPPED STOPPED")
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "FAILED FAILED")
+          log.length = 0
+          assert.strictEqual(endOf(yield* JobOperator.run(first, {})), "COMPLETED COMPLETED")
+          assert.deepStrictEqual(log, ["handler"])
+        }))
+
       it.effect("a hold in one branch is not passed over when another branch fails and is dealt with (OWN-2)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
@@ -447,7 +470,7 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["always", "inside", "next"])
         }))
 
-      it.effect("skips of a chunk that fails are counted by the execution that makes them durable, once (OWN-9)", () =>
+      it.effect("a chunk with a skipped item that fails stores no skip, and the restart counts it once (OWN-9)", () =>
         Effect.gen(function*() {
           let broken = true
           const step = Step.chunk("load", {
@@ -485,7 +508,7 @@ for (const driver of drivers) {
           })
       }
       for (const [place, make] of Object.entries(waits)) {
-        it.effect(`a ${place} that waits for ever ends within the grace time after a stop (OWN-8)`, () =>
+        it.effect(`a ${place} that waits can be stopped (OWN-8)`, () =>
           Effect.gen(function*() {
             const begun = yield* Deferred.make<number>()
             const fiber = yield* Effect.fork(JobOperator.run(make(begun), {}))
@@ -504,7 +527,7 @@ for (const driver of drivers) {
           assert.strictEqual((yield* JobOperator.run(job, {})).status, "STOPPED")
         }).pipe(Effect.provideService(JobOperator.StopGrace, "0 seconds")) as Effect.Effect<void, any, any>)
 
-      it.effect("a listener of a job that throws before it gives an effect has failed, and no more (OWN-8, LIFE-12)", () =>
+      it.effect("afterJob or beforeJob that throws before it returns an effect has failed, and no more: run returns (OWN-8, LIFE-12)", () =>
         Effect.gen(function*() {
           const thrown = (): Effect.Effect<void> => {
             throw new Error("no such property")

@@ -182,6 +182,26 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["bad", "good", "repair", "repair"])
         }) as Effect.Effect<void, any, any>)
 
+      it.effect("a split that succeeds in a later execution has no failure any more, even if nothing in front of it runs again (OWN-5)", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const front = ok("front", log)
+          const both = Flow.split([scripted("bad", ["FAILED", "COMPLETED"], log), ok("good", log)]).pipe(
+            Flow.match({
+              FAILED: scripted("handler", ["FAILED"], log),
+              COMPLETED: scripted("next", ["FAILED", "COMPLETED"], log)
+            })
+          )
+          const ends: Array<string> = []
+          // The second time somebody has the step in front run again.
+          for (const first of [front, Step.allowStartIfComplete(front), front]) {
+            const job = Job.make("split-recovers", { flow: first.pipe(Flow.andThen(both)) })
+            ends.push(endOf(yield* JobOperator.run(job, {})))
+          }
+          assert.deepStrictEqual(ends, ["FAILED FAILED", "FAILED FAILED", "COMPLETED COMPLETED"])
+          assert.deepStrictEqual(log, ["front", "bad", "good", "handler", "front", "bad", "next", "next"])
+        }))
+
       it.effect("a decider is asked again only when a step in front of it has run again (OWN-5)", () =>
         Effect.gen(function*() {
           let asked = 0
