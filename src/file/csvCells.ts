@@ -82,11 +82,12 @@ const cellFormat = (options: Options): CellFormat => {
   const escape = dialect.escape === undefined || dialect.escape === quote ? "" : dialect.escape
   // Any character of the delimiter needs quotes: next to a longer delimiter it could be taken for a part of it.
   const chars = `[\\r\\n\\uFEFF${inClass(quote + escape + delimiter)}]`
-  const special = new RegExp(`${chars}|${edge}`)
+  const special = new RegExp(chars)
   const safe = options.escapeFormulas === true
     ? (text: string) => formula.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text
     : (text: string) => text
   const quoteIt = quoter(quote, escape)
+  const all = options.quoting === "all"
   const plain = plainly(chars, escape, options.trim === true)
   return (cell, first, only) => {
     if (cell === null) {
@@ -97,13 +98,18 @@ const cellFormat = (options: Options): CellFormat => {
       (first && comment !== "" && text.startsWith(comment))
     return quote === ""
       ? plain(text, ambiguous)
-      : ambiguous || options.quoting === "all" || special.test(text)
+      : ambiguous || all || special.test(text) || hasBlankEdge(text)
       ? quoteIt(text)
       : text
   }
 }
 
 const formula = /^[=+\-@\t\r]/
+
+/** Faster than a pattern with anchors, which is tried at each character. */
+const hasBlankEdge = (text: string): boolean => isBlank(text.charCodeAt(0)) || isBlank(text.charCodeAt(text.length - 1))
+
+const isBlank = (code: number): boolean => code === 32 || code === 9
 
 /** A blank at the beginning or the end. */
 const edge = "^[ \\t]|[ \\t]$"

@@ -238,6 +238,9 @@ const unheld = (encoding: encodings.Encoding, names: Columns, row: ReadonlyArray
 /** Nothing is dropped silently: an item with other keys than the columns is an error. */
 const compareKeys = (record: object, columns: Columns, optional: ReadonlySet<string>): string | undefined => {
   const keys = Object.keys(record)
+  if (sameNames(keys, columns)) {
+    return undefined
+  }
   let present = 0
   for (let c = 0; c < columns.length; c++) {
     present += Object.hasOwn(record, columns[c]!) ? 1 : 0
@@ -253,6 +256,19 @@ const compareKeys = (record: object, columns: Columns, optional: ReadonlySet<str
     ...(unexpected.length === 0 ? [] : [`the file has no column for ${quoted(unexpected)}`])
   ]
   return problems.length === 0 ? undefined : problems.join("; ")
+}
+
+/** As most items have them: all columns, in their order. */
+const sameNames = (keys: ReadonlyArray<string>, columns: Columns): boolean => {
+  if (keys.length !== columns.length) {
+    return false
+  }
+  for (let i = 0; i < keys.length; i++) {
+    if (keys[i] !== columns[i]) {
+      return false
+    }
+  }
+  return true
 }
 
 const adoptHeader = (
