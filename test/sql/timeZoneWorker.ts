@@ -83,7 +83,7 @@ const onDatabase = (name: string, copies: boolean) =>
 const program = Effect.gen(function*() {
   const onPostgres = yield* Effect.provide(onDatabase("pg", true), layerUrl(postgres))
   const onSqlite = yield* Effect.provide(onDatabase("sqlite", false), layerFile(sqlite))
-  return { offset: new Date(0).getTimezoneOffset(), onPostgres, onSqlite }
+  return { offset: new Date("2024-01-01").getTimezoneOffset(), onPostgres, onSqlite }
 })
 
 void Effect.runPromise(Effect.provide(program, NodeContext.layer) as Effect.Effect<unknown>).then(
