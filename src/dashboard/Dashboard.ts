@@ -208,7 +208,7 @@ const router = (settings: Settings) => {
           )))
     ),
     HttpRouter.get("/jobs", page(Jobs.jobsPage)),
-    HttpRouter.get("/jobs/:name", page((view, { name }) => Jobs.jobPage(view, decoded(name)))),
+    HttpRouter.get("/jobs/:name", page((view, { name }) => Jobs.jobPage(view, name ?? ""))),
     HttpRouter.get(
       "/events",
       viewing(
@@ -222,7 +222,7 @@ const router = (settings: Settings) => {
     ),
     HttpRouter.post(
       "/jobs/:name/launch",
-      acting(settings, (view, { name }, form) => Actions.launch(view, decoded(name), form))
+      acting(settings, (view, { name }, form) => Actions.launch(view, name ?? "", form))
     )
   )
 }

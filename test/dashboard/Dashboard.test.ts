@@ -86,6 +86,29 @@ describe("pages", () => {
       assert.strictEqual((yield* get(`${url}/nothing`)).status, 404)
     }))
 
+  it.scopedLive("find a job whatever its name is, and keep its page up to date", () =>
+    Effect.gen(function*() {
+      const names = ["a%20b", "100%", "a/b?c=d#e;f", "v1.2", "ä +&", "\"'<>"]
+      const { services, url } = yield* serve(
+        names.map((name) => Job.make(name, { flow: Step.tasklet("step", Effect.void) })),
+        operator
+      )
+      for (const name of names) {
+        const path = `/jobs/${encodeURIComponent(name)}`
+        const page = yield* get(`${url}${path}?format=json`)
+        assert.strictEqual(JSON.parse(page.text).name, name)
+        const form = yield* get(`${url}${path}`)
+        const launched = yield* post(url, `${path}/launch`, form)
+        assert.strictEqual(launched.status, 303, name)
+        const id = Number(launched.headers.get("location")!.split("/").at(-1))
+        const { instance } = yield* Effect.provide(JobOperator.execution(id), services)
+        assert.strictEqual(instance.jobName, name)
+        const events = /data-events="([^"]+)"/.exec((yield* get(`${url}${path}`)).text)![1]!.replaceAll("&#39;", "'")
+          .replaceAll("&amp;", "&")
+        assert.include(decodeURIComponent(new URLSearchParams(events.split("?")[1]).get("of")!), name)
+      }
+    }))
+
   it.scopedLive("cannot be framed, run no script but their own, and are not kept", () =>
     Effect.gen(function*() {
       const { jobs } = yield* world
