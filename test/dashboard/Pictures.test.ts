@@ -12,7 +12,7 @@ import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { footballJob } from "../../examples/01-football/job.js"
 import * as Tables from "../../examples/01-football/tables.js"
-import { JobOperator, JobRegistry, Listener } from "../../src/index.js"
+import { JobOperator, JobRegistry } from "../../src/index.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Sqlite from "../support/Sqlite.js"
 import { browser, isThere, openPage } from "./browser.js"
@@ -36,7 +36,7 @@ describe.skipIf(!isThere)("pictures", () => {
     "the dashboard and the report of a failed season show its cause, its flow and what a restart would do",
     () =>
       Effect.gen(function*() {
-        const job = footballJob({ chunkSize: 100, listener: Listener.step({}) })
+        const job = footballJob({ chunkSize: 100, listener: {} })
         const file = "node_modules/vega-datasets/data/football.json"
         const client = yield* Layer.build(Layer.mergeAll(Sqlite.layer, NodeFileSystem.layer))
         const world = Layer.succeedContext(client)
