@@ -44,12 +44,15 @@ const run = async ({ file, mutant, tests }) => {
   // The filters are parts of paths, so that one may fit several files.
   const specifications = (await vitest.globTestSpecifications(tests))
     .filter(({ moduleId }) => tests.includes(relative(moduleId)))
+  // It would answer with what came out of earlier runs, too.
+  vitest.state.filesMap.clear()
+  vitest.state.clearErrors()
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications)
   // What was compiled with the mutant in it must not be there for the next one.
   if (file !== undefined) vitest.invalidateFile(file)
-  const failed = testModules.find((module) => module.state() === "failed")
+  const failed = testModules.find((module) => module.state() === "failed" && tests.includes(relative(module.moduleId)))
   return failed === undefined
-    ? { passes: unhandledErrors.length === 0, failed: unhandledErrors.length === 0 ? undefined : "an unhandled error" }
+    ? { passes: unhandledErrors.length === 0, failed: unhandledErrors.length === 0 ? undefined : "error", error: unhandledErrors.map(String).join() }
     : { passes: false, failed: relative(failed.moduleId) }
 }
 

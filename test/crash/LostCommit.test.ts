@@ -28,7 +28,7 @@ interface Outage {
   readonly commit: number
   /** Whether that commit happened. */
   readonly happened: boolean
-  /** How many lookups, and how many saves of steps, fail then. */
+  /** How many lookups, and how many saves of steps that have ended, fail then. */
   lookups: number
   saves: number
 }
@@ -48,11 +48,11 @@ const withOutage = (outage: Outage) => <A, E, R>(self: Effect.Effect<A, E, R>) =
         ...repository,
         stepExecutions: (id) =>
           Effect.suspend(() => out && outage.lookups-- > 0 ? gone("stepExecutions") : repository.stepExecutions(id)),
-        updateStepExecution: (execution, step) =>
+        updateStepExecution: (execution, step, before) =>
           Effect.suspend(() =>
-            out && outage.saves-- > 0
+            out && Option.isSome(step.endTime) && outage.saves-- > 0
               ? gone("updateStepExecution")
-              : repository.updateStepExecution(execution, step)
+              : repository.updateStepExecution(execution, step, before)
           )
       }),
       Effect.provideService(Transactor.Transactor, {
@@ -134,6 +134,25 @@ describe("a commit whose answer is lost", () => {
 })
 
 describe("a step whose end could not be saved", () => {
+  it.effect("leaves in the job's context what was committed, and not what a commit attempted before (D18, CTX-10)", () =>
+    Effect.gen(function*() {
+      const out: Array<number> = []
+      const job = Job.make("copy", {
+        flow: Step.chunk("copy", {
+          reader: ItemReader.fromIterable(numbers),
+          processor: counting,
+          writer: ItemWriter.inMemory(out),
+          chunkSize: 2
+        }).pipe(Step.retry("TransactionError", { times: 1 }))
+      })
+      const ended = yield* JobOperator.run(job, {}).pipe(
+        withOutage({ commit: 2, happened: false, lookups: 0, saves: 1 })
+      )
+      assert.deepStrictEqual([ended.status, out], ["FAILED", numbers])
+      const { context } = yield* JobOperator.execution(ended.id)
+      assert.deepStrictEqual(yield* ExecutionContext.get(context, processed), Option.some(numbers.length))
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
   it.effect("is closed together with its job", () =>
     Effect.gen(function*() {
       const step = Step.tasklet("broken", Effect.fail("no"))
