@@ -8,7 +8,7 @@
  *   --floor p      fail when fewer than p percent die, instead of what the room asks for
  *   --list         only say what would be planted
  *   --plant file   mutants of your own instead: JSON, `[{ "file": "engine/step/state.ts", "before": "…", "text": "…" }]`, where
- *                  `before` stands once in the file
+ *                  `before` stands once in the file; `tests`, if given, are those to try, as beginnings below test/
  *   --reach        run all tests once and write down which of them reach which function: from then on a mutant is tried
  *                  by these only, those of its room first
  *
@@ -33,7 +33,7 @@ const REACH = Path.join(root, ".mutants-reach.json")
 /** A mutant that runs in circles is noticed by its time: so many times that of the tests without one, and some more. */
 const PATIENCE = { times: 4, millis: 20_000 }
 /** How long the tests of a mutant may take, portion by portion, in milliseconds from the first one on. */
-const PORTIONS = [8_000, 50_000]
+const PORTIONS = [60_000]
 
 const hash = (...texts) => createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 16)
 
@@ -61,11 +61,20 @@ const mutantsIn = (room, only) =>
 
 /** Mutants that somebody has written down. */
 const planted = (room, list) =>
-  list.filter(({ file }) => roomOf(file) === room).map(({ before, file, text }) => {
+  list.filter(({ file }) => roomOf(file) === room).map(({ before, file, tests, text }) => {
     const [front, behind, ...more] = read(`src/${file}`).split(before)
     if (behind === undefined || more.length > 0) throw new Error(`does not stand once in ${file}: ${before}`)
     const line = front.split("\n").length
-    return { file, operator: "planted", line, before, text, start: front.length, end: front.length + before.length }
+    return {
+      file,
+      tests,
+      operator: "planted",
+      line,
+      before,
+      text,
+      start: front.length,
+      end: front.length + before.length
+    }
   })
 
 /** The same choice for the same seed, and for a larger sample the same ones and more. */
@@ -97,6 +106,7 @@ const reach = readJson(REACH)
  * the room, the quick ones of them first, then others that reach the place.
  */
 const portionsFor = (room, mutant) => {
+  if (mutant.tests !== undefined) return [{ tests: testsOf(mutant.tests), millis: 30_000 }]
   const groups = room.tests.map(testsOf)
   const text = read(`src/${mutant.file}`)
   const reaching = testsReaching(reach, hash(text), text, mutant)

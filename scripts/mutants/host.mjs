@@ -20,12 +20,23 @@ const mutating = {
   load: (id) => id === current?.file ? plant(readFileSync(id, "utf8"), current.mutant) : undefined
 }
 
+/** Vitest would begin with the slowest file. */
+class AsGiven {
+  sort(files) {
+    return files
+  }
+  shard(files) {
+    return files
+  }
+}
+
 const vitest = await createVitest("test", {
   root,
   config: "vitest.config.ts",
   watch: false,
   bail: 1,
   reporters: [{}],
+  sequence: { sequencer: AsGiven },
   isolate: false,
   pool: "forks",
   poolOptions: { forks: { singleFork: true, isolate: false } },
@@ -44,6 +55,7 @@ const run = async ({ file, mutant, tests }) => {
   // The filters are parts of paths, so that one may fit several files.
   const specifications = (await vitest.globTestSpecifications(tests))
     .filter(({ moduleId }) => tests.includes(relative(moduleId)))
+    .sort((one, other) => tests.indexOf(relative(one.moduleId)) - tests.indexOf(relative(other.moduleId)))
   // It would answer with what came out of earlier runs, too.
   vitest.state.filesMap.clear()
   vitest.state.clearErrors()
@@ -52,7 +64,11 @@ const run = async ({ file, mutant, tests }) => {
   if (file !== undefined) vitest.invalidateFile(file)
   const failed = testModules.find((module) => module.state() === "failed" && tests.includes(relative(module.moduleId)))
   return failed === undefined
-    ? { passes: unhandledErrors.length === 0, failed: unhandledErrors.length === 0 ? undefined : "error", error: unhandledErrors.map(String).join() }
+    ? {
+      passes: unhandledErrors.length === 0,
+      failed: unhandledErrors.length === 0 ? undefined : "error",
+      error: unhandledErrors.map(String).join()
+    }
     : { passes: false, failed: relative(failed.moduleId) }
 }
 

@@ -3,8 +3,10 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/TestClock"
 import { NdjsonItemWriter } from "../../src/file/index.js"
 import {
   BatchError,
@@ -20,7 +22,8 @@ import {
 } from "../../src/index.js"
 import { MemoryFiles } from "../file/support.js"
 
-const gone = (operation: string) => new BatchError.JobRepositoryError({ operation, reason: "fatal", detail: "gone" })
+const gone = (operation: string, reason: BatchError.FailureReason = "fatal") =>
+  new BatchError.JobRepositoryError({ operation, reason, detail: "gone" })
 
 /** What is out of reach, from the moment on at which the answer to a commit is lost. */
 interface Outage {
@@ -31,6 +34,7 @@ interface Outage {
   /** How many lookups, and how many saves of steps that have ended, fail then. */
   lookups: number
   saves: number
+  readonly reason?: BatchError.FailureReason
 }
 
 const withOutage = (outage: Outage) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
@@ -47,7 +51,11 @@ const withOutage = (outage: Outage) => <A, E, R>(self: Effect.Effect<A, E, R>) =
       Effect.provideService(JobRepository.JobRepository, {
         ...repository,
         stepExecutions: (id) =>
-          Effect.suspend(() => out && outage.lookups-- > 0 ? gone("stepExecutions") : repository.stepExecutions(id)),
+          Effect.suspend(() =>
+            out && outage.lookups-- > 0
+              ? gone("stepExecutions", outage.reason)
+              : repository.stepExecutions(id)
+          ),
         updateStepExecution: (execution, step, before) =>
           Effect.suspend(() =>
             out && Option.isSome(step.endTime) && outage.saves-- > 0
@@ -84,7 +92,8 @@ const jobOf = (out: Array<number>) =>
       processor: counting,
       writer: ItemWriter.tee(ItemWriter.inMemory(out), NdjsonItemWriter.make<number>("out")),
       chunkSize: 2
-    })
+      // Nothing may be tried again as long as nobody knows what became of it.
+    }).pipe(Step.retry("TransactionError", { times: 1 }))
   })
 
 const steps = Effect.gen(function*() {
@@ -107,7 +116,7 @@ const twice = (outage: Outage) =>
       const stored = yield* JobOperator.execution(first.id)
       assert.deepStrictEqual(
         yield* ExecutionContext.get(stored.context, processed),
-        outage.happened ? Option.some(2) : Option.none()
+        outage.happened && outage.commit > 1 ? Option.some(2) : Option.none()
       )
       const second = yield* JobOperator.run(jobOf(out), {})
       assert.strictEqual(second.status, "COMPLETED", second.exitStatus.messages.join())
@@ -128,8 +137,34 @@ describe("a commit whose answer is lost", () => {
   )
 
   it.effect.each(both)(
+    "%s, and is that of what the writer stores before it writes: what it made stays (D18)",
+    ([, happened]) => twice({ commit: 1, happened, lookups: 1, saves: 0 })
+  )
+
+  it.effect.each(both)(
     "%s, and cannot be looked up before the end of the job",
     ([, happened]) => twice({ commit: 2, happened, lookups: 2, saves: 0 })
+  )
+})
+
+describe("a commit whose answer is lost, and that can be looked up after a moment", () => {
+  it.effect.each([["happened", true], ["did not happen", false]] as const)(
+    "%s: the step goes on from what the database says (D18)",
+    ([, happened]) =>
+      Effect.gen(function*() {
+        const out: Array<number> = []
+        const files = new MemoryFiles()
+        const run = JobOperator.run(jobOf(out), {}).pipe(
+          withOutage({ commit: 2, happened, lookups: 6, saves: 0, reason: "transient" }),
+          Effect.provide(files.layer)
+        )
+        const running = yield* Effect.fork(run)
+        yield* TestClock.adjust("10 seconds")
+        const ended = yield* Fiber.join(running)
+        assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
+        assert.deepStrictEqual(out, numbers)
+        assert.strictEqual(files.text("out"), numbers.map((n) => `${n}\n`).join(""))
+      }).pipe(Effect.provide(JobRepository.layerMemory))
   )
 })
 

@@ -35,7 +35,8 @@ const searched: FastCheck.Arbitrary<Plan> = FastCheck.record({
   skipLimit: FastCheck.constant(90),
   retries: FastCheck.constant(20),
   inside: FastCheck.constantFrom("nothing", "nothing", "process", "read"),
-  prefetch: FastCheck.constantFrom(undefined, undefined, 1)
+  prefetch: FastCheck.constantFrom(undefined, undefined, 1),
+  stateful: FastCheck.boolean()
 })
 
 /** At which of its points each run dies. A run comes to its first transaction at the seventh, and commits eight later. */

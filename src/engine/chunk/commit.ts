@@ -206,7 +206,7 @@ const resultOf = (write: RangeWrite, account: Account, writer: Option.Option<Jso
       Counts.make({
         write: written.length,
         filter: inputs - chunk.committed - written.length - durable.filter(({ index }) => index >= 0).length,
-        commit: isLast && chunk.offset + chunk.inputs.length > 0 ? 1 : 0
+        commit: isLast && chunk.inputs.length > 0 ? 1 : 0
       })
     )
   }

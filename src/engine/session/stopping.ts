@@ -77,6 +77,10 @@ const awaitOrGiveUp = <A, E>(
   Effect.suspend(() => {
     const giveUp = () => child.unsafeInterruptAsFork(child.id())
     session.onStop.add(giveUp)
+    // It may have been asked for by what is to be given up.
+    if (session.stopRequested) {
+      giveUp()
+    }
     return Effect.flatMap(Effect.exit(Effect.onInterrupt(joined, () => Fiber.interrupt(child))), (exit) => {
       session.onStop.delete(giveUp)
       return Exit.isInterrupted(exit) && session.stopRequested ? Effect.sync(otherwise) : exit

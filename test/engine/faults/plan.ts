@@ -38,6 +38,8 @@ export interface Plan {
   readonly inside: "nothing" | "process" | "read"
   /** Whether a chunk is read and processed while the one in front is written, and how many turns that takes. */
   readonly prefetch: number | undefined
+  /** Whether the writer has a state of its own stored: first of all when it is opened, in a transaction of its own. */
+  readonly stateful?: boolean | undefined
 }
 
 export interface Outcome {
@@ -89,7 +91,7 @@ const failure = (kind: Kind, index: number): Failure =>
     : new Neither({ index })
 
 /** The step of a plan, and what it wrote and reported in transactions that committed. */
-export const makeStep = ({ chunkSize, inside, prefetch, records, retries, scan, skipLimit }: Plan) => {
+export const makeStep = ({ chunkSize, inside, prefetch, records, retries, scan, skipLimit, stateful }: Plan) => {
   const faults = makeFaults(records)
   const written: Array<number> = []
   const skipped: Array<string> = []
@@ -109,6 +111,7 @@ export const makeStep = ({ chunkSize, inside, prefetch, records, retries, scan, 
       delivery: "transactional",
       open: () =>
         Effect.succeed({
+          ...(stateful === true ? { flush: Effect.sync(() => written.length) } : {}),
           write: (outputs: ReadonlyArray<Output>) =>
             Effect.flatMap(turns(prefetch ?? 0), () => {
               for (const { index } of outputs) {

@@ -1,0 +1,41 @@
+/**
+ * What the memory does beside the suite that all repositories share: one transaction at a time, leases by the test clock.
+ */
+import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import { JobRepository } from "../../src/index.js"
+import * as MemoryDriver from "../../src/ports/memoryDriver.js"
+import * as Kit from "../../src/testing/jobRepository/kit.js"
+
+it.effect("a decision of one launch is not overtaken by another one (LAUNCH-4)", () =>
+  Effect.gen(function*() {
+    const { driver } = yield* MemoryDriver.make
+    const begun = yield* Deferred.make<void>()
+    const goOn = yield* Deferred.make<void>()
+    const heard: Array<string> = []
+    const first = yield* Effect.fork(driver.transact(Effect.gen(function*() {
+      yield* Deferred.succeed(begun, undefined)
+      yield* Deferred.await(goOn)
+      heard.push("first")
+    })))
+    yield* Deferred.await(begun)
+    const second = yield* Effect.fork(driver.transact(Effect.sync(() => void heard.push("second"))))
+    yield* Effect.yieldNow()
+    yield* Deferred.succeed(goOn, undefined)
+    yield* Fiber.joinAll([first, second])
+    assert.deepStrictEqual(heard, ["first", "second"])
+  }))
+
+it.effect("a lease holds up to its last millisecond, and not longer (D16)", () =>
+  Effect.gen(function*() {
+    const first = yield* Kit.launchFresh({ leaseMillis: 1000 })
+    yield* TestClock.adjust(1000)
+    const refused = yield* Effect.flip(Kit.launch(first.instance.jobName))
+    assert.strictEqual(refused._tag, "JobExecutionAlreadyRunning")
+    yield* TestClock.adjust(1)
+    const second = yield* Kit.launch(first.instance.jobName)
+    assert.notStrictEqual(second.id, first.id)
+  }).pipe(Effect.provide(JobRepository.layerMemory)))
