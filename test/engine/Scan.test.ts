@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import {
+  BatchError,
   ItemReader,
   ItemWriter,
   JobOperator,
@@ -219,6 +220,29 @@ describe("the search for bad items", () => {
         assert.deepStrictEqual(world.written, [1, 3])
         assert.deepStrictEqual(counted, counts({ read: 3, write: 2, writeSkip: 1, commit: 1, rollback: 6 }))
       }
+    }).pipe(inMemory))
+
+  it.effect("a commit that is refused without a single item to blame fails the step, whatever may be skipped (SKIP-8)", () =>
+    Effect.gen(function*() {
+      const world = makeWorld(3, { filter: [1, 2, 3] })
+      const step = Step.chunk("filtered", { ...world, chunkSize: 3 }).pipe(
+        Step.skip(["Bad", "TransactionError"], { limit: 10 })
+      )
+      const refusing = runStep(step).pipe(
+        Effect.updateService(Transactor.Transactor, ({ transact }) => ({
+          transact: (work, options) =>
+            transact(
+              Effect.zipRight(
+                work,
+                Effect.fail(new BatchError.TransactionError({ reason: "data", phase: "body", cause: "refused" }))
+              ),
+              options
+            )
+        }))
+      )
+      const { counts: counted, status } = yield* refusing
+      assert.strictEqual(status, "FAILED")
+      assert.deepStrictEqual(counted, counts({ rollback: 1 }))
     }).pipe(inMemory))
 
   it.effect("one bad row in a chunk of 1,000 costs at most 2 log2 n + 2 transactions", () =>

@@ -158,6 +158,41 @@ describe("the owner of an execution", () => {
       assert.deepStrictEqual(Exit.mapError(exit, ({ _tag }) => _tag), Exit.fail("OwnershipLost" as const))
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
+  it.effect("a heartbeat whose answer takes long proves that the owner lived when it was sent, and no longer", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      let beats = 0
+      let interruptedAt: number | undefined
+      const slow = {
+        ...repository,
+        renewLease: (...args: Parameters<typeof repository.renewLease>) =>
+          Effect.suspend(() =>
+            beats++ === 0
+              ? Effect.zipLeft(repository.renewLease(...args), Effect.sleep("3 seconds"))
+              : Effect.fail(unreachable)
+          )
+      }
+      const job = Job.make("slow", {
+        flow: Step.tasklet(
+          "work",
+          Effect.onInterrupt(Effect.never, () =>
+            Effect.map(TestClock.currentTimeMillis, (now) => {
+              interruptedAt = now
+            }))
+        )
+      })
+      const running = yield* JobOperator.run(job, {}).pipe(
+        Effect.provideService(JobRepository.JobRepository, slow),
+        owning("first"),
+        Effect.exit,
+        Effect.fork
+      )
+      yield* TestClock.adjust("20 seconds")
+      yield* Fiber.join(running)
+      // Sent after 2.5 s, answered after 5.5 s; then nothing, after 8 s and after 10.5 s.
+      assert.strictEqual(interruptedAt, 10_500)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
   it.effect("a heartbeat that fails for a while does no harm", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository.JobRepository

@@ -236,6 +236,31 @@ describe("stopping a job with a clock", () => {
       }))
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
+  it.effect("a writer completes what it wrote when the source has ended, and not when the step is stopped (STOP-7)", () =>
+    Effect.gen(function*() {
+      const heard: Array<string> = []
+      const writer = ItemWriter.make("completing", {
+        delivery: "transactional",
+        open: () =>
+          Effect.succeed({
+            write: (items: ReadonlyArray<number>) => Effect.sync(() => void heard.push(`write ${items}`)),
+            complete: Effect.sync(() => void heard.push("complete"))
+          })
+      })
+      const job = Job.make("completed", {
+        flow: Step.chunk("load", {
+          reader: ItemReader.fromIterable([1, 2, 3]),
+          processor: (n: number) => Effect.as(n === 2 ? StepScope.requestStop : Effect.void, n),
+          writer,
+          chunkSize: 2
+        })
+      })
+      assert.strictEqual((yield* JobOperator.run(job, {})).status, "STOPPED")
+      assert.deepStrictEqual(heard, ["write 1,2"])
+      assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+      assert.deepStrictEqual(heard, ["write 1,2", "write 3", "complete"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
   it.effect("the grace time can be set", () =>
     Effect.scoped(Effect.gen(function*() {
       const running = yield* JobOperator.start(long("brief", Effect.never), {})
