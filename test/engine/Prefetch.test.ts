@@ -78,14 +78,21 @@ describe("how far a step reads ahead", () => {
       assert.deepStrictEqual(out, numbers)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
-  it.effect("without prefetch, and with a chunk listener, chunks run one after the other", () =>
+  it.effect("without prefetch, with a chunk listener, and inside transactions, chunks run one after the other", () =>
     Effect.gen(function*() {
-      for (const listened of [false, true]) {
+      const ways = ["without", "listened", "processed inside", "read inside"] as const
+      for (const way of ways) {
         const { letGo, log, parts } = yield* world(99)
         yield* Deferred.succeed(letGo, undefined)
-        const step = Step.chunk("ahead", { ...parts, prefetch: listened })
-        const job = Job.make(`listened ${listened}`, {
-          flow: listened ? step.pipe(Step.listen({ afterChunk: () => Effect.void })) : step
+        const step = Step.chunk("ahead", { ...parts, prefetch: way !== "without" })
+        const job = Job.make(way, {
+          flow: way === "listened"
+            ? step.pipe(Step.listen({ afterChunk: () => Effect.void }))
+            : way === "processed inside"
+            ? step.pipe(Step.processInTransaction)
+            : way === "read inside"
+            ? step.pipe(Step.readInTransaction)
+            : step
         })
         yield* JobOperator.runOrFail(job, {})
         assert.deepStrictEqual(log.slice(0, 5), ["process 1", "process 2", "write 1", "written 1", "process 3"])

@@ -5,12 +5,14 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import {
+  BatchError,
   ItemReader,
   ItemWriter,
   JobOperator,
   JobRepository,
   Listener,
   Sensitive,
+  SkipPolicy,
   StandardListeners,
   Step
 } from "../../src/index.js"
@@ -132,6 +134,29 @@ describe("quarantine", () => {
         }))
     })
   }
+
+  it.effect("a record whose report cannot be stored is not skipped for that: the step fails (SKIP-8, D8)", () =>
+    Effect.gen(function*() {
+      const world = makeWorld(4, { process: [3] })
+      const asked: Array<unknown> = []
+      const everything = SkipPolicy.when(SkipPolicy.limit<unknown>(10), (error) => {
+        asked.push(error)
+        return true
+      })
+      const step = Step.chunk("unstored", { ...world, chunkSize: 2 }).pipe(Step.skipWith(everything), Step.quarantine())
+      const full = new BatchError.JobRepositoryError({
+        operation: "insertSkippedItems",
+        reason: "fatal",
+        detail: "full"
+      })
+      const { exit } = yield* Effect.updateService(runStep(step), JobRepository.JobRepository, (repository) => ({
+        ...repository,
+        addSkippedItems: () => Effect.fail(full)
+      }))
+      assert.deepStrictEqual(yield* Effect.flip(exit), full as never)
+      assert.deepStrictEqual(world.written, [1, 2])
+      assert.notInclude(asked, full)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.effect("an item that JSON cannot hold is left out, its error is kept", () =>
     Effect.gen(function*() {

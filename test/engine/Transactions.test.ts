@@ -65,6 +65,64 @@ describe("transactions of a step", () => {
           assert.deepStrictEqual(counted, counts({ rollback: 1 }))
         }))
 
+      it.effect("what is retried first rolls back, and stays inside the transaction of the search afterwards (FTC-13, TXO-1)", () =>
+        Effect.gen(function*() {
+          const world = makeWorld(4, { write: [3] })
+          const step = Step.chunk("retried first", { ...world, chunkSize: 2 }).pipe(
+            Step.noRollback("Bad"),
+            Step.retry("Bad", { times: 1 }),
+            Step.skip("Bad", { limit: 1 })
+          )
+          const { counts: counted } = yield* runStep(step)
+          assert.deepStrictEqual(world.writes, [[1, 2], [3, 4], [3, 4], [3], [4]])
+          assert.deepStrictEqual(counted, counts({ read: 4, write: 3, writeSkip: 1, commit: 2, rollback: 2 }))
+        }))
+
+      it.effect("a reader that is opened anew has been closed before; it is closed once each time (FTC-20)", () =>
+        Effect.gen(function*() {
+          const heard: Array<string> = []
+          const world = makeWorld(2, { write: [2], times: 1 })
+          const reader = ItemReader.make("closing", (from) =>
+            Effect.zipRight(
+              Effect.acquireRelease(
+                Effect.sync(() => void heard.push("open")),
+                () => Effect.sync(() => void heard.push("close"))
+              ),
+              world.reader.open(from)
+            ))
+          const step = Step.chunk("closing", { ...world, reader, chunkSize: 2 }).pipe(
+            Step.readInTransaction,
+            Step.retry("Bad", { times: 1 })
+          )
+          assert.strictEqual((yield* runStep(step)).status, "COMPLETED")
+          assert.deepStrictEqual(heard, ["open", "close", "open", "close"])
+        }))
+
+      it.effect("a record that comes to the place of a skipped one is processed, and the skip is forgotten (FTC-20)", () =>
+        Effect.gen(function*() {
+          const world = makeWorld(3, { process: [2] })
+          let opened = 0
+          // As a queue from which somebody else takes record 2 after the rollback.
+          const reader = ItemReader.make("changing", (from) =>
+            Effect.map(world.reader.open(from), ({ pull }) => {
+              const isLater = opened++ > 0
+              return {
+                pull: (max: number) =>
+                  Effect.map(pull(max), (page) => ({
+                    ...page,
+                    items: page.items.map((item) => item === 2 && isLater ? 20 : item)
+                  }))
+              }
+            }))
+          const step = Step.chunk("changing", { ...world, reader, chunkSize: 3 }).pipe(
+            Step.readInTransaction,
+            Step.skip("Bad", { limit: 1 })
+          )
+          const { counts: counted } = yield* runStep(step)
+          assert.deepStrictEqual(world.written, [1, 20, 3])
+          assert.deepStrictEqual(counted, counts({ read: 3, write: 3, commit: 1, rollback: 1 }))
+        }))
+
       it.effect("a chunk that takes longer than the timeout fails the step (TX-2, C49)", () =>
         Effect.gen(function*() {
           const begun = yield* Deferred.make<void>()

@@ -5,8 +5,11 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import { stepOf } from "../../../src/definition/tree.js"
+import * as Chunk from "../../../src/engine/chunk/chunk.js"
 import { pipeliningOf } from "../../../src/engine/chunk/pipelining.js"
+import { canPipeline } from "../../../src/engine/chunk/run.js"
 import { compile } from "../../../src/engine/step/hooks.js"
+import * as Progress from "../../../src/engine/step/progress.js"
 import type { StepState } from "../../../src/engine/step/state.js"
 import * as State from "../../../src/engine/step/state.js"
 import type { Listener } from "../../../src/index.js"
@@ -79,6 +82,18 @@ describe("whether a step is pipelined", () => {
     assert.isFalse(Either.getOrThrow(heard).countsSkips)
   })
 
+  it("a chunk is no single message when it changed the job's context, or has skips that somebody hears of", () => {
+    const run = (state: StepState, countsSkips: boolean) => ({ env: { pipelining: { countsSkips } }, state }) as never
+    const clean = Chunk.make()
+    const skipping = { ...clean, skips: [Chunk.badRecord("bad")] }
+    const changed = stateOf()
+    State.advance(changed, Progress.changeJobContext, (context) => context)
+    assert.isTrue(canPipeline(run(stateOf(), false), clean))
+    assert.isFalse(canPipeline(run(stateOf(), false), skipping))
+    assert.isTrue(canPipeline(run(stateOf(), true), skipping))
+    assert.isFalse(canPipeline(run(changed, true), clean))
+  })
+
   it("otherwise it says what keeps it from that", () => {
     const other = Pipelining.withPipelinedWrite((items: ReadonlyArray<unknown>) => write(items), {
       database: {},
@@ -87,6 +102,8 @@ describe("whether a step is pipelined", () => {
     assert.include(reasonOf({}, pipelined.sink, {}), "a transaction that is open already")
     assert.include(reasonOf({ transact }), "wraps Transactor.transact")
     assert.include(reasonOf({ save }), "the job repository is wrapped")
+    const saveElsewhere = Pipelining.withPipelinedSave(() => save(), { database: {}, encode: () => Effect.never })
+    assert.include(reasonOf({ save: saveElsewhere }), "uses another client")
     assert.include(reasonOf({}, { write }), "the writer needs answers")
     assert.include(reasonOf({}, { write: other }), "uses another client")
     assert.include(reasonOf({}, { ...pipelined.sink, flush: Effect.succeed(1) }), "a state of its own")
