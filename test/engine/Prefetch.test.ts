@@ -82,8 +82,7 @@ describe("how far a step reads ahead", () => {
     Effect.gen(function*() {
       const ways = ["without", "listened", "processed inside", "read inside"] as const
       for (const way of ways) {
-        const { letGo, log, parts } = yield* world(99)
-        yield* Deferred.succeed(letGo, undefined)
+        const { letGo, log, out, parts, until } = yield* world(1)
         const step = Step.chunk("ahead", { ...parts, prefetch: way !== "without" })
         const job = Job.make(way, {
           flow: way === "listened"
@@ -94,8 +93,13 @@ describe("how far a step reads ahead", () => {
             ? step.pipe(Step.readInTransaction)
             : step
         })
-        yield* JobOperator.runOrFail(job, {})
-        assert.deepStrictEqual(log.slice(0, 5), ["process 1", "process 2", "write 1", "written 1", "process 3"])
+        const run = yield* Effect.fork(JobOperator.runOrFail(job, {}))
+        yield* until("write 1")
+        yield* Effect.repeatN(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), 20)
+        assert.deepStrictEqual(log, ["process 1", "process 2", "write 1"], way)
+        yield* Deferred.succeed(letGo, undefined)
+        yield* Fiber.join(run)
+        assert.deepStrictEqual(out, numbers)
       }
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 })
