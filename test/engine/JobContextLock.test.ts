@@ -113,6 +113,18 @@ for (const { layer, name } of drivers) {
         assert.deepStrictEqual(yield* ExecutionContext.get(context, key("second")), Option.some(2))
       }))
 
+    it.effect("is free behind the end of a step that changed it (CTX-7)", () =>
+      Effect.gen(function*() {
+        const first = Step.tasklet("first", Effect.void).pipe(
+          Step.listen({ afterStep: () => JobScope.set(key("first"), 1) })
+        )
+        const second = Step.tasklet("second", JobScope.set(key("second"), 2))
+        const ended = yield* JobOperator.run(Job.make(`ended ${jobs++}`, { flow: Flow.andThen(first, second) }), {})
+        const { context } = yield* JobOperator.execution(ended.id)
+        assert.deepStrictEqual(yield* ExecutionContext.get(context, key("first")), Option.some(1))
+        assert.deepStrictEqual(yield* ExecutionContext.get(context, key("second")), Option.some(2))
+      }))
+
     it.effect.each([false, true])(
       "is free behind a transaction that was rolled back; prefetch: %s (CTX-10)",
       (prefetch) =>

@@ -328,7 +328,7 @@ const saveLast = (
     error._tag === "OwnershipLost"
       ? Effect.flatMap(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
         const known = state.progress.step
-        const stored = steps.find(({ id, status }) => id === step.id && status === known.status)
+        const stored = steps.find(({ id }) => id === step.id)
         if (stored === undefined || !hasAdvanced(known, stored)) {
           return Effect.fail(error)
         }
