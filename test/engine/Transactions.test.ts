@@ -199,6 +199,30 @@ describe("transactions of a step", () => {
     describe(driver.name, () => {
       const onDatabase = Effect.provide(Layer.orDie(driver.layer))
 
+      if (driver.name === "PostgreSQL") {
+        it.effect("a statement that failed, and whose error was swallowed, is what fails the step (TX-1)", () =>
+          Effect.gen(function*() {
+            yield* table("target")
+            const swallowing = Effect.ignore(insert("target", 200))
+            for (
+              const step of [
+                Step.tasklet("swallowing", swallowing),
+                Step.chunk("swallowing chunk", { ...makeWorld(2), chunkSize: 2 }).pipe(
+                  Step.listen(Listener.step({ afterWrite: () => swallowing }))
+                )
+              ]
+            ) {
+              const { exit, status } = yield* runStep(step)
+              assert.strictEqual(status, "FAILED")
+              assert.deepInclude(yield* Effect.flip(exit), {
+                _tag: "TransactionError",
+                phase: "body",
+                sqlState: "25P02"
+              })
+            }
+          }).pipe(onDatabase))
+      }
+
       it.effect("what a processor writes is rolled back with its chunk (D5)", () =>
         Effect.gen(function*() {
           yield* table("audit")

@@ -6,10 +6,12 @@ import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { seeded } from "../../../src/base/random.js"
+import * as Running from "../../../src/engine/session/running.js"
 import {
   Flow,
   ItemReader,
@@ -259,6 +261,64 @@ describe("stopping a job with a clock", () => {
       assert.deepStrictEqual(heard, ["write 1,2"])
       assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
       assert.deepStrictEqual(heard, ["write 1,2", "write 3", "complete"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("a listener that ignores the request is interrupted after the grace time, like its step (STEP-15, STOP-9)", () =>
+    Effect.gen(function*() {
+      const listened = Step.tasklet("listened", Effect.void).pipe(Step.listen({ afterStep: () => Effect.never }))
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* JobOperator.start(Job.make("deaf listener", { flow: listened }), {})
+        yield* TestClock.adjust("1 hour")
+        yield* JobOperator.stop(running.execution.id)
+        yield* TestClock.adjust("30 seconds")
+        const ended = yield* running.await
+        assert.deepStrictEqual(yield* ends(ended.id), ["STOPPED", "listened STOPPED"])
+      }))
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("what is launched in a process that is about to end begins no step (STOP-1)", () =>
+    Effect.gen(function*() {
+      let began = false
+      const job = Job.make("late", { flow: Step.tasklet("only", Effect.sync(() => void (began = true))) })
+      const closing = { ...Running.make(), closing: true }
+      const ended = yield* Effect.provideService(JobOperator.run(job, {}), Running.Running, closing)
+      assert.deepStrictEqual([ended.status, began, closing.sessions.size], ["STOPPED", false, 0])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("an execution of another repository with the same id goes on (STOP-1)", () =>
+    Effect.gen(function*() {
+      const polled = yield* Deferred.make<void>()
+      const other = yield* Layer.build(Layer.fresh(JobRepository.layerMemory))
+      const job = poll("other", Effect.asVoid(Deferred.succeed(polled, undefined)))
+      const bystander = yield* Effect.provide(JobOperator.start(job, {}), other)
+      const running = yield* JobOperator.start(poll("mine", Effect.void), {})
+      assert.strictEqual(running.execution.id, bystander.execution.id)
+      yield* Deferred.await(polled)
+      yield* JobOperator.stop(running.execution.id)
+      yield* running.await
+      const seen = yield* Effect.provide(JobOperator.execution(bystander.execution.id), other)
+      assert.strictEqual(seen.status, "STARTED")
+      yield* bystander.stop
+      yield* bystander.await
+    }).pipe(Effect.scoped, Effect.provide(Layer.fresh(JobRepository.layerMemory))))
+
+  it.effect("one that has stopped before its row could be asked was stopped all the same (STOP-1)", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const ended = yield* Deferred.make<void>()
+      yield* Effect.scoped(Effect.gen(function*() {
+        const polled = yield* Deferred.make<void>()
+        const running = yield* JobOperator.start(poll("quick", Effect.asVoid(Deferred.succeed(polled, undefined))), {})
+        yield* Deferred.await(polled)
+        const stopping = yield* Effect.fork(JobOperator.stop(running.execution.id))
+        yield* running.await
+        yield* Deferred.succeed(ended, undefined)
+        yield* Fiber.join(stopping)
+      })).pipe(Effect.provideService(JobRepository.JobRepository, {
+        ...repository,
+        // As one that has to wait for a connection.
+        requestStop: (id) => Effect.zipRight(Deferred.await(ended), repository.requestStop(id))
+      }))
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.effect("the grace time can be set", () =>
