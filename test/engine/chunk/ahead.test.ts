@@ -61,10 +61,10 @@ const makeServer = (fates: ReadonlyArray<Fate>) =>
         case "carried out":
           message.resume(carryOut(message))
           break
-        case "lost behind the commit":
-          carryOut(message)
-        // falls through
-        case "lost before the commit":
+        default:
+          if (message.fate === "lost behind the commit") {
+            carryOut(message)
+          }
           for (const gone of [message, ...queue.splice(0)]) {
             gone.resume(Effect.fail(lost))
           }
@@ -93,7 +93,10 @@ const makeServer = (fates: ReadonlyArray<Fate>) =>
   })
 
 /** The memory, which takes pipelines of that server. */
-const pipelined = (connection: Pipelining.PipelineConnection) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
+const pipelined = <A, E, R>(
+  connection: Pipelining.PipelineConnection,
+  use: (writer: ItemWriter.ItemWriter<number>) => Effect.Effect<A, E, R>
+) =>
   Effect.gen(function*() {
     const database = {}
     const repository = yield* JobRepository.JobRepository
@@ -124,19 +127,16 @@ const pipelined = (connection: Pipelining.PipelineConnection) => <A, E, R>(self:
           refused: (error: unknown) => error as never
         })
     }
-    return yield* self.pipe(
+    return yield* use(writer).pipe(
       Effect.provideService(JobRepository.JobRepository, {
         ...repository,
         updateStepExecution: Pipelining.withPipelinedSave(update, save)
       }),
       Effect.provideService(Transactor.Transactor, {
         transact: Pipelining.withPipeline(wrapped, { database, connect: () => connection })
-      }),
-      Effect.provideService(Sent, writer)
+      })
     )
   })
-
-class Sent extends Effect.Tag("test/Sent")<Sent, ItemWriter.ItemWriter<number>>() {}
 
 const numbers = Array.from({ length: 11 }, (_, index) => index)
 
@@ -156,7 +156,7 @@ describe("chunks that are sent one right behind the other", () => {
     ([fates]) =>
       Effect.gen(function*() {
         const { connection, written } = yield* makeServer(fates)
-        const ended = yield* Effect.flatMap(Sent, (writer) =>
+        const ended = yield* pipelined(connection, (writer) =>
           JobOperator.run(
             Job.make("sent", {
               flow: Step.chunk("load", { reader: ItemReader.fromIterable(numbers), writer, chunkSize: 2 }).pipe(
@@ -164,7 +164,7 @@ describe("chunks that are sent one right behind the other", () => {
               )
             }),
             {}
-          )).pipe(pipelined(connection))
+          ))
         assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
         assert.deepStrictEqual(written, numbers)
         const [step] = yield* JobOperator.steps(ended.id)

@@ -83,15 +83,16 @@ describe("whether a step is pipelined", () => {
   })
 
   it("a chunk is no single message when it changed the job's context, or has skips that somebody hears of", () => {
-    const run = (state: StepState, countsSkips: boolean) => ({ env: { pipelining: { countsSkips } }, state }) as never
+    const run = (state: StepState, countsSkips: boolean, chunk: Chunk.Chunk) =>
+      ({ env: { pipelining: { countsSkips } }, state, chunk }) as never
     const clean = Chunk.make()
     const skipping = { ...clean, skips: [Chunk.badRecord("bad")] }
     const changed = stateOf()
     State.advance(changed, Progress.changeJobContext, (context) => context)
-    assert.isTrue(canPipeline(run(stateOf(), false), clean))
-    assert.isFalse(canPipeline(run(stateOf(), false), skipping))
-    assert.isTrue(canPipeline(run(stateOf(), true), skipping))
-    assert.isFalse(canPipeline(run(changed, true), clean))
+    assert.isTrue(canPipeline(run(stateOf(), false, clean)))
+    assert.isFalse(canPipeline(run(stateOf(), false, skipping)))
+    assert.isTrue(canPipeline(run(stateOf(), true, skipping)))
+    assert.isFalse(canPipeline(run(changed, true, clean)))
   })
 
   it("otherwise it says what keeps it from that", () => {
