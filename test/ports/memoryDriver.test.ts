@@ -6,8 +6,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { JobRepository } from "../../src/index.js"
+import { JobRepository, Transactor } from "../../src/index.js"
 import * as MemoryDriver from "../../src/ports/memoryDriver.js"
+import { onRollback } from "../../src/ports/Transactor.js"
 import * as Kit from "../../src/testing/jobRepository/kit.js"
 
 it.effect("a decision of one launch is not overtaken by another one (LAUNCH-4)", () =>
@@ -28,6 +29,17 @@ it.effect("a decision of one launch is not overtaken by another one (LAUNCH-4)",
     yield* Fiber.joinAll([first, second])
     assert.deepStrictEqual(heard, ["first", "second"])
   }))
+
+it.effect("what is undone is undone from its end on, and only if nothing was committed (TX-1)", () =>
+  Effect.gen(function*() {
+    const { transact } = yield* Transactor.Transactor
+    const undone: Array<number> = []
+    const undo = (n: number) => onRollback(Effect.sync(() => void undone.push(n)))
+    yield* transact(Effect.all([undo(1), undo(2)]))
+    assert.deepStrictEqual(undone, [])
+    yield* Effect.exit(transact(Effect.zipRight(Effect.all([undo(1), transact(undo(2)), undo(3)]), Effect.fail("no"))))
+    assert.deepStrictEqual(undone, [3, 2, 1])
+  }).pipe(Effect.provide(JobRepository.layerMemory)))
 
 it.effect("a lease holds up to its last millisecond, and not longer (D16)", () =>
   Effect.gen(function*() {

@@ -343,3 +343,18 @@ for (const [name, client] of Object.entries(databases)) {
       })))
   })
 }
+
+it.scoped("a commit that the other database refuses gives its connection back (OWN-10, TX-1)", () =>
+  Effect.gen(function*() {
+    const a = yield* database("SQLite")
+    const url = yield* Postgres.freshUrl
+    const b = yield* Effect.map(Layer.build(Postgres.layerUrl(url, { maxConnections: 1 })), Context.get(SqlClient))
+    yield* b`create table t (id integer primary key)`
+    yield* b`create table late (id integer references t deferrable initially deferred)`
+    const { transact } = yield* Effect.provideService(SqlTransactor.make(), SqlClient, a)
+    for (const id of [1, 2]) {
+      const refused = transact(Effect.zipRight(put(a, id), inB(b)(b.withTransaction(b`insert into late values (7)`))))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(refused)))
+    }
+    assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[], []])
+  }))

@@ -28,7 +28,9 @@ interface Server {
   readonly says: { readonly code?: string; readonly message: string } | undefined
 }
 
-const played = ({ completes, says }: Server) => {
+/** One message after the other meets these servers. */
+const played = (servers: ReadonlyArray<Server>, prepares = false) => {
+  let messages = 0
   const heard: Array<string> = []
   const wire = {
     stream: { cork: () => {}, uncork: () => {} },
@@ -43,6 +45,7 @@ const played = ({ completes, says }: Server) => {
       return Effect.sync(() => void heard.push(sql))
     }
     const query = sql as Query
+    const { completes, says } = servers[messages++]!
     return Effect.async<unknown, SqlError>((resume) => {
       query.callback = (error, result) =>
         resume(
@@ -64,7 +67,7 @@ const played = ({ completes, says }: Server) => {
     dialect: { name: "pg" },
     sql: { "~@effect/sql-pg/PgClient": true, reserve: Effect.succeed(connection) },
     only: undefined,
-    prepares: false
+    prepares
   } as unknown as Database
   return { heard, pipeline: PgPipeline.pipeline(database)!.connect() }
 }
@@ -80,7 +83,7 @@ const partsOf = (sizes: ReadonlyArray<number>): ReadonlyArray<Pipelined<string, 
 const sizes = FastCheck.array(FastCheck.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 })
 
 const sendAll = (server: Server, parts: ReadonlyArray<number>) => {
-  const { heard, pipeline } = played(server)
+  const { heard, pipeline } = played([server])
   const all = partsOf(parts)
   return Effect.map(
     Effect.either(pipeline.transact(all.slice(0, -1), all[all.length - 1]!)),
@@ -147,4 +150,17 @@ describe("a message to PostgreSQL that is refused", () => {
         assert.deepStrictEqual(heard, ["begin isolation level read committed", ...inside, "commit"])
       })
   )
+
+  it.effect("leaves nothing prepared of which the server may know nothing, and prepares the rest once", () =>
+    Effect.gen(function*() {
+      const carriedOut: Server = { completes: 3, says: undefined }
+      const refused: Server = { completes: 1, says: { code: "23505", message: "no" } }
+      const { heard, pipeline } = played([refused, carriedOut, carriedOut], true)
+      const [part] = partsOf([1])
+      yield* Effect.flip(pipeline.transact([], part!))
+      yield* pipeline.transact([], part!)
+      yield* pipeline.transact([], part!)
+      const once = ["begin isolation level read committed", "part 0", "commit"]
+      assert.deepStrictEqual(heard, [...once, "ROLLBACK", ...once])
+    }))
 })
