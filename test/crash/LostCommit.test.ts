@@ -155,28 +155,33 @@ describe("a writer that can take back what it wrote", () => {
       ["a chunk", 2, false],
       ["a chunk", 2, true]
     ] as const
-  )("leaves it alone as long as nobody knows whether the commit happened: %s (D18)", ([, commit, happened]) =>
-    Effect.gen(function*() {
-      const heard: Array<string> = []
-      const out: Array<number> = []
-      const writer = ItemWriter.make("careful", {
-        delivery: "transactional",
-        open: () =>
-          Effect.map(ItemWriter.inMemory(out).open(Option.none()), ({ write }) => ({
-            write,
-            flush: Effect.sync(() => out.length),
-            rollback: Effect.sync(() => void heard.push("rollback"))
-          }))
-      })
-      const job = (name: string) =>
-        Job.make(name, { flow: Step.chunk("copy", { reader: ItemReader.fromIterable(numbers), writer, chunkSize: 2 }) })
-      const known = { commit, happened, lookups: 0, saves: 0 }
-      yield* JobOperator.run(job("known"), {}).pipe(withOutage(known))
-      assert.deepStrictEqual(heard, happened ? [] : ["rollback"])
-      heard.length = 0
-      yield* JobOperator.run(job("in doubt"), {}).pipe(withOutage({ ...known, lookups: 1 }))
-      assert.deepStrictEqual(heard, [])
-    }).pipe(Effect.provide(JobRepository.layerMemory)))
+  )(
+    "leaves it alone as long as nobody knows whether the commit happened: %s (D18)",
+    ([, commit, happened]) =>
+      Effect.gen(function*() {
+        const heard: Array<string> = []
+        const out: Array<number> = []
+        const writer = ItemWriter.make("careful", {
+          delivery: "transactional",
+          open: () =>
+            Effect.map(ItemWriter.inMemory(out).open(Option.none()), ({ write }) => ({
+              write,
+              flush: Effect.sync(() => out.length),
+              rollback: Effect.sync(() => void heard.push("rollback"))
+            }))
+        })
+        const job = (name: string) =>
+          Job.make(name, {
+            flow: Step.chunk("copy", { reader: ItemReader.fromIterable(numbers), writer, chunkSize: 2 })
+          })
+        const known = { commit, happened, lookups: 0, saves: 0 }
+        yield* JobOperator.run(job("known"), {}).pipe(withOutage(known))
+        assert.deepStrictEqual(heard, happened ? [] : ["rollback"])
+        heard.length = 0
+        yield* JobOperator.run(job("in doubt"), {}).pipe(withOutage({ ...known, lookups: 1 }))
+        assert.deepStrictEqual(heard, [])
+      }).pipe(Effect.provide(JobRepository.layerMemory))
+  )
 })
 
 describe("a commit whose answer is lost, and that can be looked up after a moment", () => {
