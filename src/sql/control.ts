@@ -18,9 +18,27 @@ import * as Silence from "./silence.js"
 export interface Control {
   /** Runs one statement. When there is no answer in time, the connection is given up. */
   readonly run: <A>(statement: Statement<A>, limitMillis: number) => Effect.Effect<ReadonlyArray<A>, SqlError>
-  /** The connection, as the driver knows it, for as long as the scope is open or until it breaks. */
-  readonly client: Effect.Effect<DriverClient, SqlError, Scope.Scope>
+  /** The connection, for as long as the scope is open or until it breaks. */
+  readonly line: Effect.Effect<Line, SqlError, Scope.Scope>
 }
+
+/**
+ * The connection, and how to ask it for one thing after the other: all heartbeats of a process meet on it, and the driver is
+ * about to refuse a statement while it has others.
+ *
+ * @internal
+ */
+export interface Line {
+  readonly client: DriverClient
+  readonly query: Query
+}
+
+/** @internal */
+export type Query = (
+  text: string,
+  parameters: ReadonlyArray<unknown>,
+  answer: (error: unknown, result: { readonly rows: ReadonlyArray<never> }) => void
+) => void
 
 /**
  * A connection as the driver `pg` knows it, and what is used of it.
@@ -32,11 +50,7 @@ export interface DriverClient extends Silence.RawClient {
   readonly connectionParameters?: Parameters | undefined
   readonly connect: () => Promise<unknown>
   readonly end: () => Promise<void>
-  readonly query: (
-    text: string,
-    parameters: ReadonlyArray<unknown>,
-    answer: (error: unknown, result: { readonly rows: ReadonlyArray<never> }) => void
-  ) => void
+  readonly query: Query
   readonly on: (event: string, listener: (message: { readonly payload?: string }) => void) => void
   readonly off: DriverClient["on"]
 }
@@ -73,7 +87,7 @@ export const make = (
         (links): Control => ({
           run: (statement, limitMillis) =>
             Effect.scoped(Effect.flatMap(RcRef.get(links), (link) => run(link, statement, limitMillis))),
-          client: Effect.flatMap(RcRef.get(links), (link) => link.connected)
+          line: Effect.flatMap(RcRef.get(links), (link) => link.connected)
         })
       )
     }
@@ -125,9 +139,29 @@ const opening = (client: SqlClient, pooled: DriverClient): (() => DriverClient) 
 
 const CONNECT_MILLIS = 5000
 
-interface Connected {
-  readonly client: DriverClient
+interface Connected extends Line {
   readonly ready: Promise<unknown>
+}
+
+/** A connection that breaks answers what it was asked, and then refuses all that waits. */
+const inTurn = (client: DriverClient): Query => {
+  const waiting: Array<() => void> = []
+  let isAsked = false
+  const next = () => {
+    isAsked = waiting.length > 0
+    waiting.shift()?.()
+  }
+  return (text, parameters, answer) => {
+    waiting.push(() =>
+      client.query(text, parameters, (error, result) => {
+        next()
+        answer(error, result)
+      })
+    )
+    if (!isAsked) {
+      next()
+    }
+  }
 }
 
 class Link {
@@ -140,9 +174,9 @@ class Link {
     return this.current ??= this.connect()
   }
 
-  readonly connected: Effect.Effect<DriverClient, SqlError> = Effect.suspend(() => {
-    const { client, ready } = this.get()
-    return Effect.as(Effect.tryPromise({ try: () => ready, catch: unreachable }), client)
+  readonly connected: Effect.Effect<Line, SqlError> = Effect.suspend(() => {
+    const connected = this.get()
+    return Effect.as(Effect.tryPromise({ try: () => connected.ready, catch: unreachable }), connected)
   })
 
   drop(connected: Connected): void {
@@ -163,7 +197,7 @@ class Link {
   private connect(): Connected {
     const client = this.open()
     const ready = this.isClosed ? Promise.reject(new Error("Connection terminated")) : client.connect()
-    const connected = { client, ready }
+    const connected = { client, ready, query: inTurn(client) }
     const forget = () => {
       this.current = this.current === connected ? undefined : this.current
     }
@@ -194,7 +228,7 @@ const run = <A>(link: Link, statement: Statement<A>, limitMillis: number): Effec
       )
     }
     connected.ready.then(
-      () => connected.client.query(text, parameters, (error, result) => answer(error, error ? undefined : result)),
+      () => connected.query(text, parameters, (error, result) => answer(error, error ? undefined : result)),
       answer
     )
   })

@@ -10,7 +10,7 @@ import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as JobRepository from "../ports/JobRepository.js"
-import type { Control, DriverClient } from "./control.js"
+import type { Control, DriverClient, Line } from "./control.js"
 import type { Database } from "./database.js"
 
 /** @internal */
@@ -75,7 +75,7 @@ const MOST_MISSED = 10_000
 const listening = (control: Control, channel: string): Effect.Effect<Hub, never, Scope.Scope> =>
   Effect.suspend(() => {
     const hub: Hub = { waiting: new Map(), missed: new Set() }
-    const connected = Effect.scoped(Effect.flatMap(control.client, (client) => listen(client, channel, hub)))
+    const connected = Effect.scoped(Effect.flatMap(control.line, (line) => listen(line, channel, hub)))
     return Effect.as(
       Effect.forkScoped(Effect.repeat(Effect.ignore(connected), Schedule.spaced("1 second"))),
       hub
@@ -83,7 +83,7 @@ const listening = (control: Control, channel: string): Effect.Effect<Hub, never,
   })
 
 /** Listens until the connection ends. */
-const listen = (client: DriverClient, channel: string, hub: Hub) =>
+const listen = ({ client, query }: Line, channel: string, hub: Hub) =>
   Effect.suspend(() => {
     const name = `"${channel.replaceAll("\"", "\"\"")}"`
     const onMessage: Parameters<DriverClient["on"]>[1] = ({ payload }) => hint(hub, Number(payload))
@@ -100,7 +100,7 @@ const listen = (client: DriverClient, channel: string, hub: Hub) =>
       Effect.sync(() => client.on("notification", onMessage)),
       () =>
         Effect.zipRight(
-          execute(client, `LISTEN ${name}`),
+          execute(query, `LISTEN ${name}`),
           Effect.zipRight(
             Effect.sync(() => [...hub.waiting.keys()].forEach((executionId) => hint(hub, executionId))),
             broken
@@ -110,10 +110,10 @@ const listen = (client: DriverClient, channel: string, hub: Hub) =>
         Effect.zipRight(
           Effect.sync(() => client.off("notification", onMessage)),
           // Not waited for: the connection may be silent, and is closed when nobody needs it.
-          Effect.sync(() => client.query(`UNLISTEN ${name}`, [], () => undefined))
+          Effect.sync(() => query(`UNLISTEN ${name}`, [], () => undefined))
         )
     )
   })
 
-const execute = (client: DriverClient, text: string): Effect.Effect<void, unknown> =>
-  Effect.async((resume) => client.query(text, [], (error) => resume(error ? Effect.fail(error) : Effect.void)))
+const execute = (query: Line["query"], text: string): Effect.Effect<void, unknown> =>
+  Effect.async((resume) => query(text, [], (error) => resume(error ? Effect.fail(error) : Effect.void)))
