@@ -191,6 +191,10 @@ const isRollback = (sql: string): boolean => /^rollback/i.test(sql)
 
 const NAME_IT = "run it with SqlTransactor.withClient(client)"
 
+// The client of SQLite prepares such a statement, which costs more than running it, before anybody wants it to run.
+const saying = (connection: Connection) => (sql: string): Effect.Effect<unknown, SqlError> =>
+  Effect.suspend(() => connection.executeUnprepared(sql, [], undefined))
+
 const savepoint = (outer: OpenTransaction, self: object) => (restore: Open.Restore): Effect.Effect<Part, SqlError> => {
   const name = `effect_batch_${++outer.savepoints}`
   const back = Open.returnTurn(outer)
@@ -198,7 +202,7 @@ const savepoint = (outer: OpenTransaction, self: object) => (restore: Open.Resto
     Open.takeTurn(outer, self, restore),
     Effect.onError(
       Effect.flatMap(Effect.mapError(Open.begun(outer), Open.asSqlError), (connection) => {
-        const say = (sql: string) => connection.executeUnprepared(sql, [], undefined)
+        const say = saying(connection)
         const undo = Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))
         return Effect.as(say(`SAVEPOINT ${name}`), {
           connection,
@@ -235,7 +239,7 @@ const transaction =
         const back = Scope.close(scope, Exit.void)
         return Effect.onError(
           Effect.flatMap(restore(stripped(Scope.extend(client.reserve, scope))), (connection) => {
-            const say = (sql: string) => connection.executeUnprepared(sql, [], undefined)
+            const say = saying(connection)
             return Effect.as(say(begin), {
               connection: Lock.isSqlite(connection) ? waiting(connection, outer) : connection,
               commit: Effect.ensuring(Effect.asVoid(say("COMMIT")), back),
