@@ -5,6 +5,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { visible, withoutAdvice } from "../base/text.js"
+import { AT } from "../vocabulary/failure.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { SkippedItem } from "../vocabulary/SkippedItem.js"
@@ -66,7 +67,9 @@ export const causes = (
   steps: ReadonlyArray<StepExecution.StepExecution>
 ): ReadonlyArray<string> => {
   const told = steps.filter(isBad).flatMap((step) => [`Causes of step ${inCell(step.stepName)}:`, ...causeLines(step)])
-  const isTold = steps.some(({ causes }) => causes?.join() === job.causes?.join())
+  // The job does not know at which item its step failed.
+  const errors = ({ causes = [] }: Ended) => causes.filter((line) => !line.startsWith(AT)).join("\n")
+  const isTold = steps.some((step) => errors(step) === errors(job))
   return isBad(job) && !(isTold && told.length > 0) ? [...told, "Causes of the job:", ...causeLines(job)] : told
 }
 

@@ -114,7 +114,7 @@ const draw = (view: View, event: BatchEvent, now: number): Effect.Effect<void> =
     }
     case "ItemSkipped": {
       view.rolledBack.delete(event.step.stepName)
-      const what = `skipped an item in ${event.phase}: ${withoutAdvice(event.message)}`
+      const what = `skipped ${event.place ?? "a record"} in ${event.phase}: ${withoutAdvice(event.message)}`
       return line(view, `  ${inCell(event.step.stepName)} ${inCell(what)}`)
     }
     case "StepEnded":

@@ -68,7 +68,7 @@ export class SqlDataError extends Schema.TaggedError<SqlDataError>()("SqlDataErr
   detail: Schema.optional(Schema.String)
 }) {
   override get message(): string {
-    const item = this.item === undefined ? "" : ` (item ${this.item} of the chunk)`
+    const item = this.item === undefined ? "" : ` (item ${this.item + 1} of the chunk)`
     const problem = this.problem ?? violations[this.kind] ?? "a row is refused"
     return `${where(this)} failed: ${problem}${names(this)}${item}; ` +
       "correct the row or skip SqlDataError"
@@ -185,7 +185,8 @@ export class SqlKeyError extends Schema.TaggedError<SqlKeyError>()("SqlKeyError"
 
 /**
  * Represents an item whose fields are not the columns that are written, or hold a value no column can take. Nothing
- * of the chunk was written. `item` is the index of the item in the chunk, where it is known; the field `value` is never shown.
+ * of the chunk was written. `item` is the index of the item in the chunk, where it is known; messages count from 1. The value
+ * is never shown.
  *
  * @since 0.1.0
  * @category errors
@@ -198,7 +199,7 @@ export class SqlColumnError extends Schema.TaggedError<SqlColumnError>()("SqlCol
 }) {
   override get message(): string {
     const column = this.column === "" ? "" : `, field "${this.column}"`
-    const item = this.item === undefined ? "An item" : `Item ${this.item}`
+    const item = this.item === undefined ? "An item" : `Item ${this.item + 1}`
     return `${item} of the chunk cannot be written to "${this.table}"${column}: ${this.problem}`
   }
   /** @internal */

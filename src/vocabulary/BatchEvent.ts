@@ -27,7 +27,9 @@ export interface Progress {
  * - `StepSkipped`: the step was complete already and is not run.
  * - `ChunkCommitted`: after each commit of a chunk, or of a tasklet's call, with the counts so far.
  * - `ChunkRolledBack`: after each rollback, with the cause in one line.
- * - `ItemSkipped`: a bad record was skipped; it becomes durable with the next commit.
+ * - `ItemSkipped`: a bad record was skipped; it becomes durable with the next commit. `place` is the number of the item
+ *   among all that the step has read, with what quarantine shows of it: `item 12 {"id":7}`. None for a record that could not
+ *   be read, whose message says where it stands.
  * - `StepEnded`: with the final status and counts.
  * - `HeartbeatLate`: a warning. The repository has left the heartbeat without an answer for more than a quarter of the
  *   lease; after three quarters the execution ends with `OwnershipLost`. Once per heartbeat, in milliseconds.
@@ -50,6 +52,7 @@ export type BatchEvent = Data.TaggedEnum<{
     readonly job: JobExecution
     readonly step: StepExecution
     readonly phase: SkipPhase
+    readonly place: string | undefined
     readonly message: string
   }
   StepEnded: { readonly job: JobExecution; readonly step: StepExecution }

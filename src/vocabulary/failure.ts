@@ -33,22 +33,46 @@ export interface RefusedItem {
   readonly error: unknown
 }
 
+/** Begins the line of a chain that names the item. */
+export const AT = "at "
+
+/** Stands behind the failure that it is about. */
+class AtItem {
+  readonly _tag = "effect-batch/AtItem"
+  constructor(readonly place: string) {}
+}
+
+/**
+ * Says in the line of a cause at which item it came about, a defect too. `unwrap` takes that away again; the innermost place
+ * stays.
+ */
+export const atItem = <E>(cause: Cause.Cause<E>, place: string | undefined): Cause.Cause<E> =>
+  place === undefined || Cause.isInterruptedOnly(cause) || placeIn(cause) !== undefined
+    ? cause
+    : Cause.sequential(cause, Cause.fail(new AtItem(place) as E))
+
+/** The cause as people outside may see it. */
 export const unwrap = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
-  Cause.map(cause, (error) => error instanceof Fatal ? error.error : error)
+  Cause.map(
+    placeIn(cause) === undefined ? cause : Cause.filter(cause, (part) => !isAtItem(part)),
+    (error) => error instanceof Fatal ? error.error : error
+  )
 
 /** The error that stands for a cause: its first defect, which decides (LIFE-14), or else its first typed failure. */
 export const errorOf = (cause: Cause.Cause<unknown>): Option.Option<unknown> =>
   Option.orElse(Cause.dieOption(cause), () => Cause.failureOption(cause))
 
 /**
- * `Tag: message`, and for a defect also the place in the user's code. A cause of several errors is told by the one
- * that decides, and how many more there are.
+ * `Tag: message`, and for a defect also the place in the user's code, with the item at which it came about. A cause of
+ * several errors is told by the one that decides, and how many more there are.
  */
-export const describe = (cause: Cause.Cause<unknown>): string => {
+export const describe = (wrapped: Cause.Cause<unknown>): string => {
+  const cause = unwrap(wrapped)
+  const place = placeIn(wrapped)
   const defects = new Set(Cause.defects(cause))
   const failures = new Set(Cause.failures(cause))
   const more = defects.size + failures.size - 1
-  const others = more > 0 ? ` (and ${more} more)` : ""
+  const others = `${place === undefined ? "" : ` [${place}]`}${more > 0 ? ` (and ${more} more)` : ""}`
   if (defects.size > 0) {
     const [defect] = defects
     return `${describeError(defect)}${placeOf(defect)}${others}`
@@ -93,9 +117,11 @@ export const messageOf = (error: unknown): string => {
  * Everything that is known of a cause, for people who look closer: each error with its fields, its place in the code and
  * its causes, one a line, the inner ones indented. Without secrets, and of bounded size: at most 60 lines and 12,000 characters.
  */
-export const chainOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> => {
+export const chainOf = (wrapped: Cause.Cause<unknown>): ReadonlyArray<string> => {
+  const cause = unwrap(wrapped)
+  const place = placeIn(wrapped)
   const roots = [...new Set([...Cause.defects(cause), ...Cause.failures(cause)])]
-  const lines = roots.flatMap((error) => chain(error, 0))
+  const lines = [...(place === undefined ? [] : [`${AT}${place}`]), ...roots.flatMap((error) => chain(error, 0))]
   let length = 0
   const fitting = lines.findIndex((line, index) =>
     index === MOST_LINES || (length += line.length + 1) > MOST_CHARACTERS
@@ -111,6 +137,14 @@ const LONGEST = 4000
 const MOST_LINES = 60
 const MOST_CHARACTERS = 12_000
 const DEEPEST = 8
+
+const isAtItem = (cause: Cause.Cause<unknown>): boolean => Cause.isFailType(cause) && cause.error instanceof AtItem
+
+const placeIn = (cause: Cause.Cause<unknown>): string | undefined =>
+  Option.getOrUndefined(
+    Cause.find(cause, (part) =>
+      Cause.isFailType(part) && part.error instanceof AtItem ? Option.some(part.error.place) : Option.none())
+  )
 
 /** Wrappers that only say that something was wrapped stand for what they wrap. */
 const unwrapped = (error: unknown): unknown =>

@@ -174,7 +174,7 @@ describe("the command line", () => {
       assert.strictEqual(last.token._tag === "Some" ? Redacted.value(last.token.value) : "", "s3cret")
       assert.include(text, "import runs as execution")
       assert.include(text, "load COMPLETED: 5 read, 4 written, 1 skipped, 3 commits")
-      assert.include(text, "load skipped an item in process: Broken: three is bad")
+      assert.include(text, "load skipped item 3 in process: Broken: three is bad")
       assert.notInclude(text, "s3cret")
       const again = yield* run("run", "import", ...valid)
       assert.strictEqual(again.code, 3)
@@ -461,8 +461,8 @@ Options
     Effect.gen(function*() {
       const { run } = yield* makeCli
       const { text } = yield* run("run", "search")
-      assert.deepStrictEqual(text.split("\n").filter((line) => /skipped an item|rolled/.test(line)), [
-        "  load skipped an item in write: Broken: eleven is bad",
+      assert.deepStrictEqual(text.split("\n").filter((line) => /skipped item|rolled/.test(line)), [
+        "  load skipped item 12 in write: Broken: eleven is bad",
         "  load rolled a chunk back: Hiccup: try again"
       ])
     }))

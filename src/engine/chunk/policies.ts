@@ -15,6 +15,7 @@ import { tell } from "../step/hooks.js"
 import { current } from "../step/state.js"
 import type { Skip } from "./chunk.js"
 import * as Chunk from "./chunk.js"
+import { failAt, placeOf } from "./itemPlace.js"
 import type { ChunkEffect } from "./rejection.js"
 import type { Retries } from "./retries.js"
 import type { ChunkRun } from "./run.js"
@@ -45,16 +46,13 @@ export const skip = (run: ChunkRun, skipped: Skip): ChunkEffect<void> => {
   const { env: { skipRun }, state } = run
   return Effect.flatMap(behindEarlierChunks(run, skipRun!.next(skipped.error)), (allowed) => {
     if (!allowed) {
-      return Effect.fail(
-        new Fatal(
-          new SkipLimitExceeded({
-            step: state.definition.name,
-            limit: skipRun!.limit,
-            skips: Counts.skips(current(state).counts),
-            cause: skipped.error
-          })
-        )
-      )
+      const exceeded = new SkipLimitExceeded({
+        step: state.definition.name,
+        limit: skipRun!.limit,
+        skips: Counts.skips(current(state).counts),
+        cause: skipped.error
+      })
+      return failAt(run, Cause.fail(new Fatal(exceeded)), skipped)
     }
     change(run, Chunk.addSkip, skipped)
     showAwaiting(run)
@@ -62,6 +60,7 @@ export const skip = (run: ChunkRun, skipped: Skip): ChunkEffect<void> => {
       job: state.session.execution,
       step: current(state),
       phase: skipped.phase,
+      place: placeOf(run, skipped),
       message: describeError(skipped.error)
     }))
     return Effect.void

@@ -2,7 +2,7 @@
  * Turns the items of a chunk into outputs, in a loop over the array: an item costs fiber work only when its effect
  * really has to run, and a handler only when it fails.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -12,6 +12,8 @@ import { Fatal } from "../../vocabulary/failure.js"
 import type { Engine, EngineFailure, Item } from "../step/engine.js"
 import { isDone, tellBefore } from "../step/hooks.js"
 import { badInput } from "./chunk.js"
+import type { Placed } from "./itemPlace.js"
+import { failAt } from "./itemPlace.js"
 import { isSkippable, mayRetry, policyFailure, skip } from "./policies.js"
 import type { ChunkEffect } from "./rejection.js"
 import type { Retries } from "./retries.js"
@@ -53,9 +55,10 @@ export const processItems = (
   return Effect.suspend(() => {
     const began = now()
     if (process?._tag === "Sync" && !listening) {
-      const outputs = applyAll(inputs, process.apply)
-      timed(began)
-      return Effect.succeed(outputs)
+      return Effect.map(applyAll(run, inputs, process.apply), (outputs) => {
+        timed(began)
+        return outputs
+      })
     }
     const processed = run.env.body.concurrency > 1
       ? concurrently(run, inputs, recover)
@@ -83,14 +86,15 @@ export const processOne = (run: ChunkRun, item: Item): Engine<unknown> => {
 
 const inPlace = (run: ChunkRun): Recover => (index, item, first) => {
   const { onProcessError } = run.state.hooks
+  const placed: Placed = { phase: "process", index, item: Option.some(item) }
   const recover = (cause: Cause.Cause<EngineFailure>, retries: Retries): ChunkEffect<Option.Option<Item>> => {
     const failure = policyFailure(cause)
     if (Either.isLeft(failure)) {
-      return Effect.failCause(failure.left)
+      return failAt(run, failure.left, placed)
     }
     const error = failure.right
     if (error instanceof Fatal) {
-      return Effect.fail(error)
+      return failAt(run, Cause.fail(error), placed)
     }
     return Effect.flatMap(mayRetry(run, retries, error, { phase: "process", items: [item] }), ({ again, retries }) => {
       if (again) {
@@ -101,19 +105,28 @@ const inPlace = (run: ChunkRun): Recover => (index, item, first) => {
       }
       const handled = isSkippable(run, error)
         ? Effect.as(skip(run, badInput(index, item, error)), Option.none())
-        : Effect.fail(error)
+        : failAt(run, Cause.fail(error), placed)
       return tellBefore(onProcessError, handled, item, error)
     })
   }
   return recover(first, noRetries)
 }
 
-const applyAll = (inputs: ReadonlyArray<Item>, apply: (item: Item) => unknown): Outputs => {
+const applyAll = (
+  run: ChunkRun,
+  inputs: ReadonlyArray<Item>,
+  apply: (item: Item) => unknown
+): ChunkEffect<Outputs> => {
   const outputs = collecting()
-  for (let i = 0; i < inputs.length; i++) {
-    outputs.accept(apply(inputs[i]), i)
+  let index = 0
+  try {
+    for (; index < inputs.length; index++) {
+      outputs.accept(apply(inputs[index]), index)
+    }
+    return Effect.succeed(outputs.collected())
+  } catch (defect) {
+    return failAt(run, Cause.die(defect), { phase: "process", index, item: Option.some(inputs[index]) })
   }
-  return outputs.collected()
 }
 
 const apply = ({ env: { process } }: ChunkRun, item: Item): Engine<unknown> =>

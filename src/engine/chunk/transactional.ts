@@ -5,6 +5,7 @@
  * Each attempt does again what the rollback has undone. What was decided about an item stays decided: a skip is asked
  * for and reported once, and the retries of an item are counted over all attempts (FTC-5, FTC-6, FTC-19).
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -14,6 +15,7 @@ import type { EngineFailure, Item } from "../step/engine.js"
 import { tell, tellBefore } from "../step/hooks.js"
 import * as Chunk from "./chunk.js"
 import type { OutputSource } from "./commit.js"
+import { failAt } from "./itemPlace.js"
 import type { Range } from "./machine.js"
 import { isSkippable, mayRetry, policyFailure, skip, staysOpen, whileReading } from "./policies.js"
 import type { Recover } from "./process.js"
@@ -71,7 +73,7 @@ const process = (run: ChunkRun, { from, to }: Range): ChunkEffect<ReadonlyArray<
     const recover: Recover = (at, item, cause) => {
       const failure = policyFailure(cause)
       return Either.isLeft(failure)
-        ? Effect.failCause(failure.left)
+        ? failAt(run, failure.left, { phase: "process", index: indexes[at]!, item: Option.some(item) })
         : itemFailed(run, { index: indexes[at]!, item, error: failure.right })
     }
     return Effect.map(processItems(run, indexes.map((index) => inputs[index]), recover), ({ items }) => items)
@@ -84,14 +86,15 @@ interface Failed {
 }
 
 const itemFailed = (run: ChunkRun, { error, index, item }: Failed): ChunkEffect<Option.Option<Item>> => {
+  const failed = failAt(run, Cause.fail(error), { phase: "process", index, item: Option.some(item) })
   if (error instanceof Fatal) {
-    return Effect.fail(error)
+    return failed
   }
   const { onProcessError } = run.state.hooks
   const leaveOut = Effect.suspend(() =>
     tellBefore(
       onProcessError,
-      isSkippable(run, error) ? skip(run, Chunk.badInput(index, item, error)) : Effect.fail(error),
+      isSkippable(run, error) ? skip(run, Chunk.badInput(index, item, error)) : failed,
       item,
       error
     )

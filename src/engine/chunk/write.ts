@@ -6,16 +6,18 @@
  * its inputs are done, so that a crash in the middle loses and repeats nothing (FT6-9). What the processor put into the
  * execution context becomes durable with the first of these transactions.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { Fatal, type RefusedItem, refusedItem, refusedItems } from "../../vocabulary/failure.js"
+import { atItem, Fatal, type RefusedItem, refusedItem, refusedItems } from "../../vocabulary/failure.js"
 import type { EngineFailure, Item } from "../step/engine.js"
 import * as Hooks from "../step/hooks.js"
 import * as Chunk from "./chunk.js"
 import type { ChunkWrite, OutputSource, RangeWrite } from "./commit.js"
 import { runTransaction } from "./commit.js"
+import { placeOf, placeOfRange } from "./itemPlace.js"
 import * as ChunkMachine from "./machine.js"
 import { isSkippable, mayRetry, policyFailure, skip } from "./policies.js"
 import type { Outputs } from "./process.js"
@@ -120,7 +122,7 @@ const refused = (refusal: Refusal, cause: Cause.Cause<ChunkFailure>): ChunkEffec
   const { retries, write: { run, source } } = refusal
   const failure = policyFailure(cause)
   if (Either.isLeft(failure)) {
-    return Effect.failCause(failure.left)
+    return Effect.failCause(atItem(failure.left, placeOfWrite(refusal.write, undefined)))
   }
   const machine = refusal.machine.mode === "Bulk"
     ? ChunkMachine.start(source.size(), refusal.machine.order)
@@ -158,7 +160,8 @@ const writeRefused = (
       ? Effect.void
       : Hooks.tell(onWriteError, error, outputs)
     if (!skippable) {
-      return yield* Effect.zipRight(told, Effect.fail(error))
+      const place = error instanceof Fatal ? undefined : placeOfWrite(write, namedBy(error, machine, outputs.length))
+      return yield* Effect.zipRight(told, Effect.failCause(atItem(Cause.fail(error), place)))
     }
     if (!scanning) {
       yield* told
@@ -207,6 +210,18 @@ const leaveOut = (
       ), { discard: true }),
     ChunkMachine.leaveOut(machine, tried.map(({ item }) => places[item]!))
   )
+}
+
+/** The item that was refused, or the items among which it is. */
+const placeOfWrite = ({ range, run, source }: RangeWrite, unit: number | undefined): string | undefined => {
+  const to = Math.min(range.to, source.size())
+  const refused = unit ?? (to === range.from + 1 ? range.from : undefined)
+  const item = refused === undefined ? undefined : run.chunk.outputs[refused - range.from]
+  return run.chunk.outputs.length === 0
+    ? undefined
+    : refused === undefined || item === undefined
+    ? placeOfRange(run, source.inputsBefore(range.from), source.inputsBefore(to - 1) + 1)
+    : placeOf(run, { phase: "write", index: source.inputsBefore(refused), item: Option.some(item) })
 }
 
 /** The output that an error is about, when it says so, as that of a COPY does, which knows its line. */

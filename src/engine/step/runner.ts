@@ -96,11 +96,9 @@ const live = (
     const scope = yield* Scope.make()
     const ended = DurableEnd.read(step.checkpoint)
     const work = Option.match(ended, { onNone: () => body, onSome: (end) => resumeEnded(end) })
-    const exit = Exit.mapErrorCause(
-      yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, work))))),
-      unwrap
-    )
-    yield* end(state, exit, Option.exists(ended, ({ decided }) => decided))
+    const told = yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, work)))))
+    const exit = Exit.mapErrorCause(told, unwrap)
+    yield* end(state, told, Option.exists(ended, ({ decided }) => decided))
     const failed = yield* inScope(state, scope, afterStep(state))
     yield* close(state, scope, exit)
     session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.progress.step }))
