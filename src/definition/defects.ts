@@ -58,7 +58,7 @@ const nameDefects = (graphs: ReadonlyArray<FlowGraph>): ReadonlyArray<string> =>
     } else if (known !== undefined && known.value !== value) {
       found.push(
         known.kind === kind
-          ? `two different ${kind}s are called "${name}"`
+          ? `two different ${kind}s are called "${name}": give one of them another name`
           : `a ${known.kind} and a ${kind} are both called "${name}"`
       )
     }

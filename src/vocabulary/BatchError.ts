@@ -46,8 +46,9 @@ export class InvalidJobParameters extends Schema.TaggedError<InvalidJobParameter
   problems: Schema.Array(Schema.Struct({ parameter: Schema.String, message: Schema.String }))
 }) {
   override get message(): string {
+    // What a schema says is a sentence of its own: `size: Expected number`.
     const problems = this.problems.map(({ message, parameter }) =>
-      `${parameter === "" ? "the parameters" : parameter} ${message}`
+      `${parameter === "" ? "the parameters" : parameter}${/^[A-Z]/.test(message) ? ":" : ""} ${message}`
     )
     return `${ofJob(this.jobName, "The parameters")} are not valid: ${problems.join("; ")}`
   }

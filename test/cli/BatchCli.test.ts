@@ -188,7 +188,7 @@ describe("the command line", () => {
         ...["run", "import", "--file", "a.csv", "--mode", "full", "--business-date", "soon", "--size", "many"]
       )
       assert.strictEqual(code, 2)
-      for (const problem of ["businessDate is not a valid date: \"soon\"", "size Expected number, actual \"many\""]) {
+      for (const problem of ["businessDate is not a valid date: \"soon\"", "size: Expected number, actual \"many\""]) {
         assert.include(error, problem)
       }
       assert.notInclude(error, "undefined")

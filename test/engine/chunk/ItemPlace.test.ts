@@ -77,7 +77,7 @@ const run = (
       causes: (steps.at(-1)?.causes ?? []) as ReadonlyArray<string>,
       skips: [...told].flatMap((event) => event._tag === "ItemSkipped" ? [event.place] : [])
     }
-  }).pipe(Effect.scoped, Effect.provide(JobRepository.layerMemory)) as Effect.Effect<
+  }).pipe(Effect.scoped, Effect.provide(JobRepository.layerMemory)) as Effect.Effect<any, any, any> as Effect.Effect<
     { readonly line: string; readonly causes: ReadonlyArray<string>; readonly skips: ReadonlyArray<string | undefined> }
   >
 

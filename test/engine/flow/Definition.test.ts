@@ -119,7 +119,7 @@ describe("what Job.make refuses", () => {
       "a job needs a name",
       "a decider and a step are both called \"f\"",
       "a step needs a name",
-      "two different steps are called \"a\""
+      "two different steps are called \"a\": give one of them another name"
     ])
   })
 
