@@ -26,7 +26,7 @@ export const floors = [
   ["engine/job"],
   ["view"],
   ["operator"],
-  ["api", "dashboard", "watch"],
+  ["api", "dashboard", "watch", "worker"],
   ["cli", "testing"]
 ]
 
@@ -164,7 +164,7 @@ export const drawingOf = (graph) => {
   const rows = floors.flatMap((rooms, floor) =>
     rooms.map((room) => {
       const targets = floors.flat().filter((target) => below(room).has(target))
-      return `${String(floor).padStart(2)}  ${room.padEnd(16)}${targets.join(", ")}`.trimEnd()
+      return `${String(floor).padStart(2)}  ${room.padEnd(17)}${targets.join(", ")}`.trimEnd()
     })
   )
   return rows.reverse().join("\n")

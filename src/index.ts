@@ -116,6 +116,11 @@ export * as Partition from "./definition/Partition.js"
 /**
  * @since 0.1.0
  */
+export * as PartitionWorker from "./worker/PartitionWorker.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as ProgressMeter from "./operator/ProgressMeter.js"
 
 /**

@@ -208,14 +208,17 @@ const facts = (
 ): PartitionFactsRow => {
   const newest = newestOf(executions)
   const isRunning = newest !== undefined && RUNNING.includes(newest.status)
-  const isDead = newest?.status === "FAILED" && newest.exitCode === "OWNER_DIED"
+  const isDead = (newest?.status === "FAILED" && newest.exitCode === "OWNER_DIED") ||
+    (newest?.status === "STOPPED" && newest.exitCode === "OWNER_LEFT")
   return {
     isWaiting: row.waiting !== null,
     status: newest?.status ?? null,
     isOfThisRun: newest?.parentExecutionId === plan.executionId,
     isOrphaned: isDead || (isRunning && (newest.leaseUntil === null || newest.leaseUntil < now)),
     deaths: isDead || isRunning
-      ? executions.filter(({ parentExecutionId }) => parentExecutionId === plan.executionId).length
+      ? executions.filter(({ exitCode, parentExecutionId, status }) =>
+        parentExecutionId === plan.executionId && (exitCode === "OWNER_DIED" || RUNNING.includes(status))
+      ).length
       : 0
   }
 }

@@ -198,9 +198,12 @@ export interface PartitionFactsRow {
   readonly status: string | null
   /** Whether the execution that runs the plan now has launched it. */
   readonly isOfThisRun: boolean
-  /** Running without a lease, or FAILED with the code OWNER_DIED. */
+  /** Running without a lease, FAILED with the code OWNER_DIED, or STOPPED with the code OWNER_LEFT. */
   readonly isOrphaned: boolean
-  /** How many executions the execution that runs the plan now has launched of it. Computed of orphaned ones only, else 0. */
+  /**
+   * How many executions that the execution which runs the plan now has launched of it have the code OWNER_DIED or are running;
+   * 0 if the newest is neither running nor orphaned.
+   */
   readonly deaths: number
 }
 

@@ -275,11 +275,14 @@ const factTables = ({ sql, tables }: Env): Fragment =>
       on e.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = p.job_instance_id)`
 
 const factColumns = ({ dialect, sql, tables }: Env): Fragment => {
-  const isDead = sql.literal("e.status = 'FAILED' and e.exit_code = 'OWNER_DIED'")
+  const isDead = sql.literal(
+    "(e.status = 'FAILED' and e.exit_code = 'OWNER_DIED' or e.status = 'STOPPED' and e.exit_code = 'OWNER_LEFT')"
+  )
   const isRunning = sql.literal(`e.status in ${runningStatuses}`)
   const now = sql.literal(dialect.now)
   const deaths = sql`(select count(*) from ${tables.execution} d
-    where d.job_instance_id = p.job_instance_id and d.parent_execution_id = l.job_execution_id)`
+    where d.job_instance_id = p.job_instance_id and d.parent_execution_id = l.job_execution_id
+      and (d.exit_code = 'OWNER_DIED' or d.status in ${sql.literal(runningStatuses)}))`
   return sql`case when p.waiting is null then 0 else 1 end as "isWaiting",
     e.status as "status",
     case when e.parent_execution_id = l.job_execution_id then 1 else 0 end as "isOfThisRun",

@@ -35,7 +35,7 @@ import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { saveJob } from "../session/session.js"
+import { saveJob, stoppedAs } from "../session/session.js"
 import * as Telemetry from "../session/telemetry.js"
 import { runJob } from "./runner.js"
 
@@ -112,12 +112,16 @@ export const runStored = (
 /** Runs an execution that this process has claimed by other means, to its end. */
 export const runClaimed = (
   job: Job.Any,
-  claimed: JobExecution
+  claimed: JobExecution,
+  handsOver?: () => boolean
 ): Erased<EndedJobExecution<string, unknown>, OwnerFailure, JobRepository | Transactor> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       Effect.flatMap(monotonic, (now) => sessionOf(claimed, now)),
-      (session) => restore(execute(job, session)).pipe(endedFor(session))
+      (made) => {
+        const session = { ...made, handsOver }
+        return restore(execute(job, session)).pipe(endedFor(session))
+      }
     )
   )
 
@@ -195,7 +199,7 @@ const sessionOf = (
           start(child, parameters, { executionId: claimed.id, instanceId: claimed.instance.id }),
           services
         ),
-      runClaimed: (child, execution) => Effect.provide(runClaimed(child, execution), services),
+      runClaimed: (child, execution, handsOver) => Effect.provide(runClaimed(child, execution, handsOver), services),
       execution: withoutToken(claimed),
       token: claimed.token,
       leaseMillis: Duration.toMillis(lease),
@@ -216,7 +220,10 @@ const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>)
       ? Effect.flatMap(DateTime.now, (now) =>
         Effect.ignoreLogged(saving(saveJob(session, {
           status: "STOPPED",
-          exitStatus: ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted before it began"),
+          exitStatus: stoppedAs(
+            session,
+            ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted before it began")
+          ),
           endTime: Option.some(now),
           lastUpdated: now
         }))))

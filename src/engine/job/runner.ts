@@ -21,7 +21,7 @@ import { runFlow } from "../flow/runner.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { decide, jobScope, owned, saveJob } from "../session/session.js"
+import { decide, jobScope, owned, saveJob, stoppedAs } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 
 /** A job that ended, and why it failed. */
@@ -81,9 +81,10 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
     steps.forEach((step) => decide(session, step))
     yield* closeSteps(session, steps, now)
     const idle = steps.length === 0 && (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
+    const exitStatus = idle ? ExitStatus.and(outcome.exitStatus, NOTHING_TO_DO) : outcome.exitStatus
     yield* saving(saveJob(session, {
       status: outcome.status,
-      exitStatus: idle ? ExitStatus.and(outcome.exitStatus, NOTHING_TO_DO) : outcome.exitStatus,
+      exitStatus: outcome.status === "STOPPED" ? stoppedAs(session, exitStatus) : exitStatus,
       ...causesOf(outcome.cause),
       endTime: Option.some(now),
       lastUpdated: now

@@ -30,7 +30,7 @@ export interface Source {
   readonly isStopping: () => boolean
 }
 
-/** Takes and runs partitions until there is nothing to take; how many it ran. What a dead process left is looked for then. */
+/** Takes and runs partitions until there is nothing to take; how many it ran. */
 export const work = (source: Source): Erased<number, OwnerFailure> =>
   Effect.gen(function*() {
     let count = 0
@@ -57,42 +57,44 @@ export const makePool = (size: number): Effect.Effect<Pool> =>
   Effect.map(Deferred.make<void>(), (ended) => ({ size, active: 0, failure: undefined, ended }))
 
 /** Puts every free slot to work, in fibers of the Scope. A slot that can't reach the repository is told by `failure`. */
-export const fill = (pool: Pool, source: Source): Erased<void, never, Scope.Scope> =>
+export const fill = <R>(
+  pool: Pool,
+  working: Effect.Effect<unknown, OwnerFailure, R>
+): Effect.Effect<void, never, R | Scope.Scope> =>
   Effect.suspend(() => {
     const free = pool.size - pool.active
     pool.active += free
-    const slot = Effect.onExit(Effect.interruptible(work(source)), (exit) =>
-      Effect.flatMap(Deferred.make<void>(), (next) =>
-        Effect.suspend(() => {
-          pool.active--
-          if (Exit.isFailure(exit)) {
-            pool.failure = exit as Exit.Exit<never, OwnerFailure>
-          }
-          const { ended } = pool
-          pool.ended = next
-          return Deferred.succeed(ended, undefined)
-        })))
-    return Effect.forEach(Array.from({ length: free }), () =>
-      Effect.forkScoped(slot), { discard: true })
+    const slot = Effect.onExit(
+      Effect.interruptible(working),
+      (exit) =>
+        Effect.flatMap(Deferred.make<void>(), (next) =>
+          Effect.suspend(() => {
+            pool.active--
+            if (Exit.isFailure(exit)) {
+              pool.failure = exit as Exit.Exit<never, OwnerFailure>
+            }
+            const { ended } = pool
+            pool.ended = next
+            return Deferred.succeed(ended, undefined)
+          }))
+    )
+    return Effect.forEach(Array.from({ length: free }), () => Effect.forkScoped(slot), { discard: true })
   })
+
+/** Completes when no slot is busy. */
+export const awaitIdle = (pool: Pool): Effect.Effect<void> =>
+  Effect.suspend(() => pool.active === 0 ? Effect.void : Effect.zipRight(Deferred.await(pool.ended), awaitIdle(pool)))
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
 const take = ({ plan, repository }: Source): Effect.Effect<Option.Option<ClaimedPartition>, OwnerFailure> =>
-  Effect.gen(function*() {
-    const { isOwnerGone, lease, owner } = yield* Ownership
-    const claim = saving(
-      repository.partitions.claim(plan.id, { owner, leaseMillis: Duration.toMillis(lease), isOwnerGone })
-    )
-    const first = yield* claim
-    if (Option.isSome(first)) {
-      return first
-    }
-    const found = yield* saving(repository.partitions.putUp(plan.id, isOwnerGone))
-    return found > 0 ? yield* claim : first
-  })
+  Effect.flatMap(
+    Ownership,
+    ({ isOwnerGone, lease, owner }) =>
+      saving(repository.partitions.claim(plan.id, { owner, leaseMillis: Duration.toMillis(lease), isOwnerGone }))
+  )
 
 /**
  * Whatever becomes of it is recorded with the partition. Who has lost it to another process, or can't record its end, leaves it

@@ -6,7 +6,6 @@
  * read from its executions, so whoever runs the step after this process goes on from the same facts.
  */
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -27,6 +26,7 @@ import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
 import { saving } from "../session/saving.js"
+import { owned } from "../session/session.js"
 import { awaitStop } from "../session/stopping.js"
 import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
@@ -71,7 +71,7 @@ export const runPartitionStep = (state: StepState, body: PartitionBody): Erased<
  */
 const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =>
   Effect.gen(function*() {
-    const { definition: { name: stepName }, session: { execution, repository } } = state
+    const { definition: { name: stepName }, session: { repository } } = state
     const stepExecutionId = state.progress.step.id
     const known = yield* ExecutionContext.get(state.progress.context, planKey)
     if (Option.isNone(known)) {
@@ -81,14 +81,16 @@ const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =
     const id = Option.getOrElse(known, () => stepExecutionId)
     const { fingerprint } = body
     const { isOwnerGone } = yield* Ownership
-    const resume = saving(repository.partitions.resume(execution, { id, stepExecutionId, fingerprint }, isOwnerGone))
+    const resume = saving(
+      repository.partitions.resume(owned(state.session), { id, stepExecutionId, fingerprint }, isOwnerGone)
+    )
     const stored = yield* resume
     if (Option.isSome(stored)) {
       yield* repository.partitions.wake(0)
       return stored.value
     }
     const partitions = yield* encode(stepName, body, (yield* body.plan) as ReadonlyArray<Planned<unknown>>)
-    yield* repository.partitions.plan(execution, { id, stepName, fingerprint }, partitions)
+    yield* repository.partitions.plan(owned(state.session), { id, stepName, fingerprint }, partitions)
     yield* repository.partitions.wake(0)
     return Option.getOrThrow(yield* resume)
   })
@@ -114,7 +116,7 @@ const manage = (
     let begins = true
     while (true) {
       if (begins && !isStopping(state)) {
-        yield* Slots.fill(pool, source)
+        yield* Slots.fill(pool, Slots.work(source))
       }
       begins = false
       if (pool.active === 0) {
@@ -144,11 +146,10 @@ const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<
       Effect.flatMap(Poll, (poll) => Effect.sleep(poll))
     )
     const changed = Effect.as(Effect.raceFirst(looked, stopped), "looked" as const)
-    return yield* pool.active === 0 ? changed : Effect.raceFirst(changed, Effect.as(idle(pool), "ended" as const))
+    return yield* pool.active === 0
+      ? changed
+      : Effect.raceFirst(changed, Effect.as(Slots.awaitIdle(pool), "ended" as const))
   })
-
-const idle = (pool: Pool): Effect.Effect<void> =>
-  Effect.suspend(() => pool.active === 0 ? Effect.void : Effect.zipRight(Deferred.await(pool.ended), idle(pool)))
 
 /** Passes the request to stop to every partition that runs, wherever that is (D16). */
 const stopAll = ({ session }: StepState, plan: PartitionPlan): Effect.Effect<void, OwnerFailure> =>

@@ -15,6 +15,7 @@ import type { JobRepositoryError, LaunchError, UnreadableContextKey } from "../.
 import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type { BatchStatus } from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import type { Handler } from "./faultPoint.js"
@@ -22,7 +23,8 @@ import type { EndedJobExecution, RunningJobExecution } from "./launched.js"
 
 export type RunClaimed = (
   job: Job.Any,
-  execution: JobExecution
+  execution: JobExecution,
+  handsOver?: () => boolean
 ) => Erased<EndedJobExecution<string, unknown>, OwnerFailure>
 
 export interface Session {
@@ -60,6 +62,8 @@ export interface Session {
   readonly undecided: Map<number, (stored: StepExecution) => void>
   /** Set by `requestStop` only, from whatever fiber learns of the request. */
   stopRequested: boolean
+  /** Whether a stop only means that this process is about to end, and another one is to go on. */
+  readonly handsOver?: (() => boolean) | undefined
   /** Called when the execution is asked to stop, each of them once. */
   readonly onStop: Set<() => void>
 }
@@ -78,6 +82,12 @@ export const requestStop = (session: Session): void => {
   session.onStop.clear()
   waiting.forEach((wake) => wake())
 }
+
+/** The exit status of an execution that was stopped: one that is handed over says so, and is taken again without a restart. */
+export const stoppedAs = ({ handsOver }: Session, exitStatus: ExitStatus.ExitStatus): ExitStatus.ExitStatus =>
+  handsOver?.() === true
+    ? ExitStatus.make("OWNER_LEFT", "its process was about to end; another one goes on from the last commit")
+    : exitStatus
 
 /** Remembers what the repository answered: somebody may have asked for a stop. */
 export const noteStatus = (session: Session, status: BatchStatus): void => {

@@ -1,0 +1,152 @@
+/**
+ * Workers in this process, beside a job that runs no partition itself: on every repository.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import {
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobParameters,
+  JobRepository,
+  Partition,
+  PartitionWorker,
+  Step
+} from "../../src/index.js"
+import { drivers, type Services } from "../support/drivers.js"
+
+class Day extends JobParameters.Tag<Day>()("Day", { day: Schema.String }) {}
+
+const seen: Array<string> = []
+
+const makeJob = (name: string, options: { readonly version?: string; readonly step?: string } = {}) =>
+  Job.make(name, {
+    parameters: Day,
+    flow: Step.partition(options.step ?? "load", {
+      plan: Partition.values(["a", "b", "c"]),
+      input: Schema.String,
+      step: (input) => Step.tasklet("note", Effect.map(Day, ({ day }) => void seen.push(`${name} ${day} ${input}`))),
+      concurrency: 0,
+      version: options.version
+    })
+  })
+
+const of = (name: string) => seen.filter((line) => line.startsWith(`${name} `)).sort()
+
+const children = (executionId: number) =>
+  Effect.flatMap(JobRepository.JobRepository, (repository) => repository.jobExecutions({ parentId: executionId }))
+
+/** A moment of real time: what others are to do is done then, or would not be. */
+const soon = Effect.provideService(PartitionWorker.Poll, "10 millis")
+
+for (const { layer, name } of drivers) {
+  describe(`a worker (${name})`, () => {
+    const live = <E>(title: string, test: Effect.Effect<void, E, Services>) =>
+      it.live(title, () => Effect.provide(test, layer))
+
+    describe("takes", () => {
+      live(
+        "the partitions of a job that leaves them all to workers, with its parameters (PART-16)",
+        Effect.gen(function*() {
+          const job = makeJob("far")
+          const execution = yield* JobOperator.run(job, { day: "monday" }).pipe(
+            Effect.provide(PartitionWorker.layer([job], { slots: 2 })),
+            soon
+          )
+          assert.strictEqual(execution.status, "COMPLETED")
+          assert.deepStrictEqual(of("far"), ["far monday a", "far monday b", "far monday c"])
+        })
+      )
+
+      live(
+        "them also when it joins late",
+        Effect.gen(function*() {
+          const job = makeJob("late")
+          const running = yield* Effect.fork(JobOperator.run(job, { day: "monday" }))
+          yield* Effect.repeat(JobOperator.executions({ jobName: "late" }), {
+            until: (found) => found.length === 1,
+            schedule: Schedule.spaced("5 millis")
+          })
+          const execution = yield* Effect.provide(Fiber.join(running), PartitionWorker.layer([job]))
+          assert.strictEqual(execution.status, "COMPLETED")
+          assert.deepStrictEqual(of("late").length, 3)
+        }).pipe(soon)
+      )
+    })
+
+    describe("leaves", () => {
+      live(
+        "what its own code does not have, and refuses what its code does otherwise, to those that fit",
+        Effect.gen(function*() {
+          const job = makeJob("other", { version: "2" })
+          const refused = yield* Deferred.make<unknown>()
+          const olds = Layer.merge(
+            PartitionWorker.layer([makeJob("other", { version: "1" })], {
+              onRefusal: (refusal) => Effect.asVoid(Deferred.succeed(refused, refusal))
+            }),
+            PartitionWorker.layer([makeJob("other", { step: "older" }), makeJob("unrelated")])
+          )
+          const running = yield* Effect.fork(Effect.provide(JobOperator.run(job, { day: "monday" }), olds))
+          const refusal = (yield* Deferred.await(refused)) as Record<string, unknown>
+          assert.strictEqual(refusal["_tag"], "PartitionCodeDiffers")
+          assert.notStrictEqual(refusal["planned"], refusal["own"])
+          const [parent] = yield* JobOperator.executions({ jobName: "other" })
+          assert.deepStrictEqual(yield* children(parent!.id), [])
+          const execution = yield* Effect.provide(Fiber.join(running), PartitionWorker.layer([job]))
+          assert.strictEqual(execution.status, "COMPLETED")
+        }).pipe(soon)
+      )
+    })
+
+    describe("that goes away", () => {
+      live(
+        "hands over what it is at, and another one goes on without a restart",
+        Effect.gen(function*() {
+          const begun = yield* Deferred.make<void>()
+          let isWaiting = true
+          const items: Array<number> = []
+          const job = Job.make("handing over", {
+            flow: Step.partition("load", {
+              plan: Partition.values(["a"]),
+              input: Schema.String,
+              step: () =>
+                Step.chunk("rows", {
+                  reader: ItemReader.fromStream(
+                    Stream.mapEffect(Stream.make(1, 2, 3), (item) =>
+                      item === 2 && isWaiting
+                        ? Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
+                        : Effect.succeed(item))
+                  ),
+                  writer: ItemWriter.fromFunction((chunk: ReadonlyArray<number>) =>
+                    Effect.sync(() => void items.push(...chunk))
+                  ),
+                  chunkSize: 1
+                }),
+              concurrency: 0
+            })
+          })
+          const running = yield* Effect.fork(JobOperator.run(job, {}))
+          yield* Effect.provide(Deferred.await(begun), PartitionWorker.layer([job]))
+          isWaiting = false
+          const [parent] = yield* JobOperator.executions({ jobName: "handing over" })
+          const [left] = yield* children(parent!.id)
+          assert.deepStrictEqual([parent?.status, left?.status, left?.exitStatus.code], [
+            "STARTED",
+            "STOPPED",
+            "OWNER_LEFT"
+          ])
+          const execution = yield* Effect.provide(Fiber.join(running), PartitionWorker.layer([job]))
+          assert.strictEqual(execution.status, "COMPLETED")
+          assert.deepStrictEqual(items, [1, 2, 3])
+        }).pipe(soon)
+      )
+    })
+  })
+}
