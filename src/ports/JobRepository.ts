@@ -466,7 +466,13 @@ export interface Fence {
  */
 export interface Encoded {
   /** Runs the effect in a transaction of its own, or joins an open one. */
-  readonly transact: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | JobRepositoryError, R>
+  readonly transact: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    /** How long it may wait for locks that others hold. */
+    patienceMillis?: number
+  ) => Effect.Effect<A, E | JobRepositoryError, R>
+  /** What the token of each claim begins with, in front of a dot: what the claims of this process are known by. */
+  readonly claimTag?: string | undefined
   /** Inserts the instance unless it exists, locks it until the end of the transaction, and returns it. */
   readonly lockInstance: (instance: Omit<JobInstanceRow, "id">) => Effect.Effect<JobInstanceRow, JobRepositoryError>
   /**

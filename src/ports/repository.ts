@@ -44,7 +44,7 @@ const ownersSide = (
   | "updateStepExecution"
   | "addSkippedItems"
 > => ({
-  launch: (request) => Effect.flatten(transact(driver, "launch", launch(driver, request))),
+  launch: (request) => Effect.flatten(transact(driver, "launch", launch(driver, request), request.leaseMillis)),
   updateJobExecution: (execution) =>
     owned(
       execution,
@@ -260,11 +260,14 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
       context: previous?.context ?? request.context ?? "{}",
       restartOf: previous?.id ?? null
     }
-    const token = randomUUID()
+    const token = tokenOf(driver)
     const id = yield* driver.insertJobExecution(row, request.leaseMillis, token)
     const claimed = Rows.toJobExecution({ ...row, id, leaseLeftMillis: request.leaseMillis })
     return Effect.as(takenOver, { ...(yield* readable("launch", claimed)), token })
   })
+
+/** A secret, behind what everybody may know. */
+const tokenOf = ({ claimTag }: Encoded): string => claimTag === undefined ? randomUUID() : `${claimTag}.${randomUUID()}`
 
 /** What the rows of a dead owner say (D16, RECOVER-1). */
 const OWNER_DIED = {
@@ -274,10 +277,16 @@ const OWNER_DIED = {
 }
 
 /** A driver cannot know what its transaction is for, and people look for what they asked for. */
-const transact = <A, R>(driver: Encoded, operation: string, effect: Effect.Effect<A, JobRepositoryError, R>) =>
+const transact = <A, R>(
+  driver: Encoded,
+  operation: string,
+  effect: Effect.Effect<A, JobRepositoryError, R>,
+  patienceMillis?: number
+) =>
   Effect.mapError(
-    driver.transact(effect),
-    ({ cause, detail, reason }) => new JobRepositoryError({ operation, reason, detail, cause })
+    driver.transact(effect, patienceMillis),
+    ({ blockedBy, cause, detail, reason }) =>
+      new JobRepositoryError({ operation, reason, detail, cause, ...(blockedBy === undefined ? {} : { blockedBy }) })
   )
 
 const isExpired = (row: JobExecutionRow, isOwnerGone: (owner: string) => boolean): boolean =>

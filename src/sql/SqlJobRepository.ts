@@ -11,11 +11,13 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as JobRepository from "../ports/JobRepository.js"
 import { Transactor } from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
+import * as Backends from "./backends.js"
 import * as Contention from "./contention.js"
 import type { Control } from "./control.js"
 import * as Control_ from "./control.js"
@@ -27,10 +29,12 @@ import * as Failure from "./failure.js"
 import * as IdleTimeout from "./idleTimeout.js"
 import * as JobRows from "./jobRows.js"
 import * as Migrations from "./Migrations.js"
+import * as Open from "./openTransaction.js"
 import { partitions } from "./partitionRows.js"
 import { speaksProtocol } from "./pgPipeline.js"
 import { defaultPrefix } from "./schema.js"
 import * as SqlTransactor from "./SqlTransactor.js"
+import * as Stalls from "./stalls.js"
 import * as StepRows from "./stepRows.js"
 import * as StopHints from "./stopHints.js"
 import * as ViewRows from "./viewRows.js"
@@ -82,6 +86,7 @@ export const layerWith = (
     yield* prepare(database, options)
     yield* options.migrate === false ? Migrations.verify(database, prefix) : Migrations.migrate(database, prefix)
     const control = options.control === false ? undefined : yield* Control_.make(yield* SqlClient, database)
+    yield* guarded(database, prefix, control)
     const stopHint = control === undefined || database.isPooled ? undefined : yield* StopHints.make(control, prefix)
     const driver = withHints(database, prefix, encoded(database, prefix, options, control), stopHint)
     return Context.make(JobRepository.JobRepository, JobRepository.makeEncoded(driver)).pipe(
@@ -169,7 +174,8 @@ const encoded = (
 ): JobRepository.Encoded => {
   const env = Env_.make(database, prefix)
   return {
-    transact: makeTransact(database, IdleTimeout.setting(SqlTransactor.idleTimeoutOf(options))),
+    transact: makeTransact(env, control, IdleTimeout.setting(SqlTransactor.idleTimeoutOf(options))),
+    claimTag: database.tag,
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
     insertJobExecution: (row, leaseMillis, token) => {
@@ -177,7 +183,8 @@ const encoded = (
       return JobRows.insertJobExecution(env)(row, leaseMillis, token)
     },
     updateJobExecution: JobRows.updateJobExecution(env),
-    renewLease: JobRows.renewLease(env, control),
+    renewLease: (...args) =>
+      Effect.tap(JobRows.renewLease(env, control)(...args), () => Effect.sync(() => database.guard?.endOrphans())),
     beatsQueue: database.only !== undefined ? true : undefined,
     insertStepExecution: StepRows.insertStepExecution(env),
     updateStepExecution: StepRows.updateStepExecution(env),
@@ -215,18 +222,34 @@ class OwnTransaction extends Context.Reference<OwnTransaction>()("effect-batch/s
  * these holds the only connection. They begin again when they lost against another one; every statement sees what others have
  * committed, whatever the default of the database is.
  */
-const makeTransact = (database: Database, idle: string): JobRepository.Encoded["transact"] => {
-  const begin = database.dialect.name === "sqlite" ? "BEGIN IMMEDIATE" : `BEGIN ISOLATION LEVEL READ COMMITTED${idle}`
-  return <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+const makeTransact = (env: Env_.Env, control: Control | undefined, idle: string): JobRepository.Encoded["transact"] => {
+  const { database } = env
+  const begin = (patienceMillis: number) =>
+    database.dialect.name === "sqlite"
+      ? "BEGIN IMMEDIATE"
+      : `BEGIN ISOLATION LEVEL READ COMMITTED${idle}; SET LOCAL lock_timeout = ${Math.ceil(patienceMillis) + 1000}`
+  return <A, E, R>(effect: Effect.Effect<A, E, R>, patienceMillis = PATIENCE_MILLIS) => {
+    let pid: number | undefined
     const marked = Effect.flatMap(
       Ambient.ambient,
-      (ambient) => Effect.provideService(effect, OwnTransaction, transactionOf(ambient))
+      (ambient) => {
+        const transaction = transactionOf(ambient)
+        pid = transaction === undefined ? undefined : Stalls.pidOf(Open.rawOf(transaction))
+        return Effect.provideService(effect, OwnTransaction, transaction)
+      }
     )
-    const own = Effect.mapError(
-      Contention.retry(Database_.transact(database, begin, marked)),
+    const tried = Effect.mapError(
+      Contention.retry(Database_.transact(database, begin(patienceMillis), marked)),
       (error): E | JobRepositoryError =>
         error instanceof TransactionError ? Failure.fromTransactionError("transaction", error) : error
     )
+    const own = control === undefined || database.isPooled
+      ? tried
+      // A launch cannot be interrupted, but that it waits can end.
+      : Effect.raceFirst(
+        Effect.interruptible(tried),
+        Effect.interruptible(Backends.watch(env, control, patienceMillis, () => pid))
+      )
     return Effect.flatMap(
       Effect.zip(Ambient.ambient, OwnTransaction),
       ([ambient, marker]): Effect.Effect<A, E | JobRepositoryError, R> =>
@@ -245,5 +268,35 @@ const makeTransact = (database: Database, idle: string): JobRepository.Encoded["
   }
 }
 
-const transactionOf = (ambient: Ambient.Ambient): object | undefined =>
+/** How long a transaction of the repository waits for locks, in milliseconds, unless it is a launch: that has its lease. */
+const PATIENCE_MILLIS = 30_000
+
+/** Looks after the connections of the pool, for as long as the layer lives. */
+const guarded = (
+  database: Database,
+  prefix: string,
+  control: Control | undefined
+): Effect.Effect<void, never, Scope.Scope> => {
+  if (control === undefined || database.isPooled) {
+    return Effect.void
+  }
+  const env = Env_.make(database, prefix)
+  return Effect.acquireRelease(
+    Effect.sync(() => {
+      const guard = {
+        watch: Stalls.watch(env, control, database.inUse),
+        endOrphans: () =>
+          database.orphans.size === 0 ? undefined : void Effect.runFork(Backends.endOrphans(env, control))
+      }
+      database.guard = guard
+      return guard
+    }),
+    (guard) =>
+      Effect.sync(() => {
+        database.guard = database.guard === guard ? undefined : database.guard
+      })
+  )
+}
+
+const transactionOf = (ambient: Ambient.Ambient): Open.OpenTransaction | undefined =>
   ambient._tag === "Ours" ? ambient.transaction : undefined

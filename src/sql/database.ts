@@ -16,6 +16,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
 import * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
 import { JobRepositoryError, TransactionError } from "../vocabulary/BatchError.js"
 import { forgiving } from "./afresh.js"
 import type { Ambient } from "./ambient.js"
@@ -31,8 +32,10 @@ import * as Lock from "./lock.js"
 import type { Begun, OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
 import * as Queueing from "./queueing.js"
+import * as SessionSettings from "./sessionSettings.js"
 import * as Silence from "./silence.js"
 import { classify } from "./sqlState.js"
+import * as Stalls from "./stalls.js"
 
 /**
  * A database as this process reaches it through one client: how it speaks, and how long to wait for its lock.
@@ -61,6 +64,22 @@ export interface Database {
   prepares: boolean
   /** Whether a pooler stands in front of PostgreSQL that hands a connection on after each transaction. */
   isPooled: boolean
+  /** What the connections of this process that hold transactions of ours are known by. */
+  readonly tag: string
+  /** The numbers that the server gives to those that are open, and to those that were cut while the server was silent. */
+  readonly backends: Set<number>
+  readonly orphans: Set<number>
+  readonly inUse: Set<Stalls.Used>
+  /** What looks after them, if there is a connection to do it on. */
+  guard: Guard | undefined
+}
+
+/** @internal */
+export interface Guard {
+  /** A connection has come into use. */
+  readonly watch: () => void
+  /** One was cut, whose other end may go on. */
+  readonly endOrphans: () => void
 }
 
 /**
@@ -250,7 +269,10 @@ export const acquire = (
 ): Effect.Effect<Connection, SqlError> => {
   const reserve = stripped(Scope.extend(database.sql.reserve, scope))
   return database.only === undefined
-    ? Effect.flatMap(Effect.forkDaemon(reserve), (fiber) => restore(Fiber.join(fiber)))
+    ? Effect.flatMap(
+      Effect.forkDaemon(Effect.tap(reserve, (connection) => inUse(database, scope, connection))),
+      (fiber) => restore(Fiber.join(fiber))
+    )
     : Effect.map(restore(reserve), forgiving)
 }
 
@@ -265,6 +287,21 @@ export const oneConnection = (advice: string): TransactionError =>
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** Looked after until the scope closes. */
+const inUse = (database: Database, scope: Scope.Scope, connection: Connection): Effect.Effect<unknown, SqlError> => {
+  const client = Stalls.clientOf(connection)
+  if (client === undefined) {
+    return Effect.void
+  }
+  const used = Stalls.used(client)
+  database.inUse.add(used)
+  database.guard?.watch()
+  return Effect.zipRight(
+    Scope.addFinalizer(scope, Effect.sync(() => database.inUse.delete(used))),
+    SessionSettings.prepared(database, connection)
+  )
+}
 
 const databases = globalValue("effect-batch/sql/databases", () => new WeakMap<Identity, Database>())
 
@@ -301,7 +338,12 @@ const connect = (client: SqlClient.SqlClient): Effect.Effect<Database, JobReposi
     released: { at: -Infinity, held: 0 },
     metOthersAt: -Infinity,
     prepares: true,
-    isPooled: false
+    isPooled: false,
+    tag: randomBytes(4).toString("hex"),
+    backends: new Set(),
+    orphans: new Set(),
+    inUse: new Set(),
+    guard: undefined
   }))
 }
 

@@ -43,12 +43,32 @@ export const lastWord = <A, E, R>(connection: Connection, effect: Effect.Effect<
  * @internal
  */
 export interface RawClient {
-  readonly connection?: { readonly stream?: { readonly destroy: (error?: Error) => void } | undefined } | undefined
+  readonly processID?: number | null | undefined
+  readonly readyForQuery?: boolean | null | undefined
+  readonly connection?: { readonly stream?: Stream | undefined } | undefined
+  readonly once?: (event: string, listener: () => void) => void
+}
+
+interface Stream {
+  readonly bytesRead?: number
+  readonly bytesWritten?: number
+  readonly destroy: (error?: Error) => void
 }
 
 /** @internal */
-export const cut = (client: RawClient): void =>
+export const cut = (client: RawClient): void => {
   client.connection?.stream?.destroy(new Error("Connection terminated: the server has not answered in time"))
+  listeners.get(client)?.()
+}
+
+/**
+ * Calls back when the connection is cut here. The server does not hear of that while the network is silent.
+ *
+ * @internal
+ */
+export const whenCut = (client: RawClient, listener: () => void): void => {
+  listeners.set(client, listener)
+}
 
 // -------------------------------------------------------------------------------------
 // internal
@@ -56,3 +76,5 @@ export const cut = (client: RawClient): void =>
 
 /** On the real clock, on which networks live. */
 const GRACE_MILLIS = 2000
+
+const listeners = new WeakMap<RawClient, () => void>()

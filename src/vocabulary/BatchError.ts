@@ -184,7 +184,8 @@ export class OwnershipLost extends Schema.TaggedError<OwnershipLost>()("Ownershi
 }
 
 /**
- * Represents a failure of the store that holds the executions.
+ * Represents a failure of the store that holds the executions. `blockedBy`: the transaction of somebody else, in the
+ * database, that was waited for in vain: its process there, its application, and when its last statement began.
  *
  * @since 0.1.0
  * @category errors
@@ -193,7 +194,12 @@ export class JobRepositoryError extends Schema.TaggedError<JobRepositoryError>()
   operation: Schema.String,
   reason: FailureReason,
   detail: Schema.String,
-  cause: Schema.optional(Schema.Defect)
+  cause: Schema.optional(Schema.Defect),
+  blockedBy: Schema.optional(Schema.Struct({
+    pid: Schema.Number,
+    application: Schema.String,
+    queryStart: Schema.DateTimeUtc
+  }))
 }) {
   override get message(): string {
     return `The job repository failed in ${this.operation}: ${this.detail} (${this.reason}: ${ADVICE[this.reason]})`

@@ -24,6 +24,7 @@ import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { runChunkStep } from "../chunk/step.js"
 import { runPartitionStep } from "../partition/step.js"
+import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { jobScope, noteStatus, owned, requestStop, saveJob, setContext } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
@@ -41,7 +42,7 @@ export const runFlow = (session: Session, graph: FlowGraph): Walking<Outcome.Out
     const { execution, repository } = session
     const { answers, steps } = Option.isNone(execution.restartOf)
       ? { answers: [], steps: [] }
-      : yield* repository.flowHistory(execution.instance)
+      : yield* saving(session, repository.flowHistory(execution.instance))
     const walk: Walk = {
       session,
       history: History.make(steps, answers),
@@ -439,7 +440,7 @@ const planStep = (
 /** The whole row of a step execution that the history knows. */
 const stored = (session: Session, { id, stepName }: History.StepRecord) =>
   Effect.flatMap(
-    session.repository.stepExecution(id),
+    saving(session, session.repository.stepExecution(id)),
     Option.match({
       onNone: () =>
         Effect.fail(

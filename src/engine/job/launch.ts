@@ -205,6 +205,7 @@ const sessionOf = (
       leaseMillis: Duration.toMillis(lease),
       claimedAt,
       isLost: false,
+      onLost: new Set(),
       context: claimed.context,
       contextLock: Effect.unsafeMakeSemaphore(1),
       undecided: new Map(),
@@ -218,7 +219,7 @@ const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>)
   Effect.onInterrupt(effect, () =>
     BatchStatus.isRunning(session.execution.status)
       ? Effect.flatMap(DateTime.now, (now) =>
-        Effect.ignoreLogged(saving(saveJob(session, {
+        Effect.ignoreLogged(saving(session, saveJob(session, {
           status: "STOPPED",
           exitStatus: stoppedAs(
             session,

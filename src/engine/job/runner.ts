@@ -77,12 +77,12 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
   Effect.gen(function*() {
     yield* FaultPoint.hit(session, "beforeJobEnd")
     const now = yield* DateTime.now
-    const steps = yield* saving(session.repository.stepExecutions(session.execution.id))
+    const steps = yield* saving(session, session.repository.stepExecutions(session.execution.id))
     steps.forEach((step) => decide(session, step))
     yield* closeSteps(session, steps, now)
     const idle = steps.length === 0 && (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
     const exitStatus = idle ? ExitStatus.and(outcome.exitStatus, NOTHING_TO_DO) : outcome.exitStatus
-    yield* saving(saveJob(session, {
+    yield* saving(session, saveJob(session, {
       status: outcome.status,
       exitStatus: outcome.status === "STOPPED" ? stoppedAs(session, exitStatus) : exitStatus,
       ...causesOf(outcome.cause),
@@ -100,13 +100,16 @@ const closeSteps = (
   Effect.forEach(
     steps.filter(({ status }) => BatchStatus.isRunning(status)),
     (step) =>
-      saving(session.repository.updateStepExecution(owned(session), {
-        ...step,
-        status: "FAILED",
-        exitStatus: ExitStatus.addDescription(ExitStatus.FAILED, "how it ended could not be saved"),
-        endTime: Option.some(now),
-        lastUpdated: now
-      })),
+      saving(
+        session,
+        session.repository.updateStepExecution(owned(session), {
+          ...step,
+          status: "FAILED",
+          exitStatus: ExitStatus.addDescription(ExitStatus.FAILED, "how it ended could not be saved"),
+          endTime: Option.some(now),
+          lastUpdated: now
+        })
+      ),
     { discard: true }
   )
 
@@ -134,7 +137,7 @@ const afterJob = (session: Session, job: JobDefinition): Erased<void, OwnerFailu
       }
       exitStatus = ExitStatus.and(exitStatus, called.value ?? exitStatus)
     }
-    yield* saving(saveJob(session, { exitStatus }))
+    yield* saving(session, saveJob(session, { exitStatus }))
   })
 
 /**

@@ -13,7 +13,7 @@ import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
 import type { ClaimedPartition, PartitionPlan } from "../../ports/partitions.js"
 import { describe } from "../../vocabulary/failure.js"
 import { Ownership } from "../session/ownership.js"
-import { saving } from "../session/saving.js"
+import { retrying } from "../session/saving.js"
 import type { RunClaimed } from "../session/session.js"
 import { childJob } from "./child.js"
 
@@ -93,7 +93,7 @@ const take = ({ plan, repository }: Source): Effect.Effect<Option.Option<Claimed
   Effect.flatMap(
     Ownership,
     ({ isOwnerGone, lease, owner }) =>
-      saving(repository.partitions.claim(plan.id, { owner, leaseMillis: Duration.toMillis(lease), isOwnerGone }))
+      retrying(repository.partitions.claim(plan.id, { owner, leaseMillis: Duration.toMillis(lease), isOwnerGone }))
   )
 
 /**
@@ -110,7 +110,7 @@ const runOne = (
       Effect.logWarning(`Partition "${name}" of step "${plan.stepName}" was left: ${describe(cause)}`),
     onSuccess: ({ status }) =>
       body.onFailure === "stop" && status === "FAILED"
-        ? saving(repository.partitions.close(plan.id))
+        ? retrying(repository.partitions.close(plan.id))
         : Effect.void
   })
 }

@@ -25,7 +25,7 @@ import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
-import { saving } from "../session/saving.js"
+import { retrying } from "../session/saving.js"
 import { owned } from "../session/session.js"
 import { awaitStop } from "../session/stopping.js"
 import * as Progress from "../step/progress.js"
@@ -52,7 +52,7 @@ export const runPartitionStep = (state: StepState, body: PartitionBody): Erased<
     }
     const plan = yield* planned(state, body)
     const outcome = yield* Effect.scoped(manage(state, body, plan))
-    yield* saving(session.repository.partitions.close(plan.id))
+    yield* retrying(session.repository.partitions.close(plan.id))
     if (outcome.status === "COMPLETED" && body.collect !== undefined) {
       yield* body.collect(yield* results(state, body, plan))
     }
@@ -81,7 +81,7 @@ const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =
     const id = Option.getOrElse(known, () => stepExecutionId)
     const { fingerprint } = body
     const { isOwnerGone } = yield* Ownership
-    const resume = saving(
+    const resume = retrying(
       repository.partitions.resume(owned(state.session), { id, stepExecutionId, fingerprint }, isOwnerGone)
     )
     const stored = yield* resume
@@ -120,7 +120,7 @@ const manage = (
       }
       begins = false
       if (pool.active === 0) {
-        const tally = yield* saving(partitions.tally(plan.id))
+        const tally = yield* retrying(partitions.tally(plan.id))
         const isOpen = Decision.staysOpen(tally, body.onFailure)
         if (Decision.next(tally, { stopRequested: isStopping(state), isOpen }) === "End") {
           return yield* conclude(state, plan, tally)
@@ -132,7 +132,7 @@ const manage = (
         return yield* failure
       }
       const woken = yield* wait(state, plan, pool)
-      begins = woken === "looked" && (yield* saving(partitions.putUp(plan.id, isOwnerGone))) > 0
+      begins = woken === "looked" && (yield* retrying(partitions.putUp(plan.id, isOwnerGone))) > 0
     }
   })
 
@@ -154,7 +154,7 @@ const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<
 /** Passes the request to stop to every partition that runs, wherever that is (D16). */
 const stopAll = ({ session }: StepState, plan: PartitionPlan): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
-    const running = yield* saving(
+    const running = yield* retrying(
       session.repository.partitions.list(plan.id, { standings: ["running"], limit: Number.MAX_SAFE_INTEGER })
     )
     const going = running.filter(({ status }) => !Option.contains(status, "STOPPING"))
@@ -208,7 +208,7 @@ const results = (state: StepState, body: PartitionBody, plan: PartitionPlan): Er
     const found: Array<Result<unknown>> = []
     let after = -1
     while (true) {
-      const page = yield* saving(state.session.repository.partitions.contexts(plan.id, { after, limit: PAGE }))
+      const page = yield* retrying(state.session.repository.partitions.contexts(plan.id, { after, limit: PAGE }))
       for (const { context, name } of page) {
         const read = yield* Effect.mapError(
           ExecutionContext.fromJson(context),

@@ -10,7 +10,7 @@ import { JobRepositoryError, OwnershipLost } from "../../vocabulary/BatchError.j
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type { BatchStatus } from "../../vocabulary/BatchStatus.js"
 import type { Session } from "./session.js"
-import { noteStatus, owned } from "./session.js"
+import { lose, noteStatus, owned } from "./session.js"
 import * as Telemetry from "./telemetry.js"
 
 /** Milliseconds of a clock that nobody sets. */
@@ -62,7 +62,7 @@ export const heartbeat = (session: Session): Effect.Effect<never, OwnershipLost>
           return beat(next.limitMillis)
         case "GiveUp": {
           const { epoch, id } = session.execution
-          session.isLost = true
+          lose(session)
           return Effect.fail(new OwnershipLost({ executionId: id, epoch }))
         }
       }

@@ -51,6 +51,8 @@ export interface Session {
   readonly claimedAt: number
   /** Whether the lease could not be renewed in time: what is written from now on may be somebody else's. */
   isLost: boolean
+  /** Called when that happens, each of them once. */
+  readonly onLost: Set<() => void>
   /** The job's context as the steps that have committed left it. Replaced by `setContext` only: branches share it. */
   context: ExecutionContext.ExecutionContext
   /** Held by a branch from the moment it writes the context until its transaction has ended. */
@@ -74,6 +76,14 @@ export const owned = ({ execution, token }: Session, changes?: Partial<JobExecut
   ...changes,
   token
 })
+
+/** The lease could not be renewed in time. */
+export const lose = (session: Session): void => {
+  session.isLost = true
+  const waiting = [...session.onLost]
+  session.onLost.clear()
+  waiting.forEach((wake) => wake())
+}
 
 /** The execution is to stop: what waits hears of it at once, everything else at the next commit. */
 export const requestStop = (session: Session): void => {

@@ -294,7 +294,7 @@ const concluding = <A, E>(
           return onFailure(cause)
         }
         putInDoubt(state, candidate)
-        return Effect.matchCauseEffect(Effect.mapError(saving(lookUpCommit(state, candidate)), fatal), {
+        return Effect.matchCauseEffect(Effect.mapError(saving(state.session, lookUpCommit(state, candidate)), fatal), {
           onSuccess: (stored) => stored === undefined ? onFailure(cause) : onSuccess(),
           onFailure
         })
