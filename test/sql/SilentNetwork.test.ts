@@ -79,59 +79,59 @@ const prepared = Effect.gen(function*() {
 })
 
 describe("a network that falls silent", () => {
-  for (const kind of ["messages", "statements"] as const) {
-    it.scopedLive(
-      `ends the owner with OwnershipLost, and another process takes over (${kind}) (OWN-18, OWN-19)`,
-      () =>
-        Effect.gen(function*() {
-          const { direct, proxied, proxy } = yield* prepared
-          const struck = yield* Deferred.make<void>()
-          const strike = Effect.zipRight(Effect.sync(() => proxy.blackout(true)), Deferred.succeed(struck, undefined))
-          const owner = yield* Effect.fork(
-            JobOperator.run(loading(kind, atRow(20, Effect.asVoid(strike))), {}).pipe(
-              owning("first"),
-              Effect.provide(proxied),
-              Effect.flip
-            )
-          )
-          yield* Deferred.await(struck)
-          yield* Effect.sleep(LEASE_MILLIS + 500)
-          const taken = yield* JobOperator.run(loading(kind, noStrike), {}).pipe(
-            owning("second"),
-            Effect.provide(direct),
-            Effect.timeout("20 seconds")
-          )
-          assert.strictEqual(taken.status, "COMPLETED", taken.exitStatus.messages.join())
-          const lost = yield* Effect.timeout(Fiber.join(owner), "20 seconds")
-          assert.strictEqual(lost._tag, "OwnershipLost")
-          yield* Effect.provide(eachOnce, direct)
-        }),
-      90_000
-    )
-  }
+  const takenOver = (kind: "messages" | "statements") =>
+    Effect.gen(function*() {
+      const { direct, proxied, proxy } = yield* prepared
+      const struck = yield* Deferred.make<void>()
+      const strike = Effect.zipRight(Effect.sync(() => proxy.blackout(true)), Deferred.succeed(struck, undefined))
+      const owner = yield* Effect.fork(
+        JobOperator.run(loading(kind, atRow(20, Effect.asVoid(strike))), {}).pipe(
+          owning("first"),
+          Effect.provide(proxied),
+          Effect.flip
+        )
+      )
+      yield* Deferred.await(struck)
+      yield* Effect.sleep(LEASE_MILLIS + 500)
+      const taken = yield* JobOperator.run(loading(kind, noStrike), {}).pipe(
+        owning("second"),
+        Effect.provide(direct),
+        Effect.timeout("20 seconds")
+      )
+      assert.strictEqual(taken.status, "COMPLETED", taken.exitStatus.messages.join())
+      const lost = yield* Effect.timeout(Fiber.join(owner), "20 seconds")
+      assert.strictEqual(lost._tag, "OwnershipLost")
+      yield* Effect.provide(eachOnce, direct)
+    })
 
-  for (const toServer of [0, 40]) {
-    it.scopedLive(
-      `on one connection only, ${toServer} bytes into a transaction of one message: it is looked up, nothing is lost (OWN-18)`,
-      () =>
-        Effect.gen(function*() {
-          const { direct, proxied, proxy } = yield* prepared
-          const strike = Effect.sync(() => {
-            // The control connection came second, after the first of the pool.
-            proxy.silence((index) => index !== 1, { toServer })
-          })
-          const run = (job: ReturnType<typeof loading>, owner: string) =>
-            JobOperator.run(job, {}).pipe(owning(owner), Effect.provide(proxied), Effect.timeout("40 seconds"))
-          const ended = yield* run(loading("messages", atRow(20, strike)), "first")
-          if (ended.status !== "COMPLETED") {
-            assert.strictEqual(ended.status, "FAILED")
-            assert.strictEqual((yield* run(loading("messages", noStrike), "second")).status, "COMPLETED")
-          }
-          yield* Effect.provide(eachOnce, direct)
-        }),
-      90_000
-    )
-  }
+  const lookedUp = (toServer: number) =>
+    Effect.gen(function*() {
+      const { direct, proxied, proxy } = yield* prepared
+      const strike = Effect.sync(() => {
+        // The control connection came second, after the first of the pool.
+        proxy.silence((index) => index !== 1, { toServer })
+      })
+      const run = (job: ReturnType<typeof loading>, owner: string) =>
+        JobOperator.run(job, {}).pipe(owning(owner), Effect.provide(proxied), Effect.timeout("40 seconds"))
+      const ended = yield* run(loading("messages", atRow(20, strike)), "first")
+      if (ended.status !== "COMPLETED") {
+        assert.strictEqual(ended.status, "FAILED")
+        assert.strictEqual((yield* run(loading("messages", noStrike), "second")).status, "COMPLETED")
+      }
+      yield* Effect.provide(eachOnce, direct)
+    })
+
+  it.scopedLive(
+    "ends the owner with OwnershipLost, and another process takes over (OWN-18, OWN-19)",
+    () => Effect.forEach(["messages", "statements"] as const, takenOver, { concurrency: 2, discard: true }),
+    90_000
+  )
+
+  it.scopedLive(
+    "on one connection only, also in the middle of a transaction of one message: it is looked up, nothing is lost (OWN-18)",
+    () => Effect.forEach([0, 40], lookedUp, { concurrency: 2, discard: true }),
+    90_000
+  )
 
   it.scopedLive(
     "leaves a takeover to wait for a stranger no longer than a lease, and names it (OWN-19)",

@@ -219,15 +219,18 @@ const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>)
   Effect.onInterrupt(effect, () =>
     BatchStatus.isRunning(session.execution.status)
       ? Effect.flatMap(DateTime.now, (now) =>
-        Effect.ignoreLogged(saving(session, saveJob(session, {
-          status: "STOPPED",
-          exitStatus: stoppedAs(
-            session,
-            ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted before it began")
-          ),
-          endTime: Option.some(now),
-          lastUpdated: now
-        }))))
+        Effect.ignoreLogged(saving(
+          session,
+          saveJob(session, {
+            status: "STOPPED",
+            exitStatus: stoppedAs(
+              session,
+              ExitStatus.addDescription(ExitStatus.STOPPED, "interrupted before it began")
+            ),
+            endTime: Option.some(now),
+            lastUpdated: now
+          })
+        )))
       : Effect.void)
 
 /** The secret stays with the engine. */

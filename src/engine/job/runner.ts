@@ -82,13 +82,16 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
     yield* closeSteps(session, steps, now)
     const idle = steps.length === 0 && (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
     const exitStatus = idle ? ExitStatus.and(outcome.exitStatus, NOTHING_TO_DO) : outcome.exitStatus
-    yield* saving(session, saveJob(session, {
-      status: outcome.status,
-      exitStatus: outcome.status === "STOPPED" ? stoppedAs(session, exitStatus) : exitStatus,
-      ...causesOf(outcome.cause),
-      endTime: Option.some(now),
-      lastUpdated: now
-    }))
+    yield* saving(
+      session,
+      saveJob(session, {
+        status: outcome.status,
+        exitStatus: outcome.status === "STOPPED" ? stoppedAs(session, exitStatus) : exitStatus,
+        ...causesOf(outcome.cause),
+        endTime: Option.some(now),
+        lastUpdated: now
+      })
+    )
   })
 
 /** A step whose end could not be saved when it came must not look as if it still ran. */
