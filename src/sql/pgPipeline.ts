@@ -51,9 +51,13 @@ export const ask = (connection: Connection, commands: ReadonlyArray<Command>): E
     )
   })
 
-/** @internal */
+/**
+ * None behind a pooler: PgBouncer waits for ever when one transaction comes behind the COPY of another before that is over.
+ *
+ * @internal
+ */
 export const pipeline = (database: Database): Pipeline | undefined =>
-  database.dialect.name === "pg" && speaksProtocol(database.sql)
+  database.dialect.name === "pg" && !database.isPooled && speaksProtocol(database.sql)
     ? { database, connect: () => connect(database) }
     : undefined
 
