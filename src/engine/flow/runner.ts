@@ -203,7 +203,7 @@ const recorded = (
     ? Effect.succeed(undefined)
     : ran
     ? Effect.as(
-      session.repository.recordAnswer(session.execution, { place, round, code: History.NO_ANSWER }),
+      session.repository.recordAnswer(owned(session), { place, round, code: History.NO_ANSWER }),
       undefined
     )
     : Effect.succeed({
