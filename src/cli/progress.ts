@@ -5,6 +5,7 @@ import type { Terminal } from "@effect/platform/Terminal"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
@@ -31,9 +32,15 @@ export const shown = <A, E, R>(terminal: Terminal, effect: Effect.Effect<A, E, R
       rolledBack: new Map()
     }
     const show = (event: BatchEvent) => Effect.flatMap(Clock.currentTimeMillis, (now) => draw(view, event, now))
-    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(events), show)))
+    // An event that was taken is shown to its end: otherwise the last lines of a job could be lost.
+    const shows = yield* Effect.forkScoped(Effect.forever(
+      Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.take(events)), show))
+    ))
     const rest = Effect.flatMap(Queue.takeAll(events), Effect.forEach(show, { discard: true }))
-    return yield* Effect.ensuring(effect, Effect.zipRight(rest, erase(view)))
+    return yield* Effect.ensuring(
+      effect,
+      Effect.zipRight(Fiber.interrupt(shows), Effect.zipRight(rest, erase(view)))
+    )
   }))
 
 /**

@@ -35,6 +35,7 @@ class Hiccup extends Data.TaggedError("Hiccup")<{ readonly message: string }> {}
 const seen: Array<typeof Params.Service> = []
 let broken = false
 let isTerminal = false
+let slowness = 0
 let width = 100
 
 const load = Step.chunk("load", {
@@ -128,7 +129,11 @@ const makeCli = Effect.gen(function*() {
     isTTY: Effect.sync(() => isTerminal),
     readInput: Effect.die("no input"),
     readLine: Effect.die("no input"),
-    display: (text) => Effect.sync(() => void out.push(text))
+    display: (text) =>
+      Effect.zipRight(
+        slowness > 0 ? Effect.repeatN(Effect.yieldNow(), slowness) : Effect.void,
+        Effect.sync(() => void out.push(text))
+      )
   })
   const cli = BatchCli.make({
     name: "batch",
@@ -465,6 +470,20 @@ Options
         "  load skipped item 12 in write: Broken: eleven is bad",
         "  load rolled a chunk back: Hiccup: try again"
       ])
+    }))
+
+  it.scoped("a slow screen gets the last lines of a job that failed, too", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      for (let yields = 1; yields < 60; yields += 3) {
+        slowness = yields
+        const { text } = yield* Effect.ensuring(run("run", "post"), Effect.sync(() => void (slowness = 0)))
+        assert.match(
+          text,
+          /vat (started|goes on.*)\n {2}vat rolled a chunk back: .*\n {2}vat FAILED: 0 read/,
+          `${yields}`
+        )
+      }
     }))
 
   it.scoped("text of records does not command the terminal", () =>

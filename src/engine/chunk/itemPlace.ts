@@ -34,8 +34,8 @@ export const placeOf = (run: ChunkRun, { index, item, phase }: Placed): string |
     return masked === value ? Option.none() : Either.getRight(Json.fromUnknown(masked))
   })
   return Option.match(shown, {
-    onNone: () => `item ${numberOf(run, index)}`,
-    onSome: (json) => `item ${numberOf(run, index)} ${bounded(visible(JSON.stringify(json)))}`
+    onNone: () => itemOf(run, index),
+    onSome: (json) => `${itemOf(run, index)} ${bounded(visible(JSON.stringify(json)))}`
   })
 }
 
@@ -44,8 +44,8 @@ export const placeOfRange = (run: ChunkRun, from: number, to: number): string | 
   to <= from
     ? undefined
     : to === from + 1
-    ? `item ${numberOf(run, from)}`
-    : `items ${numberOf(run, from)} to ${numberOf(run, to - 1)}`
+    ? itemOf(run, from)
+    : `items ${numberOf(run, from)} to ${numberOf(run, to - 1)}${sinceRestart(run)}`
 
 /** Ends the step for what failed at an item. How many were read before is known when the chunks in front have ended. */
 export const failAt = (run: ChunkRun, cause: Cause.Cause<EngineFailure>, placed: Placed): ChunkEffect<never> => {
@@ -58,6 +58,11 @@ export const failAt = (run: ChunkRun, cause: Cause.Cause<EngineFailure>, placed:
 // -------------------------------------------------------------------------------------
 
 const LONGEST = 160
+
+const itemOf = (run: ChunkRun, index: number): string => `item ${numberOf(run, index)}${sinceRestart(run)}`
+
+/** A restart counts from its own first item. */
+const sinceRestart = ({ env }: ChunkRun): string => env.resumed ? " since the restart" : ""
 
 /** What was read counts the whole chunk, however much of it is durable; only what is read in its transaction counts with that. */
 const numberOf = ({ chunk, state }: ChunkRun, index: number): number => {

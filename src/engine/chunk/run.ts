@@ -22,6 +22,8 @@ export interface ChunkEnv {
   readonly source: ChunkSource
   readonly process: Process<Item, Item, UserError, UserServices> | undefined
   readonly sink: Sink<Item, UserError, UserServices>
+  /** Whether it goes on where an earlier execution has come to. */
+  readonly resumed: boolean
   readonly skipRun: SkipRun<unknown, UserServices> | undefined
   /** How often an operation of this step execution was tried again: one count for all of its chunks, those beside each other too. */
   readonly retried: { times: number }

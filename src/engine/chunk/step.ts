@@ -78,6 +78,7 @@ const open = (state: StepState, body: ChunkBody, stored: Checkpoint): Engine<Chu
       source,
       process,
       sink,
+      resumed: Option.isSome(stored.reader),
       retried: { times: 0 },
       skipRun: settings.skip === undefined ? undefined : yield* settings.skip.start,
       pipelining: Option.getOrUndefined(Either.getRight(pipelining))

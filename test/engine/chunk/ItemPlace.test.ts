@@ -101,6 +101,24 @@ describe("the place of an item", () => {
       assert.strictEqual((yield* run({}, { write: [13], filter: [11, 20] })).line, "Bad: 13 is bad [items 12 to 19]")
     }))
 
+  it.effect("a restart counts from its own first item, and says so", () =>
+    Effect.gen(function*() {
+      let broken = 13
+      const job = Job.make("again", {
+        flow: Step.chunk("load", {
+          reader: ItemReader.fromIterable(rows),
+          processor: (row: Row) => row.id === broken ? Effect.fail(bad(row.id)) : Effect.succeed(row),
+          writer: ItemWriter.discard,
+          chunkSize: 10
+        })
+      })
+      const first = yield* JobOperator.run(job, {})
+      assert.deepStrictEqual([...first.exitStatus.messages], ["Bad: 13 is bad [item 13]"])
+      broken = 15
+      const again = yield* JobOperator.run(job, {})
+      assert.deepStrictEqual([...again.exitStatus.messages], ["Bad: 15 is bad [item 5 since the restart]"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
   it.effect("a defect is told with it, too, and a limit that was passed", () =>
     Effect.gen(function*() {
       const broken = yield* run({}, { process: [12], error: () => Effect.die(new TypeError("no such property")) })
