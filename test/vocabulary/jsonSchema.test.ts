@@ -34,7 +34,8 @@ describe("JSON schemas", () => {
 
   it("what they say of an execution is what is sent", () => {
     const { properties, required } = JSONSchema.make(JobExecution.JobExecution) as any
-    assert.deepStrictEqual([...required].sort(), [...Object.keys(properties)].sort())
+    const optional = ["causes", "parent"]
+    assert.deepStrictEqual([...required, ...optional].sort(), [...Object.keys(properties)].sort())
     assert.deepStrictEqual(Object.keys(properties), [
       "id",
       "instance",
@@ -48,7 +49,9 @@ describe("JSON schemas", () => {
       "context",
       "owner",
       "epoch",
-      "restartOf"
+      "restartOf",
+      "parent",
+      "causes"
     ])
   })
 
