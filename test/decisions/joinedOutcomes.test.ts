@@ -81,4 +81,21 @@ describe("branches side by side", () => {
     assert.deepStrictEqual(told(join([...others, ...some])), all)
     assert.deepStrictEqual(told(join([join(some), join(others)])), all)
   })
+
+  it.prop("keep every cause there is, in order, whichever branches failed without one", [
+    FastCheck.array(FastCheck.record({
+      status: FastCheck.constantFrom("COMPLETED" as const, "FAILED" as const, "ABANDONED" as const),
+      hasCause: FastCheck.boolean()
+    }))
+  ], ([shapes]) => {
+    const sides = shapes.map(({ hasCause, status }, index): Outcome => ({
+      status,
+      exitStatus: ExitStatus.make(status),
+      cause: hasCause && status !== "COMPLETED" ? Option.some(Cause.fail(index)) : Option.none()
+    }))
+    const expected = sides.flatMap(({ cause }, index) => Option.isSome(cause) ? [index] : [])
+    const { cause } = join(sides)
+    assert.strictEqual(Option.isSome(cause), expected.length > 0)
+    assert.deepStrictEqual([...Cause.failures(Option.getOrElse(cause, () => Cause.empty))], expected)
+  })
 })
