@@ -93,12 +93,15 @@ export const answerOf = (self: History, place: string, round: string): string | 
   return code === NO_ANSWER ? undefined : code
 }
 
-/** Takes the place of an answer that does not hold any more: what was asked is asked again. No exit code is empty. */
-export const NO_ANSWER = ""
+/** Takes the place of an answer that does not hold any more: what was asked is asked again. */
+export const noAnswer = (place: string, round: string): AnswerRecord => ({ place, round, code: NO_ANSWER })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** No exit code is empty. */
+const NO_ANSWER = ""
 
 const visitOf = (place: string, round: string): string => JSON.stringify([place, round])
 

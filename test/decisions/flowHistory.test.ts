@@ -99,7 +99,7 @@ describe("the history of a flow", () => {
       assert.strictEqual(History.answerOf(history, place, round), newest?.code)
     }
     assert.isUndefined(History.answerOf(history, "nowhere", "1"))
-    const forgotten = answers.map((answer) => ({ ...answer, code: History.NO_ANSWER }))
+    const forgotten = answers.map(({ place, round }) => History.noAnswer(place, round))
     const asked = History.make([], [...answers, ...forgotten])
     answers.forEach(({ place, round }) => assert.isUndefined(History.answerOf(asked, place, round)))
   })

@@ -88,6 +88,7 @@ interface Walk {
  * - `last`: the steps that ran or were skipped last, more than one behind a split.
  * - `came`: the outcome that led here.
  * - `ran`: whether a step in front has run in this execution.
+ * - `began`: whether anything of this flow was begun in this execution, of which the first one begins everything.
  * - `failed`: failures that led here; what follows next has dealt with them (FLOW-25).
  * - `passed`: rows of 0.1 that were found on the way.
  */
@@ -96,6 +97,7 @@ interface Position {
   readonly isBehindSplit: boolean
   readonly came: Outcome.Outcome
   readonly ran: boolean
+  readonly began: boolean
   readonly failed: ReadonlyArray<StepExecution | History.AnswerRecord>
   readonly passed: ReadonlyArray<History.StepRecord>
 }
@@ -105,6 +107,7 @@ const beginning: Position = {
   isBehindSplit: false,
   came: Outcome.passed,
   ran: false,
+  began: false,
   failed: [],
   passed: []
 }
@@ -124,7 +127,8 @@ type At<Tag extends FlowState["_tag"]> = Extract<StateKind, { readonly _tag: Tag
 const runGraph = (walk: Walk, graph: FlowGraph, from: Position): Walking<Position> =>
   Effect.gen(function*() {
     let at = graph.start
-    let position: Position = { ...from, last: [], isBehindSplit: false, came: Outcome.passed, failed: [] }
+    const began = Option.isNone(walk.session.execution.restartOf)
+    let position: Position = { ...beginning, ran: from.ran, passed: from.passed, began }
     while (true) {
       const state = graph.states[at]!
       if (state._tag === "End") {
@@ -202,10 +206,7 @@ const recorded = (
   return code === undefined || (ran && passing)
     ? Effect.succeed(undefined)
     : ran
-    ? Effect.as(
-      session.repository.recordAnswer(owned(session), { place, round, code: History.NO_ANSWER }),
-      undefined
-    )
+    ? Effect.as(session.repository.recordAnswer(owned(session), History.noAnswer(place, round)), undefined)
     : Effect.succeed({
       status: code === "FAILED" ? "ABANDONED" : "COMPLETED",
       exitStatus: ExitStatus.make(code),
@@ -232,7 +233,7 @@ const decide = (
       yield* walk.session.repository.recordAnswer(owned(walk.session), { place, round, code })
     }
     const failed = came.status === "FAILED" && came.final !== true ? [{ place, round, code }] : []
-    return { ...position, came, failed: [...position.failed, ...failed] }
+    return { ...position, came, began: true, failed: [...position.failed, ...failed] }
   })
 
 /**
@@ -296,6 +297,7 @@ const split = (
       isBehindSplit: true,
       came,
       ran: ended.some(({ ran }) => ran),
+      began: position.began || ended.some(({ began }) => began),
       failed: came.status === "FAILED" && came.final !== true ? [{ place, round, code: came.exitStatus.code }] : [],
       passed: [...new Set(ended.flatMap(({ passed }) => passed))]
     }
@@ -414,6 +416,7 @@ const behind = (
     isBehindSplit: false,
     came: { ...came, cause, ...(unfinished ? { unfinished } : {}) },
     ran: true,
+    began: true,
     failed: step.status === "FAILED" ? [step] : []
   }
 }

@@ -8,9 +8,14 @@ import * as Race from "../../base/race.js"
 import type { Outcome } from "../../decisions/outcome.js"
 import type { SplitSettings } from "../../definition/tree.js"
 
-/** What a branch came to, in which the outcome is. */
+/**
+ * What a branch came to, in which the outcome is.
+ *
+ * - `began`: whether anything was begun for it.
+ */
 export interface Ended {
   readonly came: Outcome
+  readonly began: boolean
 }
 
 /**
@@ -49,7 +54,8 @@ export const runBranches = <A extends Ended, E, R>(
 
 /**
  * Runs the branch unless, and until, another one has failed; then its running steps end as STOPPED. One in which nothing
- * is left to run has been ended by nobody: otherwise a branch that fails again and again would keep it from its end.
+ * is left to run has been ended by nobody: otherwise a branch that fails again and again would keep it from its end. For
+ * the same reason a failure that a restart only finds again ends nobody: nothing has failed since the restart was asked for.
  */
 const untilFailure = <A extends Ended, E, R>(
   { pass, run }: Branch<A, E, R>,
@@ -62,9 +68,11 @@ const untilFailure = <A extends Ended, E, R>(
         Effect.flatMap((came) => came === undefined ? pass : Effect.succeed(came)),
         Effect.exit,
         Effect.tap((exit) =>
-          Exit.isFailure(exit) || exit.value.came.status === "FAILED" || exit.value.came.status === "UNKNOWN"
+          Exit.isFailure(exit) || (exit.value.began && hasFailed(exit.value.came))
             ? Deferred.succeed(failed, undefined)
             : Effect.void
         )
       )
   })
+
+const hasFailed = ({ status }: Outcome): boolean => status === "FAILED" || status === "UNKNOWN"

@@ -226,6 +226,29 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["handler"])
         }))
 
+      it.effect("a branch that a restart only finds failed does not keep the one beside it from its work (OWN-2)", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const outside = { propagation: "notSupported" } as const
+          let broken = true
+          const slow = Step.tasklet(
+            "slow",
+            Effect.suspend(() =>
+              broken ? Effect.never : Effect.zipRight(Effect.yieldNow(), Effect.sync(() => void log.push("slow")))
+            )
+          ).pipe(Step.withTransaction(outside))
+          const job = Job.make("found-failed", {
+            flow: Flow.split([ok("fails", log).pipe(Flow.andThen(Flow.fail("NO"))), slow], {
+              concurrency: 2,
+              onBranchFailure: "interrupt"
+            }).pipe(Flow.match({ FAILED: Flow.end("PARTIAL"), COMPLETED: Flow.end() }))
+          })
+          assert.strictEqual((yield* JobOperator.run(job, {})).status, "STOPPED")
+          broken = false
+          assert.strictEqual(endOf(yield* JobOperator.run(job, {})), "COMPLETED PARTIAL")
+          assert.deepStrictEqual(log, ["fails", "slow"])
+        }))
+
       it.effect("a hold in one branch is not passed over when another branch fails and is dealt with (OWN-2)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []

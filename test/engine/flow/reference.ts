@@ -75,7 +75,8 @@ export const makeReference = (tree: Tree, script: Script) => {
       dealWith(here)
       const { count, round } = visit(here, node)
       const key = `${JSON.stringify(node)} ${round}`
-      if (!here.ran && answers.has(key)) return as("ABANDONED", answers.get(key))
+      if (here.ran) answers.delete(key)
+      if (answers.has(key)) return as("ABANDONED", answers.get(key))
       const ends = node.branches.map((branch) => flow(branch, here, [...here.outer, count]))
       here.ran = ends.some(({ ran }) => ran)
       const statuses = ends.map(({ outcome }) => outcome.status)
@@ -91,7 +92,8 @@ export const makeReference = (tree: Tree, script: Script) => {
     }
     const decide = (here: Here, name: string): Outcome => {
       const key = `${name} ${visit(here, name).round}`
-      const known = here.ran ? undefined : answers.get(key)
+      if (here.ran) answers.delete(key)
+      const known = answers.get(key)
       if (known !== undefined) return as(known === "FAILED" ? "ABANDONED" : "COMPLETED", known)
       const outcome = answer(name)
       if (outcome.status === "FAILED") here.failed = [...here.failed, { answer: key, isSplit: false }]
