@@ -3,6 +3,7 @@
  */
 import type * as Schema from "effect/Schema"
 import { quoted } from "../base/text.js"
+import { losesProto } from "../item/lostNames.js"
 import * as columns from "./csvColumns.js"
 import * as csvDialect from "./csvDialect.js"
 import type { TrailerField } from "./CsvFormat.js"
@@ -44,7 +45,7 @@ export const settings = <A>(
     trailer: options.trailer,
     codec: options.schema ? records.codec(options.schema) : records.identity,
     expected,
-    losesProto: options.schema !== undefined && records.losesProto(options.schema),
+    losesProto: options.schema !== undefined && losesProto(options.schema),
     shown: options.schema ? columns.shown(options.schema) : () => true
   }
 }

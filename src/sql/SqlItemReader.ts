@@ -20,24 +20,20 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
-import type * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
-import * as FastDecode from "../base/fastDecode.js"
 import * as ItemReader from "../item/ItemReader.js"
 import { JobDefinitionError, type UnreadablePosition } from "../vocabulary/BatchError.js"
-import * as Sensitive from "../vocabulary/Sensitive.js"
 import { afresh } from "./afresh.js"
 import { stripped as outsideTransaction } from "./client.js"
 import { columnOf } from "./identifiers.js"
 import { pgCodec, sqliteCodec } from "./keyCodec.js"
 import * as keyset_ from "./keyset.js"
 import { exactly as pgExactly } from "./pgRead.js"
-import type { Shape } from "./readShape.js"
-import { shapeOf } from "./readShape.js"
-import { adapter, Misread } from "./readValue.js"
 import * as resultRows from "./resultRows.js"
-import type { SqlFailure } from "./SqlFailure.js"
-import { refail, SqlKeyError, SqlRowError, SqlStatementError } from "./SqlFailure.js"
+import type { Decode } from "./rowDecoder.js"
+import { rowDecoder } from "./rowDecoder.js"
+import type { SqlFailure, SqlRowError } from "./SqlFailure.js"
+import { refail, SqlKeyError, SqlStatementError } from "./SqlFailure.js"
 
 /**
  * The query of a reader, built with the client it runs on: identifiers as `sql("name")`, values bound as `${value}`.
@@ -223,8 +219,6 @@ export const query = <A, I>(options: {
 
 const reading = (reader: string) => refail(`read by "${reader}"`)
 
-type Decode<A> = (row: keyset_.Row, key: () => string) => Either.Either<A, SqlRowError>
-
 /** Numbers of 64 bits, microseconds and JSON as the database has them, not as its driver simplifies them. */
 const exactly = (
   sql: SqlClient.SqlClient,
@@ -235,42 +229,6 @@ const exactly = (
     orElse: () => (statement: Statement<keyset_.Row>) =>
       Effect.provideService(run(statement), SqlClient.SafeIntegers, true)
   })
-
-const rowDecoder = <A, I>(reader: string, schema: Schema.Schema<A, I>): Decode<A> => {
-  const decode = FastDecode.decodeUnknownEither(schema)
-  const adapt = rowAdapter(shapeOf(schema))
-  const format = Sensitive.formatIssues(schema)
-  const problem = (issue: ParseResult.ParseIssue) =>
-    format(issue).map(({ message, path }) => path === "" ? message : `${path}: ${message}`).join("; ")
-  return (row, key) => {
-    const misread = adapt(row as Record<string, unknown>)
-    return misread === undefined
-      ? Either.mapLeft(decode(row), (issue) => new SqlRowError({ reader, key: key(), problem: problem(issue) }))
-      : Either.left(new SqlRowError({ reader, key: key(), problem: misread }))
-  }
-}
-
-/** Makes of the values of a row what the Schema wants, in place, or says what is wrong: rows belong to nobody else. */
-const rowAdapter = ({ columns, others }: Shape): (row: Record<string, unknown>) => string | undefined => {
-  const adapters = new Map([...columns].map(([column, want]) => [column, adapter(want)]))
-  const rest = others === undefined ? undefined : adapter(others)
-  return (row) => {
-    let at = ""
-    try {
-      for (at of rest === undefined ? adapters.keys() : Object.keys(row)) {
-        if (Object.hasOwn(row, at)) {
-          row[at] = (adapters.get(at) ?? rest!)(row[at])
-        }
-      }
-      return undefined
-    } catch (error) {
-      if (error instanceof Misread) {
-        return `${at}: ${error.problem}`
-      }
-      throw error
-    }
-  }
-}
 
 const keyError = (reader: string, keys: ReadonlyArray<keyset_.KeyColumn>, problem: string) =>
   new SqlKeyError({ reader, columns: keys.map(({ column }) => column), problem })

@@ -223,6 +223,10 @@ const behind = (sql: SqlClient, keys: ReadonlyArray<KeyColumn>, values: Readonly
 // Rows of one result have the same columns, so a copy in a fixed order keeps one hidden class for all of them.
 const strip = (rows: ReadonlyArray<Row>, aliases: ReadonlyArray<string>): ReadonlyArray<Row> => {
   const columns = Object.keys(rows[0] ?? {}).filter((column) => !aliases.includes(column))
+  if (columns.includes("__proto__")) {
+    // Assignment would set the prototype instead of a member.
+    return rows.map((row) => Object.fromEntries(columns.map((column) => [column, row[column]])))
+  }
   return rows.map((row) => {
     const copy: Record<string, unknown> = {}
     for (let i = 0; i < columns.length; i++) {

@@ -24,6 +24,11 @@ export interface PgColumn extends PgType {
   readonly deterministic: boolean
   /** The collation of the column when it is not that of its type, quoted. */
   readonly collation: string | undefined
+  /**
+   * The operator of equality, written so that it is found wherever it is: that of citext may be in a schema that is not searched,
+   * and then the texts would be compared.
+   */
+  readonly equals: string
   /** The database computes the value, and takes none. */
   readonly generated: boolean
   /** An identity column that takes a value only from who overrides it. */
@@ -61,6 +66,13 @@ export const describe = (
         coalesce(to_jsonb(co) ->> 'collisdeterministic', 'true') as deterministic,
         case when col.attcollation not in (0, own.typcollation)
           then quote_ident(n.nspname) || '.' || quote_ident(co.collname) end as collation,
+        (select quote_ident(s.nspname) from pg_catalog.pg_opclass c
+          join pg_catalog.pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+          join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
+            and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+          join pg_catalog.pg_operator o on o.oid = p.amopopr and o.oprname = '='
+          join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
+          where c.opcintype = t.oid and c.opcdefault and base.arrays = 0 and t.oid >= 16384) as equality,
         coalesce(col.generated, '') as generated, col.attidentity::text as identity
       from col
       join base using (attnum)
@@ -89,6 +101,7 @@ interface Row {
   readonly via_text: string
   readonly deterministic: string
   readonly collation: string | null
+  readonly equality: string | null
   readonly generated: string
   readonly identity: string
 }
@@ -105,6 +118,7 @@ const columnOf = (row: Row): PgColumn => ({
   viaText: row.via_text === "true",
   deterministic: row.deterministic === "true",
   collation: row.collation ?? undefined,
+  equals: row.equality === null ? "=" : `operator(${row.equality}.=)`,
   generated: row.generated !== "",
   identityAlways: row.identity === "a"
 })

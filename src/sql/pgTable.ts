@@ -118,10 +118,12 @@ const changeText = (
       conflictClause(action, columns)
   }
   const key = new Set(action.key)
-  const pairs = (isKey: boolean, alias: string) =>
-    columns.flatMap(({ name }, i) => key.has(name) === isKey ? [`${alias}${quoteName(name)} = ${values[i]}`] : [])
+  const matches = columns.flatMap(({ equals, name }, i) =>
+    key.has(name) ? [`t.${quoteName(name)} ${equals} ${values[i]}`] : []
+  )
+  const sets = columns.flatMap(({ name }, i) => key.has(name) ? [] : [`${quoteName(name)} = ${values[i]}`])
   const change = action._tag === "delete"
     ? `delete from ${table} as t using`
-    : `update ${table} as t set ${pairs(false, "").join(", ")} from`
-  return `${change} ${source} where ${pairs(true, "t.").join(" and ")}`
+    : `update ${table} as t set ${sets.join(", ")} from`
+  return `${change} ${source} where ${matches.join(" and ")}`
 }

@@ -4,6 +4,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import { hasProto, losesProto, protoProblem } from "../item/lostNames.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import type { SqlColumnError } from "./SqlFailure.js"
 import type { Item } from "./tableWrite.js"
@@ -26,9 +27,13 @@ export const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> | undefined 
 export const rowEncoder = <A extends object, I extends object>(table: string, schema: Schema.Schema<A, I>) => {
   const encode = Schema.encodeEither(schema, { onExcessProperty: "error" })
   const format = Sensitive.formatIssues(schema)
+  const loses = losesProto(schema)
   return (items: ReadonlyArray<A>): Either.Either<ReadonlyArray<Item>, SqlColumnError> => {
     const rows: Array<Item> = []
     for (let index = 0; index < items.length; index++) {
+      if (loses && hasProto(items[index])) {
+        return Either.left(tableWrite.fieldError(table, "__proto__", index, protoProblem))
+      }
       const row = encode(items[index]!)
       if (Either.isLeft(row)) {
         const [issue] = format(row.left.issue)

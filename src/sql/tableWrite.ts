@@ -325,10 +325,13 @@ const encodeColumn = <A>(
   items: ReadonlyArray<Item>
 ): Either.Either<ReadonlyArray<A>, Misfit> => {
   const encoded: Array<A> = new Array(items.length)
+  // What every object inherits is no field of the item.
+  const isInherited = field in Object.prototype
   let index = 0
   try {
     for (; index < items.length; index++) {
-      encoded[index] = encode(items[index]![field])
+      const item = items[index]!
+      encoded[index] = encode(isInherited && !Object.hasOwn(item, field) ? undefined : item[field])
     }
     return Either.right(encoded)
   } catch (error) {
