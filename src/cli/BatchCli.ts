@@ -6,6 +6,7 @@
  * run JOB [flags]            run a job, or go on with one that did not complete
  * next JOB [flags]           run the next instance, by the job's incrementer or a run.id that counts up
  * explain JOB [flags]        say what a run would do now; exits as that run would if it were refused
+ * worker                     run partitions of jobs that other processes run, until a signal
  * list jobs | executions     show ID      skipped ID      graph JOB [ID]
  * restart ID    stop ID      abandon ID   recover [ID]    purge
  * ```
@@ -43,6 +44,7 @@ import * as Operator from "./operatorCommands.js"
 import { purge } from "./purgeCommand.js"
 import * as Run from "./runCommands.js"
 import * as Usage from "./usageError.js"
+import { worker } from "./workerCommand.js"
 
 /**
  * How a command line ended: with the execution that it ran (`status`), with why a run would be refused if that was what
@@ -181,6 +183,7 @@ export const exitCodeOf = (
 
 const commandsOf = (context: CliContext): ReadonlyArray<Command<Work>> => [
   ...Run.perJob(context),
+  worker(context),
   Operator.listJobs(context),
   Operator.listExecutions(context),
   Operator.show(context),

@@ -43,6 +43,10 @@ export const integer: Read<number> = (text) =>
     : Either.left("must be a whole number")
 
 /** @internal */
+export const positive: Read<number> = (text) =>
+  Either.filterOrLeft(integer(text), (value) => value > 0, () => "must be at least 1")
+
+/** @internal */
 export const oneOf = <const A extends string>(choices: ReadonlyArray<A>): Read<A> => (text) => {
   const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase())
   return found === undefined ? Either.left(`must be one of ${choices.join(", ")}`) : Either.right(found)

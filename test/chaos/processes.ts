@@ -24,6 +24,8 @@ export interface Process {
   /** Waits for a line that the process has written or will write. Fails when it ends without. */
   readonly line: (matches: (line: string) => boolean) => Effect.Effect<string>
   readonly ended: Effect.Effect<Ended>
+  /** What it has written so far, to either stream. */
+  readonly said: () => ReadonlyArray<string>
 }
 
 /**
@@ -103,6 +105,7 @@ const start = (file: string, args: ReadonlyArray<string>): Process => {
           ? undefined
           : Effect.die(new Error(`It ended with ${ended.code ?? ended.signal}: ${[...lines, errors].join("\n")}`))
       }),
+    said: () => [...lines, errors],
     ended: when(() => ended === undefined ? undefined : Effect.succeed(ended))
   }
 }

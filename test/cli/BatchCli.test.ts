@@ -15,7 +15,17 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import { BatchCli } from "../../src/cli/index.js"
 import type { Transactor } from "../../src/index.js"
-import { Flow, ItemReader, ItemWriter, Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
+import {
+  Flow,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobParameters,
+  JobRepository,
+  Partition,
+  Step
+} from "../../src/index.js"
 
 class Params extends JobParameters.Tag<Params>()("Params", {
   file: Schema.String.annotations({ description: "The file to import" }),
@@ -120,40 +130,46 @@ const paint = Job.make("paint", {
 })
 
 /** A command line over one repository, and what it writes. */
-const makeCli = Effect.gen(function*() {
-  const services = yield* Layer.build(JobRepository.layerMemory)
-  const out: Array<string> = []
-  const terminal = Terminal.Terminal.of({
-    columns: Effect.sync(() => width),
-    rows: Effect.succeed(30),
-    isTTY: Effect.sync(() => isTerminal),
-    readInput: Effect.die("no input"),
-    readLine: Effect.die("no input"),
-    display: (text) =>
-      Effect.zipRight(
-        slowness > 0 ? Effect.repeatN(Effect.yieldNow(), slowness) : Effect.void,
-        Effect.sync(() => void out.push(text))
-      )
+const makeCliOf = (jobs: ReadonlyArray<Job.Job.Any>) =>
+  Effect.gen(function*() {
+    const services = yield* Layer.build(JobRepository.layerMemory)
+    const out: Array<string> = []
+    const terminal = Terminal.Terminal.of({
+      columns: Effect.sync(() => width),
+      rows: Effect.succeed(30),
+      isTTY: Effect.sync(() => isTerminal),
+      readInput: Effect.die("no input"),
+      readLine: Effect.die("no input"),
+      display: (text) =>
+        Effect.zipRight(
+          slowness > 0 ? Effect.repeatN(Effect.yieldNow(), slowness) : Effect.void,
+          Effect.sync(() => void out.push(text))
+        )
+    })
+    const cli = BatchCli.make({
+      name: "batch",
+      version: "1.0.0",
+      jobs,
+      layer: Layer.succeedContext(services) as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor>
+    })
+    const run = (...args: ReadonlyArray<string>) =>
+      Effect.gen(function*() {
+        out.length = 0
+        const exit = yield* Effect.exit(cli(["node", "batch", ...args]))
+        const error = Exit.isFailure(exit)
+          ? String((exit.cause as { error?: { message?: string } }).error?.message)
+          : ""
+        return { code: BatchCli.exitCodeOf(exit), text: out.join(""), error }
+      }).pipe(Effect.provideService(Terminal.Terminal, terminal))
+    return {
+      run,
+      out,
+      operate: <A, E>(effect: Effect.Effect<A, E, JobRepository.JobRepository | Transactor.Transactor>) =>
+        Effect.provide(effect, services)
+    }
   })
-  const cli = BatchCli.make({
-    name: "batch",
-    version: "1.0.0",
-    jobs: [importJob, tidy, weekly, paint, gated, search, post],
-    layer: Layer.succeedContext(services) as Layer.Layer<JobRepository.JobRepository | Transactor.Transactor>
-  })
-  const run = (...args: ReadonlyArray<string>) =>
-    Effect.gen(function*() {
-      out.length = 0
-      const exit = yield* Effect.exit(cli(["node", "batch", ...args]))
-      const error = Exit.isFailure(exit) ? String((exit.cause as { error?: { message?: string } }).error?.message) : ""
-      return { code: BatchCli.exitCodeOf(exit), text: out.join(""), error }
-    }).pipe(Effect.provideService(Terminal.Terminal, terminal))
-  return {
-    run,
-    operate: <A, E>(effect: Effect.Effect<A, E, JobRepository.JobRepository | Transactor.Transactor>) =>
-      Effect.provide(effect, services)
-  }
-})
+
+const makeCli = makeCliOf([importJob, tidy, weekly, paint, gated, search, post])
 
 const valid = ["--file", "a.csv", "--business-date", "2026-06-30", "--mode", "full"]
 
@@ -532,6 +548,66 @@ Options
       assert.deepStrictEqual([stop.code, stop.error.includes("not running")], [2, true])
       assert.strictEqual((yield* run("show", "999")).code, 2)
       assert.strictEqual((yield* run("shwo", "1")).code, 2)
+    }))
+})
+
+describe("worker", () => {
+  const spread = Job.make("spread", {
+    flow: Step.partition("load", {
+      plan: Partition.values(["a", "b"]),
+      input: Schema.String,
+      step: (part) => Step.tasklet("note", Effect.sync(() => void noted.push(part))),
+      concurrency: 0
+    })
+  })
+  const noted: Array<string> = []
+
+  it.scoped("runs the partitions of jobs that run elsewhere, until it is interrupted (PART-16)", () =>
+    Effect.gen(function*() {
+      const { operate, out, run } = yield* makeCliOf([tidy, spread])
+      const working = yield* Effect.fork(run("worker", "--slots", "2"))
+      const ended = yield* Effect.fork(operate(JobOperator.run(spread, {})))
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* Fiber.join(ended)).status, "COMPLETED")
+      assert.deepStrictEqual(noted.sort(), ["a", "b"])
+      yield* Fiber.interrupt(working)
+      assert.deepStrictEqual(out, ["batch works on \"spread\" with 2 slots. Ctrl-C ends that.\n"])
+    }))
+
+  it.scoped("is refused when it could not do anything", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCliOf([spread])
+      for (const flag of ["--slots", "--processes"]) {
+        for (const value of ["0", "-1", "1.5", "many"]) {
+          const { code, error } = yield* run("worker", `${flag}=${value}`)
+          assert.deepStrictEqual([code, error.startsWith(`${flag} must be`)], [2, true], error)
+        }
+      }
+      const none = yield* Effect.flatMap(makeCliOf([tidy]), ({ run }) => run("worker"))
+      assert.deepStrictEqual([none.code, none.error.includes("No job of this program has a partitioned step")], [
+        2,
+        true
+      ])
+    }))
+
+  it.scoped("is explained by its help", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCliOf([spread])
+      const { text } = yield* run("worker", "--help")
+      assert.strictEqual(
+        text,
+        `Run partitions of jobs that other processes run, until a signal; what it is at
+is then handed over.
+
+Usage
+  batch worker [--slots <number>] [--processes <number>]
+
+Options
+  --slots <number>      Partitions that run at once in a process; default 1
+  --processes <number>  Processes: copies of this one, started again when they
+                        are killed; default 1
+`
+      )
     }))
 })
 
