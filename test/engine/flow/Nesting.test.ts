@@ -194,6 +194,21 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["a"])
         }))
 
+      it.effect("a child that was abandoned since is an error of the restarted step, which says so (JOBSTEP-5, ABANDON-1)", () =>
+        Effect.gen(function*() {
+          const child = Job.make("abandoned-child", { flow: scripted("a", ["FAILED"]) })
+          const parent = Job.make("abandoned-parent", { flow: Step.job("child", child) })
+          assert.strictEqual(endOf(yield* JobOperator.run(parent, {})), "FAILED FAILED")
+          const [failed] = yield* executionsOf("abandoned-child")
+          yield* JobOperator.abandon(failed!.id)
+          const second = yield* JobOperator.run(parent, {})
+          const error: any = yield* Effect.flip(second.exit)
+          assert.strictEqual(error._tag, "JobInstanceAlreadyComplete")
+          assert.deepStrictEqual([error.status, error.executionId], ["ABANDONED", failed!.id])
+          assert.include(second.exitStatus.messages.join(), `"abandoned-child" without parameters is ABANDONED already`)
+          assert.deepStrictEqual(yield* stepsOf(second), ["child FAILED"])
+        }))
+
       it.effect("interrupting the parent stops the child, with durable rows (JOBSTEP-1)", () =>
         Effect.gen(function*() {
           const begun = yield* Deferred.make<void>()

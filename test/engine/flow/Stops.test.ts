@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as Stops from "../../../src/engine/flow/stops.js"
 import { Flow, Job, JobOperator, Step } from "../../../src/index.js"
@@ -107,7 +108,46 @@ for (const driver of drivers) {
           assert.deepStrictEqual(ends.map(endOf), ["STOPPED STOPPED", "STOPPED STOPPED", "COMPLETED COMPLETED"])
           assert.deepStrictEqual(yield* stepsOf(ends[0]!), ["s1 FAILED"])
           assert.deepStrictEqual(yield* stepsOf(ends[2]!), ["s1 COMPLETED", "s2 COMPLETED"])
+          const { context } = yield* JobOperator.execution(ends[2]!.id)
+          const stops = Option.getOrThrow(yield* ExecutionContext.get(context, Stops.key))
+          assert.lengthOf(stops, 1, "the stop is recorded once, however often it has stopped the job")
         }))
     })
   })
 }
+
+describe("the record of stops", () => {
+  const places = FastCheck.record({
+    place: FastCheck.constantFrom("stop after a", "stop after b"),
+    path: FastCheck.constantFrom("0", "1"),
+    round: FastCheck.constantFrom("1", "2")
+  })
+
+  it.prop(
+    "holds a place once a round, however often the job stops there (FLOW-43)",
+    [FastCheck.array(places)],
+    ([stops]) => {
+      const recordAll = (context: ExecutionContext.ExecutionContext, where: Stops.Where, index: number) =>
+        Either.getOrThrow(Stops.record(context, where, `step${index}`))
+      const context = stops.reduce(recordAll, ExecutionContext.empty)
+      const last = new Map(stops.map(({ place, round }, index) => [`${place} in ${round}`, `step${index}`]))
+      const stored = Option.getOrElse(Either.getOrThrow(ExecutionContext.get(context, Stops.key)), () => [])
+      assert.strictEqual(stored.length, last.size)
+      assert.deepStrictEqual(
+        new Map(stored.map(({ resumeAt, round, stoppedAt }) => [`${stoppedAt} in ${round ?? "1"}`, resumeAt])),
+        last
+      )
+    }
+  )
+
+  it("takes over what 0.1 recorded by the path of the place (FLOW-43)", () => {
+    const where = { place: "stop after a", path: "0/1", round: "1" }
+    const old = ExecutionContext.unsafeSet(Stops.key, [{ stoppedAt: "0/1", resumeAt: "b" }])(ExecutionContext.empty)
+    assert.isTrue(Either.getOrThrow(Stops.isRecorded(old, where)))
+    const context = Either.getOrThrow(Stops.record(old, where, "b"))
+    assert.deepStrictEqual(
+      Option.getOrThrow(Either.getOrThrow(ExecutionContext.get(context, Stops.key))),
+      [{ stoppedAt: "stop after a", resumeAt: "b" }]
+    )
+  })
+})
