@@ -74,7 +74,7 @@ describe("the life of a step", () => {
           const good = yield* runStep(step("good (C37)", Effect.succeed))
           assert.deepStrictEqual([good.status, good.step.exitStatus.code], ["COMPLETED", "COMPLETED"])
           const bad = yield* runStep(step("bad (C37)", () => Effect.fail("oops")))
-          assert.deepStrictEqual([bad.status, [...bad.step.exitStatus.messages]], ["FAILED", ["oops"]])
+          assert.deepStrictEqual([bad.status, [...bad.step.exitStatus.messages]], ["FAILED", ["oops [item 1]"]])
           assert.deepStrictEqual(closed, ["two", "one", "reader", "two", "one", "reader"])
         }))
 

@@ -199,6 +199,20 @@ describe("JobParameters", () => {
     assert.deepStrictEqual(Deep.redacted, [])
   })
 
+  it("a secret is found far behind a type that many of its own fields lead back to", () => {
+    interface Wide {
+      readonly [field: string]: Wide | object
+    }
+    const back = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`field${i}`, Schema.suspend(() => Wide)]))
+    const far = Array.from({ length: 12 }).reduce<Schema.Schema<any>>(
+      (inner) => Schema.Struct({ inner }),
+      Schema.RedactedFromSelf(Schema.String)
+    )
+    const Wide: Schema.Schema<Wide> = Schema.Struct({ ...back, far }) as any
+    class Holder extends JobParameters.Tag<Holder>()("Holder", { wide: Schema.Array(Wide as Schema.Schema<any>) }) {}
+    assert.deepStrictEqual(Holder.redacted, ["wide"])
+  })
+
   it("the key ignores what does not identify (JOB-1, JOB-3)", () => {
     const keyOf = (change: Partial<typeof given>) => JobParameters.jobKey(stored(ImportParams, { ...given, ...change }))
     assert.strictEqual(keyOf({ verbose: false }), keyOf({}))
