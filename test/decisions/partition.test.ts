@@ -95,10 +95,14 @@ describe("partition", () => {
     assert.strictEqual(next === "End", some.running === 0 && (some.waiting === 0 || stopRequested || !isOpen))
   })
 
-  it.prop("a failure closes the step to further partitions only where it is to stop at one (PART-7)", [tally], ([some]) => {
-    assert.isTrue(Partition.staysOpen(some, "continue"))
-    assert.strictEqual(Partition.staysOpen(some, "stop"), some.failed === 0 && some.unknown === 0)
-  })
+  it.prop(
+    "a failure closes the step to further partitions only where it is to stop at one (PART-7)",
+    [tally],
+    ([some]) => {
+      assert.isTrue(Partition.staysOpen(some, "continue"))
+      assert.strictEqual(Partition.staysOpen(some, "stop"), some.failed === 0 && some.unknown === 0)
+    }
+  )
 
   it.prop(
     "the step is as good as its worst partition (PART-6, PART-7)",

@@ -183,6 +183,16 @@ describe("where an outcome leads", () => {
     }
   })
 
+  it("behind a request to stop a good step whose code fails the flow stops it, so that a restart asks again (OWN-2)", () => {
+    const ways: Outcome.Ways = { way: { _tag: "Codes", transitions: [] }, rest: undefined }
+    const came: Outcome.Outcome = { ...Outcome.passed, exitStatus: ExitStatus.FAILED }
+    const leaving = (stopRequested: boolean) => {
+      const next = Outcome.follow(ways, came, { stopRequested, isGoodEnd: () => true })
+      return next._tag === "Leave" ? next.outcome.status : next._tag
+    }
+    assert.deepStrictEqual([leaving(false), leaving(true)], ["FAILED", "STOPPED"])
+  })
+
   it.prop("and is never left as more than it was", [ways, outcome, options], ([ways, outcome, options]) => {
     const next = Outcome.follow(ways, outcome, options)
     if (next._tag === "Leave") {

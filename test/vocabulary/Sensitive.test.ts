@@ -92,7 +92,23 @@ const cases: ReadonlyArray<readonly [string, Schema.Schema.AnyNoContext, unknown
   ]
 ]
 
+/** A type that thirty of its own fields lead back to, and a secret twelve levels down in another one. */
+const Wide: Schema.Schema<any> = Schema.Struct({
+  ...Object.fromEntries(
+    Array.from({ length: 30 }, (_, i) => [`field${i}`, Schema.optional(Schema.suspend(() => Wide))])
+  ),
+  far: Array.from({ length: 12 }).reduce<Schema.Schema<any>>((inner) => Schema.Struct({ inner }), Secret)
+})
+
+const farDown = (value: string): unknown => Array.from({ length: 12 }).reduce<unknown>((inner) => ({ inner }), value)
+
 describe("Sensitive.mask", () => {
+  it("hides a secret far behind a type that many of its own fields lead back to", () => {
+    const schema = Schema.Array(Wide)
+    assert.isTrue(Sensitive.isSensitive(schema))
+    assert.deepStrictEqual(Sensitive.mask(schema)([{ far: farDown(SECRET) }]), [{ far: farDown("<sensitive>") }])
+  })
+
   for (const [name, schema, value, masked] of cases) {
     it(`hides the sensitive part: ${name}`, () => {
       assert.deepStrictEqual(Sensitive.mask(schema)(value), masked)
