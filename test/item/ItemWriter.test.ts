@@ -204,6 +204,30 @@ describe("ItemWriter", () => {
       assert.instanceOf(defect, JobDefinitionError)
       assert.include((defect as JobDefinitionError).message, `the writer "weak" promises transactional`)
     }))
+
+  it.effect("provide reaches whatever a writer does with its services, and adds nothing that it does not do", () =>
+    Effect.scoped(Effect.gen(function*() {
+      class Log extends Context.Tag("Log")<Log, Array<string>>() {}
+      const note = (what: string) => Effect.map(Log, (log) => void log.push(what))
+      const writer = ItemWriter.make<number, never, Log>("serviced", {
+        delivery: "restartable",
+        open: () =>
+          Effect.as(note("opened"), {
+            write: (items: ReadonlyArray<number>) => note(`wrote ${items}`),
+            flush: Effect.as(note("flushed"), "a state"),
+            complete: note("completed")
+          })
+      })
+      const log: Array<string> = []
+      const sink = yield* openSink(ItemWriter.provide(writer, Context.make(Log, log)))
+      yield* sink.write([1, 2])
+      assert.strictEqual(yield* sink.flush!, "a state")
+      yield* sink.complete!
+      assert.deepStrictEqual(log, ["opened", "wrote 1,2", "flushed", "completed"])
+
+      const plain = yield* openSink(ItemWriter.provide(ItemWriter.inMemory<number>([]), Context.make(Log, log)))
+      assert.deepStrictEqual([plain.flush, plain.complete], [undefined, undefined])
+    })))
 })
 
 describe("ItemWriter.tee", () => {
