@@ -49,6 +49,35 @@ export const steps = (rows: ReadonlyArray<StepExecution.StepExecution>, width: n
     width
   )
 
+/** Partitions that an execution has begun, slowest first; those that run count until now. @internal */
+export const partitions = (
+  rows: ReadonlyArray<JobExecution.JobExecution>,
+  now: DateTime.Utc,
+  limit: number,
+  width: number
+): string => {
+  const timed = rows.map((row) => {
+    const begun = Option.getOrElse(row.startTime, () => row.createTime)
+    return { row, millis: DateTime.distance(begun, Option.getOrElse(row.endTime, () => now)) }
+  }).sort((self, that) => that.millis - self.millis)
+  const left = timed.length - Math.min(timed.length, limit)
+  return [
+    table(
+      ["PARTITION", "OF", "EXECUTION", "STATUS", "EXIT CODE", "TOOK"],
+      timed.slice(0, limit).map(({ millis, row }) => [
+        String(row.parameters.find(({ name }) => name === "partition")?.value),
+        row.instance.jobName,
+        String(row.id),
+        row.status,
+        row.exitStatus.code,
+        duration(millis)
+      ]),
+      width
+    ),
+    ...(left === 0 ? [] : [`and ${number(left)} that took no longer`])
+  ].join("\n")
+}
+
 /** What failed, in the words that were stored. @internal */
 export const failures = (
   job: JobExecution.JobExecution,

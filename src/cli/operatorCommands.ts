@@ -1,12 +1,16 @@
 /**
  * The commands that are about executions: list, show, restart, stop, abandon, recover, skipped.
  */
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Job } from "../definition/Job.js"
 import { definitionOf } from "../definition/tree.js"
 import * as JobOperator from "../operator/JobOperator.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
+import { JobRepository } from "../ports/JobRepository.js"
+import { isPartition } from "../ports/partitions.js"
+import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { Command } from "./command.js"
@@ -100,6 +104,8 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
     const { execution, steps: told, text } = yield* JobOperator.summary(executionId)
     const steps = told.map(({ step }) => step)
     const skipped = yield* JobOperator.skipped(executionId)
+    const partitions = yield* partitionsOf(executionId)
+    const now = yield* DateTime.now
     const failures = Format.failures(execution, steps)
     const causes = full ? Format.causes(execution, steps) : Format.causesHint(execution, steps)
     return {
@@ -112,6 +118,7 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
           }),
           "",
           Format.steps(steps, width),
+          ...(partitions.length === 0 ? [] : ["", Format.partitions(partitions, now, 10, width)]),
           ...(failures.length === 0 ? [] : ["", ...failures]),
           ...(causes.length === 0 ? [] : ["", ...causes]),
           ...(skipped.length === 0 ? [] : ["", Format.skipped(skipped.slice(0, 10), width)])
@@ -119,10 +126,24 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
       json: {
         ...Json.execution(execution, full),
         steps: steps.map((step) => Json.step(step, full)),
+        ...(partitions.length === 0 ? {} : { partitions: partitions.map((row) => Json.execution(row)) }),
         skipped: skipped.map(Json.skipped)
       }
     }
   })
+
+/** Those that this execution, or a worker for it, has begun. */
+const partitionsOf = (
+  executionId: number
+): Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError, JobRepository> =>
+  Effect.flatMap(
+    JobRepository,
+    (repository) =>
+      Effect.map(
+        repository.jobExecutions({ parentId: executionId }),
+        (rows) => rows.filter(isPartition)
+      )
+  )
 
 /** @internal */
 export const report = (context: CliContext): Command<Work> =>

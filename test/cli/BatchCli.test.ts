@@ -571,7 +571,33 @@ describe("worker", () => {
       assert.strictEqual((yield* Fiber.join(ended)).status, "COMPLETED")
       assert.deepStrictEqual(noted.sort(), ["a", "b"])
       yield* Fiber.interrupt(working)
-      assert.deepStrictEqual(out, ["batch works on \"spread\" with 2 slots. Ctrl-C ends that.\n"])
+      const told = [...out]
+      assert.deepStrictEqual(told, ["batch works on \"spread\" with 2 slots. Ctrl-C ends that.\n"])
+    }))
+
+  it.scoped("show lists what ran for an execution, slowest first, and says how much is not listed", () =>
+    Effect.gen(function*() {
+      const { operate, run } = yield* makeCliOf([spread])
+      const uneven = Job.make("uneven", {
+        flow: Step.partition("load", {
+          plan: Partition.values(Array.from({ length: 12 }, (_, index) => index)),
+          input: Schema.Number,
+          step: (part) => Step.tasklet("wait", Effect.sleep(`${part === 7 ? 60 : part} seconds`)),
+          concurrency: 12
+        })
+      })
+      const running = yield* Effect.fork(operate(JobOperator.run(uneven, {})))
+      for (let second = 0; second < 70; second++) {
+        yield* TestClock.adjust("1 second")
+      }
+      const { id } = yield* Fiber.join(running)
+      const lines = (yield* run("show", String(id))).text.split("\n")
+      const at = lines.findIndex((line) => line.startsWith("PARTITION"))
+      assert.deepStrictEqual(
+        lines.slice(at + 1, at + 11).map((line) => line.trim().split(/\s+/)[0]),
+        ["7", "11", "10", "9", "8", "6", "5", "4", "3", "2"]
+      )
+      assert.strictEqual(lines[at + 11], "and 2 that took no longer")
     }))
 
   it.scoped("is refused when it could not do anything", () =>
