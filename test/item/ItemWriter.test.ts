@@ -11,6 +11,7 @@ import * as Ref from "effect/Ref"
 import type { Json } from "../../src/base/json.js"
 import type { Sink } from "../../src/item/ItemWriter.js"
 import * as ItemWriter from "../../src/item/ItemWriter.js"
+import { mayChangeClient } from "../../src/item/provided.js"
 import * as Transactor from "../../src/ports/Transactor.js"
 import * as WriterLaws from "../../src/testing/WriterLaws.js"
 import { JobDefinitionError, UnreadablePosition } from "../../src/vocabulary/BatchError.js"
@@ -228,6 +229,14 @@ describe("ItemWriter", () => {
       const plain = yield* openSink(ItemWriter.provide(ItemWriter.inMemory<number>([]), Context.make(Log, log)))
       assert.deepStrictEqual([plain.flush, plain.complete], [undefined, undefined])
     })))
+
+  it("only what may bring another SQL client puts the guarantee of a writer in doubt", () => {
+    const SqlClient = Context.GenericTag<string>("@effect/sql/SqlClient")
+    const Other = Context.GenericTag<string>("Other")
+    assert.isTrue(mayChangeClient(Context.make(SqlClient, "another")))
+    assert.isFalse(mayChangeClient(Context.make(Other, "service")))
+    assert.isTrue(mayChangeClient(Layer.succeed(Other, "service")))
+  })
 })
 
 describe("ItemWriter.tee", () => {
