@@ -62,7 +62,8 @@ export const audit = (graph: FlowGraph, rows: Rows): Audit => {
           }
         }
       } else if (state._tag === "Decide") {
-        came = answered ?? end(`MISSING ${place} ${round}`)
+        // A failure is recorded when something that lasts follows it, and another decider does not.
+        came = answered ?? end("FAILED")
       } else if (state._tag === "Split") {
         const inside = new Map<string, number>()
         const ends = state.branches.map((branch, i) => walk(branch, inner[i]!, [...outer, visit], inside))
