@@ -8,6 +8,7 @@ import { identity } from "effect/Function"
 import * as Decimal from "./decimal.js"
 import { columnOf } from "./identifiers.js"
 import type { KeyCodec, KeyQuery } from "./keyset.js"
+import { operatorSchema } from "./pgCatalog.js"
 import { PROBE, PROBES } from "./sqliteKeys.js"
 
 /**
@@ -21,7 +22,13 @@ export const pgCodec = ({ keys, rows, sql }: KeyQuery): Effect.Effect<KeyCodec, 
     return [
       sql`format_type(pg_typeof(${q})::oid, -1)::text as ${sql(`t${index}`)}`,
       sql`case when (select typcollation from pg_catalog.pg_type where oid = pg_typeof(${q})::oid) <> 0
-        then pg_collation_for(${q}) end::text as ${sql(`c${index}`)}`
+        then pg_collation_for(${q}) end::text as ${sql(`c${index}`)}`,
+      sql`${
+        operatorSchema(
+          sql,
+          sql`(select coalesce(nullif(typbasetype, 0), oid) from pg_catalog.pg_type where oid = pg_typeof(${q})::oid)`
+        )
+      } as ${sql(`s${index}`)}`
     ]
   })
   return Effect.map(
@@ -31,7 +38,8 @@ export const pgCodec = ({ keys, rows, sql }: KeyQuery): Effect.Effect<KeyCodec, 
         sql,
         keys.map(({ column }) => column),
         keys.map((_, index) => String(row![`t${index}`])),
-        keys.map((_, index) => row![`c${index}`])
+        keys.map((_, index) => row![`c${index}`]),
+        keys.map((_, index) => row![`s${index}`])
       )
   )
 }
@@ -55,6 +63,7 @@ export const sqliteCodec = ({ keys, rows, sql }: KeyQuery): Effect.Effect<KeyCod
     },
     encode: (value) => value === null ? null : typeof value === "number" ? `r${value}` : String(value),
     bind: (_, text) => sql`${sqliteValue(text)}`,
+    operator: (_, sign) => sign,
     show: (text) => text.slice(1),
     form: keys.every((_, index) => Number(row![`n${index}`]) === PROBES) ? (_, text) => sqliteForm(text) : undefined
   }))
@@ -92,7 +101,8 @@ const codecOfTypes = (
   sql: SqlClient,
   columns: ReadonlyArray<string>,
   types: ReadonlyArray<string>,
-  collations: ReadonlyArray<unknown>
+  collations: ReadonlyArray<unknown>,
+  schemas: ReadonlyArray<unknown>
 ): KeyCodec => ({
   select: (index) => {
     const q = columnOf(sql, "q", columns[index]!)
@@ -101,6 +111,7 @@ const codecOfTypes = (
   encode: (value) => value === null ? null : String(value),
   // The type comes from the catalog, which quotes what needs it.
   bind: (index, text) => sql`${text}::${sql.literal(types[index]!)}`,
+  operator: (index, sign) => schemas[index] === null ? sign : `operator(${schemas[index]}.${sign})`,
   show: identity,
   form:
     types.every((type) => plain.has(type) || numeric.has(type)) && collations.every((name) => deterministic.has(name))

@@ -20,6 +20,9 @@ export interface KeyColumn {
 /** @internal */
 export type Key = ReadonlyArray<string>
 
+/** @internal */
+export type Sign = "<" | "<=" | "=" | ">=" | ">"
+
 /**
  * How one database writes the columns of a key as text and reads them back.
  *
@@ -32,6 +35,11 @@ export interface KeyCodec {
   readonly encode: (value: unknown) => string | null
   /** The value of a key column, as a bound parameter. */
   readonly bind: (index: number, text: string) => Fragment
+  /**
+   * The operator of the order that a column has, from its sign: found wherever the type is, where a sign alone might be that of
+   * another type.
+   */
+  readonly operator: (index: number, sign: Sign) => string
   /** The text as a person knows the value. */
   readonly show: (text: string) => string
   /**
@@ -72,17 +80,24 @@ export const pageOf = (
   const order = keys.map(({ column, direction }) => sql`${columnOf(sql, "q", column)} ${sql.literal(direction)}`)
   const where = after === undefined
     ? sql.literal("")
-    : sql`where ${behind(sql, keys, after.map((text, index) => codec.bind(index, text)))}`
+    : sql`where ${behind(sql, keys, after.map((text, index) => codec.bind(index, text)), codec.operator)}`
   const page = sql<Row>`
     select q.*, ${sql.csv(texts)} from (${rows}) as q ${where} order by ${sql.csv(order)} limit ${limit}`
-  return codec.form === undefined ? comparing(sql, keys, page) : page
+  return codec.form === undefined ? comparing(sql, keys, codec.operator, page) : page
 }
 
 /** The page with a column that tells whether the key of a row is that of the row in front, to the database (OWN-23). */
-const comparing = (sql: SqlClient, keys: ReadonlyArray<KeyColumn>, page: Statement<Row>): Statement<Row> => {
+const comparing = (
+  sql: SqlClient,
+  keys: ReadonlyArray<KeyColumn>,
+  operator: KeyCodec["operator"],
+  page: Statement<Row>
+): Statement<Row> => {
   const columns = keys.map(({ column }) => columnOf(sql, "p", column))
   const order = sql.csv(keys.map(({ direction }, index) => sql`${columns[index]} ${sql.literal(direction)}`))
-  const same = sql.and(columns.map((column) => sql`${column} = lag(${column}) over w`))
+  const same = sql.and(
+    columns.map((column, index) => sql`${column} ${sql.literal(operator(index, "="))} lag(${column}) over w`)
+  )
   return sql`select p.*, case when ${same} then 1 end as ${sql(sameAlias)} from (${page}) as p
     window w as (order by ${order}) order by ${order}`
 }
@@ -202,22 +217,26 @@ const decodeStored = Schema.decodeUnknownEither(Schema.Struct({
 
 // A row comparison is what an index on the columns answers best; with mixed directions there is none, and the first
 // column bounds the scan.
-const behind = (sql: SqlClient, keys: ReadonlyArray<KeyColumn>, values: ReadonlyArray<Fragment>): Fragment => {
+const behind = (
+  sql: SqlClient,
+  keys: ReadonlyArray<KeyColumn>,
+  values: ReadonlyArray<Fragment>,
+  operator: KeyCodec["operator"]
+): Fragment => {
   const columns = keys.map(({ column }) => columnOf(sql, "q", column))
-  const signs = keys.map(({ direction }) => direction === "asc" ? ">" : "<")
-  if (signs.every((sign) => sign === signs[0])) {
-    const sign = sql.literal(signs[0]!)
-    return keys.length === 1
-      ? sql`${columns[0]} ${sign} ${values[0]}`
-      : sql`(${sql.csv(columns)}) ${sign} (${sql.csv(values)})`
+  const beyond = keys.map(({ direction }, index) => operator(index, direction === "asc" ? ">" : "<"))
+  const compare = (index: number, sign: string) => sql`${columns[index]} ${sql.literal(sign)} ${values[index]}`
+  const bare = beyond.every((sign) => sign.length === 1)
+  if (bare && keys.length > 1 && beyond.every((sign) => sign === beyond[0])) {
+    return sql`(${sql.csv(columns)}) ${sql.literal(beyond[0]!)} (${sql.csv(values)})`
   }
-  const from = (index: number): Fragment => {
-    const beyond = sql`${columns[index]} ${sql.literal(signs[index]!)} ${values[index]}`
-    return index === keys.length - 1
-      ? beyond
-      : sql`(${beyond} or (${columns[index]} = ${values[index]} and ${from(index + 1)}))`
-  }
-  return sql`${columns[0]} ${sql.literal(`${signs[0]}=`)} ${values[0]} and ${from(0)}`
+  const from = (index: number): Fragment =>
+    index === keys.length - 1
+      ? compare(index, beyond[index]!)
+      : sql`(${compare(index, beyond[index]!)} or (${compare(index, operator(index, "="))} and ${from(index + 1)}))`
+  return keys.length === 1
+    ? from(0)
+    : sql`${compare(0, operator(0, keys[0]!.direction === "asc" ? ">=" : "<="))} and ${from(0)}`
 }
 
 // Rows of one result have the same columns, so a copy in a fixed order keeps one hidden class for all of them.

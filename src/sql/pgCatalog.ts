@@ -3,6 +3,7 @@
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import type { TableName } from "./identifiers.js"
 import { tableText } from "./identifiers.js"
@@ -66,13 +67,7 @@ export const describe = (
         coalesce(to_jsonb(co) ->> 'collisdeterministic', 'true') as deterministic,
         case when col.attcollation not in (0, own.typcollation)
           then quote_ident(n.nspname) || '.' || quote_ident(co.collname) end as collation,
-        (select quote_ident(s.nspname) from pg_catalog.pg_opclass c
-          join pg_catalog.pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
-          join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
-            and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-          join pg_catalog.pg_operator o on o.oid = p.amopopr and o.oprname = '='
-          join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
-          where c.opcintype = t.oid and c.opcdefault and base.arrays = 0 and t.oid >= 16384) as equality,
+        case when base.arrays = 0 then ${operatorSchema(sql, sql`t.oid`)} end as equality,
         coalesce(col.generated, '') as generated, col.attidentity::text as identity
       from col
       join base using (attnum)
@@ -83,6 +78,20 @@ export const describe = (
       order by col.attnum`,
     (rows) => rows.map(columnOf)
   )
+
+/**
+ * The schema of the operators that compare values of a type which does not come with the server, quoted; NULL for others.
+ *
+ * @internal
+ */
+export const operatorSchema = (sql: SqlClient, type: Fragment): Fragment =>
+  sql`(select quote_ident(s.nspname) from pg_catalog.pg_opclass c
+    join pg_catalog.pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+    join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
+      and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+    join pg_catalog.pg_operator o on o.oid = p.amopopr and o.oprname = '='
+    join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
+    where c.opcintype = ${type} and c.opcdefault and c.opcintype >= 16384)`
 
 // -------------------------------------------------------------------------------------
 // internal

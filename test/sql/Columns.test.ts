@@ -282,6 +282,25 @@ describe("columns of PostgreSQL", () => {
           assert.instanceOf(error, SqlDataError)
           assert.deepStrictEqual([error.kind, error.item], ["unique", 1])
         }
+        yield* run(
+          "create table paged (k ext.citext, n int)",
+          "insert into paged select chr(64 + i + (i % 2) * 32), i from generate_series(1, 26) i",
+          "create domain ext.looser as ext.citext",
+          "create table domained as select k::ext.looser, n from paged"
+        )
+        for (const table of ["paged", "domained"]) {
+          for (const key of [["k"], ["k", "n"]] as const) {
+            for (const direction of ["asc", "desc"] as const) {
+              const pages = yield* readAll(SqlItemReader.keyset({
+                select: (sql) => sql`select k::text as t, * from ${sql(table)}`,
+                key: key.map((column) => ({ column, direction })) as never,
+                schema: Schema.Struct({ n: Schema.Number })
+              }))
+              const numbers = Array.from({ length: 26 }, (_, i) => direction === "asc" ? i + 1 : 26 - i)
+              assert.deepStrictEqual(pages.map(({ n }) => n), numbers)
+            }
+          }
+        }
         const remove = SqlItemWriter.deleteFrom("loose", { key: ["k", "n"] })
         yield* write(remove, [{ k: "AB", n: 1 }, { k: "OTHER", n: 2 }])
         assert.deepStrictEqual(yield* values, [])
