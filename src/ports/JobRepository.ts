@@ -51,6 +51,13 @@ export interface LaunchRequest {
   readonly leaseMillis: number
   /** Whether the process that an owner names is known to be gone; may answer false when it can't tell. */
   readonly isOwnerGone: (owner: string) => boolean
+  /**
+   * Whether the claim with this secret was made and given up by this very process, which may take the execution back at
+   * once; by default it was not.
+   *
+   * @see OWN-21
+   */
+  readonly hasGivenUp?: ((token: string) => boolean) | undefined
   /** The execution that launches this one as a part of itself. */
   readonly parent?: ParentLink | undefined
   /** JSON text of the context with which an instance begins; empty by default. */
@@ -477,11 +484,21 @@ export interface Encoded {
   readonly lockInstance: (instance: Omit<JobInstanceRow, "id">) => Effect.Effect<JobInstanceRow, JobRepositoryError>
   /**
    * The newest execution of the instance and all that are running, unknown, completed or abandoned; newest first, at
-   * most 50 of them, and whether any of its steps has the status UNKNOWN.
+   * most 50 of them, with the token of its claim, and whether any of its steps has the status UNKNOWN.
    */
   readonly launchHistory: (
     instanceId: number
-  ) => Effect.Effect<ReadonlyArray<JobExecutionRow & { readonly hasUnknownStep: boolean }>, JobRepositoryError>
+  ) => Effect.Effect<
+    ReadonlyArray<JobExecutionRow & { readonly hasUnknownStep: boolean; readonly token: string }>,
+    JobRepositoryError
+  >
+  /**
+   * Cuts each lease that would end later than its own length from now to that length: the clock that wrote it was set back
+   * since. Waits for no lock: who holds one on the row is about to renew the lease.
+   *
+   * @see OWN-20
+   */
+  readonly limitLeases: Effect.Effect<void, JobRepositoryError>
   readonly insertJobExecution: (
     row: Omit<JobExecutionRow, "id" | "leaseLeftMillis">,
     leaseMillis: number,

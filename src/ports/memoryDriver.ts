@@ -48,7 +48,7 @@ const launching = (
   tables: Tables,
   transactor: Context.Tag.Service<Transactor.Transactor>,
   mutex: Effect.Semaphore
-): Pick<Encoded, "transact" | "lockInstance" | "launchHistory" | "insertJobExecution"> => ({
+): Pick<Encoded, "transact" | "lockInstance" | "launchHistory" | "limitLeases" | "insertJobExecution"> => ({
   transact: (effect) =>
     mutex.withPermits(1)(transactor.transact(effect)).pipe(
       Effect.catchAll((error) => Effect.fail(error as Exclude<typeof error, { readonly _tag: "TransactionError" }>))
@@ -71,9 +71,18 @@ const launching = (
         .slice(0, 50)
         .map((row) => ({
           ...toRow(row, now),
+          token: row.token,
           hasUnknownStep: stepsOf(tables, row.id).some((step) => step.status === "UNKNOWN")
         }))
     }),
+  limitLeases: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.forEach(
+      [...tables.executions.values()].filter(({ leaseMillis, leaseUntil }) =>
+        leaseUntil !== null && leaseUntil > now + leaseMillis
+      ),
+      (row) => put(tables.executions, { ...row, leaseUntil: now + row.leaseMillis }),
+      { discard: true }
+    )),
   insertJobExecution: (row, leaseMillis, token) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const id = tables.nextId++

@@ -9,6 +9,8 @@ import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
+import type * as ClaimOver from "../decisions/claimOver.js"
+import { isOver } from "../decisions/claimOver.js"
 import * as RestartPolicy from "../decisions/RestartPolicy.js"
 import { JobRepositoryError, NoSuchJobExecution, OwnershipLost } from "../vocabulary/BatchError.js"
 import * as BatchMetrics from "../vocabulary/BatchMetrics.js"
@@ -134,10 +136,13 @@ const operatorsSide = (
     }),
   expiredExecutions: (isOwnerGone) =>
     Effect.flatMap(
-      driver.findJobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: Number.MAX_SAFE_INTEGER }),
+      Effect.zipRight(
+        driver.limitLeases,
+        driver.findJobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: Number.MAX_SAFE_INTEGER })
+      ),
       (rows) =>
         Effect.forEach(
-          rows.filter((row) => isExpired(row, isOwnerGone)),
+          rows.filter((row) => isExpired(row, { isOwnerGone })),
           (row) => readable("expiredExecutions", Rows.toJobExecution(row))
         )
     ),
@@ -230,7 +235,7 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
       jobKey: JobParameters.jobKey(request.parameters),
       createTime: millis
     })
-    const history = yield* driver.launchHistory(instance.id)
+    const history = yield* currentHistory(driver, instance.id, request)
     const plan = RestartPolicy.planLaunch({
       jobName: request.jobName,
       parameters: JobParameters.format(request.parameters.filter((parameter) => parameter.identifying)),
@@ -241,7 +246,7 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
         owner: row.owner ?? undefined,
         since: DateTime.unsafeMake(row.startTime ?? row.createTime),
         leaseLeftMillis: row.leaseLeftMillis ?? undefined,
-        leaseExpired: isExpired(row, request.isOwnerGone),
+        leaseExpired: isExpired(row, request),
         hasUnknownStep: row.hasUnknownStep
       }))
     })
@@ -266,6 +271,16 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
     return Effect.as(takenOver, { ...(yield* readable("launch", claimed)), token })
   })
 
+/** Before a lease keeps anybody out, it is one that can be believed (OWN-20). */
+const currentHistory = (driver: Encoded, instanceId: number, request: LaunchRequest) =>
+  Effect.flatMap(
+    driver.launchHistory(instanceId),
+    (history) =>
+      history.some((row) => isRunning(row) && !isExpired(row, request))
+        ? Effect.zipRight(driver.limitLeases, driver.launchHistory(instanceId))
+        : Effect.succeed(history)
+  )
+
 /** A secret, behind what everybody may know. */
 const tokenOf = ({ claimTag }: Encoded): string => claimTag === undefined ? randomUUID() : `${claimTag}.${randomUUID()}`
 
@@ -289,9 +304,10 @@ const transact = <A, R>(
       new JobRepositoryError({ operation, reason, detail, cause, ...(blockedBy === undefined ? {} : { blockedBy }) })
   )
 
-const isExpired = (row: JobExecutionRow, isOwnerGone: (owner: string) => boolean): boolean =>
-  BatchStatus.isRunning(row.status as BatchStatus.BatchStatus) &&
-  (row.leaseLeftMillis === null || row.leaseLeftMillis < 0 || (row.owner !== null && isOwnerGone(row.owner)))
+const isRunning = (row: JobExecutionRow): boolean => BatchStatus.isRunning(row.status as BatchStatus.BatchStatus)
+
+const isExpired = (row: JobExecutionRow & ClaimOver.Claim, witness: ClaimOver.Witness): boolean =>
+  isRunning(row) && isOver(row, witness)
 
 const owned = (
   execution: JobExecution,

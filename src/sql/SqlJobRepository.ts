@@ -178,6 +178,7 @@ const encoded = (
     claimTag: database.tag,
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
+    limitLeases: JobRows.limitLeases(env),
     insertJobExecution: (row, leaseMillis, token) => {
       Database_.waitWithin(database, leaseMillis)
       return JobRows.insertJobExecution(env)(row, leaseMillis, token)

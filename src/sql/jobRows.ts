@@ -60,15 +60,39 @@ export const launchHistory = (env: Env): Encoded["launchHistory"] => (instanceId
     Effect.map(
       sql<Raw>`select ${columns.execution}, exists (
           select 1 from ${tables.step} s where s.job_execution_id = e.id and s.status = 'UNKNOWN'
-        ) as "hasUnknownStep"
+        ) as "hasUnknownStep", e.token as "token"
         from ${tables.execution} e join ${tables.instance} i on i.id = e.job_instance_id
         where e.job_instance_id = ${instanceId} and (
           e.status in ('STARTING', 'STARTED', 'STOPPING', 'UNKNOWN', 'COMPLETED', 'ABANDONED')
           or e.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = ${instanceId})
         )
         order by e.id desc limit 50`,
-      (rows) => rows.map((raw) => ({ ...Rows.execution(raw), hasUnknownStep: Boolean(raw.hasUnknownStep) }))
+      (rows) =>
+        rows.map((raw) => ({
+          ...Rows.execution(raw),
+          hasUnknownStep: Boolean(raw.hasUnknownStep),
+          token: Rows.text(raw.token)
+        }))
     )
+  )
+}
+
+/**
+ * Looks before it writes: SQLite knows one writer at a time, and there is hardly ever anything to do. A millisecond more than
+ * the length of a lease is a length that was rounded.
+ *
+ * @internal
+ */
+export const limitLeases = (env: Env): Encoded["limitLeases"] => {
+  const { dialect, sql, tables } = env
+  const tooLong = sql`select id from ${tables.execution} where status in ${sql.literal(runningStatuses)}
+    and lease_until > ${sql.literal(dialect.ahead("(lease_millis + 1)"))}`
+  const skipLocked = sql.literal(dialect.name === "pg" ? "for update skip locked" : "")
+  const limit = sql`update ${tables.execution} set lease_until = ${sql.literal(dialect.ahead("lease_millis"))}
+    where id in (${tooLong} ${skipLocked})`
+  return Effect.flatMap(
+    read(env, "limitLeases", sql<Raw>`${tooLong} limit 1`),
+    (found) => found.length === 0 ? Effect.void : write(env, "limitLeases", Effect.asVoid(limit))
   )
 }
 

@@ -168,6 +168,7 @@ const claim = (
         owner,
         leaseMillis: Duration.toMillis(lease),
         isOwnerGone,
+        hasGivenUp: (token) => running.givenUp.has(token),
         parent
       }),
       (error) => Running.located(running, repository, error)
@@ -214,7 +215,10 @@ const sessionOf = (
     }
   })
 
-/** An interruption that comes before the job could begin still ends the claimed row (EFF-3). */
+/**
+ * An interruption that comes before the job could begin still ends the claimed row (EFF-3). What could not be stored when all
+ * is over is given up (OWN-21).
+ */
 const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.onInterrupt(effect, () =>
     BatchStatus.isRunning(session.execution.status)
@@ -231,7 +235,9 @@ const endedFor = (session: Session) => <A, E, R>(effect: Effect.Effect<A, E, R>)
             lastUpdated: now
           })
         )))
-      : Effect.void)
+      : Effect.void).pipe(
+      Effect.ensuring(Effect.map(Running.Running, (running) => Running.giveUp(running, session)))
+    )
 
 /** The secret stays with the engine. */
 const withoutToken = ({ token: _, ...execution }: JobExecution): JobExecution => execution

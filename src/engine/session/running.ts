@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { JobRepository } from "../../ports/JobRepository.js"
 import type { JobRepositoryError, NoSuchJobExecution } from "../../vocabulary/BatchError.js"
 import { JobExecutionAlreadyRunning, JobExecutionNotRunning } from "../../vocabulary/BatchError.js"
+import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import type { Session } from "./session.js"
 import { requestStop } from "./session.js"
 
@@ -16,9 +17,26 @@ export interface RunningSessions {
   closing: boolean
   /** Called after each execution that has ended. */
   readonly onEnd: Set<() => void>
+  /**
+   * The secrets of executions that have ended here while nobody could store it: nothing is done in their names any more, and
+   * they may be taken back before their leases end (OWN-21).
+   */
+  readonly givenUp: Set<string>
 }
 
-export const make = (): RunningSessions => ({ sessions: new Set(), closing: false, onEnd: new Set() })
+export const make = (): RunningSessions => ({
+  sessions: new Set(),
+  closing: false,
+  onEnd: new Set(),
+  givenUp: new Set()
+})
+
+/** Notes that nothing of the session goes on, unless the repository knows. */
+export const giveUp = (running: RunningSessions, { execution, token }: Session): void => {
+  if (token !== undefined && BatchStatus.isRunning(execution.status)) {
+    running.givenUp.add(token)
+  }
+}
 
 /** By default one for the whole process. */
 export class Running extends Context.Reference<Running>()("effect-batch/JobOperator/Running", {

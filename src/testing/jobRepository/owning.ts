@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { JobRepository } from "../../ports/JobRepository.js"
 import { Transactor } from "../../ports/Transactor.js"
+import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import type { Cases } from "./kit.js"
 import * as Kit from "./kit.js"
 
@@ -30,6 +31,13 @@ const lost = <A, R>(executionId: number, effect: Effect.Effect<A, { readonly _ta
     assert.strictEqual(error._tag, "OwnershipLost")
     assert.strictEqual((error as { readonly executionId?: number }).executionId, executionId)
   })
+
+/** A length of a lease that has passed, whatever clock the store uses. */
+const PASSED = -1000
+
+/** What is stored when the clock is set back by an hour behind the last heartbeat. */
+const clockSetBack = (execution: JobExecution) =>
+  Effect.flatMap(JobRepository, (repository) => repository.renewLease(execution, 3_600_000))
 
 /** @internal */
 export const owning: Cases = {
@@ -54,6 +62,42 @@ export const owning: Cases = {
     const first = yield* Kit.launchFresh({ owner: "gone" })
     const second = yield* Kit.launch(first.instance.jobName, { isOwnerGone: (owner) => owner === "gone" })
     deepStrictEqual(second.restartOf, Option.some(first.id))
+  }),
+  "a claim that was given up is taken back by who made it, before its lease ends (OWN-21)": Effect.gen(function*() {
+    const first = yield* Kit.launchFresh()
+    const takeBack = (token: string | undefined) =>
+      Kit.launch(first.instance.jobName, { hasGivenUp: (other) => other === token })
+    const error = yield* Effect.flip(takeBack("the secret of another claim"))
+    assert.strictEqual(error._tag, "JobExecutionAlreadyRunning")
+    const second = yield* takeBack(first.token)
+    deepStrictEqual(second.restartOf, Option.some(first.id))
+    yield* lost(first.id, Effect.flatMap(JobRepository, (repository) => repository.renewLease(first, 60_000)))
+  }),
+  "a lease that would end later than its own length from now is cut to it, and its owner keeps it (OWN-20)": Effect.gen(
+    function*() {
+      const repository = yield* JobRepository
+      const first = yield* Kit.launchFresh({ leaseMillis: 60_000 })
+      yield* clockSetBack(first)
+      const error = yield* Effect.flip(Kit.launch(first.instance.jobName))
+      assert.strictEqual(error._tag, "JobExecutionAlreadyRunning")
+      const left = error._tag === "JobExecutionAlreadyRunning" ? error.leaseLeftMillis ?? 0 : 0
+      assert.isAtMost(left, 60_000)
+      assert.isAbove(left, 0)
+      assert.strictEqual(yield* repository.renewLease(first, 60_000), "STARTING")
+    }
+  ),
+  "a lease has ended when its length has passed, however far the clock was set back (OWN-20)": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const [launched, recovered] = yield* Effect.all([
+      Kit.launchFresh({ leaseMillis: PASSED }),
+      Kit.launchFresh({ leaseMillis: PASSED })
+    ])
+    yield* clockSetBack(recovered)
+    const found = yield* repository.expiredExecutions(() => false)
+    assert.isTrue(found.some(({ id }) => id === recovered.id))
+    yield* clockSetBack(launched)
+    const second = yield* Kit.launch(launched.instance.jobName)
+    deepStrictEqual(second.restartOf, Option.some(launched.id))
   }),
   "the burial of a dead owner's execution stays although the launch is refused (LAUNCH-5)": Effect.gen(function*() {
     const repository = yield* JobRepository
