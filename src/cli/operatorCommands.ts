@@ -140,7 +140,7 @@ const partitionsOf = (
     JobRepository,
     (repository) =>
       Effect.map(
-        repository.jobExecutions({ parentId: executionId }),
+        repository.jobExecutions({ parentId: executionId, limit: Number.MAX_SAFE_INTEGER }),
         (rows) => rows.filter(isPartition)
       )
   )
