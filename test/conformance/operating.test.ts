@@ -16,7 +16,8 @@ describe("rules about the tables of PostgreSQL", () => {
   const tables = statements.filter((statement) => statement.startsWith("create table \"batch_")).slice(1)
 
   it("ids are identity columns (REPO-1)", () => {
-    const withId = tables.filter((table) => /^\s+id /m.test(table))
+    // A plan of partitions has the id of the step execution that made it.
+    const withId = tables.filter((table) => /^\s+id /m.test(table) && !table.includes("\"batch_partition_plan\" ("))
     assert.isNotEmpty(withId)
     withId.forEach((table) => assert.match(table, /^\s+id bigint .*identity/m))
   })

@@ -109,8 +109,8 @@ describe("layers", () => {
       "item/a": `import * as Text from "../base/text.js"\nimport * as Counts from "../vocabulary/Counts.js"`
     })).split("\n")
     assert.strictEqual(drawing.length, floors.flat().length)
-    assert.include(drawing, " 4  item            base, vocabulary")
-    assert.include(drawing, " 1  vocabulary      base")
+    assert.include(drawing, " 4  item             base, vocabulary")
+    assert.include(drawing, " 1  vocabulary       base")
     assert.strictEqual(drawing.at(-1), " 0  base")
   })
 

@@ -49,7 +49,10 @@ const soon = Effect.provideService(PartitionWorker.Poll, "10 millis")
 for (const { layer, name } of drivers) {
   describe(`a worker (${name})`, () => {
     const live = <E>(title: string, test: Effect.Effect<void, E, Services>) =>
-      it.live(title, () => Effect.provide(test, layer))
+      it.live(title, () => {
+        seen.length = 0
+        return Effect.provide(test, layer)
+      })
 
     describe("takes", () => {
       live(
