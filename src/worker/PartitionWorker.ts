@@ -76,7 +76,7 @@ export interface Options<out R = never> {
  * })
  *
  * const worker = PartitionWorker.layer([job], { slots: 8 }).pipe(Layer.provide(JobRepository.layerMemory))
- * assert.isTrue(Layer.isLayer(worker))
+ * assert.ok(Layer.isLayer(worker))
  * ```
  *
  * @since 0.1.0
