@@ -214,14 +214,7 @@ export const restart = <P, Code extends string, E, R>(
   EndedJobExecution<Code, E>,
   LaunchError | OwnerFailure | NoSuchJobExecution,
   R | JobRepository | Transactor
-> =>
-  Effect.gen(function*() {
-    const repository = yield* JobRepository
-    const execution = yield* repository.jobExecution(executionId)
-    const declaration = definitionOf(job).parameters ?? JobParameters.none
-    yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
-    return yield* Launch.runStored(job, execution.parameters)
-  }) as any
+> => Effect.flatMap(storedParameters(job, executionId), (stored) => Launch.runStored(job, stored)) as any
 
 /**
  * As `restart`, but in a fiber of the given Scope: succeeds as soon as the execution runs.
@@ -237,14 +230,7 @@ export const startAgain = <P, Code extends string, E, R>(
   RunningJobExecution<Code, E>,
   LaunchError | JobRepositoryError | NoSuchJobExecution,
   R | JobRepository | Transactor | Scope.Scope
-> =>
-  Effect.gen(function*() {
-    const repository = yield* JobRepository
-    const execution = yield* repository.jobExecution(executionId)
-    const declaration = definitionOf(job).parameters ?? JobParameters.none
-    yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
-    return yield* Launch.startStored(job, execution.parameters)
-  }) as any
+> => Effect.flatMap(storedParameters(job, executionId), (stored) => Launch.startStored(job, stored)) as any
 
 /**
  * Runs the next instance of a job: an incrementer computes its parameters from those of the last execution of the last
@@ -605,3 +591,17 @@ export const instances = (
   filter: InstanceFilter = {}
 ): Effect.Effect<ReadonlyArray<JobInstance>, JobRepositoryError, JobRepository> =>
   Effect.flatMap(JobRepository, (repository) => repository.jobInstances(filter))
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** The parameters of an execution as they are stored, provided that the job can still read them. */
+const storedParameters = (job: Job.Any, executionId: number) =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const { parameters } = yield* repository.jobExecution(executionId)
+    const declaration = definitionOf(job).parameters ?? JobParameters.none
+    yield* Launch.named(job, JobParameters.decode(declaration, parameters))
+    return parameters
+  })

@@ -48,18 +48,13 @@ export const describe = (
           to_jsonb(a) ->> 'attgenerated' as generated
         from pg_catalog.pg_attribute a
         where a.attrelid = to_regclass(${tableText(table)}::text) and a.attnum > 0 and not a.attisdropped
-      ), chain as (
-        select attnum, atttypid as oid, atttypmod as typmod, 0 as arrays, 0 as depth from col
-        union all
-        select c.attnum, case when t.typtype = 'd' then t.typbasetype else t.typelem end,
-          case when t.typtype = 'd' and t.typtypmod >= 0 then t.typtypmod else c.typmod end,
-          c.arrays + case when t.typtype = 'd' then 0 else 1 end, c.depth + 1
-        from chain c join pg_catalog.pg_type t on t.oid = c.oid
-        where t.typtype = 'd'
-          or t.typelem <> 0 and exists (select from pg_catalog.pg_type e where e.oid = t.typelem and e.typarray = t.oid)
-      ), base as (
-        select distinct on (attnum) * from chain order by attnum, depth desc
+      ), ${
+      innermost(
+        sql,
+        "attnum",
+        sql`select attnum, atttypid as oid, atttypmod as typmod, 0 as arrays, 0 as depth from col`
       )
+    }
       select col.attname::text as name, format_type(col.atttypid, -1)::text as type,
         format_type(col.atttypid, col.atttypmod)::text as full_type, t.typname::text as base,
         t.typcategory::text as category, (t.oid < 16384)::text as builtin, base.arrays::text as arrays,
@@ -78,6 +73,28 @@ export const describe = (
       order by col.attnum`,
     (rows) => rows.map(columnOf)
   )
+
+/**
+ * The tables `chain` and `base` of a recursive query: through domains and arrays to the type that holds the values. `start`
+ * gives a `key`, `oid`, `typmod`, `arrays` and `depth` for each type to begin with.
+ *
+ * @internal
+ */
+export const innermost = (sql: SqlClient, key: string, start: Fragment): Fragment => {
+  const of = sql.literal(key)
+  return sql`chain as (
+        ${start}
+        union all
+        select c.${of}, case when t.typtype = 'd' then t.typbasetype else t.typelem end,
+          case when t.typtype = 'd' and t.typtypmod >= 0 then t.typtypmod else c.typmod end,
+          c.arrays + case when t.typtype = 'd' then 0 else 1 end, c.depth + 1
+        from chain c join pg_catalog.pg_type t on t.oid = c.oid
+        where t.typtype = 'd'
+          or t.typelem <> 0 and exists (select from pg_catalog.pg_type e where e.oid = t.typelem and e.typarray = t.oid)
+      ), base as (
+        select distinct on (${of}) * from chain order by ${of}, depth desc
+      )`
+}
 
 /**
  * The schema of the operators that compare values of a type which does not come with the server, quoted; NULL for others.

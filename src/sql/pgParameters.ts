@@ -4,6 +4,7 @@
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import { innermost } from "./pgCatalog.js"
 import type { PgType } from "./pgValue.js"
 
 /**
@@ -100,20 +101,14 @@ const described = (
 ): Effect.Effect<ReadonlyMap<number, PgType>, SqlError> =>
   Effect.map(
     sql<Row>`
-      with recursive chain as (
-        select o as id, o as oid, -1 as typmod, 0 as arrays, 0 as depth from unnest(${`{${[
-      ...new Set(ids)
-    ]}}`}::oid[]) as o
-        union all
-        select c.id, case when t.typtype = 'd' then t.typbasetype else t.typelem end,
-          case when t.typtype = 'd' and t.typtypmod >= 0 then t.typtypmod else c.typmod end,
-          c.arrays + case when t.typtype = 'd' then 0 else 1 end, c.depth + 1
-        from chain c join pg_catalog.pg_type t on t.oid = c.oid
-        where t.typtype = 'd'
-          or t.typelem <> 0 and exists (select from pg_catalog.pg_type e where e.oid = t.typelem and e.typarray = t.oid)
-      ), base as (
-        select distinct on (id) * from chain order by id, depth desc
+      with recursive ${
+      innermost(
+        sql,
+        "id",
+        sql`select o as id, o as oid, -1 as typmod, 0 as arrays, 0 as depth
+          from unnest(${`{${[...new Set(ids)]}}`}::oid[]) as o`
       )
+    }
       select base.id::text as id, t.typname::text as base, t.typcategory::text as category,
         (t.oid < 16384)::text as builtin, base.arrays::text as arrays, base.typmod::text as modifier
       from base join pg_catalog.pg_type t on t.oid = base.oid`.withoutTransform,

@@ -6,6 +6,7 @@ import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import type { AuditRow, Encoded, Notice, SkippedItemRow } from "../ports/JobRepository.js"
 import type { SkipPhase } from "../vocabulary/SkippedItem.js"
+import { batches } from "./batches.js"
 import type { Env } from "./env.js"
 import { read, write } from "./env.js"
 import type { Raw } from "./rows.js"
@@ -16,11 +17,7 @@ export const insertSkippedItems = (env: Env): Encoded["insertSkippedItems"] => (
   write(
     env,
     "insertSkippedItems",
-    Effect.forEach(
-      Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, index) => index * batchSize),
-      (start) => insertSome(env, rows.slice(start, start + batchSize)),
-      { discard: true }
-    )
+    Effect.forEach(batches(rows), (some) => insertSome(env, some), { discard: true })
   )
 
 /** @internal */
@@ -168,8 +165,6 @@ const ofExecution = ({ sql, tables }: Env, executionId: number): Fragment =>
     where e.parent_execution_id = ${executionId}
       and exists (select 1 from ${tables.partition} p where p.job_instance_id = e.job_instance_id)
   )`
-
-const batchSize = 500
 
 const insertSome = (env: Env, rows: ReadonlyArray<SkippedItemRow>): Effect.Effect<unknown, SqlError> => {
   const { dialect, sql, tables } = env
