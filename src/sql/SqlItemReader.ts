@@ -10,6 +10,7 @@
  * arrays and JSON as they are. Where it takes only a `Date`, a `number`, a `bigint`, a `boolean`, an array or an
  * object, the text becomes one; if that would lose something, the row is a bad record (`SqlRowError`). Times without
  * zone are taken as UTC, wherever the process runs. Integers of SQLite are numbers, beyond 2^53 `bigint`s.
+ * Two columns of one name are a `SqlStatementError`, as a row could hold only one of them.
  *
  * @since 0.1.0
  */
@@ -29,6 +30,7 @@ import { columnOf } from "./identifiers.js"
 import { pgCodec, sqliteCodec } from "./keyCodec.js"
 import * as keyset_ from "./keyset.js"
 import { exactly as pgExactly } from "./pgRead.js"
+import * as columns from "./resultColumns.js"
 import * as resultRows from "./resultRows.js"
 import type { Decode } from "./rowDecoder.js"
 import { rowDecoder } from "./rowDecoder.js"
@@ -145,7 +147,7 @@ export const keyset = <A, I>(
           outsideTransaction,
           reading(name),
           Effect.flatMap((rows) => keyset_.fetched(rows, codec, keys, after, limit)),
-          Effect.mapError((error) => typeof error === "string" ? keyError(name, keys, error) : error)
+          Effect.mapError((error) => typeof error === "string" ? keyError(name, keys, error) : refusing(name)(error))
         )
       const source = paged({ keys, show: codec.show, fetch, decode, place, pageSize })
       return options.count === true
@@ -194,9 +196,12 @@ export const query = <A, I>(options: {
     (from) =>
       Effect.gen(function*() {
         const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-        const rows = yield* exactly(sql, afresh)(sql<keyset_.Row>`${options.select(sql)}`).pipe(
+        const select = options.select(sql)
+        const rows = yield* exactly(sql, afresh)(sql<keyset_.Row>`${select}`).pipe(
+          Effect.tap((rows) => sqliteOnly(sql, () => columns.inSqliteRows(sql, select, rows))),
           outsideTransaction,
-          reading(name)
+          reading(name),
+          Effect.mapError(refusing(name))
         )
         const result = yield* resultRows.open(name, rows, options.key, from)
         const pull = (max: number) =>
@@ -219,11 +224,26 @@ export const query = <A, I>(options: {
 
 const reading = (reader: string) => refail(`read by "${reader}"`)
 
+const refusing = (reader: string) => <E>(error: E): Exclude<E, columns.Unreadable> | SqlStatementError =>
+  error instanceof columns.Unreadable
+    ? columns.refused(reader, error)
+    : error as Exclude<E, columns.Unreadable>
+
+/** Fails where the columns of a query of SQLite cannot all be read; PostgreSQL names the columns with the rows. */
+const sqliteOnly = (
+  sql: SqlClient.SqlClient,
+  look: () => Effect.Effect<columns.Unreadable | undefined>
+): Effect.Effect<void, columns.Unreadable> =>
+  sql.onDialectOrElse({
+    sqlite: () => Effect.flatMap(look(), (found) => found === undefined ? Effect.void : Effect.fail(found)),
+    orElse: () => Effect.void
+  })
+
 /** Numbers of 64 bits, microseconds and JSON as the database has them, not as its driver simplifies them. */
 const exactly = (
   sql: SqlClient.SqlClient,
   run: (statement: Statement<keyset_.Row>) => Effect.Effect<ReadonlyArray<keyset_.Row>, SqlError> = identity
-) =>
+): (statement: Statement<keyset_.Row>) => Effect.Effect<ReadonlyArray<keyset_.Row>, SqlError | columns.Unreadable> =>
   sql.onDialectOrElse({
     pg: () => (statement: Statement<keyset_.Row>) => pgExactly(sql, statement),
     orElse: () => (statement: Statement<keyset_.Row>) =>
@@ -247,9 +267,15 @@ const openCodec = (
   query: keyset_.KeyQuery
 ): Effect.Effect<keyset_.KeyCodec, SqlFailure | SqlKeyError> =>
   query.sql.onDialectOrElse({
-    pg: () => Effect.zipLeft(reading(reader)(outsideTransaction(pgCodec(query))), refuseNulls(reader, query, "asc")),
+    pg: () =>
+      Effect.catchIf(
+        reading(reader)(outsideTransaction(pgCodec(query))),
+        (error) => error.sqlState === AMBIGUOUS_COLUMN,
+        (error) => Effect.zipRight(refuseRepeated(reader, query), Effect.fail(error))
+      ).pipe(Effect.zipLeft(refuseNulls(reader, query, "asc"))),
     sqlite: () =>
       refuseBadQuery(reader, query).pipe(
+        Effect.zipRight(refuseRepeated(reader, query)),
         Effect.zipRight(refuseNulls(reader, query, "desc")),
         Effect.zipRight(reading(reader)(outsideTransaction(sqliteCodec(query))))
       ),
@@ -271,6 +297,20 @@ const refuseBadQuery = (
   reading(reader)(outsideTransaction(
     afresh(sql`select ${sql.csv(keys.map(({ column }) => columnOf(sql, "q", column)))} from (${rows}) as q limit 0`)
   ))
+
+const AMBIGUOUS_COLUMN = "42702"
+
+/** Asked for no row, the query says which columns it has. */
+const refuseRepeated = (reader: string, { keys, rows, sql }: keyset_.KeyQuery): Effect.Effect<void, SqlFailure> =>
+  sqliteOnly(sql, () => columns.inSqliteSubquery(sql, rows, keyset_.aliasesOf(keys))).pipe(
+    Effect.zipRight(sql.onDialectOrElse({
+      pg: () => pgExactly(sql, sql`select q.* from (select 1 as one) as o left join (${rows}) as q on false`),
+      orElse: () => Effect.void
+    })),
+    outsideTransaction,
+    reading(reader),
+    Effect.mapError(refusing(reader))
+  )
 
 // `column > value` passes over NULLs without a word, so they are looked for before the first page.
 const refuseNulls = (

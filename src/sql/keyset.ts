@@ -66,6 +66,16 @@ export const keyAlias = (index: number): string => `__key_${index}`
 const sameAlias = "__same_key"
 
 /**
+ * Names of columns that a page has beside those of the query.
+ *
+ * @internal
+ */
+export const aliasesOf = (keys: ReadonlyArray<KeyColumn>): ReadonlyArray<string> => [
+  ...keys.map((_, index) => keyAlias(index)),
+  sameAlias
+]
+
+/**
  * The statement for the rows behind `after`, at most `limit`, each with its key as texts.
  *
  * @internal
@@ -210,8 +220,14 @@ const isSame = ({ form }: KeyCodec, row: Row, key: Key, previous: Key | undefine
     ? row[sameAlias] !== null
     : key.every((text, index) => text === previous[index] || form(index, text) === form(index, previous[index]!)))
 
+// A record of texts, though not Schema.Record, which loses a column named `__proto__`.
+const Texts = Schema.declare((input): input is { readonly [column: string]: string } =>
+  typeof input === "object" && input !== null && !Array.isArray(input) &&
+  Object.values(input).every((text) => typeof text === "string")
+)
+
 const decodeStored = Schema.decodeUnknownEither(Schema.Struct({
-  after: Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.String })),
+  after: Schema.NullOr(Texts),
   read: Schema.NonNegativeInt
 }))
 

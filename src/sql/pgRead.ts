@@ -8,6 +8,7 @@ import type { Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import { speaksProtocol } from "./pgPipeline.js"
 import { offsetOf } from "./readValue.js"
+import { inNames, type Unreadable } from "./resultColumns.js"
 
 /**
  * Runs a query of the client of `@effect/sql-pg` and gives numbers of 32 bits, floats, truth values and bytes as such, and
@@ -18,14 +19,24 @@ import { offsetOf } from "./readValue.js"
 export const exactly = <A extends object>(
   sql: SqlClient,
   statement: Statement<A>
-): Effect.Effect<ReadonlyArray<A>, SqlError> =>
+): Effect.Effect<ReadonlyArray<A>, SqlError | Unreadable> =>
   speaksProtocol(sql)
-    ? Effect.map(configured(statement).raw, (result) => (result as { readonly rows: ReadonlyArray<A> }).rows)
+    ? Effect.flatMap(configured(statement).raw, (result) => rowsOf(result as Result<A>))
     : statement
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+interface Result<A> {
+  readonly rows: ReadonlyArray<A>
+  readonly fields: ReadonlyArray<{ readonly name: string }>
+}
+
+const rowsOf = <A>({ fields, rows }: Result<A>): Effect.Effect<ReadonlyArray<A>, Unreadable> => {
+  const wrong = inNames(fields.map(({ name }) => name))
+  return wrong === undefined ? Effect.succeed(rows) : Effect.fail(wrong)
+}
 
 type Parse = (text: string) => unknown
 
