@@ -26,16 +26,15 @@ import * as ItemReader from "../item/ItemReader.js"
 import { JobDefinitionError, type UnreadablePosition } from "../vocabulary/BatchError.js"
 import { afresh } from "./afresh.js"
 import { stripped as outsideTransaction } from "./client.js"
-import { columnOf } from "./identifiers.js"
-import { pgCodec, sqliteCodec } from "./keyCodec.js"
+import type { KeyRange } from "./keyRange.js"
 import * as keyset_ from "./keyset.js"
+import { countOf, keyError, open, reading, refusing, sqliteOnly } from "./keysetOpening.js"
 import { exactly as pgExactly } from "./pgRead.js"
 import * as columns from "./resultColumns.js"
 import * as resultRows from "./resultRows.js"
 import type { Decode } from "./rowDecoder.js"
 import { rowDecoder } from "./rowDecoder.js"
-import type { SqlFailure, SqlRowError } from "./SqlFailure.js"
-import { refail, SqlKeyError, SqlStatementError } from "./SqlFailure.js"
+import type { SqlFailure, SqlKeyError, SqlRowError } from "./SqlFailure.js"
 
 /**
  * The query of a reader, built with the client it runs on: identifiers as `sql("name")`, values bound as `${value}`.
@@ -68,6 +67,8 @@ export interface KeysetOptions<A, I> {
   readonly key: readonly [KeyColumn, ...Array<KeyColumn>]
   /** Decodes a row: an object with the columns of the query. */
   readonly schema: Schema.Schema<A, I>
+  /** The part of the rows to read, as `SqlPartition.ranges` has planned it. Default: all. */
+  readonly range?: KeyRange | undefined
   /** Rows to fetch at a time, at least as many as the engine requests. Default: as many as the engine requests. */
   readonly pageSize?: number | undefined
   /** Counts the rows when the reader opens, to show progress. The database runs the query once more for it. */
@@ -138,9 +139,9 @@ export const keyset = <A, I>(
   return ItemReader.make<A, KeysetError, SqlClient.SqlClient>(name, (from) =>
     Effect.gen(function*() {
       const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-      const query: keyset_.KeyQuery = { sql, rows: options.select(sql), keys }
+      const whole: keyset_.KeyQuery = { sql, rows: options.select(sql), keys }
       const place = yield* startAt(name, keys, from)
-      const codec = yield* openCodec(name, query)
+      const { codec, query } = yield* open(name, whole, options.range)
       const fetch = (after: keyset_.Key | undefined, limit: number) =>
         keyset_.pageOf(query, codec, after, limit + 1).pipe(
           exactly(sql),
@@ -222,23 +223,6 @@ export const query = <A, I>(options: {
 // internal
 // -------------------------------------------------------------------------------------
 
-const reading = (reader: string) => refail(`read by "${reader}"`)
-
-const refusing = (reader: string) => <E>(error: E): Exclude<E, columns.Unreadable> | SqlStatementError =>
-  error instanceof columns.Unreadable
-    ? columns.refused(reader, error)
-    : error as Exclude<E, columns.Unreadable>
-
-/** Fails where the columns of a query of SQLite cannot all be read; PostgreSQL names the columns with the rows. */
-const sqliteOnly = (
-  sql: SqlClient.SqlClient,
-  look: () => Effect.Effect<columns.Unreadable | undefined>
-): Effect.Effect<void, columns.Unreadable> =>
-  sql.onDialectOrElse({
-    sqlite: () => Effect.flatMap(look(), (found) => found === undefined ? Effect.void : Effect.fail(found)),
-    orElse: () => Effect.void
-  })
-
 /** Numbers of 64 bits, microseconds and JSON as the database has them, not as its driver simplifies them. */
 const exactly = (
   sql: SqlClient.SqlClient,
@@ -250,9 +234,6 @@ const exactly = (
       Effect.provideService(run(statement), SqlClient.SafeIntegers, true)
   })
 
-const keyError = (reader: string, keys: ReadonlyArray<keyset_.KeyColumn>, problem: string) =>
-  new SqlKeyError({ reader, columns: keys.map(({ column }) => column), problem })
-
 const startAt = (
   reader: string,
   keys: ReadonlyArray<keyset_.KeyColumn>,
@@ -261,77 +242,6 @@ const startAt = (
   Option.isNone(from)
     ? Either.right({ after: undefined, read: 0 })
     : Either.mapLeft(keyset_.decodePlace(keys, from.value), (problem) => keyError(reader, keys, problem))
-
-const openCodec = (
-  reader: string,
-  query: keyset_.KeyQuery
-): Effect.Effect<keyset_.KeyCodec, SqlFailure | SqlKeyError> =>
-  query.sql.onDialectOrElse({
-    pg: () =>
-      Effect.catchIf(
-        reading(reader)(outsideTransaction(pgCodec(query))),
-        (error) => error.sqlState === AMBIGUOUS_COLUMN,
-        (error) => Effect.zipRight(refuseRepeated(reader, query), Effect.fail(error))
-      ).pipe(Effect.zipLeft(refuseNulls(reader, query, "asc"))),
-    sqlite: () =>
-      refuseBadQuery(reader, query).pipe(
-        Effect.zipRight(refuseRepeated(reader, query)),
-        Effect.zipRight(refuseNulls(reader, query, "desc")),
-        Effect.zipRight(reading(reader)(outsideTransaction(sqliteCodec(query))))
-      ),
-    orElse: () =>
-      Effect.fail(
-        new SqlStatementError({
-          operation: "read",
-          kind: "other",
-          problem: "SqlItemReader.keyset knows PostgreSQL and SQLite; use ItemReader.paged for this database"
-        })
-      )
-  })
-
-// Asking for no rows tells at once whether the tables and the key columns exist.
-const refuseBadQuery = (
-  reader: string,
-  { keys, rows, sql }: keyset_.KeyQuery
-): Effect.Effect<void, SqlFailure> =>
-  reading(reader)(outsideTransaction(
-    afresh(sql`select ${sql.csv(keys.map(({ column }) => columnOf(sql, "q", column)))} from (${rows}) as q limit 0`)
-  ))
-
-const AMBIGUOUS_COLUMN = "42702"
-
-/** Asked for no row, the query says which columns it has. */
-const refuseRepeated = (reader: string, { keys, rows, sql }: keyset_.KeyQuery): Effect.Effect<void, SqlFailure> =>
-  sqliteOnly(sql, () => columns.inSqliteSubquery(sql, rows, keyset_.aliasesOf(keys))).pipe(
-    Effect.zipRight(sql.onDialectOrElse({
-      pg: () => pgExactly(sql, sql`select q.* from (select 1 as one) as o left join (${rows}) as q on false`),
-      orElse: () => Effect.void
-    })),
-    outsideTransaction,
-    reading(reader),
-    Effect.mapError(refusing(reader))
-  )
-
-// `column > value` passes over NULLs without a word, so they are looked for before the first page.
-const refuseNulls = (
-  reader: string,
-  { keys, rows, sql }: keyset_.KeyQuery,
-  last: "asc" | "desc"
-): Effect.Effect<void, SqlFailure | SqlKeyError> =>
-  Effect.forEach(keyset_.nullsMayHide(keys, last), (column) =>
-    Effect.flatMap(
-      reading(reader)(
-        outsideTransaction(sql`select 1 as one from (${rows}) as q where ${columnOf(sql, "q", column)} is null limit 1`)
-      ),
-      (found) => found.length === 0 ? Effect.void : Effect.fail(keyError(reader, keys, keyset_.hasNull(column)))
-    ), { discard: true })
-
-const countOf = (reader: string, { rows, sql }: keyset_.KeyQuery): Effect.Effect<number, SqlFailure> =>
-  sql<{ readonly n: string }>`select cast(count(*) as text) as n from (${rows}) as q`.pipe(
-    outsideTransaction,
-    reading(reader),
-    Effect.map(([row]) => Number(row!.n))
-  )
 
 // Rows may be added while the reader is at work.
 const progressOf = (read: () => number, total: number) => (): ItemReader.Progress => {

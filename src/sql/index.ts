@@ -39,3 +39,10 @@ export * as SqlItemReader from "./SqlItemReader.js"
  * @since 0.1.0
  */
 export * as SqlItemWriter from "./SqlItemWriter.js"
+
+/**
+ * Plans for `Step.partition` over the rows of a query.
+ *
+ * @since 0.1.0
+ */
+export * as SqlPartition from "./SqlPartition.js"

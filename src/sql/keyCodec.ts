@@ -5,11 +5,40 @@ import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
+import { afresh } from "./afresh.js"
 import * as Decimal from "./decimal.js"
 import { columnOf } from "./identifiers.js"
 import type { KeyCodec, KeyQuery } from "./keyset.js"
 import { operatorSchema } from "./pgCatalog.js"
+import { SqlStatementError } from "./SqlFailure.js"
 import { PROBE, PROBES } from "./sqliteKeys.js"
+
+/**
+ * That of the database of the client. Asks for no row, and so tells at once whether the tables and the key columns exist.
+ *
+ * @internal
+ */
+export const keyCodec = (query: KeyQuery): Effect.Effect<KeyCodec, SqlError | SqlStatementError> => {
+  const { keys, rows, sql } = query
+  return sql.onDialectOrElse({
+    pg: () => pgCodec(query),
+    sqlite: () =>
+      Effect.zipRight(
+        afresh(
+          sql`select ${sql.csv(keys.map(({ column }) => columnOf(sql, "q", column)))} from (${rows}) as q limit 0`
+        ),
+        sqliteCodec(query)
+      ),
+    orElse: () =>
+      Effect.fail(
+        new SqlStatementError({
+          operation: "read",
+          kind: "other",
+          problem: "keys are known of PostgreSQL and SQLite; read by `ItemReader.paged` from this database"
+        })
+      )
+  })
+}
 
 /**
  * PostgreSQL casts to text and back to the type of the column, which is asked for without running the query.
