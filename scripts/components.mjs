@@ -40,7 +40,8 @@ const components = {
   },
   Processors: {
     "ItemProcessor.map": "ItemProcessor.map((row: T) => row.id)",
-    "ItemProcessor.validate": "ItemProcessor.validate(Row)"
+    "ItemProcessor.validate": "ItemProcessor.validate(Row)",
+    "ItemProcessor.workerThreads": "ItemProcessor.workerThreads(new URL(\"file:///score.js\"), { schema: Row })"
   },
   Tasklets: {
     "Step.tasklet": "Step.tasklet(\"t\", Effect.void)",

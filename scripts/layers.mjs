@@ -52,6 +52,7 @@ export const stepped = ["decisions/policyRun", "decisions/RetryPolicy", "decisio
 
 /** What each room may import besides src/ itself; a `:` at the end stands for any module of that scheme. */
 const packages = {
+  item: ["effect", "node:fs", "node:module", "node:os", "node:url", "node:worker_threads"],
   sql: ["effect", "@effect/platform", "@effect/sql", "@effect/sql-pg", "node:crypto"],
   file: ["effect", "@effect/platform", "node:"],
   dashboard: ["effect", "@effect/platform", "@effect/platform-node", "node:"],

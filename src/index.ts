@@ -189,3 +189,13 @@ export * as Transactor from "./ports/Transactor.js"
  * @since 0.1.0
  */
 export * as Transition from "./decisions/Transition.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as WorkerError from "./item/WorkerError.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as WorkerProcessor from "./item/WorkerProcessor.js"

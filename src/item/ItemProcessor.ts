@@ -12,7 +12,9 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import type { Inspectable } from "effect/Inspectable"
 import type * as Layer from "effect/Layer"
@@ -21,6 +23,7 @@ import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { ResourceLimits } from "node:worker_threads"
 import { prototype } from "../base/values.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import { inStepScope } from "./inStepScope.js"
@@ -28,6 +31,9 @@ import * as process_ from "./process.js"
 import type { Provided } from "./provided.js"
 import { contextOf } from "./provided.js"
 import * as validate_ from "./validate.js"
+import type { WorkerCloneError, WorkerItemError, WorkerItemTimeout, WorkerStartError } from "./WorkerError.js"
+import type { WorkerThreadDied } from "./WorkerError.js"
+import * as workerThreads_ from "./workerThreads.js"
 
 /**
  * @since 0.1.0
@@ -60,12 +66,29 @@ export type Filtered = typeof Filtered
  * An opened processor. `Sync` is a plain function that the engine calls in a tight loop; `Effect` returns an
  * effect per item, and one that is already an `Exit` costs no fiber work either.
  *
+ * With `applyAll` the items of a chunk are given at once; `apply` is then asked only for those that are tried again.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Process<In, Out, E = never, R = never> =
   | { readonly _tag: "Sync"; readonly apply: (item: In) => Out | Filtered }
-  | { readonly _tag: "Effect"; readonly apply: (item: In) => Effect.Effect<Out | Filtered, E, R> }
+  | {
+    readonly _tag: "Effect"
+    readonly apply: (item: In) => Effect.Effect<Out | Filtered, E, R>
+    readonly applyAll?: ApplyAll<In, Out, E, R> | undefined
+  }
+
+/**
+ * What becomes of each item of a chunk, in their order. `concurrency` is that of the step.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ApplyAll<In, Out, E = never, R = never> = (
+  items: ReadonlyArray<In>,
+  concurrency: number
+) => Effect.Effect<ReadonlyArray<Exit.Exit<Out | Filtered, E>>, never, R>
 
 /**
  * Turns `In` into `Out`, or filters it out.
@@ -291,6 +314,76 @@ export const validate = <A, I, R>(schema: Schema.Schema<A, I, R>): ItemProcessor
     _tag: "Effect",
     apply: validate_.decoder(schema, (issues) => new InvalidItem({ issues }))
   })))
+
+/**
+ * - `schema`: decodes what the function in the thread gives.
+ * - `input`: encodes the items for their way there. Without it they are cloned as they are, and have to be plain values:
+ *   instances of classes arrive without their methods.
+ * - `error`: the errors that the function throws or fails with, for which they are decoded from their tag, message and fields.
+ *   Any others, and all without it, are `WorkerItemError`s.
+ * - `threads`: how many, at least 1. Default: one less than the processors of the machine, for this process goes on beside them.
+ * - `timeout`: the longest time that one item may take, after which its thread is ended. Default: any time.
+ * - `data`: given to the function with each item, cloned once per thread.
+ * - `resourceLimits`: of the memory of each thread, as `node:worker_threads` has them. Default: those of Node.
+ * - `startTimeout`: the longest time until the module of a thread has called `WorkerProcessor.serve`. Default: 30 seconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkerThreadsOptions<A, I, R, In, InI, InR, E, EI> {
+  readonly schema: Schema.Schema<A, I, R>
+  readonly input?: Schema.Schema<In, InI, InR> | undefined
+  readonly error?: Schema.Schema<E, EI> | undefined
+  readonly threads?: number | undefined
+  readonly timeout?: Duration.DurationInput | undefined
+  readonly data?: unknown
+  readonly resourceLimits?: ResourceLimits | undefined
+  readonly startTimeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Processes items in threads, for work that keeps a processor busy: this process goes on to read, to write and to renew its
+ * leases meanwhile. The module calls `WorkerProcessor.serve` with the function; it is named as it is called once compiled, and
+ * found as `.ts` where the source runs.
+ *
+ * The items of a chunk are divided among the threads, a few messages for each, and the outputs keep their order. Threads start
+ * when the step opens and end with it, however it ends. Listeners of single items hear of them when those of a chunk are back.
+ *
+ * An item that kills its thread, or takes longer than `timeout`, is one failed item, which the step may skip or retry. It is
+ * found by trying it again alone in a new thread; the other items of its message may run twice meanwhile, so the function is
+ * to compute and not to write. A thread shares the process, though: what ends that, such as `process.abort` or a fault in
+ * native code, cannot be caught here. Workers in processes of their own can.
+ *
+ * The definition is refused with `JobDefinitionError` unless `threads` is a whole number of at least 1 and the times are above 0.
+ *
+ * @example
+ * ```ts
+ * import { ItemProcessor } from "effect-batch"
+ * import { Schema } from "effect"
+ *
+ * const Score = Schema.Struct({ id: Schema.String, score: Schema.Number })
+ *
+ * const score = ItemProcessor.workerThreads(new URL("./score.js", import.meta.url), {
+ *   threads: 4,
+ *   schema: Score,
+ *   timeout: "10 seconds"
+ * })
+ * assert.ok(ItemProcessor.isItemProcessor(score))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const workerThreads = <A, I, R = never, In = unknown, InI = unknown, InR = never, E = never, EI = never>(
+  module: URL,
+  options: WorkerThreadsOptions<A, I, R, In, InI, InR, E, EI>
+): ItemProcessor<
+  In,
+  A,
+  E | InvalidItem | WorkerItemError | WorkerThreadDied | WorkerItemTimeout | WorkerCloneError | WorkerStartError,
+  R | InR
+> =>
+  proto(workerThreads_.open(module, options, { filtered: Filtered, invalid: (issues) => new InvalidItem({ issues }) }))
 
 /**
  * Makes a processor from an effect that runs when the step opens: a processor that depends on parameters or services,

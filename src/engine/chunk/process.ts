@@ -7,9 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { ApplyAll } from "../../item/ItemProcessor.js"
 import { Filtered } from "../../item/ItemProcessor.js"
 import { Fatal } from "../../vocabulary/failure.js"
-import type { Engine, EngineFailure, Item } from "../step/engine.js"
+import type { Engine, EngineFailure, Item, UserServices } from "../step/engine.js"
 import { isDone, tellBefore } from "../step/hooks.js"
 import { badInput } from "./chunk.js"
 import type { Placed } from "./itemPlace.js"
@@ -60,7 +61,9 @@ export const processItems = (
         return outputs
       })
     }
-    const processed = run.env.body.concurrency > 1
+    const processed = process?._tag === "Effect" && process.applyAll !== undefined
+      ? together(run, inputs, recover, process.applyAll)
+      : run.env.body.concurrency > 1
       ? concurrently(run, inputs, recover)
       : inSequence(run, inputs, recover)
     return Effect.map(processed, (outputs) => {
@@ -71,13 +74,13 @@ export const processItems = (
 }
 
 /** The effect of one item, listeners included. Values stay values. */
-export const processOne = (run: ChunkRun, item: Item): Engine<unknown> => {
+export const processOne = (run: ChunkRun, item: Item, answer?: Engine<unknown>): Engine<unknown> => {
   const { beforeProcess } = run.state.hooks
   if (beforeProcess === undefined) {
-    return applied(run, item)
+    return applied(run, item, answer)
   }
   const begun = beforeProcess(item)
-  return isDone(begun) ? applied(run, item) : Effect.flatMap(begun, () => applied(run, item))
+  return isDone(begun) ? applied(run, item, answer) : Effect.flatMap(begun, () => applied(run, item, answer))
 }
 
 // -------------------------------------------------------------------------------------
@@ -136,9 +139,10 @@ const apply = ({ env: { process } }: ChunkRun, item: Item): Engine<unknown> =>
     ? Effect.succeed(process.apply(item))
     : process.apply(item)
 
-const applied = (run: ChunkRun, item: Item): Engine<unknown> => {
+/** With an answer that is there already, it is taken. */
+const applied = (run: ChunkRun, item: Item, answer: Engine<unknown> | undefined): Engine<unknown> => {
   const { afterProcess } = run.state.hooks
-  const processed = apply(run, item)
+  const processed = answer ?? apply(run, item)
   return afterProcess === undefined ? processed : andAfter(processed, item, afterProcess)
 }
 
@@ -159,10 +163,23 @@ const andAfter = (
 
 const toOption = (output: unknown): Option.Option<Item> => output === Filtered ? Option.none() : Option.some(output)
 
+/** The first answers of all inputs at once; what is tried again is asked for alone. */
+const together = (
+  run: ChunkRun,
+  inputs: ReadonlyArray<Item>,
+  recover: Recover,
+  applyAll: ApplyAll<Item, Item, EngineFailure, UserServices>
+): ChunkEffect<Outputs> =>
+  inputs.length === 0 ? inSequence(run, inputs, recover) : Effect.flatMap(
+    applyAll(inputs, run.env.body.concurrency),
+    (answers) => inSequence(run, inputs, recover, answers)
+  )
+
 const inSequence = (
   run: ChunkRun,
   inputs: ReadonlyArray<Item>,
-  recover: Recover
+  recover: Recover,
+  answers?: ReadonlyArray<Engine<unknown>>
 ): ChunkEffect<Outputs> =>
   Effect.suspend(() => {
     const outputs = collecting()
@@ -172,7 +189,7 @@ const inSequence = (
     const loop = Effect.whileLoop({
       while: () => {
         while (index < inputs.length) {
-          next = processOne(run, inputs[index])
+          next = processOne(run, inputs[index], answers?.[index])
           if (!Exit.isExit(next) || Exit.isFailure(next)) {
             return true
           }

@@ -1,0 +1,2 @@
+/** A module that ends without serving. */
+export const nothing = 0
