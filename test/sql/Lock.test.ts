@@ -78,7 +78,10 @@ describe("while another one in this process holds the lock of the SQLite file", 
           const job = Job.make("turns", {
             flow: load.pipe(
               Flow.andThen(
-                Step.tasklet("write", Effect.suspend(() => stops ? sql`insert into t values (100)` : Effect.void))
+                Step.tasklet(
+                  "write",
+                  Effect.suspend(() => stops ? Effect.asVoid(sql`insert into t values (100)`) : Effect.void)
+                )
               ),
               Flow.andThen(Step.tasklet("fail", Effect.suspend(() => stops ? Effect.fail("no") : Effect.void)))
             )
