@@ -9,7 +9,7 @@ import * as ItemWriter from "../item/ItemWriter.js"
 import type { FileError, ItemEncodeError } from "./FileError.js"
 import * as fileSink from "./fileSink.js"
 import * as jsonFormat from "./jsonFormat.js"
-import { oneOf, refuse } from "./options.js"
+import { oneOf, refuse, unknown } from "./options.js"
 
 /**
  * How the file is written. Every option has a default.
@@ -59,7 +59,11 @@ export const array = <A, I = never>(
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
   // Nothing can be appended behind the closing bracket.
-  refuse(`JsonItemWriter(${path})`, oneOf("ifExists", options.ifExists, ["overwrite", "fail"]))
+  refuse(`JsonItemWriter(${path})`, [
+    ...unknown(options, fileSink.names),
+    ...oneOf("ifExists", options.ifExists, ["overwrite", "fail"])
+  ])
+  fileSink.check(`JsonItemWriter(${path})`, options)
   const format = jsonFormat.array(path, options.schema)
   return ItemWriter.make(`JsonItemWriter(${path})`, {
     delivery: "restartable",

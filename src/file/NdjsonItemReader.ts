@@ -78,7 +78,7 @@ export const make: {
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemReader.ItemReader<A, Errors, FileSystem.FileSystem> => {
-  const settings = json.settings(`NdjsonItemReader(${path})`, path, options)
+  const settings = json.settings(`NdjsonItemReader(${path})`, path, options, json.lineNames)
   return ItemReader.make<A, Errors, FileSystem.FileSystem | Scope.Scope>(
     settings.reader,
     (from) => json.openLines(settings, options, from)

@@ -9,6 +9,7 @@ import * as ItemWriter from "../item/ItemWriter.js"
 import type { FileError, ItemEncodeError } from "./FileError.js"
 import * as fileSink from "./fileSink.js"
 import * as jsonFormat from "./jsonFormat.js"
+import { refuse, unknown } from "./options.js"
 
 /**
  * How the file is written. Every option has a default.
@@ -61,6 +62,7 @@ export const make = <A, I = never>(
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, I> | undefined } = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
+  refuse(`NdjsonItemWriter(${path})`, unknown(options, fileSink.names))
   fileSink.check(`NdjsonItemWriter(${path})`, options)
   const format = jsonFormat.lines(path, options.schema)
   return ItemWriter.make(`NdjsonItemWriter(${path})`, {

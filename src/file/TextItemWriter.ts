@@ -10,7 +10,7 @@ import type { Encoding } from "./CsvFormat.js"
 import * as encodings from "./encodings.js"
 import { type FileError, ItemEncodeError } from "./FileError.js"
 import * as fileSink from "./fileSink.js"
-import { oneOf, refuse } from "./options.js"
+import { footers, oneOf, refuse, shown, unknown } from "./options.js"
 import { withBreak } from "./text.js"
 
 /**
@@ -74,6 +74,7 @@ export const lines = <A>(
   toLine: (item: A) => string,
   options: Options = {}
 ): ItemWriter.ItemWriter<A, FileError | ItemEncodeError, FileSystem.FileSystem> => {
+  refuse(`TextItemWriter(${path})`, misshapen(toLine, options))
   fileSink.check(`TextItemWriter(${path})`, options)
   refuse(`TextItemWriter(${path})`, defects(options))
   const format = makeFormat(path, toLine, options)
@@ -109,6 +110,15 @@ const makeFormat = <A>(path: string, toLine: (item: A) => string, options: Optio
     end: (_memo, summary) => footer === undefined ? "" : withBreak(footer(summary), lineEnding)
   }
 }
+
+const misshapen = (toLine: unknown, options: Options): ReadonlyArray<string> => [
+  ...unknown(options, [...fileSink.names, "header", "footer", "lineEnding", "encoding", "byteOrderMark"]),
+  ...footers(options),
+  ...(options.header === undefined || typeof options.header === "string"
+    ? []
+    : [`\`header\` is ${shown(options.header)}, give a text`]),
+  ...(typeof toLine === "function" ? [] : ["give a function that makes a line of an item"])
+]
 
 const defects = ({ encoding = "utf-8", header = "", lineEnding }: Options): ReadonlyArray<string> => {
   const wrong = encodings.encodings.includes(encoding) ? encodings.misfit(header, encoding) : undefined

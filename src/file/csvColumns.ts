@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
+import { quoted } from "../base/text.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import { isMarked } from "../vocabulary/sensitiveAst.js"
 import type { Field } from "./csvRows.js"
@@ -97,6 +98,19 @@ export const compare = (
     duplicate: duplicates(actual)
   }
 }
+
+/**
+ * What is wrong with `columns` beside a schema, in words.
+ *
+ * @internal
+ */
+export const unlikeSchema = (
+  missing: ReadonlyArray<string>,
+  unexpected: ReadonlyArray<string>
+): ReadonlyArray<string> => [
+  ...(missing.length === 0 ? [] : [`\`columns\` lacks ${quoted(missing)}, which the schema has`]),
+  ...(unexpected.length === 0 ? [] : [`\`columns\` has ${quoted(unexpected)}, which the schema does not have`])
+]
 
 /** @internal */
 export const fits = ({ duplicate, missing, unexpected }: Mismatch): boolean =>

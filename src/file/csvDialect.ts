@@ -4,7 +4,7 @@
 import type { CsvFormat } from "./CsvFormat.js"
 import type { Dialect } from "./csvRows.js"
 import { encodings, labels, misfit } from "./encodings.js"
-import { oneOf } from "./options.js"
+import { flags, lists, oneOf, shown, unknown } from "./options.js"
 
 /** @internal */
 export const dialect = (options: CsvFormat & { readonly skipEmptyLines?: boolean | undefined }): Dialect => ({
@@ -22,32 +22,108 @@ export const dialect = (options: CsvFormat & { readonly skipEmptyLines?: boolean
 export const lineBreakOf = ({ lineEnding }: CsvFormat): "\n" | "\r" => lineEnding === "\r" ? "\r" : "\n"
 
 /**
- * What is wrong with a format, whoever uses it.
+ * The delimiter that a line tells a spreadsheet, which reads `sep=;` and takes it for no row.
  *
  * @internal
  */
-export const defects = (options: CsvFormat): ReadonlyArray<string> => [
+export const separatorIn = (line: string): string | undefined => /^("?)sep=([^\w"]+)\1$/i.exec(line)?.[2]
+
+/**
+ * Options that are not of their kind, whoever uses them, so that nothing else can be said about them. Reader and writer may
+ * be given the same options: each passes over what is only for the other one.
+ *
+ * @internal
+ */
+export const misshapen = (options: CsvFormat): ReadonlyArray<string> => [
+  ...unknown(options, names),
+  ...flags(options, ["header", "trim", "trailingDelimiter"]),
+  ...lists(options, ["columns", "preamble"]),
+  ...(options.nullText === undefined || typeof options.nullText === "string"
+    ? []
+    : [`\`nullText\` is ${shown(options.nullText)}, give a text`]),
+  ...(options.headerNames === undefined || isTexts(options.headerNames)
+    ? []
+    : ["`headerNames` has to be an object that gives columns their names in the file"]),
+  ...(options.trailer === undefined || (Array.isArray(options.trailer) && options.trailer.every(isTrailerField))
+    ? []
+    : ["`trailer` has to be an array of texts, `{ count: \"rows\" }` and `{ sum: \"a column\" }`"])
+]
+
+/**
+ * What is wrong with a format, whoever uses it.
+ *
+ * @param columns the columns of items, as far as they are known
+ *
+ * @internal
+ */
+export const defects = (options: CsvFormat, columns: ReadonlyArray<string> | undefined): ReadonlyArray<string> => [
   ...oneOf("encoding", options.encoding, encodings),
   ...oneOf("lineEnding", options.lineEnding, ["\n", "\r\n", "\r"]),
   ...aboutDelimiter(options),
   ...aboutQuotes(options),
   ...aboutTexts(options),
   ...aboutNull(options),
-  ...aboutColumns(options),
-  ...aboutTrailer(options)
+  ...aboutColumns(options, columns),
+  ...aboutTrailer(options, columns)
 ]
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
+const names: ReadonlyArray<string> = [
+  "header",
+  "columns",
+  "headerNames",
+  "preamble",
+  "delimiter",
+  "quote",
+  "escape",
+  "lineEnding",
+  "encoding",
+  "comment",
+  "trim",
+  "nullText",
+  "trailingDelimiter",
+  "trailer",
+  // Of the reader.
+  "matchHeader",
+  "repeatedNames",
+  "blankNames",
+  "strictColumns",
+  "raggedRows",
+  "skipLines",
+  "skipEmptyLines",
+  "requireFinalLineBreak",
+  "bufferSize",
+  "maxRecordSize",
+  // Of the writer.
+  "quoting",
+  "byteOrderMark",
+  "footer",
+  "escapeFormulas",
+  "ifExists",
+  "inPlace",
+  "fsync",
+  "deleteIfEmpty"
+]
+
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const isTexts = (value: unknown): boolean =>
+  isObject(value) && Object.values(value).every((text) => typeof text === "string")
+
+const isTrailerField = (field: unknown): boolean =>
+  typeof field === "string" ||
+  (isObject(field) && Object.keys(field).length === 1 &&
+    (("count" in field && field.count === "rows") || ("sum" in field && typeof field.sum === "string")))
+
 type Defects = ReadonlyArray<string>
 
 const when = (wrong: boolean, defect: string): Defects => wrong ? [defect] : []
 
 const hasBreak = (text: string): boolean => /[\r\n]/.test(text)
-
-const shown = (text: unknown): string => typeof text === "string" ? JSON.stringify(text) : String(text)
 
 const aboutDelimiter = (options: CsvFormat): Defects => {
   const { delimiter } = options
@@ -59,7 +135,7 @@ const aboutDelimiter = (options: CsvFormat): Defects => {
 const isOne = (text: unknown): text is string => typeof text === "string" && Array.from(text).length === 1
 
 const aboutQuotes = (options: CsvFormat): Defects => {
-  const { comment = "", delimiter = ",", escape, quote = "\"", trim } = options
+  const { comment = "", delimiter = ",", escape, nullText, quote = "\"", trim } = options
   const single = [["quote", quote === false ? undefined : quote], ["escape", escape]] as const
   return [
     ...single.flatMap(([name, value]) =>
@@ -79,12 +155,23 @@ const aboutQuotes = (options: CsvFormat): Defects => {
     ...(typeof comment === "string" && comment !== ""
       ? [
         ...when(isOne(quote) && comment.startsWith(quote), "`comment` begins with `quote`"),
-        ...when(typeof delimiter === "string" && comment === delimiter, "`comment` is the same as `delimiter`"),
+        ...when(
+          typeof delimiter === "string" && delimiter !== "" && meets(comment, delimiter),
+          comment === delimiter
+            ? "`comment` is the same as `delimiter`"
+            : "`comment` is what a row can begin with: its first field and `delimiter`"
+        ),
+        ...when(nullText?.startsWith(comment) === true, "`nullText` begins with `comment`"),
         ...when(isOne(escape) && comment.startsWith(escape), "`comment` begins with `escape`")
       ]
       : when(options.comment === "", "`comment` is empty: every line would be one"))
   ]
 }
+
+/** Whether a text holds another one, or ends with what that begins with. */
+const meets = (text: string, other: string): boolean =>
+  text.includes(other) ||
+  Array.from({ length: other.length }, (_, i) => other.slice(0, i)).some((part) => part !== "" && text.endsWith(part))
 
 const aboutTexts = (options: CsvFormat): Defects => {
   const encoding = options.encoding ?? "utf-8"
@@ -102,7 +189,11 @@ const aboutTexts = (options: CsvFormat): Defects => {
       const wrong = typeof text === "string" && encodings.includes(encoding) ? misfit(text, encoding) : undefined
       return wrong === undefined ? [] : [`\`${name}\` holds ${wrong}, which ${labels[encoding]} cannot hold`]
     }),
-    ...when(options.preamble?.some(hasBreak) === true, "a line of `preamble` holds a line break")
+    ...when(options.preamble?.some(hasBreak) === true, "a line of `preamble` holds a line break"),
+    ...when(
+      ![undefined, options.delimiter ?? ","].includes(separatorIn(options.preamble?.[0] ?? "")),
+      "`preamble` says that the delimiter is another one than `delimiter` says"
+    )
   ]
 }
 
@@ -123,16 +214,28 @@ const aboutNull = (options: CsvFormat): Defects => {
   ]
 }
 
-const aboutColumns = ({ columns, header, headerNames = {} }: CsvFormat): Defects => {
+const aboutColumns = (
+  { columns, header, headerNames = {} }: CsvFormat,
+  known: ReadonlyArray<string> | undefined
+): Defects => {
   const inFile = Object.values(headerNames)
+  const unknown = Object.keys(headerNames).filter((name) => known !== undefined && !known.includes(name))
+  const named = (known ?? []).map((name) => Object.hasOwn(headerNames, name) ? headerNames[name] : name)
+  const twice = new Set(inFile).size < inFile.length
   return [
+    ...when(columns?.length === 0, "`columns` is empty"),
     ...when(columns !== undefined && new Set(columns).size < columns.length, "`columns` names a column twice"),
-    ...when(new Set(inFile).size < inFile.length, "`headerNames` gives two columns one name"),
+    ...when(twice, "`headerNames` gives two columns one name"),
+    ...when(
+      !twice && new Set(known).size === known?.length && new Set(named).size < named.length,
+      "`headerNames` gives a column the name that another one has"
+    ),
+    ...when(unknown.length > 0, `\`headerNames\` names ${unknown.map(shown).join(", ")}, which is no column`),
     ...when(header === false && inFile.length > 0, "`headerNames` needs a header")
   ]
 }
 
-const aboutTrailer = ({ columns, trailer }: CsvFormat): Defects => {
+const aboutTrailer = ({ trailer }: CsvFormat, columns: ReadonlyArray<string> | undefined): Defects => {
   if (trailer === undefined) {
     return []
   }

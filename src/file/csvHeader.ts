@@ -5,12 +5,14 @@ import * as Effect from "effect/Effect"
 import { nearest, quoted } from "../base/text.js"
 import { hashBytes } from "./byteWindow.js"
 import * as columns from "./csvColumns.js"
+import { separatorIn } from "./csvDialect.js"
 import { type Field, RowScanner, toBytes } from "./csvRows.js"
 import type { Dialect } from "./csvRows.js"
 import type { Settings } from "./csvSettings.js"
-import { labels } from "./encodings.js"
+import { byteOrderMark, labels, rawMark } from "./encodings.js"
 import { CsvHeaderError, type FileError } from "./FileError.js"
 import { adviceFor, longLine, otherBreak } from "./lineBreaks.js"
+import * as recognise from "./recognise.js"
 import type { TextWindow } from "./textWindow.js"
 
 /**
@@ -40,6 +42,12 @@ export class Rows {
     this.window.line = scanner.line
   }
 
+  /** Whether a row begins with a byte order mark, which only the beginning of a file may have. */
+  isMarked(scanner: RowScanner): boolean {
+    return this.window.encoding !== "latin1" && this.window.encoding !== "windows-1252" &&
+      scanner.begins(this.window.raw ? rawMark : byteOrderMark)
+  }
+
   /** Gives the fields their characters, or the index of the first one whose bytes are not valid. */
   decode(fields: ReadonlyArray<Field>): ReadonlyArray<Field> | number {
     if (this.window.clean) {
@@ -61,13 +69,21 @@ export interface Header {
 /**
  * Reads up to the first row.
  *
+ * @param isFresh whether the rows are read from the first one on
+ *
  * @internal
  */
-export const read = <A>(rows: Rows, settings: Settings<A>): Effect.Effect<Header, FileError | CsvHeaderError> =>
+export const read = <A>(
+  rows: Rows,
+  settings: Settings<A>,
+  isFresh: boolean
+): Effect.Effect<Header, FileError | CsvHeaderError> =>
   Effect.gen(function*() {
     const { options } = settings
+    const hasHeader = options.header ?? true
+    yield* isFresh || hasHeader ? lookAtBeginning(rows.window, settings) : Effect.void
     yield* passLines(rows.window, settings)
-    const header = (options.header ?? true) ? yield* readNames(rows, settings) : undefined
+    const header = hasHeader ? yield* readNames(rows, settings) : undefined
     const names = header?.names ?? options.columns ?? []
     yield* checkColumns(settings, names, header?.line ?? 0)
     return { names, line: header?.line ?? 0, hash: header?.hash }
@@ -76,6 +92,53 @@ export const read = <A>(rows: Rows, settings: Settings<A>): Effect.Effect<Header
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** As much of a file as tells what it is, in characters. */
+const headLength = 8192
+
+/** Refuses what is no table, and passes over the line by which a spreadsheet is told the delimiter. */
+const lookAtBeginning = <A>(
+  window: TextWindow,
+  settings: Settings<A>
+): Effect.Effect<void, FileError | CsvHeaderError> =>
+  Effect.gen(function*() {
+    const { dialect, options: { columns, header = true, preamble, skipLines = 0 } } = settings
+    const line = yield* firstLine(window)
+    const found = recognise.noTable(window.display(window.text.slice(window.index, window.index + headLength)))
+    // The only column of a file may hold what it likes.
+    if (found !== undefined && (header || columns?.length !== 1)) {
+      return yield* window.notText(found.problem, found.hint)
+    }
+    const separator = skipLines > 0 || preamble?.[0] === line ? undefined : separatorIn(line)
+    if (separator === undefined) {
+      return
+    }
+    if (separator !== dialect.delimiter) {
+      return yield* headerError(
+        settings,
+        1,
+        noMismatch,
+        `line 1 says that the delimiter is ${JSON.stringify(separator)}, and \`delimiter\` says ` +
+          JSON.stringify(dialect.delimiter)
+      )
+    }
+    if (!header) {
+      const detail = `line 1 is ${JSON.stringify(line)}, which tells a spreadsheet the delimiter and is no row: ` +
+        "give it as `preamble`, or pass over it by `skipLines`"
+      return yield* headerError(settings, 1, noMismatch, detail)
+    }
+    yield* nextLine(window)
+  })
+
+/** The first line of the file, which is in memory then. */
+const firstLine = (window: TextWindow): Effect.Effect<string, FileError> =>
+  Effect.suspend(() => {
+    const { final, index, lineBreak, text } = window
+    const stop = text.indexOf(lineBreak, index)
+    return stop < 0 && !final
+      ? Effect.zipRight(window.more, firstLine(window))
+      : Effect.succeed(window.display(text.slice(index, stop < 0 ? text.length : stop)).replace(/\r$/, ""))
+  })
 
 const passLines = <A>(window: TextWindow, settings: Settings<A>): Effect.Effect<void, FileError | CsvHeaderError> =>
   Effect.gen(function*() {
@@ -133,6 +196,9 @@ const readNames = <A>(rows: Rows, settings: Settings<A>): Effect.Effect<Header, 
     const decoded = rows.decode(scanner.fields)
     if (typeof decoded === "number") {
       return fail(`the header holds bytes that are not valid ${labels[rows.window.encoding]}`)
+    }
+    if (rows.isMarked(scanner)) {
+      return fail("the header begins with a second byte order mark, which would be a part of its first name")
     }
     rows.advance(scanner)
     const inFile = decoded.map((field) => field ?? settings.options.nullText ?? "")

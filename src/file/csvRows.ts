@@ -56,10 +56,18 @@ export class RowScanner {
   private readonly escapes = new Finder()
   private readonly breaks = new Finder()
   private readonly foreign = new Finder()
+  private readonly zeros = new Finder()
+  private readonly zero: string
 
   constructor(private readonly dialect: Dialect, private readonly maxRowLength: number) {
     this.escape = dialect.escape === dialect.quote ? "" : dialect.escape ?? ""
     this.lineBreak = dialect.lineBreak ?? "\n"
+    this.zero =
+      [dialect.delimiter, dialect.quote, this.escape, dialect.comment, dialect.nullText].some((text) =>
+          text?.includes(ZERO) === true
+        )
+        ? ""
+        : ZERO
   }
 
   load(text: string, final: boolean, index: number, line: number): void {
@@ -70,6 +78,7 @@ export class RowScanner {
       this.escapes.load(text, this.escape)
       this.breaks.load(text, this.lineBreak)
       this.foreign.load(text, this.lineBreak === "\n" ? "\r" : "\n")
+      this.zeros.load(text, this.zero)
     }
     this.final = final
     this.index = index
@@ -81,6 +90,11 @@ export class RowScanner {
     const text = this.text.slice(this.rowStart, this.index)
     const end = text.endsWith(this.lineBreak) ? text.length - 1 : text.length
     return text.slice(0, this.beforeReturn(text, 0, end))
+  }
+
+  /** Whether the last row begins with this text. */
+  begins(text: string): boolean {
+    return this.text.startsWith(text, this.rowStart)
   }
 
   /** `more`: what is left is no complete row, or nothing; the cursor has not moved beyond skipped lines. */
@@ -103,7 +117,11 @@ export class RowScanner {
       if (this.quotes.at(this.index) < end || this.escapes.at(this.index) < end) {
         return this.walk(stop)
       }
-      return this.foreign.at(this.index) < end ? this.brokenByBreak(stop) : this.split(end, stop)
+      return this.foreign.at(this.index) < end
+        ? this.brokenByBreak(stop)
+        : this.zeros.at(this.index) < end
+        ? this.broken(stop, zeroProblem)
+        : this.split(end, stop)
     }
   }
 
@@ -149,6 +167,9 @@ export class RowScanner {
       }
       if (end === foreignFound) {
         return this.brokenByBreak(firstStop)
+      }
+      if (end === zeroFound) {
+        return this.broken(firstStop, zeroProblem)
       }
       if (text.startsWith(delimiter, end)) {
         at = end + delimiter.length
@@ -202,6 +223,9 @@ export class RowScanner {
       const escape = this.escapes.at(at)
       if (this.foreign.at(at) < Math.min(end, escape)) {
         return foreignFound
+      }
+      if (this.zeros.at(at) < Math.min(end, escape)) {
+        return zeroFound
       }
       if (escape < end) {
         at = escape + this.escape.length + 1
@@ -311,6 +335,13 @@ const CR = 13
 const unfinished = -1
 
 const foreignFound = -2
+
+const zeroFound = -3
+
+const ZERO = "\0"
+
+const zeroProblem =
+  "a zero byte stands outside of quotes: the file is damaged, or it is UTF-16 and `encoding` says otherwise"
 
 const blank = /^[ \t]*$/
 

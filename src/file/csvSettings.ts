@@ -9,7 +9,7 @@ import * as csvDialect from "./csvDialect.js"
 import type { TrailerField } from "./CsvFormat.js"
 import type { Options } from "./CsvItemReader.js"
 import type { Dialect } from "./csvRows.js"
-import { oneOf, refuse, sizeDefects, whole } from "./options.js"
+import { flags, oneOf, refuse, sizeDefects, whole } from "./options.js"
 import * as records from "./records.js"
 
 /** @internal */
@@ -33,9 +33,20 @@ export const settings = <A>(
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, any> | undefined }
 ): Settings<A> => {
+  refuse(reader, [
+    ...csvDialect.misshapen(options),
+    ...flags(options, ["strictColumns", "skipEmptyLines", "requireFinalLineBreak"])
+  ])
   const expected = options.schema && columns.expected(options.schema)
   const naming = namingOf(options, expected)
-  refuse(reader, [...sizeDefects(options), ...csvDialect.defects(options), ...defects(options, naming)])
+  // Where more columns are welcome, the schema does not say which ones there are.
+  const known = options.columns ?? (options.strictColumns === false ? undefined : naming.columns)
+  refuse(reader, [
+    ...sizeDefects(options),
+    ...csvDialect.defects(options, known),
+    ...defects(options, naming),
+    ...aboutColumns(options, expected)
+  ])
   return {
     reader,
     path,
@@ -80,6 +91,28 @@ const defects = (options: Options, naming: columns.Naming): ReadonlyArray<string
     ...(naming.matchHeader === "position" && (options.columns === undefined || options.header === false)
       ? ["`matchHeader: \"position\"` needs a header and `columns`, which take the place of its names"]
       : []),
+    ...(options.header === false
+      ? [
+        ...needsHeader("repeatedNames", options.repeatedNames, "fail"),
+        ...needsHeader("blankNames", options.blankNames, "keep")
+      ]
+      : []),
+    ...(options.header === false && options.matchHeader === "loose" ? ["`matchHeader` needs a header"] : []),
     ...(loose.length > 0 ? [`the columns ${quoted(loose)} cannot be told from each other without case and blanks`] : [])
   ]
+}
+
+const needsHeader = <A>(name: string, value: A | undefined, standard: A): ReadonlyArray<string> =>
+  value === undefined || value === standard ? [] : [`\`${name}\` needs a header`]
+
+/** Columns that take the place of a header are compared with the schema at once. */
+const aboutColumns = (options: Options, expected: columns.Expected | undefined): ReadonlyArray<string> => {
+  if (options.header === false && options.columns === undefined) {
+    return ["without a header row, the `columns` have to be given"]
+  }
+  if (options.columns === undefined || (options.header !== false && options.matchHeader !== "position")) {
+    return []
+  }
+  const { missing, unexpected } = columns.compare(options.columns, expected, options.strictColumns ?? true)
+  return columns.unlikeSchema(missing, unexpected)
 }

@@ -44,7 +44,7 @@ export const open = <A>(
     })
     const rows = new csvHeader.Rows(window, settings.dialect)
     const start = yield* position.decode(bytes, from)
-    const header = yield* csvHeader.read(rows, settings)
+    const header = yield* csvHeader.read(rows, settings, Option.isNone(start))
     if (Option.isSome(start)) {
       const { line, offset, totals } = start.value
       if (start.value.header !== header.hash) {
@@ -180,6 +180,12 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | CsvTrailerError | 
   }
 
   private shape(scanner: RowScanner, fields: ReadonlyArray<Field>): ReadonlyArray<Field> | CsvError {
+    if (this.rows.isMarked(scanner)) {
+      return this.error(
+        scanner,
+        "it begins with a byte order mark, which belongs at the beginning of a file: several seem to have been put together"
+      )
+    }
     const { nullText, raggedRows = "fail", trailingDelimiter = false } = this.settings.options
     const width = this.names.length
     if (fields.length === width && !trailingDelimiter) {

@@ -7,7 +7,7 @@ import type { Buffer } from "node:buffer"
 import type { Json } from "../base/json.js"
 import { quoted } from "../base/text.js"
 import { type Cell, type Cells, cellsOf } from "./csvCells.js"
-import { expected } from "./csvColumns.js"
+import { compare, expected, unlikeSchema } from "./csvColumns.js"
 import * as csvDialect from "./csvDialect.js"
 import type { Options } from "./CsvItemWriter.js"
 import { type Field, RowScanner } from "./csvRows.js"
@@ -15,7 +15,8 @@ import * as csvTrailer from "./csvTrailer.js"
 import * as encodings from "./encodings.js"
 import { ItemEncodeError } from "./FileError.js"
 import type { Format } from "./fileSink.js"
-import { oneOf, refuse } from "./options.js"
+import { flags, footers, oneOf, refuse } from "./options.js"
+import * as recognise from "./recognise.js"
 import * as records from "./records.js"
 import { withBreak } from "./text.js"
 
@@ -24,10 +25,20 @@ export const make = <A>(
   path: string,
   options: Options & { readonly schema?: Schema.Schema<A, any> | undefined }
 ): Format<A> => {
+  refuse(`CsvItemWriter(${path})`, [
+    ...csvDialect.misshapen(options),
+    ...flags(options, ["escapeFormulas"]),
+    ...footers(options)
+  ])
   const known = options.schema && expected(options.schema)
   const columns = options.columns ?? (known && [...known.required, ...known.optional])
   const { encoding = "utf-8", footer, lineEnding = "\n", trailer } = options
-  refuse(`CsvItemWriter(${path})`, [...csvDialect.defects(options), ...defects(options)])
+  const mismatch = options.columns && compare(options.columns, known, true)
+  refuse(`CsvItemWriter(${path})`, [
+    ...csvDialect.defects(options, columns),
+    ...defects(options),
+    ...unlikeSchema(mismatch?.missing ?? [], mismatch?.unexpected ?? [])
+  ])
   const cells = cellsOf(options)
   const setting: Setting = {
     path,
@@ -78,7 +89,9 @@ const defects = (options: Options): ReadonlyArray<string> => [
   ...(options.ifExists === "append" && options.trailer !== undefined
     ? ["rows cannot be appended behind a `trailer`: choose `overwrite` or `fail`"]
     : []),
-  ...(options.columns?.length === 0 ? ["`columns` is empty"] : [])
+  ...(options.footer !== undefined && options.trailer !== undefined && options.comment === undefined
+    ? ["`footer` stands behind the `trailer`, which has to come last: make it a comment, and set `comment`"]
+    : [])
 ]
 
 const Totals = Schema.Struct({ rows: Schema.NonNegativeInt, sums: Schema.Array(Schema.String) })
@@ -100,7 +113,8 @@ const totalsOf = (memo: Json): csvTrailer.Totals | undefined => isWithTotals(mem
 
 /** What has members of its own. A `Map` or a `Redacted` is an object, too, though one that shows none of what it holds. */
 const isRecord = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && Object.prototype.toString.call(value) === "[object Object]"
+  typeof value === "object" && value !== null &&
+  (Object.getPrototypeOf(value) === Object.prototype || Object.prototype.toString.call(value) === "[object Object]")
 
 /** A row of texts that were found to fit. */
 const lineOf = (cells: Cells, texts: ReadonlyArray<string>): string => {
@@ -119,8 +133,14 @@ const aboutNames = ({ cells, encoding, headerNames }: Setting, columns: Columns)
   const wrong = typeof line === "string" ? encodings.misfit(line, encoding) : undefined
   return columns.length === 0
     ? "it has no members that could be columns"
+    : new Set(names).size < names.length
+    ? "`headerNames` gives two columns one name"
     : typeof line !== "string"
     ? `its names make no header: ${line.problem}`
+    : csvDialect.separatorIn(line.replace(/[\r\n]+$/, "")) !== undefined
+    ? "its names make a header that tells a spreadsheet the delimiter"
+    : recognise.noTable(line) !== undefined
+    ? "its names make a header that is not taken for one of CSV"
     : wrong && `a name holds ${wrong}, which ${encodings.labels[encoding]} cannot hold`
 }
 
@@ -142,6 +162,9 @@ const beginning = (options: Options, { cells, headerNames }: Setting, columns: C
     : before
 }
 
+/** Texts of rows, as long as makes it cheap to look at one at once, and to put them together. */
+const blockLength = 1024 * 1024
+
 const encodeAll = (
   setting: Setting,
   columns: Columns | undefined,
@@ -149,12 +172,18 @@ const encodeAll = (
   items: ReadonlyArray<unknown>,
   count: number
 ): Either.Either<readonly [ReadonlyArray<string>, Json], ItemEncodeError> => {
-  const { encoder, path } = setting
-  const fail = (index: number, { key: column, problem }: records.Explanation) =>
-    Either.left(new ItemEncodeError({ path, item: count + index + 1, column, problem }))
-  const lines: Array<string> = []
+  const { encoder, encoding, path } = setting
+  const blocks: Array<string> = []
+  let block = ""
+  let begin = 0
   let names = columns
-  let totals = before
+  let totals = setting.trailer && (before ?? csvTrailer.none(setting.trailer))
+  /** An item in front is told first, if the encoding cannot hold what it has. */
+  const fail = (index: number, { key, problem }: records.Explanation) => {
+    const early = unheldIn(setting, names, items, begin, index)
+    const { item, key: column, problem: told } = early ?? { item: index, key, problem }
+    return Either.left(new ItemEncodeError({ path, item: count + item + 1, column, problem: told }))
+  }
   for (let i = 0; i < items.length; i++) {
     const encoded = encoder(items[i])
     if (Either.isLeft(encoded)) {
@@ -166,73 +195,91 @@ const encodeAll = (
       return fail(i, { problem, key: undefined })
     }
     names ??= Object.keys(record)
-    const line = encodeItem(setting, names, record, totals)
-    if ("problem" in line) {
+    const line = encodeItem(setting, names, record)
+    if (typeof line !== "string") {
       return fail(i, line)
     }
-    totals = line.totals
-    lines.push(line.text)
+    const added = totals === undefined ? undefined : addUp(setting, totals, names, record)
+    if (added !== undefined && "problem" in added) {
+      return fail(i, added)
+    }
+    totals = added
+    if (block.length + line.length > blockLength && block !== "") {
+      if (encodings.misfit(block, encoding) !== undefined) {
+        return fail(i, noProblem)
+      }
+      blocks.push(block)
+      block = ""
+      begin = i
+    }
+    block += line
   }
-  return Either.right([lines, memoOf(names, totals)])
+  return encodings.misfit(block, encoding) === undefined
+    ? Either.right([[...blocks, block], memoOf(names, totals)])
+    : fail(items.length, noProblem)
 }
 
-interface Line {
-  readonly text: string
-  readonly totals: csvTrailer.Totals | undefined
-}
+const noProblem: records.Explanation = { problem: "", key: undefined }
 
 const encodeItem = (
-  setting: Setting,
+  { cells, optional }: Setting,
   names: Columns,
-  record: { readonly [column: string]: unknown },
-  totals: csvTrailer.Totals | undefined
-): Line | records.Explanation => {
-  const { cells, encoding, optional, summed, trailer } = setting
+  record: { readonly [column: string]: unknown }
+): string | records.Explanation => {
   const mismatch = compareKeys(record, names, optional)
   if (mismatch !== undefined) {
     return { problem: mismatch, key: undefined }
   }
-  const row: Array<Cell> = []
-  for (let c = 0; c < names.length; c++) {
-    const cell = cells.cell(record[names[c]!])
-    if (typeof cell === "object" && cell !== null) {
-      return { problem: `column "${names[c]}" holds ${cell.problem}`, key: names[c] }
-    }
-    row.push(cell)
-  }
-  const text = cells.row(row)
-  if (typeof text !== "string") {
-    return { problem: text.problem, key: names[text.index] }
-  }
-  if (trailer !== undefined && csvTrailer.isTrailer(trailer, row)) {
-    return { problem: "as a row it would be taken for the trailer", key: undefined }
-  }
-  return encodings.misfit(text, encoding) === undefined
-    ? addUp(text, totals, summed, names, row)
-    : unheld(encoding, names, row)
+  const line = cells.line(record, names)
+  return typeof line === "string" ? line : { problem: line.problem, key: names[line.index] }
 }
 
+const rowOf = ({ cells }: Setting, names: Columns, record: { readonly [column: string]: unknown }) =>
+  names.map((name) => cells.cell(record[name]) as Cell)
+
+/** The totals with one more row, which has been found to have a place in the file. */
 const addUp = (
-  text: string,
-  totals: csvTrailer.Totals | undefined,
-  summed: Columns,
+  setting: Setting,
+  totals: csvTrailer.Totals,
   names: Columns,
-  row: ReadonlyArray<Field>
-): Line | records.Explanation => {
-  const added = totals && csvTrailer.add(totals, summed.map((name) => row[names.indexOf(name)] ?? null))
+  record: { readonly [column: string]: unknown }
+): csvTrailer.Totals | records.Explanation => {
+  const { summed, trailer = [] } = setting
+  const row: ReadonlyArray<Field> = rowOf(setting, names, record)
+  if (csvTrailer.isTrailer(trailer, row)) {
+    return { problem: "as a row it would be taken for the trailer", key: undefined }
+  }
+  const added = csvTrailer.add(totals, summed.map((name) => row[names.indexOf(name)] ?? null))
   const key = typeof added === "number" ? summed[added]! : undefined
   return typeof added === "number"
     ? { problem: `column "${key}" is added up in the trailer and holds no decimal number`, key }
-    : { text, totals: added }
+    : added
 }
 
-const unheld = (encoding: encodings.Encoding, names: Columns, row: ReadonlyArray<Field>): records.Explanation => {
-  const index = row.findIndex((cell) => cell !== null && encodings.misfit(cell, encoding) !== undefined)
-  const what = encodings.misfit(row[index] ?? "", encoding)
-  return {
-    problem: `it holds ${what} in column "${names[index]}", which ${encodings.labels[encoding]} cannot hold`,
-    key: names[index]
+/** The first of some items that holds what the encoding cannot. All of them have been rows. */
+const unheldIn = (
+  setting: Setting,
+  names: Columns | undefined,
+  items: ReadonlyArray<unknown>,
+  from: number,
+  to: number
+): (records.Explanation & { readonly item: number }) | undefined => {
+  const { cells, encoder, encoding } = setting
+  for (let item = from; item < to && names !== undefined; item++) {
+    const record = Either.getOrThrow(encoder(items[item])) as Record<string, unknown>
+    const line = cells.line(record, names)
+    if (typeof line !== "string" || encodings.misfit(line, encoding) !== undefined) {
+      const row = rowOf(setting, names, record)
+      const index = row.findIndex((cell) => cell !== null && encodings.misfit(cell, encoding) !== undefined)
+      const what = encodings.misfit(row[index] ?? "", encoding)
+      return {
+        item,
+        problem: `it holds ${what} in column "${names[index]}", which ${encodings.labels[encoding]} cannot hold`,
+        key: names[index]
+      }
+    }
   }
+  return undefined
 }
 
 /** Nothing is dropped silently: an item with other keys than the columns is an error. */
@@ -295,6 +342,12 @@ const adoptHeader = (
 const startOfHeader = (text: string, options: Options): number => {
   const lineBreak = csvDialect.lineBreakOf(options)
   let at = text.startsWith(encodings.byteOrderMark) ? 1 : 0
+  const stop = text.indexOf(lineBreak, at)
+  const line = text.slice(at, stop).replace(/\r$/, "")
+  // The reader passes over it, too.
+  if (stop > 0 && line !== options.preamble?.[0] && csvDialect.separatorIn(line) === (options.delimiter ?? ",")) {
+    at = stop + 1
+  }
   for (let i = 0; i < (options.preamble ?? []).length; i++) {
     at = text.indexOf(lineBreak, at) + 1
   }

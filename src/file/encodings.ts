@@ -110,6 +110,13 @@ export const misfit = (text: string, encoding: Encoding): string | undefined => 
 export const byteOrderMark = "\uFEFF"
 
 /**
+ * Its bytes in UTF-8, one character each.
+ *
+ * @internal
+ */
+export const rawMark = "\u00ef\u00bb\u00bf"
+
+/**
  * Whether text has no half of a surrogate pair.
  *
  * @internal

@@ -18,7 +18,7 @@ import * as encodings from "./encodings.js"
 import { beginning } from "./endings.js"
 import { FileError, type ItemEncodeError } from "./FileError.js"
 import * as InPlace from "./inPlace.js"
-import { oneOf, refuse } from "./options.js"
+import { flags, oneOf, refuse } from "./options.js"
 import { State } from "./outputPlan.js"
 import * as Parts from "./parts.js"
 import { fromPlatformError } from "./platformError.js"
@@ -62,6 +62,13 @@ export interface SinkOptions {
 }
 
 /**
+ * The names of options that all writers have.
+ *
+ * @internal
+ */
+export const names: ReadonlyArray<string> = ["ifExists", "inPlace", "fsync", "deleteIfEmpty"]
+
+/**
  * Refuses options that make no sense.
  *
  * @internal
@@ -69,6 +76,7 @@ export interface SinkOptions {
 export const check = (writer: string, options: SinkOptions): void => {
   const { byteOrderMark, encoding = "utf-8" } = options
   refuse(writer, [
+    ...flags(options, ["byteOrderMark", "inPlace", "fsync", "deleteIfEmpty"]),
     ...oneOf("encoding", options.encoding, encodings.encodings),
     ...oneOf("ifExists", options.ifExists, ["overwrite", "fail", "append"]),
     ...(byteOrderMark === true && (encoding === "latin1" || encoding === "windows-1252")

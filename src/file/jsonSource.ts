@@ -19,7 +19,7 @@ import { ElementScanner } from "./jsonElements.js"
 import * as names from "./jsonNames.js"
 import * as numbers from "./jsonNumbers.js"
 import { adviceFor, longLine, otherBreak } from "./lineBreaks.js"
-import { oneOf, refuse, sizeDefects } from "./options.js"
+import { flags, oneOf, refuse, sizeDefects, unknown } from "./options.js"
 import * as position from "./position.js"
 import * as records from "./records.js"
 import { excerpt } from "./text.js"
@@ -39,6 +39,15 @@ export interface LineOptions {
   readonly requireFinalLineBreak?: boolean | undefined
 }
 
+const ownNames: ReadonlyArray<string> = ["inexactNumbers", "repeatedNames", "bufferSize", "maxRecordSize"]
+
+/**
+ * The names of all options of a reader of lines.
+ *
+ * @internal
+ */
+export const lineNames: ReadonlyArray<string> = [...ownNames, "skipEmptyLines", "requireFinalLineBreak"]
+
 /** @internal */
 export interface Settings<A> extends Options {
   readonly reader: string
@@ -52,9 +61,12 @@ export interface Settings<A> extends Options {
 export const settings = <A>(
   reader: string,
   path: string,
-  options: Options & { readonly schema?: Schema.Schema<A, any> | undefined }
+  options: Options & { readonly schema?: Schema.Schema<A, any> | undefined },
+  known: ReadonlyArray<string> = ownNames
 ): Settings<A> => {
   refuse(reader, [
+    ...unknown(options, known),
+    ...flags(options as LineOptions, ["skipEmptyLines", "requireFinalLineBreak"]),
     ...sizeDefects(options),
     ...oneOf("inexactNumbers", options.inexactNumbers, ["fail", "text", "round"]),
     ...oneOf("repeatedNames", options.repeatedNames, ["fail", "last"])

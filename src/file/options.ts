@@ -1,6 +1,7 @@
 /**
  * Options that make no sense are refused where a component is made, before a job begins.
  */
+import * as Schema from "effect/Schema"
 import { constants } from "node:buffer"
 import { didYouMean } from "../base/text.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
@@ -51,8 +52,59 @@ export const whole = (name: string, value: number, least: number): ReadonlyArray
     ? []
     : [`\`${name}\` is ${shown(value)}, give a whole number of at least ${least}`]
 
-// -------------------------------------------------------------------------------------
-// internal
-// -------------------------------------------------------------------------------------
+/**
+ * What is wrong with options that are true or false.
+ *
+ * @internal
+ */
+export const flags = <A extends object>(options: A, names: ReadonlyArray<keyof A & string>): ReadonlyArray<string> =>
+  names.flatMap((name) =>
+    options[name] === undefined || typeof options[name] === "boolean"
+      ? []
+      : [`\`${name}\` is ${shown(options[name])}, give true or false`]
+  )
 
-const shown = (value: unknown): string => typeof value === "string" ? JSON.stringify(value) : String(value)
+/**
+ * What is wrong with options that are lists of texts.
+ *
+ * @internal
+ */
+export const lists = <A extends object>(options: A, names: ReadonlyArray<keyof A & string>): ReadonlyArray<string> =>
+  names.flatMap((name) => {
+    const value: unknown = options[name]
+    return value === undefined || (Array.isArray(value) && value.every((each) => typeof each === "string"))
+      ? []
+      : [`\`${name}\` is ${shown(value)}, give an array of texts`]
+  })
+
+/** @internal */
+export const footers = ({ footer }: { readonly footer?: unknown }): ReadonlyArray<string> =>
+  footer === undefined || typeof footer === "function"
+    ? []
+    : [`\`footer\` is ${shown(footer)}, give a function that makes the text`]
+
+/**
+ * Options that there are not, which would be passed over without a word, and a schema that is none.
+ *
+ * @internal
+ */
+export const unknown = (options: object, known: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const names = Object.keys(options).filter((name) => name !== "schema" && !known.includes(name))
+  const schema = (options as { readonly schema?: unknown }).schema
+  return [
+    ...names.map((name) => `there is no option \`${name}\`${didYouMean(name, known)}`),
+    ...(schema === undefined || Schema.isSchema(schema) ? [] : [`\`schema\` is ${shown(schema)}, give a Schema`])
+  ]
+}
+
+/** @internal */
+export const shown = (value: unknown): string =>
+  typeof value === "string"
+    ? JSON.stringify(value)
+    : typeof value === "function"
+    ? "a function"
+    : Array.isArray(value)
+    ? "an array"
+    : typeof value === "object" && value !== null
+    ? "an object"
+    : String(value)

@@ -21,7 +21,8 @@ export interface Foreign {
 export const foreign = (head: Buffer, encoding: Encoding | undefined): Foreign | undefined => {
   const kind = kinds.find(({ at = 0, magic }) => head.length >= at + magic.length && startsAt(head, at, magic))
   if (kind !== undefined) {
-    return { problem: `it is ${kind.name}, not text`, hint: kind.hint }
+    const but = kind.name.includes("in place") ? "" : ", not text"
+    return { problem: `it is ${kind.name}${but}`, hint: kind.hint }
   }
   if (head.length >= 16 && head.subarray(0, 16).every((byte) => byte === 0)) {
     return {
@@ -32,6 +33,31 @@ export const foreign = (head: Buffer, encoding: Encoding | undefined): Foreign |
   const wanted = encoding ?? "utf-8"
   const found = marked(head) ?? unmarked(head, wanted)
   return found === undefined || found === wanted ? undefined : otherEncoding(found, wanted, encoding !== undefined)
+}
+
+/**
+ * What a text is that is read as CSV and is none: a web page, XML or JSON, as a server gives them instead of a file that
+ * it does not have. They would all make rows of some kind.
+ *
+ * @param text the beginning of the file
+ *
+ * @internal
+ */
+export const noTable = (text: string): Foreign | undefined => {
+  const head = text.trimStart()
+  if (markup.test(head) || (element.test(head) && /<\/[A-Za-z]/.test(head))) {
+    const [problem, hint] = /^<(?:!doctype html|html|head|body)\b/i.test(head)
+      ? ["it is a web page", "Look at it in a browser: it often says why there is no file."]
+      : ["it is XML", "Convert it to CSV, or look into it: it may say why there is no file."]
+    return { problem: `${problem}, not CSV`, hint }
+  }
+  const [line = ""] = head.split(/[\r\n]/, 1)
+  if (!/^[[{]/.test(line) || (!json.test(line) && !isJson(line))) {
+    return undefined
+  }
+  return line.startsWith("{") && isJson(line)
+    ? { problem: "it is NDJSON or JSON, not CSV", hint: "Read it with NdjsonItemReader, or convert it." }
+    : { problem: "it is JSON, not CSV", hint: "Read it with JsonItemReader.array, or convert it." }
 }
 
 // -------------------------------------------------------------------------------------
@@ -79,11 +105,40 @@ const kinds: ReadonlyArray<Kind> = [
     magic: [...ascii("SQLite format 3"), 0x00],
     hint: "Read its tables with SqlItemReader."
   },
-  { name: "a PDF document", magic: ascii("%PDF-"), hint: "Ask for the data in a text format." }
+  { name: "a PDF document", magic: ascii("%PDF-"), hint: "Ask for the data in a text format." },
+  { name: "a PostScript document", magic: ascii("%!PS-"), hint: "Ask for the data in a text format." },
+  { name: "an RTF document", magic: ascii("{\\rtf"), hint: "Save it as plain text." },
+  { name: "a dump of pg_dump", magic: ascii("PGDMP"), hint: "Restore it (`pg_restore`) and read its tables." },
+  { name: "an Arrow file", magic: [...ascii("ARROW1"), 0x00, 0x00], hint: "Convert it to CSV or NDJSON first." },
+  { name: "an lzip archive", magic: ascii("LZIP\x01"), hint: unpack("lzip -d") },
+  { name: "a PNG image", magic: [0x89, 0x50, 0x4e, 0x47], hint: "Ask for the data in a text format." },
+  { name: "a JPEG image", magic: [0xff, 0xd8, 0xff], hint: "Ask for the data in a text format." },
+  { name: "a program", magic: [0x7f, ...ascii("ELF")], hint: "Give the path of the data." },
+  {
+    name: "a pointer of Git LFS in place of the file",
+    magic: ascii("version https://git-lfs.github.com/"),
+    hint: "Get the file itself: `git lfs pull`."
+  }
 ]
 
 const startsAt = (bytes: Buffer, at: number, magic: ReadonlyArray<number>): boolean =>
   magic.every((byte, i) => bytes[at + i] === byte)
+
+const markup = /^<(?:!doctype|html|head|body|\?xml|!--)/i
+
+const element = /^<[A-Za-z_][\w.:-]*(?:\s[^<>]*)?>/
+
+/** How an array or an object begins that goes on in the next lines, or that is too long to be looked at. */
+const json = /^(?:[[{]\s*$|\[\s*[[{]|\{\s*"(?:[^"\\]|\\.)*"\s*:)/
+
+const isJson = (line: string): boolean => {
+  try {
+    JSON.parse(line)
+    return true
+  } catch {
+    return false
+  }
+}
 
 type Found = Encoding | "utf32"
 
@@ -108,7 +163,8 @@ const unmarked = (head: Buffer, wanted: Encoding): Encoding | undefined => {
   sample.forEach((byte, i) => byte === 0 ? zeros[i % 2]! += 1 : undefined)
   const [even, odd] = zeros as [number, number]
   const many = sample.length * 0.3
-  if (sample.length >= leastSample && even + odd >= many && (even === 0 || odd === 0)) {
+  const alternates = sample.length >= 4 && even + odd === Math.floor(sample.length / 2)
+  if ((alternates || (sample.length >= leastSample && even + odd >= many)) && (even === 0 || odd === 0)) {
     return even === 0 ? "utf16le" : "utf16be"
   }
   return unitOf(wanted) === 2 && sample.length >= leastSample && even + odd === 0 && isUtf8(whole(sample))

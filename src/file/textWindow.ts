@@ -141,7 +141,8 @@ export class TextWindow {
     this.bytes.drop(this.byteIndex())
     this.bytes.append(block)
     this.load()
-    if (this.bytes.base === 0 && this.encoding !== "latin1" && this.text.startsWith(this.raw ? "ï»¿" : "\uFEFF")) {
+    const mark = this.raw ? encodings.rawMark : encodings.byteOrderMark
+    if (this.bytes.base === 0 && this.encoding !== "latin1" && this.text.startsWith(mark)) {
       this.index = this.raw ? 3 : 1
     }
   }

@@ -83,6 +83,177 @@ describe("an archive that is read as text (OWN-25)", () => {
     }))
 })
 
+describe("what is no table (OWN-25)", () => {
+  const html = "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head>\n<body>Sorry, no file</body></html>\n"
+  const cases: ReadonlyArray<readonly [what: string, content: string, problem: string, hint: string]> = [
+    ["a web page", html, "it is a web page, not CSV", "Look at it in a browser"],
+    ["a web page behind blanks", `\uFEFF\n  ${html.toLowerCase()}`, "it is a web page", "browser"],
+    ["a page without a doctype", "<html>\n<body>a,b</body>\n</html>", "it is a web page", "browser"],
+    ["XML", "<?xml version=\"1.0\"?>\n<rows><row a=\"1\"/></rows>\n", "it is XML, not CSV", "Convert it to CSV"],
+    [
+      "XML without a declaration",
+      "<Error><Code>AccessDenied</Code></Error>",
+      "it is XML, not CSV",
+      "why there is no file"
+    ],
+    ["XML with a name space", "<s:Envelope xmlns:s=\"x\">\n<s:Body/>\n</s:Envelope>\n", "it is XML", "Convert"],
+    ["NDJSON", "{\"id\":1,\"name\":\"a\"}\n{\"id\":2,\"name\":\"b\"}\n", "it is NDJSON or JSON", "NdjsonItemReader"],
+    ["a JSON object", "{\n  \"id\": 1,\n  \"name\": \"a\"\n}\n", "it is JSON", "JsonItemReader.array"],
+    ["a JSON array", "[{\"id\":1},{\"id\":2}]", "it is JSON", "JsonItemReader.array"],
+    ["a JSON array over lines", "[\n  {\"id\": 1},\n  {\"id\": 2}\n]\n", "it is JSON", "JsonItemReader.array"],
+    ["an error as JSON", "{\"error\":{\"code\":403}}", "it is NDJSON or JSON", "NdjsonItemReader"],
+    [
+      "a pointer of Git LFS",
+      "version https://git-lfs.github.com/spec/v1\noid sha256:4d7\nsize 5\n",
+      "Git LFS",
+      "git lfs pull"
+    ],
+    ["RTF", "{\\rtf1\\ansi a,b\n}", "it is an RTF document", "plain text"]
+  ]
+  for (const kind of ["CSV", "CSV in latin1", "CSV without a header"]) {
+    it.effect.each(cases.filter(([what]) => kind !== "CSV in latin1" || !what.includes("blanks")))(
+      `${kind}: %s`,
+      ([, content, problem, hint]) =>
+        Effect.gen(function*() {
+          const found = yield* error(content, readers[kind]!)
+          assert.strictEqual(found.reason, "NotText", found.message)
+          assert.include(found.message, problem)
+          assert.include(found.message, hint)
+        })
+    )
+  }
+
+  it.effect("is not seen in tables that only begin like one", () =>
+    Effect.gen(function*() {
+      for (
+        const text of [
+          "<DATE>,<TIME>,<OPEN>\n1,2,3\n",
+          "{id},{name}\n1,2\n",
+          "[1],[2]\n1,2\n",
+          "[2026-11-26 08:00],INFO\n1,2\n",
+          "<b,a\n1,</b>\n",
+          "version,https\n1,2\n"
+        ]
+      ) {
+        const found = yield* Effect.provide(readAll(CsvItemReader.make(path)), files(text))
+        assert.strictEqual(itemsOf(found).length, 1, text)
+      }
+    }))
+})
+
+describe("marks where none belong (OWN-25)", () => {
+  const header = (content: string | Uint8Array, options: CsvItemReader.Options = {}) =>
+    Effect.map(error(content, CsvItemReader.make(path, options)), ({ message }) => message)
+
+  it.effect("a second byte order mark is no part of a name", () =>
+    Effect.gen(function*() {
+      const told = "the header begins with a second byte order mark"
+      assert.include(yield* header(`\uFEFF\uFEFF${data}`), told)
+      assert.include(yield* header(Buffer.from(`\uFEFF\uFEFF${data}`, "utf16le"), { encoding: "utf16le" }), told)
+      assert.include(yield* header(`\uFEFF\uFEFF"id",name\n1,2\n`), told)
+      const damaged = Buffer.concat([Buffer.from("\uFEFF\uFEFFid,name\n1,"), Buffer.from([0xff, 0x0a])])
+      assert.include(yield* header(damaged), told)
+    }))
+
+  it.effect("a byte order mark in front of a row shows that files were put together", () =>
+    Effect.gen(function*() {
+      const each = "\uFEFFid,name\n1,a\n"
+      const found = yield* Effect.provide(readAll(readers.CSV!), files(each + each + "\uFEFF\"2\",b\n3,\uFEFFc\n"))
+      assert.deepStrictEqual(itemsOf(found), [{ id: "1", name: "a" }, { id: "1", name: "a" }, {
+        id: "3",
+        name: "\uFEFFc"
+      }])
+      assert.deepStrictEqual(failuresOf(found).map(({ line }) => line), [3, 5])
+      assert.include(failuresOf(found)[0]?.message, "it begins with a byte order mark, which belongs at the beginning")
+      const bare = yield* Effect.provide(readAll(readers["CSV without a header"]!), files("\uFEFF\uFEFF1,a\n2,b\n"))
+      assert.deepStrictEqual(itemsOf(bare), [{ id: "2", name: "b" }])
+    }))
+
+  it.effect("zero bytes outside of quotes are no text", () =>
+    Effect.gen(function*() {
+      const told = "a zero byte stands outside of quotes"
+      assert.include(yield* header("i\0d,name\n1,2\n"), told)
+      const rows = `id,name\n1,"a\0"\n2,b\0\n3,"c",\0\n4,d\n5,${"\0".repeat(100)}`
+      const found = yield* Effect.provide(readAll(readers.CSV!), files(rows))
+      assert.deepStrictEqual(itemsOf(found), [{ id: "1", name: "a\0" }, { id: "4", name: "d" }])
+      assert.deepStrictEqual(failuresOf(found).map(({ line }) => line), [3, 4, 6])
+      assert.include(failuresOf(found)[0]?.message, told)
+      const separated = yield* Effect.provide(
+        readAll(CsvItemReader.make(path, { delimiter: "\0" })),
+        files("a\0b\n1\0\n")
+      )
+      assert.deepStrictEqual(itemsOf(separated), [{ a: "1", b: "" }])
+    }))
+
+  it.effect.each(["a,b\n", "id\n1\n", "1;2\n3;4\n5;6\n"])(
+    "a few characters in UTF-16 without a mark show by their zeros: %j",
+    (text) =>
+      Effect.gen(function*() {
+        for (const kind of ["CSV", "CSV in latin1", "CSV without a header"]) {
+          const little = yield* error(Buffer.from(text, "utf16le"), readers[kind]!)
+          assert.include(little.message, "Set `encoding` to \"utf16le\"")
+          const big = yield* error(Buffer.from(text, "utf16le").swap16(), readers[kind]!)
+          assert.include(big.message, "Set `encoding` to \"utf16be\"")
+        }
+      })
+  )
+
+  it.effect("UTF-16 that is hardly ASCII does not pass either", () =>
+    Effect.gen(function*() {
+      const text = Buffer.from(`名前,住所\n${"太郎,東京都千代田区丸の内\n".repeat(9)}`, "utf16le")
+      for (const encoding of ["latin1", "windows-1252", "utf-8"] as const) {
+        const found = yield* error(text, CsvItemReader.make(path, { encoding }))
+        assert.include(["FileError", "CsvHeaderError"], found._tag)
+      }
+    }))
+})
+
+describe("the line by which a spreadsheet is told the delimiter", () => {
+  const read = (content: string | Buffer, options: CsvItemReader.Options = {}) =>
+    Effect.provide(readAll(CsvItemReader.make(path, { delimiter: ";", ...options })), files(content))
+
+  it.effect("is no row, whatever stands in front of it or around it", () =>
+    Effect.gen(function*() {
+      const rows = "id;name\n1;a\n2;b\n"
+      for (const line of ["sep=;\n", "\uFEFFsep=;\r\n", "SEP=;\n", "\"sep=;\"\n"]) {
+        const found = yield* read(line + rows)
+        assert.deepStrictEqual(itemsOf(found), [{ id: "1", name: "a" }, { id: "2", name: "b" }], line)
+        const [first] = (yield* Effect.provide(
+          readAll(CsvItemReader.make(path, { delimiter: ";" }), { max: 1 }),
+          files(line + rows)
+        )).pages
+        const rest = yield* Effect.provide(
+          readAll(CsvItemReader.make(path, { delimiter: ";" }), { from: first!.position }),
+          files(line + rows)
+        )
+        assert.deepStrictEqual(itemsOf(rest), [{ id: "2", name: "b" }], line)
+      }
+      const tab = yield* read("sep=\t\nid\tname\n1\ta\n", { delimiter: "\t", bufferSize: 4 })
+      assert.deepStrictEqual(itemsOf(tab), [{ id: "1", name: "a" }])
+      const wide = yield* read(Buffer.from(`\uFEFFsep=;\n${rows}`, "utf16le"), { encoding: "utf16le" })
+      assert.strictEqual(itemsOf(wide).length, 2)
+      for (const options of [{ preamble: ["sep=;"] }, { skipLines: 1 }, { preamble: ["Report"] }]) {
+        const found = yield* read(
+          `sep=;\n${"preamble" in options && options.preamble[0] === "Report" ? "Report\n" : ""}${rows}`,
+          options
+        )
+        assert.strictEqual(itemsOf(found).length, 2)
+      }
+    }))
+
+  it.effect("is an error where it says something else than the options, or where there is no header", () =>
+    Effect.gen(function*() {
+      const other = yield* Effect.flip(read("sep=,\nid,name\n1,a\n"))
+      assert.include(other.message, "line 1 says that the delimiter is \",\", and `delimiter` says \";\"")
+      const bare = yield* Effect.flip(read("sep=;\n1;2\n", { header: false, columns: ["a", "b"] }))
+      assert.include(bare.message, "give it as `preamble`, or pass over it by `skipLines`")
+      const given = yield* read("sep=;\n1;2\n", { header: false, columns: ["a", "b"], preamble: ["sep=;"] })
+      assert.deepStrictEqual(itemsOf(given), [{ a: "1", b: "2" }])
+      const column = yield* read("sep=x;b\n1;2\n")
+      assert.deepStrictEqual(itemsOf(column), [{ "sep=x": "1", b: "2" }])
+    }))
+})
+
 describe("another encoding than the one it is read with (OWN-25)", () => {
   const swapped = (text: string) => Buffer.from(text, "utf16le").swap16()
   const cases: ReadonlyArray<readonly [string, Uint8Array, keyof typeof readers, string]> = [

@@ -23,6 +23,8 @@ const defects = (make: () => unknown): string => {
   return "none"
 }
 
+const schema = Schema.Struct({ a: Schema.String })
+
 /** Options of programs that were not checked by the compiler. */
 const both = (options: any) =>
   [defects(() => CsvItemReader.make("x", options)), defects(() => CsvItemWriter.make("x", options))] as const
@@ -61,7 +63,33 @@ describe("nonsense is refused", () => {
     [{ preamble: ["a\nb"] }, "a line of `preamble` holds a line break"],
     [{ trailer: [{ count: "rows" }] }, "`trailer` needs a text"],
     [{ trailer: ["", { count: "rows" }] }, "`trailer` needs a text"],
-    [{ trailer: ["T", { sum: "x" }], columns: ["a"] }, "`trailer` adds up \"x\", which is no column"]
+    [{ trailer: ["T", { sum: "x" }], columns: ["a"] }, "`trailer` adds up \"x\", which is no column"],
+    [{ trailer: ["T", { sum: "x" }], schema }, "`trailer` adds up \"x\", which is no column"],
+    [{ trailer: ["T", { count: "items" }] }, "`trailer` has to be an array of texts"],
+    [{ trailer: ["T", { sum: 5 }] }, "`trailer` has to be an array of texts"],
+    [{ trailer: "T" }, "`trailer` has to be an array of texts"],
+    [{ header: "false" }, "`header` is \"false\", give true or false"],
+    [{ header: 0 }, "`header` is 0, give true or false"],
+    [{ trim: "both" }, "`trim` is \"both\", give true or false"],
+    [{ trailingDelimiter: 1 }, "`trailingDelimiter` is 1"],
+    [{ columns: "a,b" }, "`columns` is \"a,b\", give an array of texts"],
+    [{ columns: ["a", 2] }, "`columns` is an array, give an array of texts"],
+    [{ columns: [] }, "`columns` is empty"],
+    [{ preamble: "Report" }, "`preamble` is \"Report\", give an array of texts"],
+    [{ preamble: ["sep=|"] }, "`preamble` says that the delimiter is another one"],
+    [{ nullText: null }, "`nullText` is null, give a text"],
+    [{ nullText: "#N/A", comment: "#" }, "`nullText` begins with `comment`"],
+    [{ headerNames: ["x"] }, "`headerNames` has to be an object"],
+    [{ headerNames: { a: 5 } }, "`headerNames` has to be an object"],
+    [{ headerNames: { idd: "Customer" }, columns: ["id"] }, "`headerNames` names \"idd\", which is no column"],
+    [{ headerNames: { idd: "Customer" }, schema }, "`headerNames` names \"idd\", which is no column"],
+    [{ headerNames: { a: "b" }, columns: ["a", "b"] }, "`headerNames` gives a column the name that another one has"],
+    [{ comment: "#,", columns: ["a"] }, "`comment` is what a row can begin with"],
+    [{ comment: ",," }, "`comment` is what a row can begin with"],
+    [{ comment: "#|", delimiter: "||" }, "`comment` is what a row can begin with"],
+    [{ delimeter: ";" }, "there is no option `delimeter` (did you mean \"delimiter\"?)"],
+    [{ separator: ";" }, "there is no option `separator`"],
+    [{ schema: { a: "string" } }, "`schema` is an object, give a Schema"]
   ])("by readers and writers of CSV alike: %j", (options, message) => {
     const [reader, writer] = both(options)
     assert.include(reader, message)
@@ -93,7 +121,18 @@ describe("nonsense is refused", () => {
     [{ repeatedNames: "last" }, "`repeatedNames` is \"last\""],
     [{ blankNames: "" }, "`blankNames` is \"\""],
     [{ skipLines: -1 }, "`skipLines` is -1"],
-    [{ skipLines: 1, preamble: ["x"] }, "say the same thing twice"]
+    [{ skipLines: 1, preamble: ["x"] }, "say the same thing twice"],
+    [{ skipLines: "1" }, "`skipLines` is \"1\""],
+    [{ strictColumns: "no" }, "`strictColumns` is \"no\", give true or false"],
+    [{ skipEmptyLines: null }, "`skipEmptyLines` is null"],
+    [{ requireFinalLineBreak: 1 }, "`requireFinalLineBreak` is 1"],
+    [{ header: false }, "without a header row, the `columns` have to be given"],
+    [{ header: false, columns: ["b"], schema }, "`columns` lacks \"a\", which the schema has"],
+    [{ header: false, columns: ["a", "b"], schema }, "`columns` has \"b\", which the schema does not have"],
+    [{ matchHeader: "position", columns: ["b"], schema }, "`columns` lacks \"a\""],
+    [{ header: false, columns: ["a"], matchHeader: "loose" }, "`matchHeader` needs a header"],
+    [{ header: false, columns: ["a"], repeatedNames: "number" }, "`repeatedNames` needs a header"],
+    [{ header: false, columns: ["a"], blankNames: "fail" }, "`blankNames` needs a header"]
   ])("of CSV that is read: %j", (options, message) => {
     assert.include(defects(() => CsvItemReader.make("x", options)), message)
   })
@@ -104,7 +143,18 @@ describe("nonsense is refused", () => {
     [{ ifExists: "replace" }, "`ifExists` is \"replace\""],
     [{ ifExists: "append", trailer: ["T"] }, "rows cannot be appended behind a `trailer`"],
     [{ byteOrderMark: true, encoding: "latin1" }, "`byteOrderMark` needs a Unicode encoding"],
-    [{ columns: [] }, "`columns` is empty"],
+    [{ columns: ["b"], schema }, "`columns` lacks \"a\", which the schema has"],
+    [{ columns: ["a", "b"], schema }, "`columns` has \"b\", which the schema does not have"],
+    [{ columns: ["sep=", ""] }, "`columns`: its names make a header that tells a spreadsheet the delimiter"],
+    [{ columns: ["sep="], delimiter: ";", trailingDelimiter: true }, "a header that tells a spreadsheet"],
+    [{ columns: ["[1]"] }, "`columns`: its names make a header that is not taken for one of CSV"],
+    [{ escapeFormulas: "yes" }, "`escapeFormulas` is \"yes\", give true or false"],
+    [{ byteOrderMark: "utf-8" }, "`byteOrderMark` is \"utf-8\", give true or false"],
+    [{ fsync: 0 }, "`fsync` is 0"],
+    [{ inPlace: "" }, "`inPlace` is \"\""],
+    [{ deleteIfEmpty: [] }, "`deleteIfEmpty` is an array"],
+    [{ footer: "# end" }, "`footer` is \"# end\", give a function that makes the text"],
+    [{ footer: () => "end", trailer: ["T"] }, "`footer` stands behind the `trailer`"],
     [{ columns: ["a,b"], quote: false }, "`columns`: its names make no header"],
     [{ columns: ["a", "€"], encoding: "latin1" }, "`columns`: a name holds the character \"€\""],
     [{ trailer: ["T,U"], quote: false }, "`trailer`: "]
@@ -140,6 +190,36 @@ describe("nonsense is refused", () => {
     )
   })
 
+  it.each<readonly [string, () => unknown, string]>([
+    ["NDJSON", () => NdjsonItemReader.make("x", { skipEmptyLines: "no" as any }), "`skipEmptyLines` is \"no\""],
+    ["NDJSON", () => NdjsonItemReader.make("x", { delimiter: ";" } as any), "there is no option `delimiter`"],
+    ["NDJSON", () => NdjsonItemReader.make("x", { schema: {} } as any), "`schema` is an object, give a Schema"],
+    ["JSON", () => JsonItemReader.array("x", { skipEmptyLines: true } as any), "there is no option `skipEmptyLines`"],
+    [
+      "JSON",
+      () => JsonItemReader.array("x", { inexactNumber: "text" } as any),
+      "there is no option `inexactNumber` (did you mean \"inexactNumbers\"?)"
+    ],
+    [
+      "written NDJSON",
+      () => NdjsonItemWriter.make("x", { fsync: "no" as any }),
+      "`fsync` is \"no\", give true or false"
+    ],
+    [
+      "written NDJSON",
+      () => NdjsonItemWriter.make("x", { encoding: "latin1" } as any),
+      "there is no option `encoding`"
+    ],
+    ["written JSON", () => JsonItemWriter.array("x", { deleteIfEmpty: 1 as any }), "`deleteIfEmpty` is 1"],
+    ["written JSON", () => JsonItemWriter.array("x", { footer: () => "" } as any), "there is no option `footer`"],
+    ["text", () => TextItemWriter.lines("x", String, { footer: "end" as any }), "`footer` is \"end\", give a function"],
+    ["text", () => TextItemWriter.lines("x", String, { header: 5 as any }), "`header` is 5, give a text"],
+    ["text", () => TextItemWriter.lines("x", "id" as any), "give a function that makes a line of an item"],
+    ["text", () => TextItemWriter.lines("x", String, { newline: "\n" } as any), "there is no option `newline`"]
+  ])("of the other formats, one by one: %s %#", (_, make, message) => {
+    assert.include(defects(make), message)
+  })
+
   it("all at once", () => {
     const [message] = both({ delimiter: "", encoding: "x", bufferSize: -1 })
     for (const name of ["delimiter", "encoding", "bufferSize"]) {
@@ -148,11 +228,24 @@ describe("nonsense is refused", () => {
   })
 
   it("and sense is not", () => {
-    const schema = Schema.Struct({ a: Schema.String })
     for (
-      const options of [{ quote: "«" }, { escape: "\"" }, { delimiter: "||" }, { delimiter: "\u0001" }, { schema }, {
-        comment: "//"
-      }]
+      const options of [
+        { quote: "«" },
+        { escape: "\"" },
+        { delimiter: "||" },
+        { delimiter: "\u0001" },
+        { schema },
+        {
+          comment: "//"
+        },
+        { preamble: ["sep=;"], delimiter: ";" },
+        { headerNames: { a: "A" }, schema },
+        {
+          headerNames: { a: "b", b: "a" },
+          columns: ["a", "b"]
+        },
+        { quoting: "all", matchHeader: "loose", fsync: false, bufferSize: 10 }
+      ]
     ) {
       assert.deepStrictEqual(both(options), ["none", "none"])
     }
