@@ -11,11 +11,14 @@ import * as HttpApiClient from "@effect/platform/HttpApiClient"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -26,6 +29,7 @@ import { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
 import type { BatchEvent } from "../vocabulary/BatchEvent.js"
 import { BatchStatus } from "../vocabulary/BatchStatus.js"
+import { Counts } from "../vocabulary/Counts.js"
 import * as ExecutionContext from "../vocabulary/ExecutionContext.js"
 import { messageOf, tagOf } from "../vocabulary/failure.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
@@ -92,6 +96,30 @@ export const Explanation = Schema.Struct({
 })
 
 /**
+ * Something that has happened in a job that runs in the server: the tag of a `BatchEvent` with what it is about.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Event = Schema.Struct({
+  event: Schema.String,
+  executionId: Schema.Number,
+  jobName: Schema.String,
+  status: BatchStatus,
+  step: Schema.optional(Schema.String),
+  stepStatus: Schema.optional(BatchStatus),
+  counts: Schema.optional(Counts),
+  message: Schema.optional(Schema.String),
+  progress: Schema.optional(Schema.Struct({ done: Schema.Number, total: Schema.Number }))
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Event = typeof Event.Type
+
+/**
  * Parameters in their encoded form, as `JobRegistry.run` takes them.
  *
  * @since 0.1.0
@@ -106,7 +134,7 @@ const name = HttpApiSchema.param("name", Schema.String)
  * - `GET /executions?jobName&status&before&limit`: newest first. `GET /executions/:id`: with its steps.
  * - `POST /jobs/:name/explain`, `POST /jobs/:name/launch`: answer as soon as the job runs; it outlives the request, and runs
  *   in the Scope of the layer.
- * - `POST /executions/:id/stop`, `POST /executions/:id/restart`.
+ * - `POST /executions/:id/stop`, `POST /executions/:id/restart`. `POST /executions/:id/replay`: runs what it skipped again.
  * - `GET /events`: the events of the jobs that run in this process, as `text/event-stream`.
  *
  * Values of secret parameters are not in the answers, contexts are not either.
@@ -141,6 +169,10 @@ export const group = HttpApiGroup.make("batch")
   )
   .add(
     HttpApiEndpoint.post("restart")`/executions/${id}/restart`.addSuccess(JobExecution.JobExecution).addError(NotFound)
+      .addError(Refused)
+  )
+  .add(
+    HttpApiEndpoint.post("replay")`/executions/${id}/replay`.addSuccess(JobExecution.JobExecution).addError(NotFound)
       .addError(Refused)
   )
   .add(
@@ -219,6 +251,13 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
                 Effect.mapError(refused)
               )
             ))
+          .handle("replay", ({ path: { id } }) =>
+            provided(services)(
+              JobRegistry.startReplay(id).pipe(
+                Effect.map(({ execution }) => shown(execution)),
+                Effect.mapError(refused)
+              )
+            ))
           .handleRaw("events", () => Effect.succeed(eventStream)))
   ) as unknown as Layer.Layer<
     HttpApiGroup.ApiGroup<Id, "batch">,
@@ -234,6 +273,37 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
  * @category constructors
  */
 export const client = (options: { readonly baseUrl: string }) => HttpApiClient.make(api, options)
+
+/**
+ * The events of the jobs that run in a server, as they happen, from the connection on: `GET /events` of the group. It ends
+ * when the server does, and fails when it cannot be reached; `Stream.retry` with a `Schedule` connects again. What happened
+ * while nobody was connected is not told.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Stream } from "effect"
+ * import { BatchApi } from "effect-batch/api"
+ *
+ * const ends = BatchApi.events("http://localhost:3000/events").pipe(
+ *   Stream.filter(({ event }) => event === "JobEnded"),
+ *   Stream.map(({ executionId, status }) => `${executionId} is ${status}`),
+ *   Stream.provideLayer(FetchHttpClient.layer)
+ * )
+ * assert.ok(ends)
+ * ```
+ *
+ * @param url the address of the events, with the prefix that the group has in your interface
+ * @since 0.1.0
+ * @category constructors
+ */
+export const events = (
+  url: string
+): Stream.Stream<Event, HttpClientError.HttpClientError | ParseResult.ParseError, HttpClient.HttpClient> =>
+  Stream.unwrapScoped(Effect.map(
+    Effect.flatMap(HttpClient.HttpClient, (client) => HttpClient.filterStatusOk(client).get(url)),
+    ({ stream }) => Stream.mapEffect(messages(stream), (message) => decodeEvent(message))
+  ))
 
 // -------------------------------------------------------------------------------------
 // internal
@@ -289,8 +359,7 @@ const refused = (error: { readonly _tag: string }): NotFound | Refused | Unavail
     ? missing(error)
     : new Refused({ error: tagOf(error), message: messageOf(error) })
 
-/** What an event says, without contexts and parameters. */
-const eventJson = (event: BatchEvent): unknown => {
+const eventOf = (event: BatchEvent): Event => {
   const { job } = event
   const step = "step" in event ? event.step : undefined
   return {
@@ -299,15 +368,36 @@ const eventJson = (event: BatchEvent): unknown => {
     jobName: job.instance.jobName,
     status: job.status,
     ...(step === undefined ? {} : { step: step.stepName, stepStatus: step.status, counts: step.counts }),
-    ..."message" in event ? { message: event.message } : {}
+    ..."message" in event ? { message: event.message } : {},
+    ..."progress" in event && event.progress !== undefined ? { progress: event.progress } : {}
   }
 }
+
+const encodeEvent = Schema.encodeSync(Schema.parseJson(Event))
+
+const decodeEvent = Schema.decodeUnknown(Schema.parseJson(Event))
+
+/** The texts of the messages in a stream of server-sent events, wherever its packets were cut. */
+const messages = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<string, E, R> =>
+  bytes.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.mapAccum([] as ReadonlyArray<string>, (data, line): [ReadonlyArray<string>, Option.Option<string>] =>
+      line.startsWith("data:")
+        ? [[...data, line.slice(line.startsWith("data: ") ? 6 : 5)], Option.none()]
+        : line === "" && data.length > 0
+        ? [[], Option.some(data.join("\n"))]
+        : [data, Option.none()]),
+    Stream.filterMap((message) =>
+      message
+    )
+  )
 
 const eventStream = HttpServerResponse.stream(
   Stream.encodeText(
     Stream.concat(
       Stream.make(": connected\n\n"),
-      Stream.map(JobOperator.events, (event) => `data: ${JSON.stringify(eventJson(event))}\n\n`)
+      Stream.map(JobOperator.events, (event) => `data: ${encodeEvent(eventOf(event))}\n\n`)
     )
   ),
   { contentType: "text/event-stream", headers: { "cache-control": "no-store" } }

@@ -192,6 +192,7 @@ const commandsOf = (context: CliContext): ReadonlyArray<Command<Work>> => [
   dashboard(context),
   Run.graph(context),
   Operator.restart(context),
+  Operator.replay(context),
   Operator.stop(context),
   Operator.abandon(context),
   Operator.recover(context),

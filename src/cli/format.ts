@@ -5,6 +5,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { visible, withoutAdvice } from "../base/text.js"
+import type { AuditEntry } from "../ports/JobRepository.js"
 import { AT } from "../vocabulary/failure.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
@@ -123,6 +124,12 @@ export const skipped = (rows: ReadonlyArray<SkippedItem>, width: number): string
       Option.match(item, { onNone: () => "", onSome: (value) => JSON.stringify(value) })
     ]),
     width
+  )
+
+/** Who asked for what, oldest first. @internal */
+export const audit = (entries: ReadonlyArray<AuditEntry>): ReadonlyArray<string> =>
+  [...entries].reverse().map(({ createTime, outcome, what, who }) =>
+    inCell(`${time(createTime)} ${who} asked for ${what}: ${outcome}`)
   )
 
 /** A name or a message inside a sentence: nothing in it breaks the line. @internal */

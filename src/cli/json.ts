@@ -3,6 +3,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { AuditEntry } from "../ports/JobRepository.js"
 import { messageOf, tagOf } from "../vocabulary/failure.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
 import type { SkippedItem } from "../vocabulary/SkippedItem.js"
@@ -31,6 +32,12 @@ export const skipped = ({ createTime, item, position, ...row }: SkippedItem) => 
   createTime,
   position: Option.getOrNull(position),
   item: Option.getOrNull(item)
+})
+
+/** @internal */
+export const audit = ({ createTime, executionId: _, jobName: _name, ...entry }: AuditEntry) => ({
+  createTime,
+  ...entry
 })
 
 /** @internal */

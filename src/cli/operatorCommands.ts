@@ -13,6 +13,7 @@ import { isPartition } from "../ports/partitions.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
+import { audited } from "./audit.js"
 import type { Command } from "./command.js"
 import { command } from "./command.js"
 import type { Answer, CliContext, Services, Work } from "./context.js"
@@ -105,6 +106,7 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
     const steps = told.map(({ step }) => step)
     const skipped = yield* JobOperator.skipped(executionId)
     const partitions = yield* partitionsOf(executionId)
+    const audit = yield* Effect.flatMap(JobRepository, (repository) => repository.audit({ executionId }))
     const now = yield* DateTime.now
     const failures = Format.failures(execution, steps)
     const causes = full ? Format.causes(execution, steps) : Format.causesHint(execution, steps)
@@ -121,13 +123,15 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
           ...(partitions.length === 0 ? [] : ["", Format.partitions(partitions, now, 10, width)]),
           ...(failures.length === 0 ? [] : ["", ...failures]),
           ...(causes.length === 0 ? [] : ["", ...causes]),
-          ...(skipped.length === 0 ? [] : ["", Format.skipped(skipped.slice(0, 10), width)])
+          ...(skipped.length === 0 ? [] : ["", Format.skipped(skipped.slice(0, 10), width)]),
+          ...(audit.length === 0 ? [] : ["", ...Format.audit(audit)])
         ].join("\n"),
       json: {
         ...Json.execution(execution, full),
         steps: steps.map((step) => Json.step(step, full)),
         ...(partitions.length === 0 ? {} : { partitions: partitions.map((row) => Json.execution(row)) }),
-        skipped: skipped.map(Json.skipped)
+        skipped: skipped.map(Json.skipped),
+        ...(audit.length === 0 ? {} : { audit: audit.map(Json.audit) })
       }
     }
   })
@@ -173,7 +177,37 @@ export const restart = (context: CliContext): Command<Work> =>
     },
     ({ id, json, wait }) => {
       const running = JobRegistry.restart(id)
-      return answering(context, json, watched(context.name, json, wait ? patiently(json, running) : running))
+      return answering(
+        context,
+        json,
+        audited(id, "restart", watched(context.name, json, wait ? patiently(json, running) : running))
+      )
+    }
+  )
+
+/** @internal */
+export const replay = (context: CliContext): Command<Work> =>
+  command(
+    {
+      words: ["replay"],
+      group: "Operate",
+      summary: "Run the records that an execution skipped again, and nothing else",
+      flags: {
+        "dry-run": toggle("dry-run", "Only tell what would be run"),
+        wait: waitFlag,
+        json: jsonFlag
+      },
+      args: { id: argument("id", ID, integer) }
+    },
+    ({ "dry-run": isDry, id, json, wait }) => {
+      const running = JobRegistry.replay(id)
+      return answering(
+        context,
+        json,
+        isDry
+          ? Effect.map(JobRegistry.explainReplay(id), forecast)
+          : audited(id, "replay", watched(context.name, json, wait ? patiently(json, running) : running))
+      )
     }
   )
 
@@ -185,7 +219,7 @@ export const stop = (context: CliContext): Command<Work> =>
     "Operate",
     "Ask a running execution to stop at its next commit",
     (executionId) =>
-      Effect.as(JobOperator.stop(executionId), {
+      Effect.as(audited(executionId, "stop", JobOperator.stop(executionId)), {
         text: () => `Execution ${executionId} was asked to stop.`,
         json: { id: executionId, stopRequested: true }
       })
@@ -199,7 +233,7 @@ export const abandon = (context: CliContext): Command<Work> =>
     "Operate",
     "Give an execution up for good: it can't be restarted",
     (executionId) =>
-      Effect.map(JobOperator.abandon(executionId), (row) => ({
+      Effect.map(audited(executionId, "abandon", JobOperator.abandon(executionId)), (row) => ({
         text: () => `Execution ${executionId} is ${row.status}.`,
         json: Json.execution(row)
       }))
@@ -235,7 +269,11 @@ export const recover = (context: CliContext): Command<Work> =>
         Effect.map(
           Option.isSome(id)
             ? Effect.map(
-              JobOperator.recover(id.value, { force, reason: Option.getOrUndefined(reason) }),
+              audited(
+                id.value,
+                force ? "recover by force" : "recover",
+                JobOperator.recover(id.value, { force, reason: Option.getOrUndefined(reason) })
+              ),
               (row) => [row]
             )
             : JobOperator.recoverExpired({ jobName: Option.getOrUndefined(job) }),
@@ -264,6 +302,16 @@ const jobsAnswer = (jobs: ReadonlyArray<Job.Any>): Answer => {
   ])
   return { text: (width) => table(["JOB", "PARAMETERS"], inWords, width), json: rows }
 }
+
+const forecast = ({ executionId, goesOn, records, unread }: JobOperator.ReplayForecast): Answer => ({
+  text: () =>
+    [
+      `${records} of the records that execution ${executionId} skipped would be run again`,
+      ...(unread === 0 ? [] : [`${unread} could not be read`]),
+      ...(goesOn === undefined ? [] : [`execution ${goesOn} has begun to, and would be restarted`])
+    ].join("; ") + ".",
+  json: { executionId, records, unread, goesOn: goesOn ?? null }
+})
 
 const recovered = (rows: ReadonlyArray<JobExecution>): string =>
   rows.length === 0

@@ -81,6 +81,8 @@ const perform = (
       return Effect.as(JobOperator.recover(id, { reason: `asked by ${view.who}` }), id)
     case "abandon":
       return Effect.as(JobOperator.abandon(id), id)
+    case "replay":
+      return Effect.map(JobRegistry.startReplay(id), ({ execution }) => execution.id)
     default:
       return Effect.fail(`There is no action "${action}"`)
   }

@@ -19,6 +19,7 @@ import { report } from "../view/report.js"
 import * as Section from "../view/sections.js"
 import { duration, number, time } from "../view/words.js"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
+import * as Counts from "../vocabulary/Counts.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { SkipPhase } from "../vocabulary/SkippedItem.js"
@@ -36,6 +37,7 @@ export const executionPage = (view: View, id: number) =>
     const forecast = job === undefined ? undefined : yield* whatRestartDoes(job, execution)
     const audit = yield* repository.audit({ executionId: id })
     const usually = yield* usualDuration(execution)
+    const again = yield* runAgain(view, data)
     const page: Page = {
       title: `${execution.instance.jobName} – execution ${id}`,
       live: html`${Section.causes(data)}
@@ -58,7 +60,7 @@ export const executionPage = (view: View, id: number) =>
       }
       <h2>Steps</h2>${Section.stepTable(steps, view.now)}
       ${Section.partTable(data.parts, view.now, link(view))}
-      <h2>Skipped records</h2>${Section.skippedTable(data, link(view))}
+      <h2>Skipped records</h2>${Section.skippedTable(data, link(view))}${again}
       <h2>Difference to the last execution that completed</h2>${Section.difference(data, view.now, link(view))}
       <h2>What was done by whom</h2>${audited(audit)}
       <p><a href="${link(view)(`/executions/${id}/report`)}">Report as a file</a></p>`,
@@ -181,6 +183,23 @@ const actions = (view: View, { id, status }: JobExecution, isKnown: boolean): Ht
     ]
   return html`<div class="actions">${shown}</div>`
 }
+
+/** The button that runs the skipped records again, or why there is none; nothing where nothing was skipped. */
+const runAgain = (view: View, { execution: { id }, steps }: Data.ExecutionData) =>
+  steps.every(({ counts }) => Counts.skips(counts) === 0) ?
+    Effect.succeed(undefined) :
+    JobRegistry.explainReplay(id).pipe(
+      Effect.map(({ goesOn, records, unread }) =>
+        html`<p>${number(records)} of them can be run again${
+          goesOn === undefined ? "" : html`: execution ${Section.executionLink(link(view), goesOn)} has begun to`
+        }${unread === 0 ? "" : `; ${number(unread)} could not be read`}.</p>
+      <div class="actions">${action(view, `/executions/${id}/replay`, "Run these again", "replay")}</div>`
+      ),
+      Effect.catchTags({
+        ReplayRefused: ({ detail }) => Effect.succeed(html`<p class="dim">Not run again: ${detail}.</p>`),
+        NoSuchJob: () => Effect.succeed(html`<p class="dim">Not run again: its job is not in this program.</p>`)
+      })
+    )
 
 /** Nothing for what runs, or is done with. */
 const whatRestartDoes = (job: Job.Any, { parameters, status }: JobExecution) => {

@@ -30,7 +30,6 @@ import type {
   TransactionError
 } from "../vocabulary/BatchError.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
-import * as Sensitive from "../vocabulary/Sensitive.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import { fingerprintOf } from "./fingerprint.js"
 import type { Flow } from "./Flow.js"
@@ -39,6 +38,7 @@ import { lower } from "./graph.js"
 import type { Job } from "./Job.js"
 import type { StepListener } from "./Listener.js"
 import type * as Partition from "./Partition.js"
+import * as Quarantine from "./quarantine.js"
 import type { Finished } from "./Tasklet.js"
 import type { StepBody, StepDefinition, StepSettings } from "./tree.js"
 import { defaultSettings, nodeOf, stepOf, withTree } from "./tree.js"
@@ -852,7 +852,8 @@ export const scan: {
  * - `output`: schema of the items that are written, for skips while writing.
  *
  * Fields that the schema marks as sensitive are stored masked. Without a schema the item is stored as it is. An item
- * that JSON cannot hold is left out.
+ * that neither JSON nor its schema can hold is left out. Items with a schema, and without sensitive values, can be run
+ * again when the cause is mended: `JobOperator.replay`.
  *
  * @example
  * ```ts
@@ -883,14 +884,13 @@ export const quarantine: {
     self: ChunkStep<In, Out, C, E, R>,
     options?: QuarantineOptions<In, Out>
   ): ChunkStep<In, Out, C, E, R>
-} = dual((args) => isStep(args[0]), (self: Any, options: QuarantineOptions<any, any> = {}): any => {
-  const input = options.input === undefined ? identity : Sensitive.mask(options.input)
-  const output = options.output === undefined ? identity : Sensitive.mask(options.output)
-  return refine(self, { quarantine: (item, phase) => phase === "process" ? input(item) : output(item) })
-})
+} = dual(
+  (args) => isStep(args[0]),
+  (self: Any, options: QuarantineOptions<any, any> = {}): any => refine(self, { quarantine: Quarantine.make(options) })
+)
 
 /**
- * The schemas by which `quarantine` knows what to mask.
+ * The schemas by which `quarantine` knows what to mask, and how an item comes back when it is run again.
  *
  * @since 0.1.0
  * @category models

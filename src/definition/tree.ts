@@ -19,6 +19,7 @@ import type { Declaration, Incrementer } from "../vocabulary/JobParameters.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import type { FlowGraph } from "./graph.js"
 import type { JobListener, StepListener } from "./Listener.js"
+import type { Quarantine } from "./quarantine.js"
 
 /**
  * An effect of the user's code. It is `any` here and in the types below because values of every type are put into the same
@@ -91,7 +92,7 @@ export interface StepSettings {
   readonly exitCode:
     | { readonly codes: ReadonlyArray<string>; readonly decide: (step: StepExecution) => string }
     | undefined
-  readonly quarantine: ((item: unknown, phase: "process" | "write") => unknown) | undefined
+  readonly quarantine: Quarantine | undefined
 }
 
 export interface StepDefinition {

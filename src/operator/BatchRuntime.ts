@@ -199,6 +199,8 @@ const refusalOf = (error: unknown, tag: string): "refused" | "alreadyComplete" |
       return "runningElsewhere"
     case "JobInstanceAlreadyComplete":
       return statusOf(error) === "COMPLETED" ? "alreadyComplete" : "refused"
+    case "ReplayRefused":
+      return replayRefusal(error)
     case "InvalidJobParameters":
     case "JobRestartRefused":
     case "LaunchInTransaction":
@@ -208,6 +210,12 @@ const refusalOf = (error: unknown, tag: string): "refused" | "alreadyComplete" |
     case "NoSuchJobInstance":
       return "refused"
   }
+}
+
+/** A scheduler that tries again when somebody else is at work may do so here. */
+const replayRefusal = (error: unknown): "refused" | "alreadyComplete" | "runningElsewhere" => {
+  const reason = Predicate.hasProperty(error, "reason") ? error.reason : undefined
+  return reason === "done" ? "alreadyComplete" : reason === "running" ? "runningElsewhere" : "refused"
 }
 
 const isStatus = Schema.is(BatchStatus)

@@ -27,12 +27,14 @@ import * as Data from "../view/data.js"
 import * as Report from "../view/report.js"
 import type {
   EngineError,
+  InvalidJobParameters,
   JobExecutionAlreadyRunning,
   JobExecutionNotRunning,
   JobInstanceAlreadyComplete,
   JobRepositoryError,
   LaunchError,
   NoSuchJobExecution,
+  ReplayRefused,
   UnreadableContextKey
 } from "../vocabulary/BatchError.js"
 import { JobNotCompleted } from "../vocabulary/BatchError.js"
@@ -46,6 +48,8 @@ import type { StepExecution } from "../vocabulary/StepExecution.js"
 import * as Explain from "./explain.js"
 import * as Operating from "./operating.js"
 import * as Purging from "./purging.js"
+import * as Replay from "./replay.js"
+import * as ReplayJob from "./replayJob.js"
 import * as Summary_ from "./summary.js"
 
 /**
@@ -214,7 +218,7 @@ export const restart = <P, Code extends string, E, R>(
   EndedJobExecution<Code, E>,
   LaunchError | OwnerFailure | NoSuchJobExecution,
   R | JobRepository | Transactor
-> => Effect.flatMap(storedParameters(job, executionId), (stored) => Launch.runStored(job, stored)) as any
+> => Effect.flatMap(stored(job, executionId), (stored) => Launch.runStored(...stored)) as any
 
 /**
  * As `restart`, but in a fiber of the given Scope: succeeds as soon as the execution runs.
@@ -230,7 +234,112 @@ export const startAgain = <P, Code extends string, E, R>(
   RunningJobExecution<Code, E>,
   LaunchError | JobRepositoryError | NoSuchJobExecution,
   R | JobRepository | Transactor | Scope.Scope
-> => Effect.flatMap(storedParameters(job, executionId), (stored) => Launch.startStored(job, stored)) as any
+> => Effect.flatMap(stored(job, executionId), (stored) => Launch.startStored(...stored)) as any
+
+/**
+ * Runs what an execution skipped again, and nothing else: through the step that skipped it, with the same parameters and
+ * job context, once. What failed in processing is processed and written; what failed in writing is written. For the morning
+ * after: mend the cause, then run the few bad records instead of the whole job.
+ *
+ * It is an execution of a job of its own, called `NAME (replay)`, whose parameter `replay.of` identifies it: running it
+ * twice is refused with `ReplayRefused`, running it again after a failure goes on from its last commit, and records that
+ * fail once more are kept, and can be run again, by their new execution. The guarantee is that of the writer.
+ *
+ * Which records can be run again: those of steps with `Step.quarantine` and a schema of the items, without sensitive
+ * values, whose writer adds to what is there; a writer of files would begin its file anew. Refused as long as a restart of
+ * the instance could meet the same records. Job listeners are not called, those of the steps are.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "effect-batch"
+ *
+ * let rate: number | undefined
+ * const written: Array<number> = []
+ * const convert = Step.chunk("convert", {
+ *   reader: ItemReader.fromIterable([1, 2]),
+ *   processor: (n) => n === 1 || rate !== undefined ? Effect.succeed(n) : Effect.fail({ _tag: "NoRate" as const }),
+ *   writer: ItemWriter.inMemory(written),
+ *   chunkSize: 10
+ * }).pipe(Step.skip("NoRate", { limit: 10 }), Step.quarantine({ input: Schema.Number }))
+ * const job = Job.make("convert", { flow: convert })
+ *
+ * const program = Effect.gen(function*() {
+ *   const { id } = yield* JobOperator.run(job, {})
+ *   rate = 1.1
+ *   return yield* JobOperator.replay(job, id)
+ * })
+ * const { status } = await Effect.runPromise(Effect.provide(program, JobRepository.layerMemory))
+ * assert.deepStrictEqual([status, written], ["COMPLETED", [1, 2]])
+ * ```
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const replay = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  executionId: number
+): Effect.Effect<
+  EndedJobExecution<string, E>,
+  LaunchError | OwnerFailure | NoSuchJobExecution | ReplayRefused,
+  R | JobRepository | Transactor
+> =>
+  Effect.flatMap(
+    Replay.plan(job, executionId),
+    ({ job, parameters, part }) => Launch.runStored(job, parameters, part)
+  ) as any
+
+/**
+ * As `replay`, but in a fiber of the given Scope: succeeds as soon as the execution runs.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const startReplay = <P, Code extends string, E, R>(
+  job: Job<P, Code, E, R>,
+  executionId: number
+): Effect.Effect<
+  RunningJobExecution<string, E>,
+  LaunchError | JobRepositoryError | NoSuchJobExecution | ReplayRefused,
+  R | JobRepository | Transactor | Scope.Scope
+> =>
+  Effect.flatMap(
+    Replay.plan(job, executionId),
+    ({ job, parameters, part }) => Launch.startStored(job, parameters, part)
+  ) as any
+
+/**
+ * What `replay` would do now, without doing or writing anything.
+ *
+ * - `records`: so many would be run again. `unread`: so many could not be read then, so that there is nothing to run.
+ * - `goesOn`: an earlier attempt that it would restart.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReplayForecast {
+  readonly executionId: number
+  readonly records: number
+  readonly unread: number
+  readonly goesOn: number | undefined
+}
+
+/**
+ * What `replay` would do now; fails with the refusal, if that is what it would do.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const explainReplay = (
+  job: Job.Any,
+  executionId: number
+): Effect.Effect<ReplayForecast, NoSuchJobExecution | JobRepositoryError | ReplayRefused, JobRepository> =>
+  Effect.map(Replay.plan(job, executionId), ({ executionId, goesOn, records, unread }) => ({
+    executionId,
+    records,
+    unread,
+    goesOn
+  }))
 
 /**
  * Runs the next instance of a job: an incrementer computes its parameters from those of the last execution of the last
@@ -596,12 +705,27 @@ export const instances = (
 // internal
 // -------------------------------------------------------------------------------------
 
-/** The parameters of an execution as they are stored, provided that the job can still read them. */
-const storedParameters = (job: Job.Any, executionId: number) =>
+/**
+ * The parameters of an execution as they are stored, provided that the job can still read them, and the job to run with
+ * them: where the execution runs skipped records of the job again, so does a restart.
+ */
+const stored = (
+  job: Job.Any,
+  executionId: number
+): Effect.Effect<
+  [job: Job.Any, parameters: ReadonlyArray<JobParameters.JobParameter>, part?: Launch.Part],
+  InvalidJobParameters | NoSuchJobExecution | JobRepositoryError,
+  JobRepository
+> =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
-    const { parameters } = yield* repository.jobExecution(executionId)
+    const execution = yield* repository.jobExecution(executionId)
+    const isReplay = ReplayJob.replayed(execution) !== undefined &&
+      ReplayJob.baseName(execution.instance.jobName) === job.name
     const declaration = definitionOf(job).parameters ?? JobParameters.none
-    yield* Launch.named(job, JobParameters.decode(declaration, parameters))
-    return parameters
+    yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
+    const { parameters, parent } = execution
+    return isReplay && parent !== undefined
+      ? [ReplayJob.make(job) ?? job, parameters, { parent, context: "{}" }]
+      : [job, parameters]
   })

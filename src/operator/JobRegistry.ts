@@ -12,11 +12,13 @@ import type { Job } from "../definition/Job.js"
 import { definitionOf } from "../definition/tree.js"
 import type { OwnerFailure } from "../ports/JobRepository.js"
 import { JobRepository } from "../ports/JobRepository.js"
+import { isPartition } from "../ports/partitions.js"
 import type { Transactor } from "../ports/Transactor.js"
-import type { JobRepositoryError, LaunchError, NoSuchJobExecution } from "../vocabulary/BatchError.js"
+import type { JobRepositoryError, LaunchError, NoSuchJobExecution, ReplayRefused } from "../vocabulary/BatchError.js"
 import { InvalidJobParameters, NoSuchJob } from "../vocabulary/BatchError.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import * as JobOperator from "./JobOperator.js"
+import * as ReplayJob from "./replayJob.js"
 
 /**
  * Represents a second job of the same name.
@@ -54,6 +56,7 @@ export class JobRegistry extends Context.Tag("effect-batch/JobRegistry")<JobRegi
    * @see REG-1
    */
   readonly names: Effect.Effect<ReadonlyArray<string>>
+  /** Also gives the job that runs the skipped records of a registered one again, by its name. */
   readonly get: (name: string) => Effect.Effect<Registered, NoSuchJob>
   /** Adds a job together with the services it needs. */
   readonly register: <P, Code extends string, E, R>(job: Job<P, Code, E, R>) => Effect.Effect<void, DuplicateJob, R>
@@ -98,7 +101,7 @@ export const layer = <const Jobs extends ReadonlyArray<Job.Any>>(
         names: Effect.sync(names),
         get: (name) =>
           Effect.suspend(() => {
-            const entry = known.get(name)
+            const entry = known.get(name) ?? replayOf(known, name)
             return entry === undefined ? Effect.fail(new NoSuchJob({ name, known: names() })) : Effect.succeed(entry)
           }),
         register: register as Context.Tag.Service<JobRegistry>["register"],
@@ -153,10 +156,15 @@ export const run = (
  */
 export const restart = (
   executionId: number
-): Effect.Effect<Ended, NoSuchJob | NoSuchJobExecution | LaunchError | OwnerFailure, Services> =>
+): Effect.Effect<Ended, NoSuchJob | NoSuchJobExecution | ReplayRefused | LaunchError | OwnerFailure, Services> =>
   Effect.flatMap(
     Effect.flatMap(JobRepository, (repository) => repository.jobExecution(executionId)),
-    ({ instance }) => withJob(instance.jobName, (job) => JobOperator.restart(job, executionId))
+    (execution) => {
+      const of = ReplayJob.replayed(execution)
+      return of === undefined
+        ? withJob(execution.instance.jobName, (job) => JobOperator.restart(job, executionId))
+        : replay(of)
+    }
   )
 
 /**
@@ -186,13 +194,60 @@ export const startAgain = (
   executionId: number
 ): Effect.Effect<
   Running,
-  NoSuchJob | NoSuchJobExecution | LaunchError | JobRepositoryError,
+  NoSuchJob | NoSuchJobExecution | ReplayRefused | LaunchError | JobRepositoryError,
   Services | Scope.Scope
 > =>
   Effect.flatMap(
     Effect.flatMap(JobRepository, (repository) => repository.jobExecution(executionId)),
-    ({ instance }) => withJob(instance.jobName, (job) => JobOperator.startAgain(job, executionId))
+    (execution) => {
+      const of = ReplayJob.replayed(execution)
+      return of === undefined
+        ? withJob(execution.instance.jobName, (job) => JobOperator.startAgain(job, executionId))
+        : startReplay(of)
+    }
   )
+
+/**
+ * Runs what an execution skipped again, as `JobOperator.replay` does; its job is found by its name.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const replay = (
+  executionId: number
+): Effect.Effect<
+  Ended,
+  NoSuchJob | NoSuchJobExecution | ReplayRefused | LaunchError | OwnerFailure,
+  Services
+> => withJobOf(executionId, (job) => JobOperator.replay(job, executionId))
+
+/**
+ * As `replay`, but in a fiber of the given Scope: succeeds as soon as the execution runs.
+ *
+ * @since 0.1.0
+ * @category utils
+ */
+export const startReplay = (
+  executionId: number
+): Effect.Effect<
+  Running,
+  NoSuchJob | NoSuchJobExecution | ReplayRefused | LaunchError | JobRepositoryError,
+  Services | Scope.Scope
+> => withJobOf(executionId, (job) => JobOperator.startReplay(job, executionId))
+
+/**
+ * What `replay` would do now, as `JobOperator.explainReplay` tells.
+ *
+ * @since 0.1.0
+ * @category queries
+ */
+export const explainReplay = (
+  executionId: number
+): Effect.Effect<
+  JobOperator.ReplayForecast,
+  NoSuchJob | NoSuchJobExecution | ReplayRefused | JobRepositoryError,
+  Services
+> => withJobOf(executionId, (job) => JobOperator.explainReplay(job, executionId))
 
 /**
  * Runs the next instance of a job by name, as `JobOperator.runNext` does, by default with the incrementer of the job,
@@ -240,6 +295,34 @@ const withJob = <A, E>(
           (context: Context.Context<never>) => Context.merge(services, context)
         ))
   )
+
+/** With the job whose records an execution has met, also as a replay or as a partition of it. */
+const withJobOf = <A, E>(
+  executionId: number,
+  use: (job: Job.Any) => Effect.Effect<A, E, any>
+): Effect.Effect<A, E | NoSuchJob | NoSuchJobExecution | JobRepositoryError, Services> =>
+  Effect.flatMap(
+    Effect.flatMap(JobRepository, (repository) => rootOf(repository, executionId)),
+    (name) => withJob(name, use)
+  )
+
+/** A part of an execution belongs to its job, unless it is one by itself. */
+const rootOf = (
+  repository: Context.Tag.Service<JobRepository>,
+  executionId: number
+): Effect.Effect<string, NoSuchJobExecution | JobRepositoryError> =>
+  Effect.flatMap(repository.jobExecution(executionId), (execution) => {
+    const { parent } = execution
+    return parent !== undefined && (isPartition(execution) || ReplayJob.replayed(execution) !== undefined)
+      ? rootOf(repository, parent.executionId)
+      : Effect.succeed(execution.instance.jobName)
+  })
+
+const replayOf = (known: ReadonlyMap<string, Registered>, name: string): Registered | undefined => {
+  const base = known.get(ReplayJob.baseName(name) ?? "")
+  const job = base && ReplayJob.make(base.job)
+  return base && job && { ...base, job }
+}
 
 const decodeSome = (
   job: Job.Any,

@@ -246,6 +246,46 @@ export class NoSuchJobExecution extends Schema.TaggedError<NoSuchJobExecution>()
 }
 
 /**
+ * Represents skipped records that cannot be run again, now or at all. Nothing has been written.
+ *
+ * - `running`: the execution, or one of its instance, still runs. `restartable`: a restart comes first, which may meet them.
+ * - `done`: they have been run again. `superseded`: a later execution met them again. `none`: there are none, or none that
+ *   can. `otherJob`: the execution is of another job.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ReplayRefused extends Schema.TaggedError<ReplayRefused>()("ReplayRefused", {
+  jobName: Schema.String,
+  executionId: Schema.Number,
+  reason: Schema.Literal("running", "restartable", "done", "superseded", "none", "otherJob"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `What execution ${this.executionId} of job "${this.jobName}" skipped is not run again: ${this.detail}`
+  }
+}
+
+/**
+ * Represents a skipped record that cannot be run again because what is stored of it is not all that it was. A replay skips
+ * it, whatever the policy of the step; it stays with the execution that skipped it first.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RecordNotReplayed extends Schema.TaggedError<RecordNotReplayed>()("RecordNotReplayed", {
+  record: Schema.Number,
+  executionId: Schema.Number,
+  step: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `Record ${this.record} that step "${this.step}" skipped in execution ${this.executionId} is not run again: ` +
+      `${this.detail}; it is still listed there`
+  }
+}
+
+/**
  * Represents an instance id that the repository does not have.
  *
  * @since 0.1.0

@@ -2,16 +2,19 @@
 import { HttpApi, HttpApiBuilder, HttpServer, OpenApi } from "@effect/platform"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
 import { BatchApi } from "../../src/api/index.js"
 import type { Job as Jobs } from "../../src/index.js"
-import { Job, JobParameters, JobRegistry, JobRepository, Step } from "../../src/index.js"
+import { ItemReader, ItemWriter, Job, JobParameters, JobRegistry, JobRepository, Step } from "../../src/index.js"
 
 class Params extends JobParameters.Tag<Params>()("Params", {
   customer: Schema.String,
@@ -113,12 +116,83 @@ describe("BatchApi", () => {
       assert.strictEqual(events.at(-1).status, "COMPLETED")
     }))
 
+  it.scopedLive("streams what happens to a typed client, wherever the network cuts the stream", () =>
+    Effect.gen(function*() {
+      const { batch, url } = yield* serve([
+        Job.make("tidy", { flow: Step.tasklet("t\u00e4dy \u{1f9f9}", Effect.void) })
+      ])
+      const cut = Effect.map(
+        HttpClient.HttpClient,
+        (client) =>
+          HttpClient.transformResponse(
+            client,
+            Effect.map((response): HttpClientResponse.HttpClientResponse =>
+              Object.create(response, {
+                stream: {
+                  value: Stream.flatMap(
+                    response.stream,
+                    (bytes) => Stream.fromIterable(Array.from(bytes, (byte) => Uint8Array.of(byte)))
+                  )
+                }
+              })
+            )
+          )
+      )
+      const connected = yield* Deferred.make<void>()
+      const ended = yield* BatchApi.events(`${url}/events`).pipe(
+        Stream.takeUntil(({ event }) => event === "JobEnded"),
+        Stream.runCollect,
+        Effect.provideServiceEffect(
+          HttpClient.HttpClient,
+          Effect.map(cut, HttpClient.transformResponse(Effect.tap(() => Deferred.succeed(connected, undefined))))
+        ),
+        Effect.provide(FetchHttpClient.layer),
+        Effect.fork
+      )
+      yield* Deferred.await(connected)
+      const { id } = yield* batch.launch({ path: { name: "tidy" }, payload: { parameters: {} } })
+      const events = Array.from(yield* ended).filter(({ executionId }) => executionId === id)
+      assert.deepInclude(events.at(-1), { event: "JobEnded", jobName: "tidy", status: "COMPLETED" })
+      assert.include(events.map(({ step }) => step), "t\u00e4dy \u{1f9f9}")
+      const away = yield* Effect.exit(
+        Stream.runDrain(Stream.provideLayer(BatchApi.events(`${url}/nothing`), FetchHttpClient.layer))
+      )
+      assert.strictEqual(away._tag, "Failure")
+    }))
+
+  it.scopedLive("runs what was skipped again, once", () =>
+    Effect.gen(function*() {
+      let isBroken = true
+      const { batch } = yield* serve([Job.make("load", {
+        flow: Step.chunk("load", {
+          reader: ItemReader.fromIterable([1, 2]),
+          processor: (n: number) => n === 1 && isBroken ? Effect.fail({ _tag: "Bad" as const }) : Effect.succeed(n),
+          writer: ItemWriter.discard,
+          chunkSize: 5
+        }).pipe(Step.skip("Bad", { limit: 1 }), Step.quarantine({ input: Schema.Number }))
+      })])
+      const { id } = yield* batch.launch({ path: { name: "load" }, payload: { parameters: {} } })
+      const end = (id: number) =>
+        until(batch.show({ path: { id } }), ({ execution }) => execution.endTime._tag === "Some")
+      yield* end(id)
+      isBroken = false
+      const again = yield* batch.replay({ path: { id } })
+      const { execution, steps } = yield* end(again.id)
+      assert.strictEqual(execution.status, "COMPLETED")
+      assert.strictEqual(steps[0]!.counts.write, 1)
+      assert.deepInclude(yield* Effect.flip(batch.replay({ path: { id } })), {
+        _tag: "Refused",
+        error: "ReplayRefused"
+      })
+    }))
+
   it("has an OpenAPI description, alone and within another interface", () => {
     const { paths } = OpenApi.fromApi(HttpApi.make("shop").add(BatchApi.group).prefix("/batch"))
     assert.deepStrictEqual(Object.keys(paths).sort(), [
       "/batch/events",
       "/batch/executions",
       "/batch/executions/{id}",
+      "/batch/executions/{id}/replay",
       "/batch/executions/{id}/restart",
       "/batch/executions/{id}/stop",
       "/batch/jobs/{name}/explain",

@@ -359,6 +359,40 @@ Options
       assert.include((yield* run("list", "executions")).text, "No executions.")
     }))
 
+  it.scoped("replay runs what was skipped again, once, and show tells who asked for it", () =>
+    Effect.gen(function*() {
+      let isBroken = true
+      const { operate, run } = yield* makeCliOf([Job.make("convert", {
+        flow: Step.chunk("convert", {
+          reader: ItemReader.fromIterable([1, 2, 3]),
+          processor: (n: number) =>
+            n > 1 && isBroken ? Effect.fail(new Broken({ message: `no rate for ${n}` })) : Effect.succeed(n),
+          writer: ItemWriter.discard,
+          chunkSize: 2
+        }).pipe(Step.skip("Broken", { limit: 2 }), Step.quarantine({ input: Schema.Number }))
+      })])
+      yield* run("run", "convert")
+      const [first] = yield* operate(JobOperator.executions())
+      const id = String(first!.id)
+      assert.strictEqual(
+        (yield* run("replay", id, "--dry-run")).text,
+        `2 of the records that execution ${id} skipped would be run again.\n`
+      )
+      isBroken = false
+      const again = yield* run("replay", id)
+      assert.strictEqual(again.code, 0)
+      assert.include(again.text, "convert (replay) runs as execution")
+      assert.include(again.text, "convert COMPLETED: 2 read, 2 written")
+      assert.match((yield* run("show", id)).text, /\d\dZ \S.* at .* asked for replay: done/)
+      const twice = yield* run("replay", id)
+      assert.strictEqual(twice.code, 3)
+      assert.include(twice.error, "has run it again")
+      assert.match((yield* run("show", id)).text, /asked for replay: What execution .* is not run again/)
+      assert.strictEqual((yield* run("replay", "999")).code, 2)
+      const twiceInJson = JSON.parse((yield* run("replay", id, "--dry-run", "--json")).text)
+      assert.strictEqual(twiceInJson.error.tag, "ReplayRefused")
+    }))
+
   it.scoped("purge deletes nothing without a limit of age, and nothing that belongs to other programs", () =>
     Effect.gen(function*() {
       const { operate, run } = yield* makeCli

@@ -264,6 +264,36 @@ describe("actions", () => {
       assert.include((yield* get(`${url}/executions/${id}`)).text, "ada asked for restart: done")
     }))
 
+  it.scopedLive("what was skipped is run again with a button, once; a page that is out of date is told so", () =>
+    Effect.gen(function*() {
+      let isBroken = true
+      const job = Job.make("convert", {
+        flow: Step.chunk("convert", {
+          reader: ItemReader.fromIterable([1, 2, 3]),
+          processor: (n: number) => n > 1 && isBroken ? Effect.fail({ _tag: "NoRate" as const }) : Effect.succeed(n),
+          writer: ItemWriter.discard,
+          chunkSize: 2
+        }).pipe(Step.skip("NoRate", { limit: 2 }), Step.quarantine({ input: Schema.Number }))
+      })
+      const { services, url } = yield* serve([job], operator)
+      const { id } = yield* Effect.provide(JobOperator.run(job, {}), services)
+      const page = yield* get(`${url}/executions/${id}`)
+      assert.include(page.text, "2 of them can be run again")
+      assert.include(page.text, "Run these again")
+      isBroken = false
+      const done = yield* post(url, `/executions/${id}/replay`, page)
+      assert.strictEqual(done.status, 303)
+      const again = Number(done.headers.get("location")!.split("/").at(-1))
+      yield* Effect.provide(until(again, "COMPLETED"), services)
+      const late = yield* post(url, `/executions/${id}/replay`, page)
+      assert.strictEqual(late.status, 409)
+      assert.include(late.text, `execution ${again} has run it again`)
+      const now = yield* get(`${url}/executions/${id}`)
+      assert.notInclude(now.text, "Run these again")
+      assert.include(now.text, "ada asked for replay: done")
+      assert.include((yield* get(`${url}/executions/${again}`)).text, "convert (only write)")
+    }))
+
   it.scopedLive("stop stops; on a page that is out of date it is told what is the case now", () =>
     Effect.gen(function*() {
       const { jobs, release, slow } = yield* world

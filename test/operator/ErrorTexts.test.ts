@@ -37,7 +37,7 @@ import { describeError } from "../../src/vocabulary/failure.js"
 import { MemoryFiles } from "../file/support.js"
 import * as Sqlite from "../support/Sqlite.js"
 
-/** Gives the error. */
+/** Gives the error, or a record that tells it. */
 type Provoke = Effect.Effect<unknown, unknown, any>
 
 class Params extends JobParameters.Tag<Params>()("Params", {
@@ -245,6 +245,33 @@ const cases: ReadonlyArray<readonly [what: string, provoke: Provoke, says: strin
     "SqlStatementError: SQL insert of \"nowhere\" failed: the table does not exist; correct the statement or the schema and restart"
   ],
   [
+    "skipped records of a job that skipped none",
+    Effect.flatMap(
+      JobOperator.run(Job.make("skips none", { flow: tasklet }), {}),
+      ({ id }) => Effect.flip(JobOperator.replay(Job.make("skips none", { flow: tasklet }), id))
+    ),
+    "ReplayRefused: What execution 20 of job \"skips none\" skipped is not run again: it skipped none"
+  ],
+  [
+    "a skipped record that is not known any more",
+    Effect.gen(function*() {
+      let isBroken = true
+      const job = Job.make("undescribed", {
+        flow: Step.chunk("load", {
+          reader: ItemReader.fromIterable([1]),
+          processor: (n: number) => isBroken ? Effect.fail(new NoRate({ day: n })) : Effect.succeed(n),
+          writer: ItemWriter.discard,
+          chunkSize: 1
+        }).pipe(Step.skip("NoRate", { limit: 1 }), Step.quarantine())
+      })
+      const { id } = yield* JobOperator.run(job, {})
+      isBroken = false
+      const [skipped] = yield* JobOperator.skipped((yield* JobOperator.replay(job, id)).id)
+      return skipped
+    }),
+    "RecordNotReplayed: Record 1 that step \"load\" skipped in execution 21 is not run again: the step does not describe its items: give Step.quarantine their schema as \"input\"; it is still listed there"
+  ],
+  [
     "a row that is there",
     writing("twice", [{ id: 1, cents: 1 }, { id: 1, cents: 2 }], SqlItemWriter.insertInto("accounts") as any),
     "SqlDataError: SQL insert of \"accounts\" failed: a row with the same key exists already (column \"id\", SQLITE_CONSTRAINT_PRIMARYKEY) (item 2 of the chunk); correct the row or skip SqlDataError"
@@ -289,7 +316,9 @@ describe("what an error says", () => {
         const sql = yield* SqlClient
         yield* sql`create table accounts (id integer primary key, cents integer not null)`
         for (const [what, provoke, says] of cases) {
-          assert.strictEqual(describeError(yield* provoke), says, what)
+          const given = yield* provoke
+          const isSkipped = Predicate.hasProperty(given, "errorTag") && Predicate.hasProperty(given, "message")
+          assert.strictEqual(isSkipped ? given.message : describeError(given), says, what)
         }
       }) as Effect.Effect<void, any, any>)
   })

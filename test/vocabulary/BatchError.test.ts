@@ -61,7 +61,9 @@ const all = [
   }),
   new BatchError.UnreadablePartitionInput({ step: "load", partition: "de", detail: "Expected number" }),
   new BatchError.PartitionCodeDiffers({ jobName: "import", step: "load", executionId: 7, planned: "a1", own: "b2" }),
-  new BatchError.NestedPartition({ step: "rows", jobName: "import/load" })
+  new BatchError.NestedPartition({ step: "rows", jobName: "import/load" }),
+  new BatchError.ReplayRefused({ jobName: "import", executionId: 7, reason: "none", detail: "it skipped none" }),
+  new BatchError.RecordNotReplayed({ record: 12, executionId: 7, step: "load", detail: "JSON could not hold it" })
 ]
 
 const messages: Record<string, string> = {
@@ -107,7 +109,10 @@ const messages: Record<string, string> = {
     "its partitions are left to workers with the same code. Deploy the same version, or give both versions the same " +
     "`version` if they are compatible",
   NestedPartition: `Step "rows" is partitioned, and cannot run inside of a partition ("import/load"): ` +
-    "make one plan of all of them"
+    "make one plan of all of them",
+  ReplayRefused: "What execution 7 of job \"import\" skipped is not run again: it skipped none",
+  RecordNotReplayed: "Record 12 that step \"load\" skipped in execution 7 is not run again: JSON could not hold it; " +
+    "it is still listed there"
 }
 
 describe("BatchError", () => {

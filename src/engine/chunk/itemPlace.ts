@@ -30,7 +30,7 @@ export const placeOf = (run: ChunkRun, { index, item, phase }: Placed): string |
   const { quarantine } = run.state.definition.settings
   // Without its schema nobody knows which parts of the item are secret: what quarantine stores as it is, is not told.
   const shown = Option.flatMap(item, (value) => {
-    const masked = quarantine === undefined ? value : quarantine(value, phase)
+    const masked = quarantine === undefined ? value : quarantine[phase].shown(value)
     return masked === value ? Option.none() : Either.getRight(Json.fromUnknown(masked))
   })
   return Option.match(shown, {

@@ -3,12 +3,11 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Json from "../../base/json.js"
+import type { Quarantine } from "../../definition/quarantine.js"
 import { describeError, Fatal, tagOf } from "../../vocabulary/failure.js"
 import type { SkippedItem } from "../../vocabulary/SkippedItem.js"
-import type { Engine, Item } from "../step/engine.js"
+import type { Engine } from "../step/engine.js"
 import { tell } from "../step/hooks.js"
 import type { Skip } from "./chunk.js"
 import type { ChunkRun } from "./run.js"
@@ -44,7 +43,7 @@ const store = (run: ChunkRun, skips: ReadonlyArray<Skip>): Engine<void> => {
 const quarantined = (
   run: ChunkRun,
   { error, item, phase }: Skip,
-  encode: (item: Item, phase: "process" | "write") => unknown,
+  kept: Quarantine,
   createTime: DateTime.Utc
 ): SkippedItem => ({
   stepName: run.state.definition.name,
@@ -54,6 +53,6 @@ const quarantined = (
   message: describeError(error),
   item: phase === "read"
     ? Option.none()
-    : Option.flatMap(item, (value) => Either.getRight(Json.fromUnknown(encode(value, phase)))),
+    : Option.flatMap(item, kept[phase].stored),
   createTime
 })

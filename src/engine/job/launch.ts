@@ -70,12 +70,19 @@ export const start = <P>(
 /** As `start`, with parameters as they are stored. */
 export const startStored = (
   job: Job.Any,
-  parameters: ReadonlyArray<JobParameters.JobParameter>
+  parameters: ReadonlyArray<JobParameters.JobParameter>,
+  part?: Part
 ): Erased<
   RunningJobExecution<string, unknown>,
   LaunchError | JobRepositoryError,
   JobRepository | Transactor | Scope.Scope
-> => inBackground(job, claim(job, parameters))
+> => inBackground(job, claim(job, parameters, part))
+
+/** `context`: JSON text of the context with which its instance begins. */
+export interface Part {
+  readonly parent: ParentLink
+  readonly context: string
+}
 
 const inBackground = (
   job: Job.Any,
@@ -103,10 +110,11 @@ const inBackground = (
 /** As `run`, with parameters as they are stored. */
 export const runStored = (
   job: Job.Any,
-  parameters: ReadonlyArray<JobParameters.JobParameter>
+  parameters: ReadonlyArray<JobParameters.JobParameter>,
+  part?: Part
 ): Erased<EndedJobExecution<string, unknown>, LaunchError | OwnerFailure, JobRepository | Transactor> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(claim(job, parameters), (session) => restore(execute(job, session)).pipe(endedFor(session)))
+    Effect.flatMap(claim(job, parameters, part), (session) => restore(execute(job, session)).pipe(endedFor(session)))
   )
 
 /** Runs an execution that this process has claimed by other means, to its end. */
@@ -144,13 +152,13 @@ const launch = <P>(
       job,
       JobParameters.encodeGiven(definitionOf(job).parameters ?? JobParameters.none, parameters as object as {})
     ),
-    (encoded) => claim(job, encoded, parent)
+    (encoded) => claim(job, encoded, parent && { parent })
   )
 
 const claim = (
   job: Job.Any,
   encoded: ReadonlyArray<JobParameters.JobParameter>,
-  parent?: ParentLink
+  part: Partial<Part> = {}
 ): Effect.Effect<Session, LaunchError, JobRepository | Transactor> =>
   Effect.gen(function*() {
     if (yield* isOpen) {
@@ -169,7 +177,8 @@ const claim = (
         leaseMillis: Duration.toMillis(lease),
         isOwnerGone,
         hasGivenUp: (token) => running.givenUp.has(token),
-        parent
+        parent: part.parent,
+        context: part.context
       }),
       (error) => Running.located(running, repository, error)
     )
