@@ -58,7 +58,7 @@ const packages = {
   dashboard: ["effect", "@effect/platform", "@effect/platform-node", "node:"],
   api: ["effect", "@effect/platform"],
   watch: ["effect", "@effect/platform"],
-  cli: ["effect", "@effect/platform", "node:child_process", "node:util"],
+  cli: ["effect", "@effect/platform", "node:child_process", "node:os", "node:util"],
   testing: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"],
   definition: ["effect", "@effect/platform", "node:crypto"]
 }
