@@ -11,6 +11,7 @@ import type { CsvFormat } from "./CsvFormat.js"
 import { settings as csvSettings } from "./csvSettings.js"
 import * as csv from "./csvSource.js"
 import type { CsvError, CsvHeaderError, CsvTrailerError, FileError } from "./FileError.js"
+import type { FileRange } from "./fileRange.js"
 
 /**
  * How the file is written down. Every option has a default.
@@ -44,6 +45,11 @@ export interface Options extends CsvFormat {
   readonly skipEmptyLines?: boolean | undefined
   /** Whether a file that does not end with a line break is taken to be cut off, a `FileError`; default false. */
   readonly requireFinalLineBreak?: boolean | undefined
+  /**
+   * The part of the file to read, as `FilePartition.csvRanges` has planned it with the same options. Default: all of it. The
+   * header is that of the file, and a trailer has been compared by the plan.
+   */
+  readonly range?: FileRange | undefined
   /** Bytes read at a time; default 256 KiB. */
   readonly bufferSize?: number | undefined
   /** Bytes above which one row is taken for damage instead of being read into memory; default 16 MiB. */

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as ItemReader from "../item/ItemReader.js"
 import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import type { FileError, JsonError } from "./FileError.js"
+import type { FileRange } from "./fileRange.js"
 import * as json from "./jsonSource.js"
 
 /**
@@ -29,6 +30,8 @@ export interface Options {
   readonly repeatedNames?: "fail" | "last" | undefined
   /** Whether a file that does not end with a line break is taken to be cut off, a `FileError`; default false. */
   readonly requireFinalLineBreak?: boolean | undefined
+  /** The part of the file to read, as `FilePartition.ndjsonRanges` has planned it. Default: all of it. */
+  readonly range?: FileRange | undefined
   /** Bytes read at a time; default 256 KiB. */
   readonly bufferSize?: number | undefined
   /** Bytes above which one line is taken for damage instead of being read into memory; default 16 MiB. */

@@ -11,6 +11,7 @@ import { Buffer } from "node:buffer"
 import { UnreadablePosition } from "../vocabulary/BatchError.js"
 import type { Encoding } from "./encodings.js"
 import { FileError } from "./FileError.js"
+import { endOf, type FileRange } from "./fileRange.js"
 import * as identity from "./identity.js"
 import { fromPlatformError } from "./platformError.js"
 import * as recognise from "./recognise.js"
@@ -66,6 +67,10 @@ export class ByteWindow {
   private readonly encoding: Encoding | undefined
   private readonly stamp: identity.Stamp | undefined
   private before: Buffer = Buffer.alloc(0)
+  /** Where reading begins, and the checksum of everything before it; see `enter`. */
+  private origin = { offset: 0, sum: 0 }
+  /** Where it ends; infinite when that is the end of the file. */
+  private limit = Infinity
   /** The checksum of everything before `bytes[summed]`. */
   private sum = 0
   private summed = 0
@@ -87,6 +92,11 @@ export class ByteWindow {
     this.maxRecordSize = options.maxRecordSize ?? defaultMaxRecordSize
   }
 
+  /** Whether reading goes from the beginning of the file to its end. */
+  get whole(): boolean {
+    return this.origin.offset === 0 && this.limit === Infinity
+  }
+
   /** Consumes the first `count` bytes. */
   drop(count: number): void {
     if (count > 0) {
@@ -99,14 +109,15 @@ export class ByteWindow {
   }
 
   /**
-   * Reads the next block and hands it to `use` without keeping it; `undefined` at the end of the file, which has to be the
-   * end of the file that was opened.
+   * Reads the next block and hands it to `use` without keeping it; `undefined` at the end of the range, and at that of the file,
+   * which has to be the end of the file that was opened.
    */
   read<A>(use: (block: Buffer | undefined) => A): Effect.Effect<A, FileError> {
     return Effect.suspend(() => {
       const end = this.base + this.bytes.length
       // A record that outgrows the buffer is read in doubling steps: copying stays linear in its size.
-      return Effect.flatMap(this.readAt(end, Math.max(this.bufferSize, this.bytes.length)), (block) => {
+      const size = Math.min(Math.max(this.bufferSize, this.bytes.length), this.limit - end)
+      return Effect.flatMap(size > 0 ? this.readAt(end, size) : Effect.succeed(undefined), (block) => {
         const foreign = end === 0 && block !== undefined ? this.foreign(block) : undefined
         return foreign ?? Effect.map(block === undefined ? this.unchanged(end) : Effect.void, () => use(block))
       })
@@ -129,21 +140,63 @@ export class ByteWindow {
   }
 
   /**
+   * Keeps to a range of the file and goes to its beginning, provided that its content is what was planned: because the file
+   * was not touched since, or because the range has the same checksum.
+   *
+   * @param format the fingerprint of the options that the file is read with, and `header` that of the header it has
+   */
+  enter(range: FileRange, format: number, header?: number): Effect.Effect<void, FileError | UnreadablePosition> {
+    return Effect.gen(this, function*() {
+      const { before, from, size, sum, to } = range
+      if (range.format !== format) {
+        return yield* new UnreadablePosition({
+          reader: this.reader,
+          detail: `"${this.path}" was divided into ranges with other options, by which records end elsewhere`,
+          advice: "give the plan and the reader the same options, and run the job with another identifying parameter"
+        })
+      }
+      if (range.header !== header) {
+        return yield* this.changed(
+          `the header of "${this.path}" is not the one that it had when it was divided into ranges`
+        )
+      }
+      if (this.size < size) {
+        return yield* this.changed(
+          `"${this.path}" had ${size} bytes when it was divided into ranges, but now it has only ${this.size}`
+        )
+      }
+      this.origin = { offset: from, sum: before }
+      const untouched = identity.sameStamp(range.file, this.stamp)
+      if (!untouched && (yield* this.sumUpTo(endOf(range))) !== sum) {
+        return yield* this.changed(
+          `what stands in "${this.path}" from byte ${from} to ${
+            endOf(range)
+          } is not what was there when it was divided ` +
+            "into ranges"
+        )
+      }
+      this.limit = to ?? Infinity
+      this.jump(from, yield* this.tailBefore(from), before)
+    })
+  }
+
+  /**
    * Moves to `offset`, provided that everything before it is still what it was: because the file is the same one and
    * was not touched, or because all of it has the same checksum.
    */
   moveTo(offset: number, proof: Proof): Effect.Effect<void, FileError | UnreadablePosition> {
     return Effect.gen(this, function*() {
+      if (offset < this.origin.offset || offset > this.limit) {
+        return yield* this.unreadable(`byte ${offset} of "${this.path}" is not in the range that is to be read`)
+      }
       if (offset > this.size) {
         return yield* this.changed(
           `${offset} bytes of "${this.path}" were read before, but now it has only ${this.size}`
         )
       }
-      const length = Math.min(tailLength, offset)
-      const before = length === 0 ? undefined : yield* this.readAt(offset - length, length)
-      const tail = before ?? Buffer.alloc(0)
+      const tail = yield* this.tailBefore(offset)
       const untouched = proof.sum !== undefined && identity.sameStamp(proof.file, this.stamp)
-      const sum = untouched && proof.sum !== undefined ? proof.sum : yield* this.sumOfFirst(offset)
+      const sum = untouched && proof.sum !== undefined ? proof.sum : yield* this.sumUpTo(offset)
       if (hashBytes(tail) !== proof.behind || sum !== (proof.sum ?? sum)) {
         return yield* this.changed(
           `what stands in "${this.path}" before byte ${offset} is not what was read there (rows behind the last ` +
@@ -151,13 +204,14 @@ export class ByteWindow {
         )
       }
       yield* proof.file !== undefined && this.size < proof.file.size ? this.warnOfLoss(proof.file.size) : Effect.void
-      this.before = tail
-      this.bytes = Buffer.alloc(0)
-      this.base = offset
-      this.sum = sum
-      this.summed = 0
-      this.eof = false
+      this.jump(offset, tail, sum)
     })
+  }
+
+  /** In bytes of the range. */
+  progress(offset: number): { readonly done: number; readonly total: number } {
+    const end = Math.min(this.limit, Math.max(offset, this.size))
+    return { done: offset - this.origin.offset, total: end - this.origin.offset }
   }
 
   unreadable(detail: string): UnreadablePosition {
@@ -169,6 +223,22 @@ export class ByteWindow {
     return new UnreadablePosition({ reader: this.reader, detail, advice: putBack })
   }
 
+  private tailBefore(offset: number): Effect.Effect<Buffer, FileError> {
+    const length = Math.min(tailLength, offset)
+    return length === 0
+      ? Effect.succeed(Buffer.alloc(0))
+      : Effect.map(this.readAt(offset - length, length), (tail) => tail ?? Buffer.alloc(0))
+  }
+
+  private jump(offset: number, tail: Buffer, sum: number): void {
+    this.before = tail
+    this.bytes = Buffer.alloc(0)
+    this.base = offset
+    this.sum = sum
+    this.summed = 0
+    this.eof = false
+  }
+
   private sumTo(count: number): void {
     if (count > this.summed) {
       this.sum = identity.checksum(this.bytes.subarray(this.summed, count), this.sum)
@@ -176,18 +246,17 @@ export class ByteWindow {
     }
   }
 
-  /** The checksum of the first bytes of the file as they are now; a shorter file has that of all it has. */
-  private sumOfFirst(count: number): Effect.Effect<number, FileError> {
-    let sum = 0
-    let done = 0
+  /** The checksum of the first bytes of the file as those of its range are now; a shorter file has that of all it has. */
+  private sumUpTo(count: number): Effect.Effect<number, FileError> {
+    let { offset, sum } = this.origin
     return Effect.map(
       Effect.repeat(
         Effect.suspend(() =>
           Effect.map(
-            done < count ? this.readAt(done, Math.min(sumBlock, count - done)) : Effect.succeed(undefined),
+            offset < count ? this.readAt(offset, Math.min(sumBlock, count - offset)) : Effect.succeed(undefined),
             (block) => {
               sum = block === undefined ? sum : identity.checksum(block, sum)
-              done += block?.length ?? 0
+              offset += block?.length ?? 0
               return block === undefined
             }
           )
@@ -203,7 +272,8 @@ export class ByteWindow {
     return Effect.gen(this, function*() {
       const info = yield* Effect.mapError(this.file.stat, fromPlatformError(this.path, "read"))
       const size = Number(info.size)
-      if (Math.min(end, size) < Math.max(end, this.size)) {
+      const expected = this.limit === Infinity ? Math.max(end, this.size) : this.limit
+      if (Math.min(end, size) < expected) {
         return yield* this.trouble("Shortened", `${this.size} bytes were there, now it has only ${Math.min(end, size)}`)
       }
       const stamp = identity.stampOf(info)
@@ -211,7 +281,7 @@ export class ByteWindow {
         return
       }
       const all = identity.checksum(this.bytes.subarray(this.summed), this.sum)
-      if ((yield* this.sumOfFirst(end)) !== all) {
+      if ((yield* this.sumUpTo(end)) !== all) {
         return yield* this.trouble("Changed", "what was read is not what stands there now")
       }
     })

@@ -94,6 +94,7 @@ const names: ReadonlyArray<string> = [
   "raggedRows",
   "skipLines",
   "skipEmptyLines",
+  "range",
   "requireFinalLineBreak",
   "bufferSize",
   "maxRecordSize",

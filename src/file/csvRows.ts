@@ -176,7 +176,12 @@ export class RowScanner {
         continue
       }
       const next = this.behindBreak(end)
-      return next < 0 ? this.broken(firstStop, "text follows a closing quote") : this.finish(fields, next)
+      return next < 0
+        ? this.broken(firstStop, "text follows a closing quote")
+        : next - 1 > firstStop && next - this.rowStart > this.maxRowLength
+        // However much of the text was there when it was looked at, so that it ends alike for every reader.
+        ? this.broken(firstStop, `the row is not complete within ${this.maxRowLength} characters`)
+        : this.finish(fields, next)
     }
   }
 

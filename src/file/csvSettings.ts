@@ -9,6 +9,7 @@ import * as csvDialect from "./csvDialect.js"
 import type { TrailerField } from "./CsvFormat.js"
 import type { Options } from "./CsvItemReader.js"
 import type { Dialect } from "./csvRows.js"
+import { formatOf } from "./fileRange.js"
 import { flags, oneOf, refuse, sizeDefects, whole } from "./options.js"
 import * as records from "./records.js"
 
@@ -25,6 +26,10 @@ export interface Settings<A> {
   /** Whether the schema would lose a column named `__proto__`. */
   readonly losesProto: boolean
   readonly shown: (column: string) => boolean
+  /** Fingerprint of what decides where a row ends. */
+  readonly format: number
+  /** Whether rows that are filled or cut are for others to tell. */
+  readonly quiet?: boolean | undefined
 }
 
 /** @internal */
@@ -47,17 +52,28 @@ export const settings = <A>(
     ...defects(options, naming),
     ...aboutColumns(options, expected)
   ])
+  const dialect = csvDialect.dialect(options)
   return {
     reader,
     path,
     options,
-    dialect: csvDialect.dialect(options),
+    dialect,
     naming,
-    trailer: options.trailer,
+    // The plan has compared the trailer, and no range holds it.
+    trailer: options.range === undefined ? options.trailer : undefined,
     codec: options.schema ? records.codec(options.schema) : records.identity,
     expected,
     losesProto: options.schema !== undefined && losesProto(options.schema),
-    shown: options.schema ? columns.shown(options.schema) : () => true
+    shown: options.schema ? columns.shown(options.schema) : () => true,
+    format: formatOf("csv", [
+      options.encoding ?? "utf-8",
+      dialect.lineBreak,
+      dialect.delimiter,
+      dialect.quote,
+      dialect.escape ?? dialect.quote,
+      dialect.comment,
+      dialect.trim
+    ])
   }
 }
 

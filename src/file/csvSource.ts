@@ -18,6 +18,7 @@ import * as csvHeader from "./csvHeader.js"
 import type { Field, RowScanner } from "./csvRows.js"
 import type { Settings } from "./csvSettings.js"
 import * as csvTrailer from "./csvTrailer.js"
+import type { Place } from "./dividing.js"
 import { labels } from "./encodings.js"
 import { CsvError, type CsvHeaderError, CsvTrailerError, type FileError } from "./FileError.js"
 import { adviceFor } from "./lineBreaks.js"
@@ -28,12 +29,23 @@ import { TextWindow } from "./textWindow.js"
 type Errors = CsvError | CsvHeaderError | CsvTrailerError | FileError | UnreadablePosition
 
 /** @internal */
+export interface Opened<A> extends ItemReader.Source<A, CsvError | CsvTrailerError | FileError> {
+  readonly pull: (max: number) => Effect.Effect<ItemReader.Page<A, CsvError>, CsvTrailerError | FileError>
+  readonly progress: () => ItemReader.Progress
+  readonly place: () => Place
+  /** The beginning of the trailer; undefined until it was read. */
+  readonly trailerStart: Pick<Place, "offset" | "sum"> | undefined
+  readonly headerHash: number | undefined
+}
+
+/** @internal */
 export const open = <A>(
   settings: Settings<A>,
   from: Option.Option<Json>
-): Effect.Effect<ItemReader.Source<A, Errors>, Errors, FileSystem.FileSystem | Scope.Scope> =>
+): Effect.Effect<Opened<A>, Errors, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
     const { options, path, reader, trailer } = settings
+    const { range } = options
     const encoding = options.encoding ?? "utf-8"
     const bytes = yield* byteWindow.open({ ...options, path, reader, encoding })
     const window = new TextWindow(bytes, {
@@ -45,6 +57,9 @@ export const open = <A>(
     const rows = new csvHeader.Rows(window, settings.dialect)
     const start = yield* position.decode(bytes, from)
     const header = yield* csvHeader.read(rows, settings, Option.isNone(start))
+    if (range !== undefined) {
+      yield* window.enter(range, settings.format, header.hash)
+    }
     if (Option.isSome(start)) {
       const { line, offset, totals } = start.value
       if (start.value.header !== header.hash) {
@@ -63,7 +78,7 @@ export const open = <A>(
 // internal
 // -------------------------------------------------------------------------------------
 
-class CsvSource<A> implements ItemReader.Source<A, CsvError | CsvTrailerError | FileError> {
+class CsvSource<A> implements Opened<A> {
   readonly waits = false
   readonly independent = true
   private readonly toRecord: (fields: ReadonlyArray<Field>) => Record<string, Field>
@@ -75,17 +90,20 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | CsvTrailerError | 
   private totals: csvTrailer.Totals
   /** Whether the trailer was read, or none is expected. */
   private ended: boolean
+  trailerStart: Opened<A>["trailerStart"]
+  readonly headerHash: number | undefined
   /** Rows that were filled or cut for the page at hand. */
   private ragged: Array<string> = []
 
   constructor(
     private readonly settings: Settings<A>,
     private readonly rows: csvHeader.Rows,
-    private readonly header: csvHeader.Header,
+    header: csvHeader.Header,
     stored: (csvTrailer.Totals & { readonly ended?: boolean | undefined }) | undefined
   ) {
     const { trailer } = settings
     this.names = header.names
+    this.headerHash = header.hash
     this.toRecord = columns.toRecord(header.names)
     this.summed = csvTrailer.summed(trailer ?? []).map((name) => header.names.indexOf(name))
     this.totals = stored ?? csvTrailer.none(trailer ?? [])
@@ -112,8 +130,10 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | CsvTrailerError | 
 
   readonly progress = (): ItemReader.Progress => {
     const { bytes, offset } = this.rows.window
-    return { done: offset, total: Math.max(offset, bytes.size) }
+    return bytes.progress(offset)
   }
+
+  readonly place = () => this.rows.window.place
 
   /** The loop that every row goes through. Stops behind the first bad row, and before what makes the rest unreadable. */
   private take(max: number): Array<A> {
@@ -210,18 +230,16 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | CsvTrailerError | 
   }
 
   private page(items: ReadonlyArray<A>): Effect.Effect<ItemReader.Page<A, CsvError>> {
-    const { done, line, offset, proof } = this.rows.window
+    const { done } = this.rows.window
     const position = {
-      ...proof,
-      offset,
-      line,
-      ...(this.header.hash === undefined ? undefined : { header: this.header.hash }),
+      ...this.place(),
+      ...(this.headerHash === undefined ? undefined : { header: this.headerHash }),
       ...(this.settings.trailer === undefined
         ? undefined
         : { totals: this.ended ? { ...this.totals, ended: true } : { ...this.totals } })
     }
     const page = { items, position, failure: this.failure, done: done && this.ended }
-    return this.ragged.length === 0 ? Effect.succeed(page) : Effect.as(this.reportRagged, page)
+    return this.ragged.length === 0 || this.settings.quiet ? Effect.succeed(page) : Effect.as(this.reportRagged, page)
   }
 
   private readonly reportRagged = Effect.suspend(() =>
@@ -242,6 +260,9 @@ class CsvSource<A> implements ItemReader.Source<A, CsvError | CsvTrailerError | 
     const wrong = csvTrailer.disagreement(trailer, fields, this.totals)
     const next = wrong.length > 0 ? "more" : scanner.next()
     if (wrong.length === 0 && next === "more" && this.rows.window.final) {
+      const { window } = this.rows
+      window.index = rowStart
+      this.trailerStart = window.place
       this.ended = true
       return
     }

@@ -32,6 +32,11 @@ export * as FileItemReader from "./FileItemReader.js"
 /**
  * @since 0.1.0
  */
+export * as FilePartition from "./FilePartition.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as JsonItemReader from "./JsonItemReader.js"
 
 /**

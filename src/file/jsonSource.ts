@@ -14,7 +14,9 @@ import type * as ItemReader from "../item/ItemReader.js"
 import type { UnreadablePosition } from "../vocabulary/BatchError.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import * as byteWindow from "./byteWindow.js"
+import type { Place } from "./dividing.js"
 import { type FileError, JsonError, JsonStructureError } from "./FileError.js"
+import { type FileRange, formatOf } from "./fileRange.js"
 import { ElementScanner } from "./jsonElements.js"
 import * as names from "./jsonNames.js"
 import * as numbers from "./jsonNumbers.js"
@@ -37,6 +39,7 @@ export interface Options {
 export interface LineOptions {
   readonly skipEmptyLines?: boolean | undefined
   readonly requireFinalLineBreak?: boolean | undefined
+  readonly range?: FileRange | undefined
 }
 
 const ownNames: ReadonlyArray<string> = ["inexactNumbers", "repeatedNames", "bufferSize", "maxRecordSize"]
@@ -46,7 +49,14 @@ const ownNames: ReadonlyArray<string> = ["inexactNumbers", "repeatedNames", "buf
  *
  * @internal
  */
-export const lineNames: ReadonlyArray<string> = [...ownNames, "skipEmptyLines", "requireFinalLineBreak"]
+export const lineNames: ReadonlyArray<string> = [...ownNames, "skipEmptyLines", "requireFinalLineBreak", "range"]
+
+/**
+ * Fingerprint of what decides where a line ends.
+ *
+ * @internal
+ */
+export const lineFormat = formatOf("ndjson", [])
 
 /** @internal */
 export interface Settings<A> extends Options {
@@ -55,6 +65,15 @@ export interface Settings<A> extends Options {
   readonly codec: records.Codec<A>
   /** Whether a schema says what values look like. */
   readonly described: boolean
+  /** Whether only lines matter, and not what stands in them. */
+  readonly unparsed?: boolean | undefined
+}
+
+/** @internal */
+export interface Lines<A> extends ItemReader.Source<A, JsonError | FileError> {
+  readonly pull: (max: number) => Effect.Effect<ItemReader.Page<A, JsonError>, FileError>
+  readonly progress: () => ItemReader.Progress
+  readonly place: () => Place
 }
 
 /** @internal */
@@ -113,7 +132,7 @@ export const openLines = <A>(
   options: LineOptions,
   from: Option.Option<Json>
 ): Effect.Effect<
-  ItemReader.Source<A, JsonError | FileError>,
+  Lines<A>,
   FileError | UnreadablePosition,
   FileSystem.FileSystem | Scope.Scope
 > =>
@@ -121,6 +140,9 @@ export const openLines = <A>(
     const bytes = yield* byteWindow.open(settings)
     const start = yield* position.decode(bytes, from)
     const window = new TextWindow(bytes, { requireFinalLineBreak: options.requireFinalLineBreak })
+    if (options.range !== undefined) {
+      yield* window.enter(options.range, lineFormat)
+    }
     if (Option.isSome(start)) {
       yield* window.moveTo(start.value.offset, start.value.line, start.value)
     }
@@ -268,7 +290,7 @@ const blank = /^[ \t\r]*$/
 
 const hasMark = (bytes: Buffer): boolean => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 
-class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
+class LineSource<A> implements Lines<A> {
   readonly waits = false
   readonly independent = true
   private failure: Option.Option<JsonError> = Option.none()
@@ -292,8 +314,10 @@ class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
 
   readonly progress = (): ItemReader.Progress => {
     const { bytes, offset } = this.window
-    return { done: offset, total: Math.max(offset, bytes.size) }
+    return bytes.progress(offset)
   }
+
+  readonly place = () => this.window.place
 
   private take(max: number): Array<A> {
     const items: Array<A> = []
@@ -304,7 +328,9 @@ class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
       const end = stop < 0 ? window.text.length : stop
       const line = window.text.slice(window.index, end)
       if (!this.skipEmptyLines || !blank.test(line)) {
-        const value = decodeValue(this.settings, window.decode(line), () => window.display(line))
+        const value = this.settings.unparsed === true
+          ? Either.right(undefined as A)
+          : decodeValue(this.settings, window.decode(line), () => window.display(line))
         if (Either.isLeft(value)) {
           this.failure = Option.some(
             new JsonError({ ...value.left, path: this.settings.path, line: window.line, offset: window.offset })
@@ -350,7 +376,6 @@ class LineSource<A> implements ItemReader.Source<A, JsonError | FileError> {
   }
 
   private page(items: ReadonlyArray<A>): ItemReader.Page<A, JsonError> {
-    const { done, line, offset, proof } = this.window
-    return { items, position: { ...proof, offset, line }, failure: this.failure, done }
+    return { items, position: this.place(), failure: this.failure, done: this.window.done }
   }
 }

@@ -7,6 +7,7 @@ import { Buffer, isUtf8 } from "node:buffer"
 import type { ByteWindow, Proof } from "./byteWindow.js"
 import * as encodings from "./encodings.js"
 import { FileError } from "./FileError.js"
+import type { FileRange } from "./fileRange.js"
 import { adviceFor, otherBreak } from "./lineBreaks.js"
 
 /** @internal */
@@ -59,16 +60,17 @@ export class TextWindow {
     return this.bytes.base + this.byteIndex()
   }
 
-  /** What shows later that everything before `index` is still the same. */
-  get proof(): ReturnType<ByteWindow["proof"]> {
-    return this.bytes.proof(this.byteIndex())
+  /** Where `index` stands in the file, with what shows later that everything before it is still the same. */
+  get place() {
+    const { line, offset } = this
+    return { ...this.bytes.proof(this.byteIndex()), offset, line }
   }
 
   /** Whether the whole file is in memory and holds no line break of this kind, at least not before its last character. */
   get oneLine(): boolean {
     const { final, lineBreak, text } = this
     const found = text.indexOf(lineBreak)
-    return final && this.bytes.base === 0 && (found < 0 || found === text.length - 1)
+    return final && this.bytes.whole && this.bytes.base === 0 && (found < 0 || found === text.length - 1)
   }
 
   /** Makes the text longer. Fails without having moved. */
@@ -80,6 +82,14 @@ export class TextWindow {
         () => this.cutOff() ?? Effect.void
       )
     }).pipe(Effect.repeat({ until: () => this.text.length > 0 || this.bytes.eof }), Effect.asVoid)
+  }
+
+  /** Keeps to a range of the file; see `ByteWindow.enter`. */
+  enter(range: FileRange, format: number, header?: number) {
+    return Effect.map(this.bytes.enter(range, format, header), () => {
+      this.line = range.line
+      this.load()
+    })
   }
 
   /** Goes to another place; see `ByteWindow.moveTo`. */
