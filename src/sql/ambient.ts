@@ -8,8 +8,11 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import type { Identity } from "./client.js"
 import { noteAsker, noting } from "./client.js"
+import { locally } from "./finishing.js"
 import { Nested } from "./nested.js"
 import type { OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
@@ -30,9 +33,9 @@ export type Ambient =
   | { readonly _tag: "Theirs"; readonly connection: Connection }
 
 /** @internal */
-export const ambient: Effect.Effect<Ambient> = Effect.contextWith((context: Context.Context<never>) => {
+export const of = (fiber: Fiber.RuntimeFiber<any, any>): Ambient => {
   const value: unknown = Context.getOrElse(
-    context as Context.Context<SqlClient.TransactionConnection>,
+    fiber.currentContext as Context.Context<SqlClient.TransactionConnection>,
     SqlClient.TransactionConnection,
     () => undefined
   )
@@ -40,20 +43,25 @@ export const ambient: Effect.Effect<Ambient> = Effect.contextWith((context: Cont
     return NONE
   }
   return value instanceof Place ? ofPlace(value.transaction) : ofConnection((value as readonly [Connection])[0])
-})
+}
+
+/** @internal */
+export const ambient: Effect.Effect<Ambient> = Effect.withFiberRuntime((fiber) => Effect.succeed(of(fiber)))
 
 /**
- * Runs the effect in the transaction.
+ * Runs the effect in the transaction. Only for regions that cannot be interrupted; the effect may restore what was before.
  *
  * @internal
  */
 export const within = <A, E, R>(transaction: OpenTransaction, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(ambient, (around) => {
+  Effect.withFiberRuntime((fiber) => {
+    const around = of(fiber)
     transaction.around = around._tag === "Ours" ? around.connection : undefined
-    return Effect.provideService(
+    const place = new Place(transaction) as unknown as readonly [Connection, number]
+    return locally(
       noting(effect),
-      SqlClient.TransactionConnection,
-      new Place(transaction) as unknown as readonly [Connection, number]
+      FiberRef.currentContext,
+      Context.add(fiber.currentContext, SqlClient.TransactionConnection, place)
     )
   })
 

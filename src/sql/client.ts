@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { globalValue } from "effect/GlobalValue"
 import * as Option from "effect/Option"
+import { locally } from "./finishing.js"
 
 /**
  * How a client gives its statements a connection; always the same object for the same client.
@@ -60,7 +61,7 @@ export const meet = (client: SqlClient.SqlClient): void => {
 }
 
 /**
- * Lets the statements of the effect be known by their clients.
+ * Lets the statements of the effect be known by their clients. Only for regions that cannot be interrupted.
  *
  * @internal
  */
@@ -69,32 +70,53 @@ export const noting = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
     const current = fiber.getFiberRef(Statement.currentTransformer)
     return isNoting(current)
       ? effect
-      : Effect.locally(effect, Statement.currentTransformer, Option.some(noter(Option.getOrUndefined(current))))
+      : locally(effect, Statement.currentTransformer, Option.some(noter(Option.getOrUndefined(current))))
   })
 
 /**
- * Lets each statement of the effect become another one, which its client runs in its place.
+ * Lets each statement of the effect become another one, which its client runs in its place: at once if that is `known`, and
+ * else when it is `found`, on which statements may be run.
  *
  * @internal
  */
 export const transforming = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  transform: (statement: Statement.Statement<unknown>) => Effect.Effect<Statement.Statement<unknown>, SqlError>
+  { found, known }: {
+    readonly known: (statement: Statement.Statement<unknown>) => Statement.Statement<unknown> | undefined
+    readonly found: (
+      statement: Statement.Statement<unknown>
+    ) => Effect.Effect<Statement.Statement<unknown>, SqlError>
+  }
 ): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
     const before = fiber.getFiberRef(Statement.currentTransformer)
+    const isAlone = !isTransforming(fiber)
     const transformer = register((statement, sql, refs, span) => {
+      const now = isAlone ? known(statement) : undefined
+      if (now !== undefined) {
+        return note(now)
+      }
       const first = before._tag === "None"
         ? Effect.succeed(statement)
         : before.value(statement, sql, refs, span)
       // Statements that run meanwhile are not transformed, and the fiber is asked who is asking once more. The type of a
       // transformer says that it does not fail; its statement does.
-      return Effect.locally(Effect.flatMap(first, transform), Statement.currentTransformer, before).pipe(
+      return Effect.locally(Effect.flatMap(first, found), Statement.currentTransformer, before).pipe(
         Effect.flatMap(note)
       ) as Effect.Effect<Statement.Statement<unknown>>
     })
     return Effect.locally(effect, Statement.currentTransformer, Option.some(transformer))
   })
+
+/**
+ * Whether the fiber's statements pass a transformer of somebody else's before they run.
+ *
+ * @internal
+ */
+export const isTransforming = (fiber: Fiber.RuntimeFiber<any, any>): boolean => {
+  const transformer = fiber.getFiberRef(Statement.currentTransformer)
+  return Option.isSome(transformer) && transformer.value !== plain
+}
 
 /**
  * The client of the statement that the fiber is running, if that can be known. What is asked twice is known once.
@@ -145,13 +167,17 @@ export const isStatement = (fiber: Fiber.RuntimeFiber<any, any>): boolean => ask
  * @internal
  */
 export const stripped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.mapInputContext(
-    effect,
+  Effect.withFiberRuntime((fiber) =>
     // The context holds the transaction without saying so in its type.
-    (context: Context.Context<R>) =>
-      Context.omit(SqlClient.TransactionConnection)(
-        context as Context.Context<SqlClient.TransactionConnection | R>
-      ) as Context.Context<R>
+    fiber.currentContext.unsafeMap.has(SqlClient.TransactionConnection.key)
+      ? Effect.mapInputContext(
+        effect,
+        (context: Context.Context<R>) =>
+          Context.omit(SqlClient.TransactionConnection)(
+            context as Context.Context<SqlClient.TransactionConnection | R>
+          ) as Context.Context<R>
+      )
+      : effect
   )
 
 /**

@@ -127,7 +127,7 @@ export const transact = <A, E, R>(
     const transaction = Open.make(database.identity, begins(database, () => begin))
     return ended(
       transaction,
-      restore(Effect.zipRight(Open.begun(transaction), Ambient_.within(transaction, effect)))
+      Effect.zipRight(restore(Open.begun(transaction)), Ambient_.within(transaction, restore(effect)))
     )
   })
 

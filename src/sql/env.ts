@@ -2,19 +2,20 @@
  * What every operation of the SQL driver needs: the database, the names of the tables and the lists of columns.
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
-import type { Fragment } from "@effect/sql/Statement"
+import type { Fragment, Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
 import * as Ambient from "./ambient.js"
-import { stripped } from "./client.js"
+import { isTransforming, stripped } from "./client.js"
 import * as Contention from "./contention.js"
 import type { Database } from "./database.js"
 import * as Database_ from "./database.js"
 import type { Dialect } from "./dialect.js"
 import * as Failure from "./failure.js"
-import { concluding } from "./openTransaction.js"
+import * as Open from "./openTransaction.js"
 import * as Schema from "./schema.js"
 
 /** @internal */
@@ -107,20 +108,47 @@ export const write = <A>(
   )
 
 /**
- * The same for the statement with which the engine concludes a transaction of a step.
+ * The same for the statements with which the engine concludes a transaction of a step, of which there are some in every chunk.
+ * They go to its connection as they are: without spans, as all statements here, nothing that `@effect/sql` does around a
+ * statement would be noticed, unless somebody transforms statements.
  *
  * @internal
  */
 export const conclude = <A>(
   env: Env,
   operation: string,
-  effect: Effect.Effect<A, SqlError>
-): Effect.Effect<A, JobRepositoryError> => concluding(write(env, operation, effect))
+  statements: (execute: Execute) => Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobRepositoryError> =>
+  Effect.withFiberRuntime((fiber) => {
+    const ambient = Ambient.of(fiber)
+    if (ambient._tag !== "Ours" || !Database_.isOwn(env.database, ambient)) {
+      return write(env, operation, statements(asItIs))
+    }
+    Open.conclude(ambient.transaction)
+    const connection = ambient.connection(env.database.identity)
+    return connection === undefined || isTransforming(fiber)
+      ? quiet(operation, statements(asItIs))
+      : Failure.refail(operation)(statements(directly(connection)))
+  })
+
+/**
+ * How a statement is run.
+ *
+ * @internal
+ */
+export type Execute = <A>(statement: Statement<A>) => Effect.Effect<ReadonlyArray<A>, SqlError>
 
 /** @internal */
 export const runningStatuses = "('STARTING', 'STARTED', 'STOPPING')"
 
 // internal
+
+const asItIs: Execute = (statement) => statement
+
+const directly = (connection: Connection): Execute => <A>(statement: Statement<A>) => {
+  const [text, parameters] = statement.compile()
+  return connection.execute(text, parameters, undefined) as Effect.Effect<ReadonlyArray<A>, SqlError>
+}
 
 // What lost against another transaction has done nothing, so alone it may run again; in a transaction that is open, all of
 // that has to.

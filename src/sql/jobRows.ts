@@ -131,7 +131,8 @@ export const updateJobExecution =
     return conclude(
       env,
       "updateJobExecution",
-      stored(sql<Raw>`update ${tables.execution} set
+      (execute) =>
+        stored(execute(sql<Raw>`update ${tables.execution} set
         status = ${status},
         exit_code = ${Rows.printable(row.exitCode)},
         exit_message = ${Rows.message(row.exitMessage)},
@@ -142,7 +143,7 @@ export const updateJobExecution =
         causes = coalesce(${row.causes === null ? null : Rows.printable(row.causes)}, causes)
         ${sql.literal(releaseLease ? ", lease_until = null" : "")}
       where id = ${row.id} and epoch = ${epoch} and token = ${token}
-      returning status as "status"`)
+      returning status as "status"`))
     )
   }
 

@@ -16,11 +16,13 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Identity } from "./client.js"
 import { clientOf, isStatement, ownerOf, stripped } from "./client.js"
+import { finishing } from "./finishing.js"
 import * as Lock from "./lock.js"
 import type { OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
 import * as Savepoints from "./savepoints.js"
 import { classify } from "./sqlState.js"
+import * as Turn from "./turn.js"
 
 /**
  * What stands in the place of the connection.
@@ -34,7 +36,8 @@ export class Nested implements Connection {
   readonly executeStream: Connection["executeStream"]
   private readonly unprepared: Connection["executeUnprepared"]
   private readonly parts = new Map<Identity, Part>()
-  private readonly turn = Effect.unsafeMakeSemaphore(1)
+  /** For one statement at a time. */
+  readonly turn = Turn.make()
   private readonly savepoints = Savepoints.make()
   private begin: string | undefined
   private broken: SqlError | undefined
@@ -91,7 +94,7 @@ export class Nested implements Connection {
       this.begin = sql
       return Effect.void
     }
-    const undo = Effect.forEach(this.parts.values(), (part) => part.rollback, { discard: true })
+    const undo = Effect.suspend(() => inTurn(this.parts.values(), (part) => part.rollback))
     if (isRollback(sql)) {
       return undo
     }
@@ -99,28 +102,22 @@ export class Nested implements Connection {
     if (broken !== undefined) {
       return Effect.zipRight(undo, Effect.fail(broken))
     }
-    return Effect.forEach(
-      this.parts,
-      ([identity, part]) => {
+    const committed = inTurn(this.parts, ([identity, part]) =>
+      Effect.suspend(() => {
         this.parts.delete(identity)
         return part.commit
-      },
-      { discard: true }
-    ).pipe(Effect.onError(() => undo))
+      }))
+    return Effect.tapErrorCause(committed, () => undo)
   }
 
   private level(sql: string, place: Place, fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void, SqlError> {
-    return this.turn.withPermits(1)(Effect.suspend(() => {
+    return this.alone(Effect.suspend(() => {
       const actor = { place, depth: place[1], fiber }
       const isAllowed = isRollback(sql)
         ? Savepoints.leave(this.savepoints, actor)
         : Savepoints.enter(this.savepoints, actor)
       return isAllowed
-        ? Effect.forEach(
-          this.parts.values(),
-          ({ connection }) => connection.executeUnprepared(sql, [], undefined),
-          { discard: true }
-        )
+        ? inTurn(this.parts.values(), ({ connection }) => connection.executeUnprepared(sql, [], undefined))
         : this.refuse()
     }))
   }
@@ -130,15 +127,23 @@ export class Nested implements Connection {
     fiber: Fiber.RuntimeFiber<any, any>,
     f: (connection: Connection) => Effect.Effect<A, SqlError>
   ): Effect.Effect<A, SqlError> {
-    return this.turn.withPermits(1)(Effect.suspend(() => {
+    return this.alone(Effect.suspend(() => {
       const place = this.placeOf(fiber)
       if (place !== undefined && !Savepoints.act(this.savepoints, { place, depth: place[1], fiber })) {
         return this.refuse()
       }
-      return this.broken !== undefined
-        ? Effect.fail(this.broken)
-        : Effect.flatMap(this.part(owner, fiber), ({ connection }) => Open.counted(this.outer, f(connection)))
+      if (this.broken !== undefined) {
+        return Effect.fail(this.broken)
+      }
+      const known = this.parts.get(owner)
+      return known !== undefined
+        ? f(known.connection)
+        : Effect.flatMap(this.part(owner, fiber), ({ connection }) => f(connection))
     }))
+  }
+
+  private alone<A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
+    return Turn.during<A, SqlError, never, never>(this.turn, () => undefined, effect)
   }
 
   private refuse(): Effect.Effect<never, SqlError> {
@@ -147,10 +152,6 @@ export class Nested implements Connection {
   }
 
   private part(owner: Identity, fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<Part, SqlError> {
-    const known = this.parts.get(owner)
-    if (known !== undefined) {
-      return Effect.succeed(known)
-    }
     const opened = owner === this.outer.identity && !Open.isOver(this.outer)
       ? savepoint(this.outer, this)
       : this.outer.around?.(owner) !== undefined
@@ -160,10 +161,9 @@ export class Nested implements Connection {
       Effect.flatMap(opened(restore), (part) => {
         this.parts.set(owner, part)
         return Effect.as(
-          Effect.forEach(
-            this.savepoints.levels,
-            (_, index) => part.connection.executeUnprepared(`SAVEPOINT effect_sql_${index + 1}`, [], undefined),
-            { discard: true }
+          inTurn(
+            this.savepoints.levels.keys(),
+            (index) => part.connection.executeUnprepared(`SAVEPOINT effect_sql_${index + 1}`, [], undefined)
           ),
           part
         )
@@ -191,29 +191,42 @@ const isRollback = (sql: string): boolean => /^rollback/i.test(sql)
 
 const NAME_IT = "run it with SqlTransactor.withClient(client)"
 
+// Of one, which is the rule, nothing is left over by this.
+const inTurn = <A>(
+  all: Iterable<A>,
+  f: (one: A) => Effect.Effect<unknown, SqlError>
+): Effect.Effect<void, SqlError> => {
+  let found: Effect.Effect<unknown, SqlError> | undefined
+  for (const one of all) {
+    found = found === undefined ? f(one) : Effect.zipRight(found, f(one))
+  }
+  return found === undefined ? Effect.void : Effect.asVoid(found)
+}
+
 // The client of SQLite prepares such a statement, which costs more than running it, before anybody wants it to run.
 const saying = (connection: Connection) => (sql: string): Effect.Effect<unknown, SqlError> =>
   Effect.suspend(() => connection.executeUnprepared(sql, [], undefined))
 
-const savepoint = (outer: OpenTransaction, self: object) => (restore: Open.Restore): Effect.Effect<Part, SqlError> => {
-  const name = `effect_batch_${++outer.savepoints}`
-  const back = Open.returnTurn(outer)
-  return Effect.zipRight(
-    Open.takeTurn(outer, self, restore),
-    Effect.onError(
-      Effect.flatMap(Effect.mapError(Open.begun(outer), Open.asSqlError), (connection) => {
-        const say = saying(connection)
-        const undo = Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))
-        return Effect.as(say(`SAVEPOINT ${name}`), {
-          connection,
-          commit: Effect.ensuring(released(say(`RELEASE SAVEPOINT ${name}`)), back),
-          rollback: Effect.ensuring(Effect.ignore(undo), back)
-        })
-      }),
-      () => back
+const savepoint =
+  (outer: OpenTransaction, self: Open.NestedTransaction) => (restore: Open.Restore): Effect.Effect<Part, SqlError> => {
+    const name = `effect_batch_${++outer.savepoints}`
+    const back = () => Open.returnTurn(outer)
+    return Effect.zipRight(
+      Open.takeTurn(outer, self, restore),
+      Effect.tapErrorCause(
+        Effect.flatMap(Effect.mapError(Open.begun(outer), Open.asSqlError), (connection) => {
+          const say = saying(connection)
+          const undo = Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))
+          return Effect.as(say(`SAVEPOINT ${name}`), {
+            connection,
+            commit: finishing(released(say(`RELEASE SAVEPOINT ${name}`)), back),
+            rollback: finishing(Effect.ignore(undo), back)
+          })
+        }),
+        () => Effect.sync(back)
+      )
     )
-  )
-}
+  }
 
 // The lock is taken by the first statement that writes.
 const waiting = (connection: Connection, outer: OpenTransaction): Connection =>

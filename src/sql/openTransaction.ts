@@ -9,8 +9,6 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberRef from "effect/FiberRef"
-import { globalValue } from "effect/GlobalValue"
 import * as Stream from "effect/Stream"
 import { TransactionError } from "../vocabulary/BatchError.js"
 import type { Identity } from "./client.js"
@@ -50,10 +48,19 @@ export interface OpenTransaction {
   /** Why it could not begin, the last time it was tried. */
   refused: TransactionError | undefined
   /** The nested transaction that has the turn. */
-  nested: object | undefined
+  nested: NestedTransaction | undefined
   savepoints: number
-  running: number
-  lastUse: number
+  /** Whether only statements of the engine's own still come. */
+  isConcluding: boolean
+}
+
+/**
+ * A transaction inside of this one, as far as it has to be known here: the turn that its statements take.
+ *
+ * @internal
+ */
+export interface NestedTransaction {
+  readonly turn: Turn.Turn
 }
 
 /** @internal */
@@ -69,8 +76,7 @@ export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenT
   refused: undefined,
   nested: undefined,
   savepoints: 0,
-  running: 0,
-  lastUse: 0
+  isConcluding: false
 })
 
 /** @internal */
@@ -102,26 +108,12 @@ export const use = <A>(
   Turn.during(
     transaction.turn,
     () => stuck(transaction),
-    Effect.flatMap(Effect.mapError(Effect.suspend(() => begun(transaction)), asSqlError), (connection) =>
-      counted(transaction, f(connection)))
-  )
-
-/**
- * Says that the transaction is at work, to those who wait for their turn.
- *
- * @internal
- */
-export const counted = <A, E>(transaction: OpenTransaction, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.suspend(() => {
-    transaction.running++
-    return Effect.ensuring(
-      effect,
-      Effect.sync(() => {
-        transaction.running--
-        transaction.lastUse = performance.now()
-      })
+    Effect.suspend(() =>
+      transaction.stage._tag === "Begun"
+        ? f(transaction.stage.connection)
+        : Effect.flatMap(Effect.mapError(begin(transaction), asSqlError), f)
     )
-  })
+  )
 
 /**
  * Takes the turn for a nested transaction, until `returnTurn`. Only the waiting can be interrupted.
@@ -130,20 +122,19 @@ export const counted = <A, E>(transaction: OpenTransaction, effect: Effect.Effec
  */
 export const takeTurn = (
   transaction: OpenTransaction,
-  nested: object,
+  nested: NestedTransaction,
   restore: Restore
 ): Effect.Effect<void, SqlError> =>
   Effect.map(restore(Turn.take(transaction.turn, () => stuck(transaction))), () => {
     transaction.nested = nested
-    transaction.lastUse = performance.now()
+    nested.turn.givenAt = performance.now()
   })
 
 /** @internal */
-export const returnTurn = (transaction: OpenTransaction): Effect.Effect<void> =>
-  Effect.sync(() => {
-    transaction.nested = undefined
-    Turn.give(transaction.turn)
-  })
+export const returnTurn = (transaction: OpenTransaction): void => {
+  transaction.nested = undefined
+  Turn.give(transaction.turn)
+}
 
 /**
  * The end of what ran in it: commits, or rolls back. The failure of the body is kept, unless it comes from a begin that
@@ -232,13 +223,14 @@ export const foreign = <A>(
 }
 
 /**
- * Marks the statement with which the engine concludes a transaction of a step. Nothing of the step comes behind it, so if it
- * is the first one too, then there is nothing else in the transaction.
+ * Says that what follows are the statements with which the engine concludes a transaction of a step. Nothing of the step comes
+ * behind them, so if it begins with them, then there is nothing else in the transaction.
  *
  * @internal
  */
-export const concluding = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.locally(effect, OwnStatement, true)
+export const conclude = (transaction: OpenTransaction): void => {
+  transaction.isConcluding = true
+}
 
 /** @internal */
 export const rawOf = (transaction: OpenTransaction): Connection | undefined =>
@@ -270,17 +262,12 @@ export const BESIDE_MILLIS = 22_500
 // internal
 // -------------------------------------------------------------------------------------
 
-const OwnStatement: FiberRef.FiberRef<boolean> = globalValue(
-  "effect-batch/sql/OwnStatement",
-  () => FiberRef.unsafeMake(false)
-)
-
 const WAITING: Stage = { _tag: "Waiting" }
 const OVER: Stage = { _tag: "Over" }
 
 const begin = (transaction: OpenTransaction): Effect.Effect<Connection, TransactionError> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.matchEffect(Effect.flatMap(FiberRef.get(OwnStatement), (isOwn) => transaction.begin(restore, isOwn)), {
+    Effect.matchEffect(transaction.begin(restore, transaction.isConcluding), {
       onFailure: (error) => {
         transaction.refused = error
         return Effect.fail(error)
@@ -302,8 +289,8 @@ const begin = (transaction: OpenTransaction): Effect.Effect<Connection, Transact
 /** A nested transaction that does nothing for so long waits for the one that waits for it. */
 const STUCK_MILLIS = 60_000
 
-const stuck = ({ lastUse, nested, running }: OpenTransaction): SqlError | undefined =>
-  nested === undefined || running > 0 || performance.now() - lastUse < STUCK_MILLIS
+const stuck = ({ nested }: OpenTransaction): SqlError | undefined =>
+  nested === undefined || nested.turn.taken || performance.now() - nested.turn.givenAt < STUCK_MILLIS
     ? undefined
     : sideBySide("one waited for another that was open and did nothing")
 

@@ -54,9 +54,11 @@ export const make = (name: string, client: SqlClient): StatementValues => {
         return plan
       })
     })
+  const isChecked = (statement: Statement<unknown>, parameters: ReadonlyArray<unknown>): boolean =>
+    parameters.length > 0 && (statement as { readonly acquirer?: unknown }).acquirer === identity
   const check = (statement: Statement<unknown>, items: number): Effect.Effect<Statement<unknown>, SqlError> => {
     const [text, parameters] = statement.compile()
-    if (parameters.length === 0 || (statement as { readonly acquirer?: unknown }).acquirer !== identity) {
+    if (!isChecked(statement, parameters)) {
       return Effect.succeed(statement)
     }
     // Without name transforms it may be another text, and which one will run is not known here.
@@ -67,7 +69,23 @@ export const make = (name: string, client: SqlClient): StatementValues => {
         : Effect.fail(new SqlError({ cause: encoded, message: "A value cannot be bound as it is" }))
     })
   }
-  return { checking: (effect, items) => transforming(effect, (statement) => check(statement, items)) }
+  // What was seen before and is in order, as nearly all are.
+  const checked = (statement: Statement<unknown>, items: number): Statement<unknown> | undefined => {
+    const [text, parameters] = statement.compile()
+    if (!isChecked(statement, parameters)) {
+      return statement
+    }
+    const plan = plans.get(text)
+    const encoded = plan === undefined ? undefined : encode(plan, parameters, items)
+    return Array.isArray(encoded) ? bound(statement, encoded) : undefined
+  }
+  return {
+    checking: (effect, items) =>
+      transforming(effect, {
+        known: (statement) => checked(statement, items),
+        found: (statement) => check(statement, items)
+      })
+  }
 }
 
 /**

@@ -56,21 +56,21 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
 export const updateStepExecution = (env: Env): Encoded["updateStepExecution"] => (row, fence, before) => {
   const { dialect, sql, tables } = env
   const follows = followed(env, before)
-  const statement = dialect.name === "pg"
-    ? sql<Raw>`with lease as (${renewal(env, row, fence)}) ${update(env, row, fence, follows)}`
-    : Effect.tap(
-      sql<Raw>`update ${tables.step} set ${
-        assignments(env, row)
-      } where id = ${row.id} and epoch = ${fence.epoch} ${follows}
+  return conclude(env, "updateStepExecution", (execute) => {
+    const saved = dialect.name === "pg"
+      ? execute(sql<Raw>`with lease as (${renewal(env, row, fence)}) ${update(env, row, fence, follows)}`)
+      : Effect.tap(
+        execute(
+          sql<Raw>`update ${tables.step} set ${
+            assignments(env, row)
+          } where id = ${row.id} and epoch = ${fence.epoch} ${follows}
           and (select j.token from ${tables.execution} j where j.id = job_execution_id) = ${fence.token}
-        returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`,
-      ([saved]) => saved === undefined ? Effect.void : renewal(env, row, fence)
-    )
-  return conclude(
-    env,
-    "updateStepExecution",
-    Effect.map(statement, ([saved]) => saved === undefined ? Option.none() : Option.some(saved.status as string))
-  )
+        returning (select j.status from ${tables.execution} j where j.id = job_execution_id) as "status"`
+        ),
+        ([saved]) => saved === undefined ? Effect.void : execute(renewal(env, row, fence))
+      )
+    return Effect.map(saved, ([saved]) => saved === undefined ? Option.none() : Option.some(saved.status as string))
+  })
 }
 
 /**

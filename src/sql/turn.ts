@@ -3,15 +3,18 @@
  * nobody waits for ever for one that will not come back.
  */
 import * as Effect from "effect/Effect"
+import { finishing } from "./finishing.js"
 
 /** @internal */
 export interface Turn {
   taken: boolean
+  /** When it was given back the last time, or made. */
+  givenAt: number
   readonly waiting: Array<() => void>
 }
 
 /** @internal */
-export const make = (): Turn => ({ taken: false, waiting: [] })
+export const make = (): Turn => ({ taken: false, givenAt: performance.now(), waiting: [] })
 
 /**
  * Waits for the turn. While it does, `refusal` is asked every second, on the real clock, whether there is a reason to give
@@ -30,6 +33,7 @@ export const take = <E>(turn: Turn, refusal: () => E | undefined): Effect.Effect
 
 /** @internal */
 export const give = (turn: Turn): void => {
+  turn.givenAt = performance.now()
   const next = turn.waiting.shift()
   if (next === undefined) {
     turn.taken = false
@@ -39,7 +43,8 @@ export const give = (turn: Turn): void => {
 }
 
 /**
- * Runs the effect while it has the turn.
+ * Runs the effect while it has the turn. Every statement of a transaction comes through here, so what is free is taken and given
+ * back without more.
  *
  * @internal
  */
@@ -48,12 +53,14 @@ export const during = <A, E, E2, R>(
   refusal: () => E2 | undefined,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.zipRight(
-      restore(take(turn, refusal)),
-      Effect.ensuring(restore(effect), Effect.sync(() => give(turn)))
-    )
-  )
+  Effect.uninterruptibleMask((restore) => {
+    const run = finishing(restore(effect), () => give(turn))
+    if (turn.taken) {
+      return Effect.zipRight(restore(waiting(turn, refusal)), run)
+    }
+    turn.taken = true
+    return run
+  })
 
 // -------------------------------------------------------------------------------------
 // internal
