@@ -24,7 +24,7 @@ export default defineConfig({
     setupFiles: ["test/support/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
-    testTimeout: 90_000,
-    hookTimeout: 60_000
+    testTimeout: 300_000,
+    hookTimeout: 300_000
   }
 })

@@ -154,6 +154,6 @@ describe("chaos", () => {
           Effect.sync(() => process.stderr.write(`EFFECT_BATCH_CHAOS_SEED=${SEED} repeats the order of the faults\n`))
         )
       ),
-    240_000
+    300_000
   )
 })

@@ -42,7 +42,7 @@ describe("a signal to a program that runs a job", () => {
           assert.strictEqual(stored.written, 20)
         }
       }),
-    60_000
+    300_000
   )
 
   it.scopedLive(
@@ -59,7 +59,7 @@ describe("a signal to a program that runs a job", () => {
           assert.deepStrictEqual((yield* rows(file)).executions[0], ["STOPPED", "STOPPED"])
         }
       }),
-    60_000
+    300_000
   )
 
   it.scopedLive(
@@ -79,7 +79,7 @@ describe("a signal to a program that runs a job", () => {
         assert.strictEqual(done.code, 0, done.errors)
         assert.deepStrictEqual((yield* rows(file)).executions, [["COMPLETED", "COMPLETED"], ["FAILED", "OWNER_DIED"]])
       }),
-    60_000
+    300_000
   )
 
   it.scopedLive(
@@ -99,6 +99,6 @@ describe("a signal to a program that runs a job", () => {
         assert.strictEqual(refused.code, 3)
         assert.include(refused.errors, "JobInstanceAlreadyComplete")
       }),
-    60_000
+    300_000
   )
 })

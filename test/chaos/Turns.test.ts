@@ -48,6 +48,6 @@ describe("five processes that write slow chunks to one SQLite file", () => {
         const sorted = longest.slice().sort((one, other) => one - other)
         assert.isAtMost(sorted.at(-1)!, sorted.at(-2)! + 3, order.map(({ process }) => process).join(" "))
       }),
-    60_000
+    300_000
   )
 })

@@ -75,6 +75,6 @@ describe("worker", () => {
           yield* until(Effect.sync(() => forksOf(second).filter(isAlive)), ({ length }) => length === 0)
         }).pipe(Effect.provide(Postgres.layerUrl(url, { maxConnections: 2 })))
       }),
-    60_000
+    300_000
   )
 })

@@ -38,7 +38,7 @@ const countsOf = (executionId: number) => Effect.map(JobOperator.steps(execution
 
 for (const driver of drivers) {
   describe(`rules about chunks (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("items are read, filtered and written together, and only written ones are counted (CHUNK-1, CHUNK-2, CHUNK-4, CHUNK-5)", () =>
         Effect.gen(function*() {
           const { calls, writer } = recorder()

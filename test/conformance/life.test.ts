@@ -35,7 +35,7 @@ const total = ExecutionContext.key("total", Schema.Number)
 
 for (const driver of drivers) {
   describe(`rules about jobs (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("STARTED and its time are stored before beforeJob, the end time at the end (LIFE-3, LIFE-11, LIFE-16)", () =>
         Effect.gen(function*() {
           const seen: Array<unknown> = []
@@ -210,7 +210,7 @@ for (const driver of drivers) {
   })
 
   describe(`rules about steps (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("a step is stored as STARTED, then come beforeStep, reader, writer and body (STEP-1, STEP-2, STEP-3, STEP-4)", () =>
         Effect.gen(function*() {
           const calls: Array<string> = []

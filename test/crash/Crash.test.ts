@@ -35,6 +35,6 @@ describe("a process that is killed at random moments and started again", () => {
           yield* Effect.provide(Support.check(options.directory), live)
         }
       }).pipe(Support.hint),
-    180_000
+    900_000
   )
 })

@@ -39,6 +39,6 @@ describe("a database server that crashes", () => {
         const live = Layer.provideMerge(SqlJobRepository.layer, db.client)
         yield* Effect.provide(Support.check(options.directory, ["OWNER_DIED", "FAILED"]), live)
       }).pipe(Support.hint),
-    180_000
+    300_000
   )
 })

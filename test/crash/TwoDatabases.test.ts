@@ -63,6 +63,6 @@ describe("a process that is killed between its two commits", () => {
           })
         yield* Effect.forEach(pairs, strike, { concurrency: 2 })
       }).pipe(Logger.withMinimumLogLevel(LogLevel.None)),
-    90_000
+    300_000
   )
 })

@@ -36,6 +36,6 @@ describe("a watch beside a process that is killed", () => {
         assert.match(then[0]!, /^RECOVERED: /)
         assert.deepStrictEqual(yield* Effect.provide(looked, live), [])
       }),
-    120_000
+    300_000
   )
 })

@@ -66,6 +66,6 @@ describe.skipIf(!isThere)("pictures", () => {
         })
         assert.deepStrictEqual(complaints, [])
       }),
-    120_000
+    300_000
   )
 })

@@ -14,7 +14,7 @@ const statuses = (executionId: number) =>
 
 for (const driver of drivers) {
   describe(`a job that ends abruptly (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("a defect fails the step and the job, with its place in one line (LIFE-14)", () =>
         Effect.gen(function*() {
           const job = Job.make("defect", {

@@ -116,7 +116,7 @@ const withFiles = (files: MemoryFiles) => Effect.provide<FileSystem.FileSystem, 
 
 for (const driver of sqlDrivers) {
   describe("bad input", () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.effect("a file that is missing", () =>
         Effect.gen(function*() {
           const files = new MemoryFiles()
@@ -339,7 +339,7 @@ describe("bad input: a database that cannot be reached", () => {
         Effect.sync(() => void (client = right))
       )
       assert.deepStrictEqual(out, ids(2))
-    }).pipe(Effect.provide(JobRepository.layerMemory)), { timeout: 60_000 })
+    }).pipe(Effect.provide(JobRepository.layerMemory)), { timeout: 300_000 })
 
   it.scoped(
     "of the database of the job repository: the launch fails, and nothing has begun",
@@ -360,6 +360,6 @@ describe("bad input: a database that cannot be reached", () => {
         assert.deepStrictEqual(yield* Effect.provide(JobOperator.executions({}), right), [])
         assert.strictEqual((yield* Effect.provide(JobOperator.run(job, {}), right)).status, "COMPLETED")
       }),
-    { timeout: 60_000 }
+    { timeout: 300_000 }
   )
 })

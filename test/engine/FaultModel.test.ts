@@ -76,7 +76,7 @@ describe("a fault tolerant step, any records, faults and policies", () => {
     "status, counts, outputs and skip reports follow the rules",
     [plan(true)],
     ([plan]) => Effect.map(run(plan), (outcome) => assert.deepStrictEqual(outcome, reference(plan))),
-    { fastCheck: { numRuns: 1200 }, timeout: 240_000 }
+    { fastCheck: { numRuns: 1200 }, timeout: 300_000 }
   )
 
   it.effect.prop(
@@ -94,6 +94,6 @@ describe("a fault tolerant step, any records, faults and policies", () => {
           counts: { ...expected.counts, commit, rollback }
         })
       }),
-    { fastCheck: { numRuns: 600 }, timeout: 240_000 }
+    { fastCheck: { numRuns: 600 }, timeout: 300_000 }
   )
 })

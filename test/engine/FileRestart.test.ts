@@ -69,7 +69,7 @@ const formats: ReadonlyArray<readonly [string, ItemWriter.ItemWriter<Row, any, a
 
 describe("files of a step", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.effect.each(formats)("%s (C50)", ([name, writer, committed, complete]) =>
         Effect.gen(function*() {
           const files = new MemoryFiles()
@@ -129,7 +129,7 @@ describe("files of a step", () => {
 
 describe("a table and files in one step", () => {
   for (const driver of sqlDrivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.effect("the writers inside of others go on together where the last commit was (CHUNK-7, C50)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
@@ -223,7 +223,7 @@ describe("a process that dies, however early, leaves nothing that cannot be undo
 
 describe("the input of a step", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.scoped("is replaced after a failure: the restart refuses it, and goes on when it is put back (OWN-22)", () =>
         Effect.gen(function*() {
           const fs = yield* FileSystem.FileSystem

@@ -13,7 +13,7 @@ const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)
 
 for (const driver of drivers) {
   describe(`the job's context in a split (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("branches that change it at the same time do not write over each other (CTX-10)", () =>
         Effect.gen(function*() {
           const repository = yield* JobRepository.JobRepository

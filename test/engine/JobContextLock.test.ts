@@ -102,7 +102,7 @@ const makeJob = (prefetch: boolean) => {
 let jobs = 0
 
 for (const { layer, name } of drivers) {
-  it.layer(layer, { timeout: 60_000 })(`the job's context (${name})`, (it) => {
+  it.layer(layer, { timeout: 300_000 })(`the job's context (${name})`, (it) => {
     it.effect("is free for another step behind the commit that changed it (CTX-10)", () =>
       Effect.gen(function*() {
         const { job, waitedInVain } = makeJob(false)

@@ -16,7 +16,7 @@ const counter = ExecutionContext.key("counter", Schema.Number)
 
 for (const driver of drivers) {
   describe(`listeners of a job (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("beforeJob runs in order, afterJob in reverse order, and the context that afterJob writes is kept (LIFE-4, LIFE-12, C21)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []

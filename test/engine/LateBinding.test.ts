@@ -29,7 +29,7 @@ for (const driver of drivers) {
       note: JobParameters.nonIdentifying(Schema.String)
     }) {}
 
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("a reader is made from parameters and from both contexts (SCOPE-2, SCOPE-8)", () =>
         Effect.gen(function*() {
           const written: Array<string> = []

@@ -17,7 +17,7 @@ for (const driver of drivers) {
       note: JobParameters.nonIdentifying(Schema.String)
     }) {}
 
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("a job that is not restartable runs once, whatever the outcome (LAUNCH-5, C10)", () =>
         Effect.gen(function*() {
           const job = Job.make("once", { flow: Step.tasklet("only", Effect.fail("no")), restartable: false })

@@ -63,7 +63,7 @@ const failing: ReadonlyArray<{
 
 describe("a callback that fails, fails the step (STEP-20, LISTEN-4)", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       for (const { hook, rollback, written } of failing) {
         it.effect(hook, () =>
           Effect.gen(function*() {
@@ -132,7 +132,7 @@ const stopping: ReadonlyArray<readonly [hook: Hook, written: ReadonlyArray<numbe
 
 describe("a stop that is asked for in a callback (STEP-20, C33)", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       for (const [hook, written] of stopping) {
         it.effect(hook, () =>
           Effect.gen(function*() {

@@ -26,7 +26,7 @@ import * as Sqlite from "../support/Sqlite.js"
 
 for (const driver of drivers) {
   describe(`launching a job while a transaction is open (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       const launches = (name: string) => {
         const child = Job.make(`${name} child`, { flow: Step.tasklet("work", Effect.void) })
         const launch = JobOperator.run(child, {})
@@ -109,7 +109,7 @@ for (const driver of drivers) {
   })
 
   describe(`a tasklet that waits (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.scoped("sees a stop of its own process at once (OWN-12)", () =>
         Effect.gen(function*() {
           const polling = yield* Deferred.make<void>()
@@ -133,7 +133,7 @@ for (const driver of drivers) {
 
 for (const driver of sqlDrivers) {
   describe(`a tasklet that waits (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.scoped("for an hour holds no connection (OWN-12)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient
@@ -273,7 +273,7 @@ describe("a database whose default is serializable (PostgreSQL)", () => {
           assert.lengthOf(yield* sql`select job from done`, 34)
         }).pipe(Effect.provide(Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(url))))
       }),
-    60_000
+    300_000
   )
 })
 

@@ -78,7 +78,7 @@ for (const pair of pairs) {
             }
           }
         }),
-      60_000
+      300_000
     )
 
     it.scoped("a reader reads from the database of its client (OWN-10)", () =>

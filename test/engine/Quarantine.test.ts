@@ -57,7 +57,7 @@ const stored = (executionId: number) =>
 
 describe("quarantine", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.effect("keeps step, phase, position, error and item of each skipped record, its sensitive parts masked", () =>
         Effect.gen(function*() {
           const { execution, status } = yield* runStep(booking("masked", { input: Payment, output: Booking }))

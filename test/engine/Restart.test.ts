@@ -41,7 +41,7 @@ for (const driver of drivers) {
       note: JobParameters.nonIdentifying(Schema.String)
     }) {}
 
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("when all steps completed, their instance refuses to run again (LAUNCH-4)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []

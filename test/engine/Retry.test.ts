@@ -85,7 +85,7 @@ const scenarios: ReadonlyArray<Scenario> = [
 
 describe("retry", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       for (const scenario of scenarios) {
         const { name, processed, status, times, trouble, writes } = scenario
         it.effect(name, () =>

@@ -115,7 +115,7 @@ const scenarios: ReadonlyArray<Scenario> = [
 
 describe("the search for bad items", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       for (const { bad, items, name, order, rollback, write, writes } of scenarios) {
         it.effect(name, () =>
           Effect.gen(function*() {

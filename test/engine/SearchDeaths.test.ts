@@ -64,7 +64,7 @@ describe("a search for bad records that dies several times", () => {
           assert.deepStrictEqual({ status, output, totals }, expected, `killed at ${kills}`)
         }
       }),
-    { fastCheck: { numRuns: 60 }, timeout: 240_000 }
+    { fastCheck: { numRuns: 60 }, timeout: 300_000 }
   )
 })
 
@@ -94,7 +94,7 @@ const brokenDown = (plan: Plan, breakdowns: ReadonlyArray<readonly [FaultPoint.N
 let broken = 0
 
 for (const { layer, name } of drivers) {
-  it.layer(layer, { timeout: 60_000 })(`a search for bad records that breaks down several times (${name})`, (it) => {
+  it.layer(layer, { timeout: 300_000 })(`a search for bad records that breaks down several times (${name})`, (it) => {
     it.effect.prop(
       "writes, counts and reports each record once (FTC-16, D8)",
       [
@@ -113,7 +113,7 @@ for (const { layer, name } of drivers) {
           const outcome = yield* brokenDown(plan, breakdowns)
           assert.deepStrictEqual(outcome, { isDone: true, counted: written.length, written, skipped })
         }),
-      { fastCheck: { numRuns: name === "memory" ? 50 : 10 }, timeout: 240_000 }
+      { fastCheck: { numRuns: name === "memory" ? 50 : 10 }, timeout: 300_000 }
     )
   })
 }

@@ -166,7 +166,7 @@ const scenarios: ReadonlyArray<Scenario> = [
 
 describe("skip", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       for (const scenario of scenarios) {
         const { chunkSize, items, limit, name, processed, status, trouble } = scenario
         it.effect(name, () =>

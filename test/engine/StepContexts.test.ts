@@ -254,7 +254,7 @@ const run = (branches: ReadonlyArray<Branch>) =>
   })
 
 for (const { layer, name } of drivers) {
-  it.layer(layer, { timeout: 60_000 })(`the contexts of steps (${name})`, (it) => {
+  it.layer(layer, { timeout: 300_000 })(`the contexts of steps (${name})`, (it) => {
     it.effect.prop(
       "hold after each commit what was put into them up to there, and nothing that was rolled back (CTX-9, CTX-10)",
       [branches],
@@ -272,11 +272,11 @@ for (const { layer, name } of drivers) {
             assert.deepStrictEqual(ofBranch(outcome.job, index), last, `the job's context, branch ${index}`)
           })
         })),
-      { fastCheck: { numRuns: name === "memory" ? 200 : 25 }, timeout: 240_000 }
+      { fastCheck: { numRuns: name === "memory" ? 200 : 25 }, timeout: 300_000 }
     )
   })
 
-  it.layer(layer, { timeout: 60_000 })(`one key of a context (${name})`, (it) => {
+  it.layer(layer, { timeout: 300_000 })(`one key of a context (${name})`, (it) => {
     it.effect.each([false, true])(
       "that processor and writer count in, and branches side by side, loses nothing; prefetch: %s (OWN-7)",
       (prefetch) =>

@@ -27,7 +27,7 @@ import { counts, makeWorld, runStep } from "./faults/world.js"
 
 describe("the life of a step", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.effect("beforeStep comes before reader and writer open, afterStep before they close, in reverse order (C34)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []

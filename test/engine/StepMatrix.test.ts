@@ -103,7 +103,7 @@ const stopping: ReadonlyArray<Case> = [
 
 for (const driver of drivers) {
   describe("errors and stops in each place of a step (STEP-20)", () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.effect.each(throwing)(
         "an error in $place fails the step and the job, and a restart continues",
         (row) =>

@@ -92,7 +92,7 @@ const allGone = (pids: ReadonlyArray<number>) =>
 
 describe("a system command (TASK-14, C41)", () => {
   for (const driver of drivers) {
-    it.layer(Layer.merge(Layer.orDie(driver.layer), NodeContext.layer), { timeout: "60 seconds" })(
+    it.layer(Layer.merge(Layer.orDie(driver.layer), NodeContext.layer), { timeout: "5 minutes" })(
       driver.name,
       (it) => {
         it.scoped("exit code 0 completes the step; it runs in its directory, with its environment", () =>

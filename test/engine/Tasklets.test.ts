@@ -8,7 +8,7 @@ import { drivers } from "../support/drivers.js"
 
 for (const driver of drivers) {
   describe(`tasklets (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("a tasklet is called until it is finished; its exit code is the step's (TASK-1, TASK-9, TASK-10)", () =>
         Effect.gen(function*() {
           let calls = 0

@@ -35,7 +35,7 @@ const idsOf = (name: string) =>
 
 describe("transactions of a step", () => {
   for (const driver of drivers) {
-    it.layer(Layer.orDie(driver.layer), { timeout: "60 seconds" })(driver.name, (it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
       it.effect("the bad item that is found does not roll back, if its error says so (FTC-13, TXO-1)", () =>
         Effect.gen(function*() {
           for (const [chunkSize, rollback] of [[2, 1], [1, 0]] as const) {

@@ -60,6 +60,6 @@ describe("examples/05-operate", () => {
         assert.include(refused.stderr, "JobInstanceAlreadyComplete")
         assert.include((yield* shop("purge", "--all", "--dry-run")).stdout, "1 instance with 2 executions would go.")
       }),
-    120_000
+    300_000
   )
 })

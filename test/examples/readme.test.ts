@@ -33,7 +33,7 @@ describe("README", () => {
       const second = yield* Examples.run({ program, args: [], cwd })
       assert.strictEqual(second.exit, 1)
       assert.include(second.stdout + second.stderr, "JobInstanceAlreadyComplete")
-    }), 120_000)
+    }), 300_000)
 
   it("links only to files that exist", () => {
     const links = [...read("README.md").matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path!)

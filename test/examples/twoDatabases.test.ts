@@ -80,6 +80,6 @@ describe("the program of the guide with two databases", () => {
         const { code, output } = guide()
         const [SHOP_URL, WAREHOUSE_URL] = yield* Effect.all([Postgres.freshUrl, Postgres.freshUrl])
         assert.strictEqual(yield* printed(on(code, pair), { SHOP_URL, WAREHOUSE_URL }), output)
-      }), 90_000)
+      }), 300_000)
   }
 })

@@ -105,7 +105,7 @@ describe("naughty strings", () => {
     }).pipe(Effect.provide(new MemoryFiles().layer)))
 
   const database = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>, type: string) =>
-    it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+    it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
       it.effect(`${label}: every text is read as it was written, by every writer (OWN-24)`, () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient

@@ -310,7 +310,7 @@ const services = Layer.mergeAll(
 ).pipe((layer) => Layer.merge(layer, files.layer))
 
 describe("what an error says", () => {
-  it.layer(Layer.orDie(services as Layer.Layer<any, any>), { timeout: "60 seconds" })((it) => {
+  it.layer(Layer.orDie(services as Layer.Layer<any, any>), { timeout: "5 minutes" })((it) => {
     it.effect("what happened, where and what to do, in one line", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient

@@ -26,7 +26,7 @@ class Run extends JobParameters.Tag<Run>()("Run", { run: Schema.Int }) {}
 let jobs = 0
 
 for (const { layer, name } of drivers) {
-  it.layer(layer, { timeout: 60_000 })(`a purge (${name})`, (it) => {
+  it.layer(layer, { timeout: 300_000 })(`a purge (${name})`, (it) => {
     it.effect.prop(
       "deletes what its rules give up, in batches of instances and from pages of executions of any size (PURGE-1)",
       [
@@ -65,7 +65,7 @@ for (const { layer, name } of drivers) {
           const left = yield* repository.jobInstances({ jobName })
           assert.strictEqual(left.length, starts.length - expected.length)
         }),
-      { fastCheck: { numRuns: name === "memory" ? 60 : 5 }, timeout: 120_000 }
+      { fastCheck: { numRuns: name === "memory" ? 60 : 5 }, timeout: 300_000 }
     )
   })
 }

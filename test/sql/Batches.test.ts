@@ -11,7 +11,7 @@ import { sqlDrivers } from "../support/drivers.js"
 const MANY = 2001
 
 for (const { layer, name } of sqlDrivers) {
-  it.layer(layer, { timeout: 60_000 })(`more rows than one statement takes (${name})`, (it) => {
+  it.layer(layer, { timeout: 300_000 })(`more rows than one statement takes (${name})`, (it) => {
     it.effect("are deleted, and only they", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

@@ -97,7 +97,7 @@ const otherThan = (name: string) => `${[...name].slice(1).join("")}!`
 const asItIs = Schema.Unknown as Schema.Schema<Item, unknown>
 
 describe("columns of PostgreSQL", () => {
-  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("on PostgreSQL", (it) => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "5 minutes" })("on PostgreSQL", (it) => {
     it.effect("a composite column takes its text, and shifts no column behind it (OWN-24)", () =>
       Effect.gen(function*() {
         yield* run(
@@ -309,7 +309,7 @@ describe("columns of PostgreSQL", () => {
 })
 
 const names = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
-  it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+  it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
     it.effect("a name is a name, whatever it looks like: of tables, columns and keys (OWN-24)", () =>
       Effect.gen(function*() {
         // The driver of SQLite gives no member of that name.

@@ -65,7 +65,7 @@ describe("an execution on PostgreSQL whose steps hold all connections of the poo
   it.scopedLive(
     "keeps it, and nobody can take it over: pools of 1, 2 and 3 (OWN-18)",
     () => Effect.forEach([1, 2, 3], keeps, { concurrency: "unbounded", discard: true }),
-    60_000
+    300_000
   )
 
   it.scopedLive(
@@ -91,6 +91,6 @@ describe("an execution on PostgreSQL whose steps hold all connections of the poo
         assert.include(seen, "JobEnded")
         assert.notInclude(seen, tokens[0]!.token)
       }),
-    60_000
+    300_000
   )
 })

@@ -88,7 +88,7 @@ const readAll = <A, E, R>(reader: ItemReader.ItemReader<A, E, R>, max: number) =
   }))
 
 const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
-  it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+  it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
     it.effect("types of keys are there", () =>
       Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.forEach(prepare[label]!, (text) => sql.unsafe(text))))
 

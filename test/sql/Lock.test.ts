@@ -94,7 +94,7 @@ describe("while another one in this process holds the lock of the SQLite file", 
           assert.isAbove(holder.turns, 5)
         }).pipe(Effect.provide(Layer.provideMerge(SqlJobRepository.layer, Sqlite.layerFile(file))))
       }),
-    60_000
+    300_000
   )
 
   const ways: Record<string, (b: SqlClient, id: number) => Effect.Effect<unknown, unknown, SqlClient>> = {
@@ -135,7 +135,7 @@ describe("while another one in this process holds the lock of the SQLite file", 
         assert.deepStrictEqual(yield* ids(b), [0, 1, 2, 3])
         assert.deepStrictEqual(yield* b`PRAGMA busy_timeout`, [{ timeout: 5000 }])
       }),
-    60_000
+    300_000
   )
 
   it.scopedLive(
@@ -157,6 +157,6 @@ describe("while another one in this process holds the lock of the SQLite file", 
           assert.deepStrictEqual(yield* ids(a), [])
         }).pipe(Effect.provide(Layer.provideMerge(SqlTransactor.layer, Sqlite.layerFile(file))))
       }),
-    60_000
+    300_000
   )
 })

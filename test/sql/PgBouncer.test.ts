@@ -52,7 +52,7 @@ describe.skipIf(!PgBouncer.isInstalled)("behind PgBouncer in transaction mode", 
           assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
           const rows = yield* sql<Row>`select n from pooled order by n`
           assert.deepStrictEqual(rows.map(({ n }) => n), Array.from({ length: COUNT }, (_, n) => n))
-        }).pipe(Effect.provide(live)), 60_000)
+        }).pipe(Effect.provide(live)), 300_000)
     }
   }
 })

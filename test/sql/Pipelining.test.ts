@@ -128,7 +128,7 @@ describe("chunks in one message", () => {
         const repository = Layer.fresh(SqlJobRepository.layerWith({ control: false })).pipe(
           Layer.provideMerge(Postgres.layerUrl(url, { maxConnections: 1 }))
         )
-        const total = 40_000
+        const total = 8_000
         const seen = yield* Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
           yield* sql`create table numbers (n int primary key)`

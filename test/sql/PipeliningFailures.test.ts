@@ -56,7 +56,7 @@ let jobs = 0
 
 const [, postgres] = sqlDrivers
 
-it.layer(postgres!.layer, { timeout: 60_000 })("a step in one message that another process took over", (it) => {
+it.layer(postgres!.layer, { timeout: 300_000 })("a step in one message that another process took over", (it) => {
   for (const [name, writer] of Object.entries<ItemWriter.ItemWriter<Row, any, any>>(writers)) {
     for (const prefetch of [false, true]) {
       for (const written of ["is written", "is filtered"] as const) {
@@ -101,7 +101,7 @@ it.layer(postgres!.layer, { timeout: 60_000 })("a step in one message that anoth
   }
 })
 
-it.layer(postgres!.layer, { timeout: 60_000 })("a chunk that is sent after another one", (it) => {
+it.layer(postgres!.layer, { timeout: 300_000 })("a chunk that is sent after another one", (it) => {
   it.effect("awaits it before a policy is asked, so that skips are granted in the order of the input (SKIP-4)", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
@@ -128,7 +128,7 @@ it.layer(postgres!.layer, { timeout: 60_000 })("a chunk that is sent after anoth
     }))
 })
 
-it.layer(postgres!.layer, { timeout: 60_000 })("the record of a step that travels in one message", (it) => {
+it.layer(postgres!.layer, { timeout: 300_000 })("the record of a step that travels in one message", (it) => {
   const opened = Effect.gen(function*() {
     const repository = yield* JobRepository.JobRepository
     const { transact } = yield* Transactor.Transactor
@@ -360,6 +360,6 @@ describe("a connection that dies", () => {
         assert.deepStrictEqual(written, rows(20).map(({ n }) => n))
         assert.deepStrictEqual([status, counts.read, counts.write, counts.commit], ["COMPLETED", 20, 20, 5])
       }),
-    { fastCheck: { numRuns: 8 }, timeout: 240_000 }
+    { fastCheck: { numRuns: 8 }, timeout: 300_000 }
   )
 })

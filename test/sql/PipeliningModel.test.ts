@@ -131,6 +131,6 @@ it.layer(postgres!.layer)("chunks on their way to PostgreSQL", (it) =>
         Effect.gen(function*() {
           assert.deepStrictEqual(yield* outcome(plan, true), yield* outcome(plan, false))
         }),
-      { fastCheck: { numRuns: 200 }, timeout: 240_000 }
+      { fastCheck: { numRuns: 200 }, timeout: 300_000 }
     )
   }))

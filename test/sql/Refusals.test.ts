@@ -70,7 +70,7 @@ const refused = (
 
 for (const { layer, name } of sqlDrivers) {
   describe(`refused rows on ${name}`, () => {
-    it.layer(Layer.orDie(layer), { timeout: "60 seconds" })((it) => {
+    it.layer(Layer.orDie(layer), { timeout: "5 minutes" })((it) => {
       it.effect("an error names the item and the constraint, whatever the constraint is, and nothing is left (OWN-24)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient

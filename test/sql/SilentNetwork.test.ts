@@ -124,13 +124,13 @@ describe("a network that falls silent", () => {
   it.scopedLive(
     "ends the owner with OwnershipLost, and another process takes over (OWN-18, OWN-19)",
     () => Effect.forEach(["messages", "statements"] as const, takenOver, { concurrency: 2, discard: true }),
-    90_000
+    300_000
   )
 
   it.scopedLive(
     "on one connection only, also in the middle of a transaction of one message: it is looked up, nothing is lost (OWN-18)",
     () => Effect.forEach([0, 40], lookedUp, { concurrency: 2, discard: true }),
-    90_000
+    300_000
   )
 
   it.scopedLive(
@@ -163,6 +163,6 @@ describe("a network that falls silent", () => {
           assert.strictEqual((yield* JobOperator.run(job, {}).pipe(owning("second"))).status, "COMPLETED")
         }).pipe(Effect.provide(prepare.direct))
       }),
-    60_000
+    300_000
   )
 })

@@ -64,7 +64,7 @@ const table = (name: string) =>
     stamps timestamptz[])`
 
 describe("SqlItemWriter.copyInto", () => {
-  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("on PostgreSQL", (it) => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "5 minutes" })("on PostgreSQL", (it) => {
     it.effect.prop(
       "writes every value exactly as insertInto does",
       [FastCheck.array(row, { minLength: 1, maxLength: 20 })],
@@ -228,7 +228,7 @@ describe("SqlItemWriter.copyInto", () => {
   })
 
   const services = Layer.orDie(Layer.provideMerge(SqlJobRepository.layer, Postgres.layer))
-  it.layer(services, { timeout: "60 seconds" })("in a job", (it) => {
+  it.layer(services, { timeout: "5 minutes" })("in a job", (it) => {
     it.effect("obeys the laws of a transactional writer (ITEM-20)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

@@ -75,7 +75,7 @@ const pg: ReadonlyArray<Case> = [
 ]
 
 const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>, cases: ReadonlyArray<Case>) =>
-  it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+  it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
     it.effect("says what is wrong, and never shows a value of the row", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

@@ -58,7 +58,7 @@ const ids = (options: {
 }) => SqlItemReader.keyset({ name: "ids", schema: Id, key: ["id"], ...options })
 
 const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
-  it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+  it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
     it.effect("reads every row once in key order, and restarts after any position", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
@@ -372,7 +372,7 @@ describe("SqlItemReader", () => {
   suite("PostgreSQL", Postgres.layer)
   suite("SQLite", Sqlite.layer)
 
-  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("only PostgreSQL", (it) => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "5 minutes" })("only PostgreSQL", (it) => {
     it.effect("keys of every exact type survive a restart, whatever the session's date style", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

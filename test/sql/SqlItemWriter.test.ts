@@ -68,7 +68,7 @@ const anyText = FastCheck.oneof(
 ).map((text) => text.replaceAll("\0", ""))
 
 const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
-  it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+  it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
     it.effect("inserts rows; columns that are not written get their defaults", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
@@ -386,7 +386,7 @@ describe("SqlItemWriter", () => {
   suite("PostgreSQL", Postgres.layer)
   suite("SQLite", Sqlite.layer)
 
-  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("only PostgreSQL", (it) => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "5 minutes" })("only PostgreSQL", (it) => {
     it.effect("every type takes its values, exactly", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
@@ -527,7 +527,7 @@ describe("SqlItemWriter", () => {
       }))
   })
 
-  it.layer(Layer.orDie(Sqlite.layer), { timeout: "60 seconds" })("only SQLite", (it) => {
+  it.layer(Layer.orDie(Sqlite.layer), { timeout: "5 minutes" })("only SQLite", (it) => {
     it.effect("every value is stored exactly", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

@@ -349,7 +349,7 @@ describe("SqlJobRepository: postgres", () => {
         assert.instanceOf(begun, TransactionError)
         assert.deepStrictEqual([begun.phase, begun.reason], ["begin", "transient"])
       }).pipe(Effect.provide(withRepository(Postgres.layerUrl(server.info.url))))
-    }), 60_000)
+    }), 300_000)
 
   it.effect("a table that is missing is a typed error that says how to get it", () =>
     Effect.gen(function*() {

@@ -41,7 +41,7 @@ const noData: ReadonlyArray<unknown> = [
 
 describe("statements of one's own", () => {
   for (const [name, client] of [["PostgreSQL", Postgres.layer], ["SQLite", Sqlite.layer]] as const) {
-    it.layer(Layer.orDie(client), { timeout: "60 seconds" })(name, (it) => {
+    it.layer(Layer.orDie(client), { timeout: "5 minutes" })(name, (it) => {
       it.effect("what is no data is refused wherever it stands: for a column, in an expression, in a condition (OWN-24)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
@@ -101,7 +101,7 @@ describe("statements of one's own", () => {
     })
   }
 
-  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("only PostgreSQL", (it) => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "5 minutes" })("only PostgreSQL", (it) => {
     it.effect("a parameter is kept as its type has it, not as its driver says it (OWN-24)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

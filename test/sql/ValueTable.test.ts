@@ -237,7 +237,7 @@ const sectionOf = (text: string, name: string): string =>
 
 describe("the table of values", () => {
   for (const database of databases) {
-    it.layer(Layer.orDie(database.client), { timeout: "120 seconds" })(database.name, (it) => {
+    it.layer(Layer.orDie(database.client), { timeout: "5 minutes" })(database.name, (it) => {
       it.effect(
         "every value is stored exactly or refused with its item and column, and read back as it is (OWN-24)",
         () =>
@@ -261,7 +261,7 @@ describe("the table of values", () => {
             }
             assert.strictEqual(sectionOf(stored, database.name).trim(), today.trim(), "run npm run values")
           }),
-        120_000
+        300_000
       )
     })
   }

@@ -39,7 +39,7 @@ const failsOnce = (): { readonly effect: Effect.Effect<void, string> } => {
 
 for (const driver of drivers) {
   describe(`a failed step is followed as a failed step (${driver.name})`, () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: 60_000 })((it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: 300_000 })((it) => {
       const chosenBefore: Record<string, Step.Step<any, any, any>> = {
         "Tasklet.finishedWith, then afterStep fails": Step.tasklet(
           "s",
@@ -131,7 +131,7 @@ for (const driver of drivers) {
   })
 
   describe(`a stop beats every end (${driver.name})`, () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: 60_000 })((it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: 300_000 })((it) => {
       /** Four items in chunks of two; it asks for its end in the second chunk of its first execution. */
       const stopsInChunkTwo = (name: string, written: Array<number>) => {
         let stops = 1
@@ -326,7 +326,7 @@ for (const driver of drivers) {
   })
 
   describe(`a stop is passed only by what has completed since (${driver.name})`, () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: 60_000 })((it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: 300_000 })((it) => {
       it.effect("a split that fails again stops again, and what follows is not lost (OWN-3)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
@@ -384,7 +384,7 @@ for (const driver of drivers) {
   })
 
   describe(`what committed its end is not called again (${driver.name})`, () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: 60_000 })((it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: 300_000 })((it) => {
       it.effect("a tasklet whose listener fails posts once (OWN-4)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
@@ -514,7 +514,7 @@ for (const driver of drivers) {
   })
 
   describe(`listeners and deciders after a stop (${driver.name})`, () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: 60_000 })((it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: 300_000 })((it) => {
       const never = (begun: Deferred.Deferred<number>, id: number) =>
         Effect.zipRight(Deferred.succeed(begun, id), Effect.never)
       const waits: Record<string, (begun: Deferred.Deferred<number>) => Job.Job<{}, string, any, any>> = {

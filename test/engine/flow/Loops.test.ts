@@ -67,7 +67,7 @@ const EVERYTHING = [1, 2, 3].flatMap((n) => [`load ${n}`, `post ${n}`, `more ${n
 
 for (const driver of drivers) {
   describe(`loops and restarts (${driver.name})`, () => {
-    it.layer(Layer.orDie(driver.layer), { timeout: 60_000 })((it) => {
+    it.layer(Layer.orDie(driver.layer), { timeout: 300_000 })((it) => {
       for (const step of ["load", "post", "more"] as const) {
         for (const round of [1, 2, 3]) {
           it.effect(`${step} fails in round ${round}: the restart leaves no page out and does none twice (OWN-5)`, () =>

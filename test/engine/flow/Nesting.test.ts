@@ -31,7 +31,7 @@ const executionsOf = (jobName: string) =>
 
 for (const driver of drivers) {
   describe(`flow steps (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("has a step execution of its own; a restart skips what completed inside (FLOW-80)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []
@@ -92,7 +92,7 @@ for (const driver of drivers) {
   })
 
   describe(`job steps (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       const childOf = (name: string, step: Step.Step<any, any, any>) =>
         Job.make(name, { parameters: Import, flow: step })
 

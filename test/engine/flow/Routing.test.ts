@@ -21,7 +21,7 @@ import { endOf, ok, scripted, stepsOf } from "./kit.js"
 
 for (const driver of drivers) {
   describe(`routing by exit code (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("step1 fails, step3 follows; the failed step is ABANDONED and the job COMPLETED (C74)", () =>
         Effect.gen(function*() {
           const step3 = ok("step3")
@@ -266,7 +266,7 @@ for (const driver of drivers) {
   })
 
   describe(`deciders (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       class Params extends JobParameters.Tag<Params>()("Params", { day: Schema.Number }) {}
       class Calendar extends Context.Tag("Calendar")<Calendar, { readonly isLast: (day: number) => boolean }>() {}
 

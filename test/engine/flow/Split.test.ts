@@ -11,7 +11,7 @@ const sorted = (names: ReadonlyArray<string>) => [...names].sort()
 
 for (const driver of drivers) {
   describe(`split (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("[step1, step2] beside [step3], then step4 (C84)", () =>
         Effect.gen(function*() {
           const log: Array<string> = []

@@ -11,7 +11,7 @@ import { endOf, ok, scripted, stepsOf } from "./kit.js"
 
 for (const driver of drivers) {
   describe(`stop and restart (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("stops after step1, and a restart begins with step2 (FLOW-23, C79)", () =>
         Effect.gen(function*() {
           const job = Job.make("stop-and-restart", {

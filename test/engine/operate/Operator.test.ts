@@ -73,7 +73,7 @@ const dead = (jobName: string) =>
 
 for (const driver of drivers) {
   describe(`operating jobs (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("a failed execution is given up, and its instance refuses to run (ABANDON-1, ABANDON-2)", () =>
         Effect.gen(function*() {
           const failed = yield* JobOperator.run(failing("given-up"), {})

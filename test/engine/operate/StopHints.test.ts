@@ -46,7 +46,7 @@ const eventually = <A, E, R>(effect: Effect.Effect<A, E, R>, holds: (value: A) =
 const live = Layer.provideMerge(SqlJobRepository.layer, Postgres.layer)
 
 describe("a stop request of another process on PostgreSQL", () => {
-  it.layer(live, { timeout: 60_000 })((it) => {
+  it.layer(live, { timeout: 300_000 })((it) => {
     it.effect("ends a step that waits at once, also after the listening connection broke", () =>
       Effect.gen(function*() {
         const repository = yield* JobRepository.JobRepository
@@ -93,7 +93,7 @@ describe("a stop request of another process on PostgreSQL", () => {
       yield* JobOperator.start(job, {})
       yield* Deferred.await(begun)
       assert.deepStrictEqual(yield* listeners, [])
-    }).pipe(Effect.provide(connected({ control: false }, 10))), 60_000)
+    }).pipe(Effect.provide(connected({ control: false }, 10))), 300_000)
 
   it.scoped("is heard although the only connection of the pool is taken (OWN-18)", () =>
     Effect.gen(function*() {
@@ -108,5 +108,5 @@ describe("a stop request of another process on PostgreSQL", () => {
         yield* repository.requestStop(running.execution.id)
       }))
       assert.strictEqual((yield* running.await).status, "STOPPED")
-    }).pipe(Effect.provide(connected({}, 1))), 60_000)
+    }).pipe(Effect.provide(connected({}, 1))), 300_000)
 })

@@ -50,7 +50,7 @@ const partitionOf = ({ parameters }: { readonly parameters: ReadonlyArray<JobPar
   parameters.find(({ name }) => name === "partition")?.value
 
 for (const { layer, name } of drivers) {
-  it.layer(layer, { timeout: 60_000 })(`a partitioned step (${name})`, (it) => {
+  it.layer(layer, { timeout: 300_000 })(`a partitioned step (${name})`, (it) => {
     describe("runs", () => {
       it.effect("each partition as an execution of its own, and counts what they count (PART-1, PART-6, PART-14, PART-15)", () =>
         Effect.gen(function*() {
