@@ -4,7 +4,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { Ownership } from "../operator/JobOperator.js"
+import * as Running from "../engine/session/running.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import { executionJson, stepJson } from "../view/data.js"
 import type { Html } from "../view/html.js"
@@ -83,11 +83,10 @@ export const troubles = (
 export const overview = (view: View, stalledAfter: Duration.DurationInput) =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
-    const { isOwnerGone } = yield* Ownership
     const recent = yield* repository.jobExecutions({ limit: 100 })
     const running = yield* repository.jobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: 100 })
     const failed = yield* repository.jobExecutions({ statuses: ["FAILED", "UNKNOWN"], limit: 20 })
-    const orphaned = yield* repository.expiredExecutions(isOwnerGone)
+    const orphaned = yield* repository.expiredExecutions(yield* Running.witness)
     const steps = yield* repository.stepExecutionsOf(running.map(({ id }) => id))
     const known = new Set(recent.map(({ id }) => id))
     const all = [...recent, ...failed.filter(({ id }) => !known.has(id))]

@@ -448,16 +448,11 @@ export const recover = (
   JobExecution.JobExecution,
   JobExecutionAlreadyRunning | NoSuchJobExecution | JobRepositoryError,
   JobRepository
-> =>
-  Effect.flatMap(
-    Ownership_.Ownership,
-    ({ isOwnerGone }) =>
-      Operating.recover(executionId, { isOwnerGone, force: options.force ?? false, reason: options.reason })
-  )
+> => Operating.recover(executionId, { force: options.force ?? false, reason: options.reason })
 
 /**
- * Recovers every execution whose owner is dead: its lease has expired, or its process on this machine is gone. For the
- * start of a program. Safe with any number of processes: a living process keeps its lease.
+ * Recovers every execution whose owner is dead: its lease has expired, its process on this machine is gone, or this process has
+ * given it up in an outage of the repository. For the start of a program. Safe with any number of processes: a living process keeps its lease.
  *
  * @since 0.1.0
  * @category operations
@@ -465,7 +460,7 @@ export const recover = (
 export const recoverExpired = (
   options: { readonly jobName?: string | undefined } = {}
 ): Effect.Effect<ReadonlyArray<JobExecution.JobExecution>, JobRepositoryError, JobRepository> =>
-  Effect.flatMap(Ownership_.Ownership, ({ isOwnerGone }) => Operating.recoverExpired(isOwnerGone, options.jobName))
+  Operating.recoverExpired(options.jobName)
 
 /**
  * What to forget.
@@ -562,7 +557,7 @@ export const explain = <P, Code extends string, E, R>(
   job: Job<P, Code, E, R>,
   parameters: P
 ): Effect.Effect<Explanation, JobRepositoryError | UnreadableContextKey, JobRepository> =>
-  Effect.flatMap(Ownership_.Ownership, ({ isOwnerGone }) => Explain.explain(job, parameters, isOwnerGone))
+  Explain.explain(job, parameters)
 
 /**
  * What a launch would do now.

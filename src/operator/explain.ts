@@ -78,8 +78,7 @@ type Failure = JobRepositoryError | UnreadableContextKey
 
 export const explain = (
   job: Job.Any,
-  parameters: unknown,
-  isOwnerGone: (owner: string) => boolean
+  parameters: unknown
 ): Effect.Effect<Explanation, Failure, JobRepository> => {
   const { name } = job
   const definition = definitionOf(job)
@@ -98,7 +97,7 @@ export const explain = (
     })
     const history = instance === undefined ? [] : yield* repository.jobExecutions({ instanceId: instance.id })
     const newest = history[0]
-    const plan = yield* planOf(definition, given, history, isOwnerGone)
+    const plan = yield* planOf(definition, given, history)
     if (plan._tag === "Refuse") {
       return refused(name, given, Running.located(yield* Running.Running, repository, plan.error))
     }
@@ -123,12 +122,11 @@ export const explain = (
 const planOf = (
   definition: JobDefinition,
   parameters: string,
-  history: ReadonlyArray<JobExecution>,
-  isOwnerGone: (owner: string) => boolean
+  history: ReadonlyArray<JobExecution>
 ) =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
-    const expired = new Set((yield* repository.expiredExecutions(isOwnerGone)).map(({ id }) => id))
+    const expired = new Set((yield* repository.expiredExecutions(yield* Running.witness)).map(({ id }) => id))
     const newest = history[0]
     const steps = newest === undefined ? [] : yield* repository.stepExecutions(newest.id)
     return RestartPolicy.planLaunch({

@@ -51,7 +51,6 @@ export const abandon = (
 export const recover = (
   executionId: number,
   options: {
-    readonly isOwnerGone: (owner: string) => boolean
     readonly force: boolean
     readonly reason: string | undefined
   }
@@ -63,7 +62,7 @@ export const recover = (
       yield* Effect.logWarning(`Execution ${executionId} is ${execution.status}: there is nothing to recover`)
       return execution
     }
-    const expired = yield* repository.expiredExecutions(options.isOwnerGone)
+    const expired = yield* repository.expiredExecutions(yield* Running.witness)
     const isDead = expired.some(({ id }) => id === executionId)
     if (!isDead && !options.force) {
       return yield* stillRunning(repository, execution)
@@ -73,12 +72,11 @@ export const recover = (
   })
 
 export const recoverExpired = (
-  isOwnerGone: (owner: string) => boolean,
   jobName: string | undefined
 ): Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError, JobRepository> =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
-    const expired = yield* repository.expiredExecutions(isOwnerGone)
+    const expired = yield* repository.expiredExecutions(yield* Running.witness)
     const recovered = yield* Effect.forEach(
       expired.filter(({ instance }) => jobName === undefined || instance.jobName === jobName),
       ({ id }) =>

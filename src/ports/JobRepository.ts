@@ -65,6 +65,14 @@ export interface LaunchRequest {
 }
 
 /**
+ * What a process knows, beyond what is stored, about claims that are over.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClaimWitness extends Pick<LaunchRequest, "isOwnerGone" | "hasGivenUp"> {}
+
+/**
  * A new step execution: where it starts, and what it inherits.
  *
  * @see HAND-9
@@ -204,7 +212,10 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
    * status that is stored now: `STOPPING` when somebody asked for a stop meanwhile.
    */
   readonly updateJobExecution: (execution: JobExecution) => Effect.Effect<BatchStatus, OwnerFailure>
-  /** Proves that the owner lives: extends the lease. Answers with the stored status. */
+  /**
+   * Proves that the owner lives: extends the lease. Answers with the stored status, `STOPPING` also when the execution that
+   * launched this one as a part of itself is asked to stop or has stopped.
+   */
   readonly renewLease: (execution: JobExecution, leaseMillis: number) => Effect.Effect<BatchStatus, OwnerFailure>
   /**
    * Whether `renewLease` waits for the transactions of this process, which keep every other process from taking over for
@@ -265,9 +276,9 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
     executionId: number,
     end: { readonly status: BatchStatus; readonly exitCode: string; readonly message: string }
   ) => Effect.Effect<void, NoSuchJobExecution | JobRepositoryError>
-  /** Running executions whose lease has expired or whose owner is known to be gone. */
+  /** Running executions whose lease has expired, whose owner is known to be gone, or which this process has given up. */
   readonly expiredExecutions: (
-    isOwnerGone: (owner: string) => boolean
+    witness: ClaimWitness
   ) => Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError>
   readonly jobNames: Effect.Effect<ReadonlyArray<string>, JobRepositoryError>
   readonly jobInstances: (filter: InstanceFilter) => Effect.Effect<ReadonlyArray<JobInstance>, JobRepositoryError>
@@ -512,7 +523,10 @@ export interface Encoded {
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
   /** See `JobRepository.beatsQueue`. */
   readonly beatsQueue?: boolean | undefined
-  /** Fenced. Gives the stored status. */
+  /**
+   * Fenced. Gives the stored status, which becomes STOPPING when the execution runs and its parent is STOPPING or STOPPED: whoever
+   * passes on a stop may be gone.
+   */
   readonly renewLease: (
     executionId: number,
     fence: Fence,
@@ -578,6 +592,8 @@ export interface Encoded {
   readonly findJobExecutions: (
     filter: ExecutionRowFilter
   ) => Effect.Effect<ReadonlyArray<JobExecutionRow>, JobRepositoryError>
+  /** All that are running, with the tokens of their claims. */
+  readonly findClaims: Effect.Effect<ReadonlyArray<JobExecutionRow & { readonly token: string }>, JobRepositoryError>
   /** Those of partitions are left out unless a job is given. */
   readonly findJobInstances: (
     filter: InstanceFilter

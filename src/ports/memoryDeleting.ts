@@ -2,7 +2,7 @@
  * What the repository in memory deletes: instances with all that they launched as parts of themselves.
  */
 import type { StoredExecution, Tables } from "./memoryTables.js"
-import { RUNNING, stepsOf } from "./memoryTables.js"
+import { executionsOf, RUNNING, stepsOf } from "./memoryTables.js"
 
 /** See `JobRepository.Encoded.deleteJobExecutions`. */
 export const deleteExecutions = (tables: Tables, executionIds: ReadonlyArray<number>): number => {
@@ -19,19 +19,14 @@ export const deleteExecutions = (tables: Tables, executionIds: ReadonlyArray<num
 // internal
 // -------------------------------------------------------------------------------------
 
-const executionsOf = (tables: Tables, instanceId: number): ReadonlyArray<StoredExecution> =>
-  [...tables.executions.values()].filter((row) => row.instance.id === instanceId)
-
 /** The instances that one has launched as parts of itself. */
 const partsOf = (tables: Tables, instanceId: number): ReadonlyArray<number> => [
-  ...new Set(
-    [...tables.executions.values()].flatMap((row) => row.parentInstanceId === instanceId ? [row.instance.id] : [])
-  )
+  ...new Set(tables.executions.find("root", instanceId).map(({ instance }) => instance.id))
 ]
 
 const isPart = (tables: Tables, instanceId: number): boolean =>
   executionsOf(tables, instanceId).some((row) =>
-    row.parentInstanceId !== null && tables.instances.has(row.parentInstanceId)
+    row.parentInstanceId !== null && tables.instances.get(row.parentInstanceId) !== undefined
   )
 
 const isBusy = (tables: Tables, instanceId: number): boolean =>
@@ -40,22 +35,24 @@ const isBusy = (tables: Tables, instanceId: number): boolean =>
 
 const remove = (tables: Tables, doomed: ReadonlyArray<StoredExecution>): number => {
   for (const { id } of doomed) {
-    const steps = stepsOf(tables, id).map((step) => step.id)
-    tables.skipped = tables.skipped.filter((row) => !steps.includes(row.stepExecutionId))
-    steps.forEach((step) => tables.steps.delete(step))
-    tables.audit = tables.audit.filter((row) => row.executionId !== id)
-    tables.answers = tables.answers.filter((row) => row.jobExecutionId !== id)
+    for (const step of stepsOf(tables, id)) {
+      tables.skipped.find("step", step.id).forEach((row) => tables.skipped.delete(row.id))
+      tables.steps.delete(step.id)
+    }
+    tables.answers.find("execution", id).forEach((row) => tables.answers.delete(row.id))
     tables.executions.delete(id)
   }
+  const gone = new Set<number | null>(doomed.map(({ id }) => id))
+  tables.audit = tables.audit.filter((row) => !gone.has(row.executionId))
   const emptied = [...new Set(doomed.map(({ instance }) => instance.id))].filter((id) =>
     executionsOf(tables, id).length === 0
   )
   const parts = new Set(emptied.flatMap((id) => partsOf(tables, id)))
   for (const id of emptied) {
-    const plans = [...tables.plans.values()].filter(({ instanceId }) => instanceId === id)
-    plans.forEach((plan) => tables.plans.delete(plan.id))
-    const planIds = new Set(plans.map((plan) => plan.id))
-    tables.partitions.forEach(({ id, planId }) => planIds.has(planId) && tables.partitions.delete(id))
+    for (const plan of tables.plans.find("instance", id)) {
+      tables.partitions.find("plan", plan.id).forEach((row) => tables.partitions.delete(row.id))
+      tables.plans.delete(plan.id)
+    }
     tables.instances.delete(id)
   }
   const orphans = [...parts].filter((id) => !isPart(tables, id)).flatMap((id) => executionsOf(tables, id))

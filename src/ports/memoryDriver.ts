@@ -9,12 +9,23 @@ import * as Option from "effect/Option"
 import { MEMORY, withDatabase } from "./address.js"
 import type { Encoded, ExecutionRowFilter, JobExecutionRow, JobInstanceRow } from "./JobRepository.js"
 import { deleteExecutions } from "./memoryDeleting.js"
-import { isOfPartition, partitions } from "./memoryPartitions.js"
-import type { StoredExecution, StoredSkip, Tables } from "./memoryTables.js"
-import { changing, empty, fenced, newestFirst, put, replace, RUNNING, stepsOf } from "./memoryTables.js"
+import { partitions } from "./memoryPartitions.js"
+import type { StoredExecution, Tables } from "./memoryTables.js"
+import {
+  changing,
+  empty,
+  executionsOf,
+  fenced,
+  instanceName,
+  isOfPartition,
+  newestFirst,
+  put,
+  replace,
+  RUNNING,
+  stepsOf
+} from "./memoryTables.js"
 import * as MemoryViews from "./memoryViews.js"
 import * as Transactor from "./Transactor.js"
-import { onRollback } from "./Transactor.js"
 
 /** A driver with tables of its own, and the transactor that can undo what it does. */
 export const make: Effect.Effect<{
@@ -55,18 +66,16 @@ const launching = (
     ),
   lockInstance: ({ createTime, jobKey, jobName }) =>
     Effect.suspend(() => {
-      for (const instance of tables.instances.values()) {
-        if (instance.jobName === jobName && instance.jobKey === jobKey) {
-          return Effect.succeed(instance)
-        }
+      const [found] = tables.instances.find("name", instanceName({ jobName, jobKey }))
+      if (found !== undefined) {
+        return Effect.succeed(found)
       }
       const instance: JobInstanceRow = { id: tables.nextId++, jobName, jobKey, createTime }
       return Effect.as(put(tables.instances, instance), instance)
     }),
   launchHistory: (instanceId) =>
     withNow((now) => {
-      const rows = newestFirst(tables.executions).filter((row) => row.instance.id === instanceId)
-      return rows
+      return newestFirst(executionsOf(tables, instanceId))
         .filter((row, index) => index === 0 || BLOCKING.includes(row.status))
         .slice(0, 50)
         .map((row) => ({
@@ -77,7 +86,7 @@ const launching = (
     }),
   limitLeases: Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.forEach(
-      [...tables.executions.values()].filter(({ leaseMillis, leaseUntil }) =>
+      tables.executions.find("running", "running").filter(({ leaseMillis, leaseUntil }) =>
         leaseUntil !== null && leaseUntil > now + leaseMillis
       ),
       (row) => put(tables.executions, { ...row, leaseUntil: now + row.leaseMillis }),
@@ -115,23 +124,24 @@ const runningJobs = (tables: Tables): Pick<Encoded, "updateJobExecution" | "rene
       executionId,
       fence,
       (stored) =>
-        Effect.flatMap(
-          Clock.currentTimeMillis,
-          (now) => Effect.as(put(tables.executions, { ...stored, leaseUntil: now + leaseMillis }), stored.status)
-        )
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const leaseUntil = RUNNING.includes(stored.status) ? now + leaseMillis : null
+          const status = isToStop(tables, stored) ? "STOPPING" : stored.status
+          return Effect.as(put(tables.executions, { ...stored, leaseUntil, status }), status)
+        })
     )
 })
+
+/** Whoever launched it has been stopped meanwhile. */
+const isToStop = ({ executions }: Tables, { parentExecutionId, status }: StoredExecution): boolean =>
+  (status === "STARTING" || status === "STARTED") && parentExecutionId !== null &&
+  ["STOPPING", "STOPPED"].includes(executions.get(parentExecutionId)?.status ?? "")
 
 const runningSteps = (
   tables: Tables
 ): Pick<Encoded, "insertStepExecution" | "updateStepExecution" | "insertSkippedItems" | "insertAnswer"> => ({
   insertAnswer: (row, fence) =>
-    fenced(tables, row.jobExecutionId, fence, () => {
-      tables.answers = [...tables.answers, row]
-      return onRollback(Effect.sync(() => {
-        tables.answers = tables.answers.filter((other) => other !== row)
-      }))
-    }),
+    fenced(tables, row.jobExecutionId, fence, () => put(tables.answers, { ...row, id: tables.nextId++ })),
   insertStepExecution: (row, fence) =>
     fenced(tables, row.jobExecutionId, fence, () => {
       const id = tables.nextId++
@@ -159,13 +169,7 @@ const runningSteps = (
       })
     ),
   insertSkippedItems: (rows) =>
-    Effect.suspend(() => {
-      const stored = rows.map((row): StoredSkip => ({ ...row, id: tables.nextId++ }))
-      tables.skipped = [...tables.skipped, ...stored]
-      return onRollback(Effect.sync(() => {
-        tables.skipped = tables.skipped.filter((row) => !stored.includes(row))
-      }))
-    })
+    changing((open) => rows.forEach((row) => replace(open, tables.skipped, { ...row, id: tables.nextId++ })))
 })
 
 const operating = (
@@ -211,6 +215,7 @@ const querying = (
   | "flowHistory"
   | "findStepExecution"
   | "findJobExecutions"
+  | "findClaims"
   | "findJobInstances"
   | "findJobNames"
   | "findStepExecutions"
@@ -218,48 +223,62 @@ const querying = (
 > => ({
   flowHistory: (instanceId) =>
     Effect.sync(() => {
-      const isMine = ({ jobExecutionId }: { readonly jobExecutionId: number }) =>
-        tables.executions.get(jobExecutionId)?.instance.id === instanceId
+      const executions = executionsOf(tables, instanceId)
       return {
-        steps: [...newestFirst(tables.steps)].reverse().filter(isMine),
-        answers: tables.answers.filter(isMine)
+        steps: executions.flatMap(({ id }) => stepsOf(tables, id)).sort((a, b) => a.id - b.id),
+        answers: executions.flatMap(({ id }) => tables.answers.find("execution", id)).sort((a, b) => a.id - b.id)
+          .map(({ id: _, ...answer }) => answer)
       }
     }),
   findStepExecution: (id) => Effect.sync(() => tables.steps.get(id) ?? null),
   findJobExecutions: (filter) =>
     withNow((now) => {
-      const isPartition = filter.partitions === false ? isOfPartition(tables) : () => false
-      return newestFirst(tables.executions)
+      return newestFirst(candidates(tables, filter))
         .filter((row) =>
-          matches(filter, row) && (filter.ids === undefined || filter.ids.includes(row.id)) &&
-          !isPartition(row.instance.id)
+          matches(filter, row) && (filter.partitions !== false || !isOfPartition(tables, row.instance.id))
         )
         .slice(0, filter.limit ?? 100)
         .map((row) => toRow(row, now))
     }),
+  findClaims: withNow((now) =>
+    tables.executions.find("running", "running").map((row) => ({ ...toRow(row, now), token: row.token }))
+  ),
   findJobInstances: ({ before, jobKey, jobName, limit }) =>
     Effect.sync(() => {
-      const isPartition = jobName === undefined ? isOfPartition(tables) : () => false
-      return newestFirst(tables.instances)
+      const rows = jobName === undefined || jobKey === undefined
+        ? tables.instances.values()
+        : tables.instances.find("name", instanceName({ jobName, jobKey }))
+      return newestFirst(rows)
         .filter((row) =>
           (jobName === undefined || row.jobName === jobName) && (jobKey === undefined || row.jobKey === jobKey) &&
-          (before === undefined || row.id < before) && !isPartition(row.id)
+          (before === undefined || row.id < before) && (jobName !== undefined || !isOfPartition(tables, row.id))
         )
         .slice(0, limit ?? 100)
     }),
-  findJobNames: Effect.sync(() => {
-    const isPartition = isOfPartition(tables)
-    return [
-      ...new Set([...tables.instances.values()].filter(({ id }) => !isPartition(id)).map((row) => row.jobName))
+  findJobNames: Effect.sync(() =>
+    [
+      ...new Set([...tables.instances.values()].flatMap(({ id, jobName }) => isOfPartition(tables, id) ? [] : jobName))
     ].sort()
-  }),
+  ),
   findStepExecutions: (executionId) => Effect.sync(() => stepsOf(tables, executionId)),
   findStepExecutionsOf: (executionIds) =>
-    Effect.sync(() =>
-      [...tables.steps.values()].filter((step) => executionIds.includes(step.jobExecutionId))
-        .sort((a, b) => a.id - b.id)
-    )
+    Effect.sync(() => [...new Set(executionIds)].flatMap((id) => stepsOf(tables, id)).sort((a, b) => a.id - b.id))
 })
+
+/** The rows among which those of the filter are. */
+const candidates = (
+  { executions }: Tables,
+  { ids, instanceId, parentId, statuses }: ExecutionRowFilter
+): Iterable<StoredExecution> =>
+  ids !== undefined
+    ? [...new Set(ids)].flatMap((id) => executions.get(id) ?? [])
+    : instanceId !== undefined
+    ? executions.find("instance", instanceId)
+    : parentId !== undefined
+    ? executions.find("parent", parentId)
+    : statuses !== undefined && (statuses as ReadonlyArray<string>).every((status) => RUNNING.includes(status))
+    ? executions.find("running", "running")
+    : executions.values()
 
 const matches = (
   { before, changedSince, createdFrom, createdTo, instanceId, jobName, parentId, statuses }: ExecutionRowFilter,

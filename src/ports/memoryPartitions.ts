@@ -6,14 +6,8 @@ import * as Effect from "effect/Effect"
 import type { Counts } from "../vocabulary/Counts.js"
 import * as Counts_ from "../vocabulary/Counts.js"
 import type { StoredExecution, StoredPartition, Tables } from "./memoryTables.js"
-import { fenced, put, RUNNING, stepsOf } from "./memoryTables.js"
+import { executionsOf, fenced, put, RUNNING, stepsOf, waitingKey } from "./memoryTables.js"
 import type { EncodedPartitions, PartitionFactsRow, PartitionPlan, PartitionStateRow } from "./partitions.js"
-
-/** Whether the instance is that of a partition. */
-export const isOfPartition = (tables: Tables): (instanceId: number) => boolean => {
-  const instances = new Set([...tables.partitions.values()].map(({ instanceId }) => instanceId))
-  return (instanceId) => instances.has(instanceId)
-}
 
 export const partitions = (tables: Tables): EncodedPartitions => ({
   ...planning(tables),
@@ -45,7 +39,9 @@ const planning = (
   findPlan: (planId) => Effect.sync(() => tables.plans.get(planId) ?? null),
   findOpenPlans: (jobNames) =>
     Effect.sync(() =>
-      [...tables.plans.values()].filter((plan) => jobNames.includes(plan.jobName) && isTakeable(tables, plan))
+      [...new Set(jobNames)].flatMap((jobName) => tables.plans.find("job", jobName))
+        .filter((plan) => isTakeable(tables, plan))
+        .sort((a, b) => a.id - b.id)
     ),
   updatePlan: (plan, fence) => fenced(tables, plan.executionId, fence, () => put(tables.plans, plan)),
   setOpen: (planId, isOpen) =>
@@ -84,16 +80,10 @@ const changed = (tables: Tables, id: number, changes: Partial<StoredPartition>):
 
 /** In the order of their ids, which is that of the plan; what had an execution before comes first. */
 const firstWaiting = (tables: Tables, planId: number): StoredPartition | undefined => {
-  let fresh: StoredPartition | undefined
-  for (const row of tables.partitions.values()) {
-    if (row.planId === planId && row.waiting === 0) {
-      return row
-    }
-    if (row.planId === planId && row.waiting === 1) {
-      fresh ??= row
-    }
-  }
-  return fresh
+  const waiting = ([0, 1] as const).flatMap((kind) =>
+    tables.partitions.ids("waiting", waitingKey(planId, kind))[0] ?? []
+  )
+  return waiting[0] === undefined ? undefined : tables.partitions.get(waiting[0])
 }
 
 const looking = (
@@ -102,71 +92,70 @@ const looking = (
   groups: (planId) =>
     Effect.map(
       Clock.currentTimeMillis,
-      (now) =>
-        statesOf(tables, planId, now).map(({ deaths, isOfThisRun, isOrphaned, isWaiting, status }) => ({
-          deaths,
-          isOfThisRun,
-          isOrphaned,
-          isWaiting,
-          status,
-          count: 1
-        }))
+      (now) => rowsOf(tables, planId).map((row) => ({ ...factsOf(tables, row, now), count: 1 }))
     ),
   sumCounts: (planId) =>
-    Effect.sync(() => {
-      const executions = executionsOf(tables)
-      return Counts_.combineAll(rowsOf(tables, planId).map((row) => countsOf(tables, executions(row))))
-    }),
+    Effect.sync(() => Counts_.combineAll(rowsOf(tables, planId).map((row) => countsOf(tables, row)))),
   countsOf: (partitionIds) =>
     Effect.sync(() =>
       new Map(partitionIds.flatMap((id) => {
         const row = tables.partitions.get(id)
-        return row === undefined ? [] : [[id, countsOf(tables, executionsOf(tables)(row))] as const]
+        return row === undefined ? [] : [[id, countsOf(tables, row)] as const]
       }))
     ),
   findStates: (planId, { after, limit, unsettled }) =>
-    Effect.map(Clock.currentTimeMillis, (now) =>
-      statesOf(tables, planId, now)
-        .filter((row) => row.ordinal > after && (!unsettled || (!row.isWaiting && row.status !== "COMPLETED")))
-        .slice(0, limit)),
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const found: Array<PartitionStateRow> = []
+      for (const row of behind(tables, planId, after)) {
+        if (!unsettled || (row.waiting === null && newestOf(tables, row)?.status !== "COMPLETED")) {
+          found.push(stateOf(tables, row, now))
+        }
+        if (found.length === limit) {
+          break
+        }
+      }
+      return found
+    }),
   findContexts: (planId, { after, limit }) =>
     Effect.sync(() => {
-      const executions = executionsOf(tables)
-      return rowsOf(tables, planId)
-        .filter(({ ordinal }) => ordinal > after)
-        .flatMap((row) => {
-          const newest = newestOf(executions(row))
-          return newest?.status === "COMPLETED"
-            ? [{ name: row.name, ordinal: row.ordinal, context: newest.context }]
-            : []
-        })
-        .slice(0, limit)
+      const found: Array<{ readonly name: string; readonly ordinal: number; readonly context: string }> = []
+      for (const row of behind(tables, planId, after)) {
+        const newest = newestOf(tables, row)
+        if (newest?.status === "COMPLETED") {
+          found.push({ name: row.name, ordinal: row.ordinal, context: newest.context })
+        }
+        if (found.length === limit) {
+          break
+        }
+      }
+      return found
     })
 })
 
+/** By ordinal: they got their ids in this order. */
 const rowsOf = (tables: Tables, planId: number): ReadonlyArray<StoredPartition> =>
-  [...tables.partitions.values()].filter((row) => row.planId === planId).sort((a, b) => a.ordinal - b.ordinal)
+  tables.partitions.find("plan", planId)
 
-/** The executions of each partition, oldest first. */
-const executionsOf = (tables: Tables): (row: StoredPartition) => ReadonlyArray<StoredExecution> => {
-  const found = new Map<number, Array<StoredExecution>>()
-  for (const row of [...tables.executions.values()].sort((a, b) => a.id - b.id)) {
-    const others = found.get(row.instance.id)
-    if (others === undefined) {
-      found.set(row.instance.id, [row])
-    } else {
-      others.push(row)
-    }
+/** Those with a greater ordinal, without a look at the others: there is one for each ordinal. */
+function* behind(tables: Tables, planId: number, after: number): Iterable<StoredPartition> {
+  const ids = tables.partitions.ids("plan", planId)
+  for (let ordinal = Math.max(0, after + 1); ordinal < ids.length; ordinal++) {
+    yield tables.partitions.get(ids[ordinal]!)!
   }
-  return ({ instanceId }) => instanceId === null ? [] : found.get(instanceId) ?? []
 }
 
-const newestOf = (executions: ReadonlyArray<StoredExecution>): StoredExecution | undefined =>
-  executions[executions.length - 1]
+/** Oldest first. */
+const runsOf = (tables: Tables, { instanceId }: StoredPartition): ReadonlyArray<StoredExecution> =>
+  instanceId === null ? [] : executionsOf(tables, instanceId)
 
-const countsOf = (tables: Tables, executions: ReadonlyArray<StoredExecution>): Counts =>
+const newestOf = (tables: Tables, { instanceId }: StoredPartition): StoredExecution | undefined => {
+  const ids = instanceId === null ? [] : tables.executions.ids("instance", instanceId)
+  return ids.length === 0 ? undefined : tables.executions.get(ids[ids.length - 1]!)
+}
+
+const countsOf = (tables: Tables, row: StoredPartition): Counts =>
   Counts_.combineAll(
-    executions.flatMap(({ id }) => stepsOf(tables, id)).map((step) => ({
+    runsOf(tables, row).flatMap(({ id }) => stepsOf(tables, id)).map((step) => ({
       read: step.readCount,
       write: step.writeCount,
       filter: step.filterCount,
@@ -178,46 +167,39 @@ const countsOf = (tables: Tables, executions: ReadonlyArray<StoredExecution>): C
     }))
   )
 
-const statesOf = (tables: Tables, planId: number, now: number): ReadonlyArray<PartitionStateRow> => {
-  const plan = tables.plans.get(planId)
-  const executions = executionsOf(tables)
-  return plan === undefined ? [] : rowsOf(tables, planId).map((row) => {
-    const newest = newestOf(executions(row))
-    return {
-      id: row.id,
-      ordinal: row.ordinal,
-      name: row.name,
-      input: row.input,
-      instanceId: row.instanceId,
-      executionId: newest?.id ?? null,
-      exitCode: newest?.exitCode ?? null,
-      exitMessage: newest?.exitMessage ?? null,
-      owner: newest?.owner ?? null,
-      startTime: newest?.startTime ?? null,
-      endTime: newest?.endTime ?? null,
-      ...facts(plan, row, executions(row), now)
-    }
-  })
+const stateOf = (tables: Tables, row: StoredPartition, now: number): PartitionStateRow => {
+  const newest = newestOf(tables, row)
+  return {
+    id: row.id,
+    ordinal: row.ordinal,
+    name: row.name,
+    input: row.input,
+    instanceId: row.instanceId,
+    executionId: newest?.id ?? null,
+    exitCode: newest?.exitCode ?? null,
+    exitMessage: newest?.exitMessage ?? null,
+    owner: newest?.owner ?? null,
+    token: newest?.token ?? null,
+    startTime: newest?.startTime ?? null,
+    endTime: newest?.endTime ?? null,
+    ...factsOf(tables, row, now)
+  }
 }
 
-const facts = (
-  plan: PartitionPlan,
-  row: StoredPartition,
-  executions: ReadonlyArray<StoredExecution>,
-  now: number
-): PartitionFactsRow => {
-  const newest = newestOf(executions)
+const factsOf = (tables: Tables, row: StoredPartition, now: number): PartitionFactsRow => {
+  const executionId = tables.plans.get(row.planId)?.executionId
+  const newest = newestOf(tables, row)
   const isRunning = newest !== undefined && RUNNING.includes(newest.status)
   const isDead = (newest?.status === "FAILED" && newest.exitCode === "OWNER_DIED") ||
     (newest?.status === "STOPPED" && newest.exitCode === "OWNER_LEFT")
   return {
     isWaiting: row.waiting !== null,
     status: newest?.status ?? null,
-    isOfThisRun: newest?.parentExecutionId === plan.executionId,
+    isOfThisRun: newest !== undefined && newest.parentExecutionId === executionId,
     isOrphaned: isDead || (isRunning && (newest.leaseUntil === null || newest.leaseUntil < now)),
     deaths: isDead || isRunning
-      ? executions.filter(({ exitCode, parentExecutionId, status }) =>
-        parentExecutionId === plan.executionId && (exitCode === "OWNER_DIED" || RUNNING.includes(status))
+      ? runsOf(tables, row).filter(({ exitCode, parentExecutionId, status }) =>
+        parentExecutionId === executionId && (exitCode === "OWNER_DIED" || RUNNING.includes(status))
       ).length
       : 0
   }

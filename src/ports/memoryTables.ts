@@ -15,6 +15,7 @@ import type {
   SkippedItemRow,
   StepExecutionRow
 } from "./JobRepository.js"
+import * as Table from "./memoryTable.js"
 import type { PartitionPlan, PartitionRow } from "./partitions.js"
 import * as Transactor from "./Transactor.js"
 
@@ -38,35 +39,55 @@ export interface StoredSkip extends SkippedItemRow {
   readonly id: number
 }
 
+export interface StoredAnswer extends AnswerRow {
+  readonly id: number
+}
+
 export interface Tables {
   nextId: number
-  readonly instances: Map<number, JobInstanceRow>
-  readonly executions: Map<number, StoredExecution>
-  readonly steps: Map<number, StoredStep>
-  skipped: ReadonlyArray<StoredSkip>
+  readonly instances: Table.Table<JobInstanceRow, "name">
+  readonly executions: Table.Table<StoredExecution, "instance" | "parent" | "root" | "running">
+  readonly steps: Table.Table<StoredStep, "execution">
+  readonly skipped: Table.Table<StoredSkip, "step">
   audit: ReadonlyArray<AuditRow>
   notices: ReadonlyArray<Notice>
-  answers: ReadonlyArray<AnswerRow>
-  readonly plans: Map<number, PartitionPlan>
-  readonly partitions: Map<number, StoredPartition>
+  readonly answers: Table.Table<StoredAnswer, "execution">
+  readonly plans: Table.Table<PartitionPlan, "job" | "instance">
+  readonly partitions: Table.Table<StoredPartition, "plan" | "instance" | "waiting">
 }
 
 export const empty = (): Tables => ({
   nextId: 1,
-  instances: new Map(),
-  executions: new Map(),
-  steps: new Map(),
-  skipped: [],
+  instances: Table.make({ name: (row: JobInstanceRow) => instanceName(row) }),
+  executions: Table.make({
+    instance: ({ instance }) => instance.id,
+    parent: ({ parentExecutionId }) => parentExecutionId,
+    root: ({ parentInstanceId }) => parentInstanceId,
+    running: ({ status }) => RUNNING.includes(status) ? "running" : undefined
+  }),
+  steps: Table.make({ execution: ({ jobExecutionId }) => jobExecutionId }),
+  skipped: Table.make({ step: ({ stepExecutionId }) => stepExecutionId }),
   audit: [],
   notices: [],
-  answers: [],
-  plans: new Map(),
-  partitions: new Map()
+  answers: Table.make({ execution: ({ jobExecutionId }) => jobExecutionId }),
+  plans: Table.make({ job: ({ jobName }) => jobName, instance: ({ instanceId }) => instanceId }),
+  partitions: Table.make({
+    plan: ({ planId }) => planId,
+    instance: ({ instanceId }) => instanceId,
+    waiting: ({ planId, waiting }) => waiting === null ? undefined : waitingKey(planId, waiting)
+  })
 })
+
+export const instanceName = ({ jobKey, jobName }: Pick<JobInstanceRow, "jobName" | "jobKey">): string =>
+  JSON.stringify([jobName, jobKey])
+
+export const waitingKey = (planId: number, waiting: 0 | 1): string => `${planId} ${waiting}`
 
 export const RUNNING: ReadonlyArray<string> = ["STARTING", "STARTED", "STOPPING"]
 
-export const put = <Row extends { readonly id: number }>(table: Map<number, Row>, row: Row): Effect.Effect<void> =>
+type AnyTable<Row extends { readonly id: number }> = Table.Table<Row, any>
+
+export const put = <Row extends { readonly id: number }>(table: AnyTable<Row>, row: Row): Effect.Effect<void> =>
   changing((open) => replace(open, table, row))
 
 export const changing = <A>(change: (open: Transactor.Open | undefined) => A): Effect.Effect<A> =>
@@ -74,12 +95,12 @@ export const changing = <A>(change: (open: Transactor.Open | undefined) => A): E
 
 export const replace = <Row extends { readonly id: number }>(
   open: Transactor.Open | undefined,
-  table: Map<number, Row>,
+  table: AnyTable<Row>,
   row: Row
 ): void => {
   const before = table.get(row.id)
-  table.set(row.id, row)
-  open?.undos.push(Effect.sync(() => before === undefined ? table.delete(row.id) : table.set(row.id, before)))
+  table.set(row)
+  open?.undos.push(Effect.sync(() => before === undefined ? table.delete(row.id) : table.set(before)))
 }
 
 export const fenced = <A>(
@@ -95,8 +116,16 @@ export const fenced = <A>(
       : Effect.map(write(stored), Option.some)
   })
 
-export const newestFirst = <Row extends { readonly id: number }>(table: ReadonlyMap<number, Row>): ReadonlyArray<Row> =>
-  [...table.values()].sort((a, b) => b.id - a.id)
+export const newestFirst = <Row extends { readonly id: number }>(rows: Iterable<Row>): ReadonlyArray<Row> =>
+  [...rows].sort((a, b) => b.id - a.id)
 
 export const stepsOf = (tables: Tables, executionId: number): ReadonlyArray<StoredStep> =>
-  [...tables.steps.values()].filter((step) => step.jobExecutionId === executionId).sort((a, b) => a.id - b.id)
+  tables.steps.find("execution", executionId)
+
+/** Oldest first. */
+export const executionsOf = (tables: Tables, instanceId: number): ReadonlyArray<StoredExecution> =>
+  tables.executions.find("instance", instanceId)
+
+/** Whether the instance is that of a partition. */
+export const isOfPartition = (tables: Tables, instanceId: number): boolean =>
+  tables.partitions.ids("instance", instanceId).length > 0

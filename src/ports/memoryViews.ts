@@ -4,9 +4,8 @@
 import * as Effect from "effect/Effect"
 import type { SkippedGroup, SkipPhase } from "../vocabulary/SkippedItem.js"
 import type { Encoded, SkippedFilter, SkippedItemRow } from "./JobRepository.js"
-import { isOfPartition } from "./memoryPartitions.js"
 import type { StoredSkip, Tables } from "./memoryTables.js"
-import { stepsOf } from "./memoryTables.js"
+import { isOfPartition, stepsOf } from "./memoryTables.js"
 
 export const viewing = (
   tables: Tables
@@ -52,12 +51,13 @@ export const viewing = (
 
 /** Those of its partitions are among them. */
 const skippedOf = (tables: Tables, executionId: number): ReadonlyArray<StoredSkip> => {
-  const isPartition = isOfPartition(tables)
-  const parts = [...tables.executions.values()].filter((row) =>
-    row.parentExecutionId === executionId && isPartition(row.instance.id)
+  const parts = tables.executions.find("parent", executionId).filter(({ instance }) =>
+    isOfPartition(tables, instance.id)
   )
-  const steps = [executionId, ...parts.map(({ id }) => id)].flatMap((id) => stepsOf(tables, id)).map(({ id }) => id)
-  return tables.skipped.filter((row) => steps.includes(row.stepExecutionId))
+  return [executionId, ...parts.map(({ id }) => id)]
+    .flatMap((id) => stepsOf(tables, id))
+    .flatMap((step) => tables.skipped.find("step", step.id))
+    .sort((a, b) => a.id - b.id)
 }
 
 const isAsked = ({ errorTag, message, phase, stepName }: SkippedFilter, row: SkippedItemRow): boolean =>

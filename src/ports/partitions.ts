@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Json } from "../base/json.js"
+import { isOver } from "../decisions/claimOver.js"
 import * as Decision from "../decisions/partition.js"
 import type { LaunchRefused } from "../vocabulary/BatchError.js"
 import { JobRepositoryError, OwnershipLost } from "../vocabulary/BatchError.js"
@@ -18,7 +19,7 @@ import type { Counts } from "../vocabulary/Counts.js"
 import * as Counts_ from "../vocabulary/Counts.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import type { JobParameter } from "../vocabulary/JobParameters.js"
-import type { Encoded, Fence, LaunchRequest, OwnerFailure } from "./JobRepository.js"
+import type { ClaimWitness, Encoded, Fence, LaunchRequest, OwnerFailure } from "./JobRepository.js"
 
 /**
  * The execution that launches another one as a part of itself, and its instance.
@@ -106,16 +107,17 @@ export interface PartitionState {
  * @since 0.1.0
  * @category models
  */
-export interface ClaimRequest extends Pick<LaunchRequest, "owner" | "leaseMillis" | "isOwnerGone"> {}
+export interface ClaimRequest extends ClaimWitness, Pick<LaunchRequest, "owner" | "leaseMillis"> {}
 
 /**
  * - `plan`: stores a plan and all of its partitions in one transaction, fenced by the execution.
  * - `resume`: the stored plan, run by this execution from now on: what earlier ones left unfinished waits again. None when
  *   nothing was stored.
- * - `close`, `reopen`: whether further partitions may be begun.
+ * - `close`: no further partitions may be begun; those that somebody is just taking are running when it is done.
  * - `openPlans`: the plans of these jobs whose parents are STARTED and from which something may be begun.
  * - `claim`: takes the next partition, abandoned ones first, then in the order of the plan, and claims an execution of it.
- *   None when there is nothing to take; also when the parent is not STARTED.
+ *   None when there is nothing to take; also when the parent is not STARTED. Whether the parent's process lives is not asked:
+ *   what is done now is nothing that a restart has to do.
  * - `putUp`: puts up again what lost its process; how many.
  * - `tally`, `counts`: sums over all partitions, whichever execution of the parent they ended in, each once.
  * - `list`: in the order of the plan, those after an ordinal; `standings` says which, `limit` how many at most.
@@ -133,7 +135,7 @@ export interface Partitions {
   readonly resume: (
     execution: JobExecution,
     plan: Pick<PartitionPlan, "id" | "stepExecutionId" | "fingerprint">,
-    isOwnerGone: (owner: string) => boolean
+    witness: ClaimWitness
   ) => Effect.Effect<Option.Option<PartitionPlan>, OwnerFailure>
   readonly find: (planId: number) => Effect.Effect<Option.Option<PartitionPlan>, JobRepositoryError>
   readonly close: (planId: number) => Effect.Effect<void, JobRepositoryError>
@@ -146,7 +148,7 @@ export interface Partitions {
   ) => Effect.Effect<Option.Option<ClaimedPartition>, JobRepositoryError>
   readonly putUp: (
     planId: number,
-    isOwnerGone: (owner: string) => boolean
+    witness: ClaimWitness
   ) => Effect.Effect<number, JobRepositoryError>
   readonly tally: (planId: number) => Effect.Effect<Decision.Tally, JobRepositoryError>
   readonly counts: (planId: number) => Effect.Effect<Counts, JobRepositoryError>
@@ -216,6 +218,8 @@ export interface PartitionStateRow extends PartitionRow, PartitionFactsRow {
   readonly exitCode: string | null
   readonly exitMessage: string | null
   readonly owner: string | null
+  /** Of its claim. */
+  readonly token: string | null
   readonly startTime: number | null
   readonly endTime: number | null
 }
@@ -243,7 +247,7 @@ export interface EncodedPartitions {
   readonly setOpen: (planId: number, isOpen: boolean) => Effect.Effect<void, JobRepositoryError>
   /**
    * One statement: takes down the first partition that is put up, if the plan is open and its execution STARTED; those that
-   * somebody else is taking are passed over.
+   * somebody else is taking are passed over. Until the end of the transaction `setOpen` and `updatePlan` of others wait.
    */
   readonly take: (planId: number) => Effect.Effect<PartitionRow | null, JobRepositoryError>
   readonly setInstance: (partitionId: number, instanceId: number) => Effect.Effect<void, JobRepositoryError>
@@ -335,7 +339,7 @@ const planning = (driver: Encoded): Pick<Partitions, "plan" | "resume" | "find" 
       ),
       (stored) => Option.isSome(stored) ? Effect.void : lost(execution)
     ),
-  resume: (execution, { fingerprint, id, stepExecutionId }, isOwnerGone) =>
+  resume: (execution, { fingerprint, id, stepExecutionId }, witness) =>
     Effect.flatten(transact(
       driver,
       "resumePartitions",
@@ -349,7 +353,7 @@ const planning = (driver: Encoded): Pick<Partitions, "plan" | "resume" | "find" 
         if (Option.isNone(updated)) {
           return lost(execution)
         }
-        yield* putUp(driver, id, isOwnerGone)
+        yield* putUp(driver, id, witness)
         return Effect.succeedSome(plan)
       })
     )),
@@ -369,7 +373,7 @@ const taking = (driver: Encoded, launch: Launch): Pick<Partitions, "claim" | "pu
           ? taking(driver, launch).claim(planId, request)
           : Effect.succeedSome(taken)
     ),
-  putUp: (planId, isOwnerGone) => transact(driver, "putUpPartitions", putUp(driver, planId, isOwnerGone))
+  putUp: (planId, witness) => transact(driver, "putUpPartitions", putUp(driver, planId, witness))
 })
 
 /**
@@ -442,14 +446,15 @@ const PAGE = 1000
 const putUp = (
   driver: Encoded,
   planId: number,
-  isOwnerGone: (owner: string) => boolean
+  witness: ClaimWitness
 ): Effect.Effect<number, JobRepositoryError> =>
   Effect.gen(function*() {
+    yield* driver.limitLeases
     let count = 0
     let after = -1
     while (true) {
       const page = yield* driver.partitions.findStates(planId, { after, limit: PAGE, unsettled: true })
-      const ids = page.filter((row) => Decision.isToPutUp(factsOf(row, isOwnerGone))).map(({ id }) => id)
+      const ids = page.filter((row) => Decision.isToPutUp(factsOf(row, witness))).map(({ id }) => id)
       if (ids.length > 0) {
         yield* driver.partitions.putUp(ids)
       }
@@ -462,15 +467,17 @@ const putUp = (
   })
 
 const factsOf = (
-  row: PartitionFactsRow & { readonly owner?: string | null },
-  isOwnerGone: (owner: string) => boolean = () => false
+  row: PartitionFactsRow & Partial<Pick<PartitionStateRow, "owner" | "token">>,
+  witness?: ClaimWitness
 ): Decision.Facts => {
   const status = row.status as BatchStatus.BatchStatus | null
   const isRunning = status !== null && BatchStatus.isRunning(status)
+  const claim = { leaseLeftMillis: 0, owner: row.owner ?? null, token: row.token ?? "" }
   return {
     ...row,
     status,
-    isOrphaned: row.isOrphaned || (isRunning && typeof row.owner === "string" && isOwnerGone(row.owner))
+    // What is known of its lease is part of the row.
+    isOrphaned: row.isOrphaned || (isRunning && witness !== undefined && isOver(claim, witness))
   }
 }
 

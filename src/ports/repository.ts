@@ -134,15 +134,12 @@ const operatorsSide = (
         })
       )
     }),
-  expiredExecutions: (isOwnerGone) =>
+  expiredExecutions: (witness) =>
     Effect.flatMap(
-      Effect.zipRight(
-        driver.limitLeases,
-        driver.findJobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: Number.MAX_SAFE_INTEGER })
-      ),
+      Effect.zipRight(driver.limitLeases, driver.findClaims),
       (rows) =>
         Effect.forEach(
-          rows.filter((row) => isExpired(row, { isOwnerGone })),
+          rows.filter((row) => isExpired(row, witness)),
           (row) => readable("expiredExecutions", Rows.toJobExecution(row))
         )
     ),

@@ -179,6 +179,7 @@ const encoded = (
     lockInstance: JobRows.lockInstance(env),
     launchHistory: JobRows.launchHistory(env),
     limitLeases: JobRows.limitLeases(env),
+    findClaims: JobRows.findClaims(env),
     insertJobExecution: (row, leaseMillis, token) => {
       Database_.waitWithin(database, leaseMillis)
       return JobRows.insertJobExecution(env)(row, leaseMillis, token)

@@ -77,6 +77,21 @@ export const launchHistory = (env: Env): Encoded["launchHistory"] => (instanceId
   )
 }
 
+/** @internal */
+export const findClaims = (env: Env): Encoded["findClaims"] => {
+  const { columns, sql, tables } = env
+  return read(
+    env,
+    "findClaims",
+    Effect.map(
+      sql<Raw>`select ${columns.execution}, e.token as "token"
+        from ${tables.execution} e join ${tables.instance} i on i.id = e.job_instance_id
+        where e.status in ${sql.literal(runningStatuses)} order by e.id`,
+      (rows) => rows.map((raw) => ({ ...Rows.execution(raw), token: Rows.text(raw.token) }))
+    )
+  )
+}
+
 /**
  * Looks before it writes: SQLite knows one writer at a time, and there is hardly ever anything to do. A millisecond more than
  * the length of a lease is a length that was rounded.
@@ -158,7 +173,11 @@ export const renewLease =
     const limit = Math.max(SHORTEST_LIMIT, leaseMillis / 8)
     const renewed = (atOnce: Fragment) =>
       sql<Raw>`update ${tables.execution} set
-        lease_until = case when status in ${sql.literal(runningStatuses)} then ${dialect.after(leaseMillis)} end
+        lease_until = case when status in ${sql.literal(runningStatuses)} then ${dialect.after(leaseMillis)} end,
+        status = case when status in ('STARTING', 'STARTED') and exists (
+            select 1 from ${tables.execution} p
+            where p.id = ${tables.execution}.parent_execution_id and p.status in ('STOPPING', 'STOPPED')
+          ) then 'STOPPING' else status end
       where id = ${executionId} and epoch = ${epoch} and token = ${token} ${atOnce}
       returning status as "status"`
     const anywhere = Database_.detached(env.database, write(env, "renewLease", stored(renewed(sql.literal("")))))

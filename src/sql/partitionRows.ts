@@ -124,7 +124,7 @@ const insertPartitions = (
 
 const taking = (env: Env): Pick<EncodedPartitions, "take" | "setInstance" | "putUp"> => {
   const { dialect, sql, tables } = env
-  const forUpdate = dialect.name === "pg" ? "for update of p skip locked" : ""
+  const forUpdate = dialect.name === "pg" ? "for update of p skip locked for share of l" : ""
   return {
     take: (planId) =>
       write(
@@ -217,7 +217,7 @@ const findStates = (env: Env): EncodedPartitions["findStates"] => (planId, { aft
     Effect.map(
       sql<Raw>`select ${partitionColumns(env, "p.")}, ${factColumns(env)},
           ${sql.literal(dialect.number("e.id"))} as "executionId", e.exit_code as "exitCode",
-          e.exit_message as "exitMessage", e.owner as "owner",
+          e.exit_message as "exitMessage", e.owner as "owner", e.token as "token",
           ${sql.literal(dialect.millis("e.start_time"))} as "startTime",
           ${sql.literal(dialect.millis("e.end_time"))} as "endTime"
         ${factTables(env)}
@@ -341,6 +341,7 @@ const toState = (row: Raw): PartitionStateRow => ({
   exitCode: Rows.nullable(row.exitCode, Rows.text),
   exitMessage: Rows.nullable(row.exitMessage, Rows.text),
   owner: Rows.nullable(row.owner, Rows.text),
+  token: Rows.nullable(row.token, Rows.text),
   startTime: Rows.nullable(row.startTime, Rows.number),
   endTime: Rows.nullable(row.endTime, Rows.number)
 })

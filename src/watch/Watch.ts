@@ -16,7 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { oneLine } from "../base/text.js"
-import { Ownership } from "../operator/JobOperator.js"
+import * as Running from "../engine/session/running.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import * as Alarms from "./alarms.js"
@@ -207,7 +207,6 @@ const MOST = 1000
 const see = <E, R>(now: DateTime.Utc, { deadlines = [], lookBack = "1 days" }: Options<E, R>) =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
-    const { isOwnerGone } = yield* Ownership
     const changedSince = DateTime.subtractDuration(now, lookBack)
     const recent = yield* repository.jobExecutions({ changedSince, limit: MOST })
     const running = yield* repository.jobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: MOST })
@@ -221,7 +220,7 @@ const see = <E, R>(now: DateTime.Utc, { deadlines = [], lookBack = "1 days" }: O
       since: changedSince,
       changed,
       completed: completed.flat(),
-      orphaned: yield* repository.expiredExecutions(isOwnerGone),
+      orphaned: yield* repository.expiredExecutions(yield* Running.witness),
       steps: yield* repository.stepExecutionsOf(running.map(({ id }) => id))
     } satisfies Alarms.Seen
   })

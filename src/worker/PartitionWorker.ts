@@ -20,8 +20,8 @@ import { definitionOf } from "../definition/tree.js"
 import * as Launch from "../engine/job/launch.js"
 import * as Slots from "../engine/partition/slots.js"
 import * as Step from "../engine/partition/step.js"
-import { Ownership } from "../engine/session/ownership.js"
 import * as Running from "../engine/session/running.js"
+import { retrying } from "../engine/session/saving.js"
 import { requestStop } from "../engine/session/session.js"
 import type { Requirements } from "../operator/JobRegistry.js"
 import type { OwnerFailure } from "../ports/JobRepository.js"
@@ -172,7 +172,7 @@ const loop = (worker: Worker): Erased<never, never, JobRepository | Transactor> 
 
 const look = (worker: Worker): Erased<void, OwnerFailure, JobRepository | Transactor> =>
   Effect.gen(function*() {
-    const { isOwnerGone } = yield* Ownership
+    const witness = yield* Running.witness
     const { partitions } = worker.repository
     const plans = yield* partitions.openPlans([...worker.jobs.keys()])
     const found: Array<Work> = []
@@ -183,7 +183,7 @@ const look = (worker: Worker): Erased<void, OwnerFailure, JobRepository | Transa
       if (fitness === "Refuse") {
         yield* refuse(worker, plan, body!)
       } else if (fitness === "Take") {
-        yield* partitions.putUp(plan.id, isOwnerGone)
+        yield* partitions.putUp(plan.id, witness)
         found.push({ plan, job: known.job, body: body! })
       }
     }
@@ -220,6 +220,7 @@ const workOn = (worker: Worker, { body, job, plan }: Work): Erased<void, OwnerFa
       plan,
       body,
       isStopping: () => isLeaving(worker),
+      save: retrying,
       run: (child, execution) =>
         Effect.acquireUseRelease(
           Effect.sync(() => worker.executions.add(execution.id)),

@@ -34,7 +34,7 @@ import type { EndedJobExecution, RunningJobExecution } from "../session/launched
 import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
 import { saving } from "../session/saving.js"
-import type { Session } from "../session/session.js"
+import type { HandsOver, Session } from "../session/session.js"
 import { saveJob, stoppedAs } from "../session/session.js"
 import * as Telemetry from "../session/telemetry.js"
 import { runJob } from "./runner.js"
@@ -121,7 +121,7 @@ export const runStored = (
 export const runClaimed = (
   job: Job.Any,
   claimed: JobExecution,
-  handsOver?: () => boolean
+  handsOver?: HandsOver
 ): Erased<EndedJobExecution<string, unknown>, OwnerFailure, JobRepository | Transactor> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
@@ -165,7 +165,7 @@ const claim = (
       return yield* new LaunchInTransaction({ jobName: job.name })
     }
     const repository = yield* JobRepository
-    const { isOwnerGone, lease, owner } = yield* Ownership
+    const { lease, owner } = yield* Ownership
     const claimedAt = yield* monotonic
     const running = yield* Running.Running
     const claimed = yield* Effect.mapError(
@@ -175,8 +175,7 @@ const claim = (
         restartable: definitionOf(job).restartable,
         owner,
         leaseMillis: Duration.toMillis(lease),
-        isOwnerGone,
-        hasGivenUp: (token) => running.givenUp.has(token),
+        ...(yield* Running.witness),
         parent: part.parent,
         context: part.context
       }),

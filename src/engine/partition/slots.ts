@@ -13,7 +13,7 @@ import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
 import type { ClaimedPartition, PartitionPlan } from "../../ports/partitions.js"
 import { describe } from "../../vocabulary/failure.js"
 import { Ownership } from "../session/ownership.js"
-import { retrying } from "../session/saving.js"
+import * as Running from "../session/running.js"
 import type { RunClaimed } from "../session/session.js"
 import { childJob } from "./child.js"
 
@@ -21,6 +21,7 @@ import { childJob } from "./child.js"
  * - `plan`: what is taken from. `body`: this process's code for it.
  * - `run`: runs an execution that was claimed.
  * - `isStopping`: whether nothing more is to be taken.
+ * - `save`: tries again what the repository has not answered, as long as that makes sense.
  */
 export interface Source {
   readonly repository: JobRepository["Type"]
@@ -28,6 +29,7 @@ export interface Source {
   readonly body: PartitionBody
   readonly run: RunClaimed
   readonly isStopping: () => boolean
+  readonly save: <A>(write: Effect.Effect<A, OwnerFailure>) => Effect.Effect<A, OwnerFailure>
 }
 
 /** Takes and runs partitions until there is nothing to take; how many it ran. */
@@ -89,19 +91,19 @@ export const awaitIdle = (pool: Pool): Effect.Effect<void> =>
 // internal
 // -------------------------------------------------------------------------------------
 
-const take = ({ plan, repository }: Source): Effect.Effect<Option.Option<ClaimedPartition>, OwnerFailure> =>
-  Effect.flatMap(
-    Ownership,
-    ({ isOwnerGone, lease, owner }) =>
-      retrying(repository.partitions.claim(plan.id, { owner, leaseMillis: Duration.toMillis(lease), isOwnerGone }))
-  )
+const take = ({ plan, repository, save }: Source): Effect.Effect<Option.Option<ClaimedPartition>, OwnerFailure> =>
+  Effect.gen(function*() {
+    const { lease, owner } = yield* Ownership
+    const request = { owner, leaseMillis: Duration.toMillis(lease), ...(yield* Running.witness) }
+    return yield* save(repository.partitions.claim(plan.id, request))
+  })
 
 /**
  * Whatever becomes of it is recorded with the partition. Who has lost it to another process, or can't record its end, leaves it
  * to the lease.
  */
 const runOne = (
-  { body, plan, repository, run }: Source,
+  { body, plan, repository, run, save }: Source,
   { execution, input, name }: ClaimedPartition
 ): Erased<void, OwnerFailure> => {
   const job = childJob(body, { jobName: execution.instance.jobName, stepName: plan.stepName, name, input })
@@ -110,7 +112,7 @@ const runOne = (
       Effect.logWarning(`Partition "${name}" of step "${plan.stepName}" was left: ${describe(cause)}`),
     onSuccess: ({ status }) =>
       body.onFailure === "stop" && status === "FAILED"
-        ? retrying(repository.partitions.close(plan.id))
+        ? save(repository.partitions.close(plan.id))
         : Effect.void
   })
 }

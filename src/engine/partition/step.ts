@@ -23,9 +23,8 @@ import { isPartition } from "../../ports/partitions.js"
 import { JobRepositoryError, NestedPartition } from "../../vocabulary/BatchError.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
-import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
-import { retrying } from "../session/saving.js"
+import { saving } from "../session/saving.js"
 import { owned } from "../session/session.js"
 import { awaitStop } from "../session/stopping.js"
 import * as Progress from "../step/progress.js"
@@ -52,11 +51,10 @@ export const runPartitionStep = (state: StepState, body: PartitionBody): Erased<
     }
     const plan = yield* planned(state, body)
     const outcome = yield* Effect.scoped(manage(state, body, plan))
-    yield* retrying(session.repository.partitions.close(plan.id))
     if (outcome.status === "COMPLETED" && body.collect !== undefined) {
       yield* body.collect(yield* results(state, body, plan))
     }
-    advance(state, Progress.count, yield* session.repository.partitions.counts(plan.id))
+    advance(state, Progress.count, yield* saving(session, session.repository.partitions.counts(plan.id)))
     yield* finish(state, () => ({}))
     return outcome
   })
@@ -71,7 +69,8 @@ export const runPartitionStep = (state: StepState, body: PartitionBody): Erased<
  */
 const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =>
   Effect.gen(function*() {
-    const { definition: { name: stepName }, session: { repository } } = state
+    const { definition: { name: stepName }, session } = state
+    const { partitions } = session.repository
     const stepExecutionId = state.progress.step.id
     const known = yield* ExecutionContext.get(state.progress.context, planKey)
     if (Option.isNone(known)) {
@@ -80,18 +79,23 @@ const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =
     }
     const id = Option.getOrElse(known, () => stepExecutionId)
     const { fingerprint } = body
-    const { isOwnerGone } = yield* Ownership
-    const resume = retrying(
-      repository.partitions.resume(owned(state.session), { id, stepExecutionId, fingerprint }, isOwnerGone)
-    )
+    const witness = yield* Running.witness
+    const resume = saving(session, partitions.resume(owned(session), { id, stepExecutionId, fingerprint }, witness))
     const stored = yield* resume
     if (Option.isSome(stored)) {
-      yield* repository.partitions.wake(0)
+      yield* partitions.wake(0)
       return stored.value
     }
-    const partitions = yield* encode(stepName, body, (yield* body.plan) as ReadonlyArray<Planned<unknown>>)
-    yield* repository.partitions.plan(owned(state.session), { id, stepName, fingerprint }, partitions)
-    yield* repository.partitions.wake(0)
+    const planned = yield* encode(stepName, body, (yield* body.plan) as ReadonlyArray<Planned<unknown>>)
+    // One that was stored, but not answered, is found when it is tried again.
+    yield* saving(
+      session,
+      Effect.flatMap(partitions.find(id), (found) =>
+        Option.isSome(found)
+          ? Effect.void
+          : partitions.plan(owned(session), { id, stepName, fingerprint }, planned))
+    )
+    yield* partitions.wake(0)
     return Option.getOrThrow(yield* resume)
   })
 
@@ -104,25 +108,31 @@ const manage = (
   Effect.gen(function*() {
     const { session } = state
     const { partitions } = session.repository
-    const { isOwnerGone } = yield* Ownership
+    const save = <A>(write: Effect.Effect<A, OwnerFailure>) => saving(session, write)
+    const witness = yield* Running.witness
     const pool = yield* Slots.makePool(body.concurrency)
     const source: Source = {
       repository: session.repository,
       plan,
       body,
-      run: session.runClaimed,
-      isStopping: () => isStopping(state)
+      // Whom nobody asked to stop was left by a step that has lost its own execution, or failed.
+      run: (job, execution) => session.runClaimed(job, execution, (isAsked) => !isAsked && !isStopping(state)),
+      isStopping: () => isStopping(state),
+      save
     }
+    const next = (tally: Decision.Tally) =>
+      Decision.next(tally, { stopRequested: isStopping(state), isOpen: Decision.staysOpen(tally, body.onFailure) })
     let begins = true
     while (true) {
       if (begins && !isStopping(state)) {
         yield* Slots.fill(pool, Slots.work(source))
       }
       begins = false
-      if (pool.active === 0) {
-        const tally = yield* retrying(partitions.tally(plan.id))
-        const isOpen = Decision.staysOpen(tally, body.onFailure)
-        if (Decision.next(tally, { stopRequested: isStopping(state), isOpen }) === "End") {
+      if (pool.active === 0 && next(yield* save(partitions.tally(plan.id))) === "End") {
+        // Nobody begins anything behind this. What was just being taken counts.
+        yield* save(partitions.close(plan.id))
+        const tally = yield* save(partitions.tally(plan.id))
+        if (next(tally) === "End") {
           return yield* conclude(state, plan, tally)
         }
       }
@@ -131,8 +141,11 @@ const manage = (
       if (failure !== undefined) {
         return yield* failure
       }
-      const woken = yield* wait(state, plan, pool)
-      begins = woken === "looked" && (yield* retrying(partitions.putUp(plan.id, isOwnerGone))) > 0
+      if ((yield* wait(state, plan, pool)) === "looked") {
+        yield* save(partitions.putUp(plan.id, witness))
+        // Also what somebody else has put up, or was taking, and then died.
+        begins = true
+      }
     }
   })
 
@@ -154,7 +167,8 @@ const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<
 /** Passes the request to stop to every partition that runs, wherever that is (D16). */
 const stopAll = ({ session }: StepState, plan: PartitionPlan): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
-    const running = yield* retrying(
+    const running = yield* saving(
+      session,
       session.repository.partitions.list(plan.id, { standings: ["running"], limit: Number.MAX_SAFE_INTEGER })
     )
     const going = running.filter(({ status }) => !Option.contains(status, "STOPPING"))
@@ -175,10 +189,13 @@ const conclude = (
     const { repository } = state.session
     const bad = tally.failed + tally.waiting + tally.unknown === 0
       ? []
-      : yield* repository.partitions.list(plan.id, {
-        standings: ["failed", "unknown", "waiting"],
-        limit: Number.MAX_SAFE_INTEGER
-      })
+      : yield* saving(
+        state.session,
+        repository.partitions.list(plan.id, {
+          standings: ["failed", "unknown", "waiting"],
+          limit: Number.MAX_SAFE_INTEGER
+        })
+      )
     for (const { executionId, status } of bad) {
       if (Option.isSome(executionId) && Option.exists(status, BatchStatus.isRunning)) {
         yield* Effect.ignore(repository.close(executionId.value, DIED))
@@ -208,7 +225,10 @@ const results = (state: StepState, body: PartitionBody, plan: PartitionPlan): Er
     const found: Array<Result<unknown>> = []
     let after = -1
     while (true) {
-      const page = yield* retrying(state.session.repository.partitions.contexts(plan.id, { after, limit: PAGE }))
+      const page = yield* saving(
+        state.session,
+        state.session.repository.partitions.contexts(plan.id, { after, limit: PAGE })
+      )
       for (const { context, name } of page) {
         const read = yield* Effect.mapError(
           ExecutionContext.fromJson(context),

@@ -4,10 +4,12 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { ClaimWitness } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import type { JobRepositoryError, NoSuchJobExecution } from "../../vocabulary/BatchError.js"
 import { JobExecutionAlreadyRunning, JobExecutionNotRunning } from "../../vocabulary/BatchError.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import { Ownership } from "./ownership.js"
 import type { Session } from "./session.js"
 import { requestStop } from "./session.js"
 
@@ -42,6 +44,13 @@ export const giveUp = (running: RunningSessions, { execution, token }: Session):
 export class Running extends Context.Reference<Running>()("effect-batch/JobOperator/Running", {
   defaultValue: make
 }) {}
+
+/** What this process knows about claims that are over. */
+export const witness: Effect.Effect<ClaimWitness> = Effect.zipWith(
+  Ownership,
+  Running,
+  ({ isOwnerGone }, { givenUp }) => ({ isOwnerGone, hasGivenUp: (token) => givenUp.has(token) })
+)
 
 /** Runs the effect with the session in the register. */
 export const registered = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -21,10 +21,16 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import type { Handler } from "./faultPoint.js"
 import type { EndedJobExecution, RunningJobExecution } from "./launched.js"
 
+/**
+ * Whether a stop only means that this process ends, or has nothing to do with the execution any more, and another one is to go
+ * on. It is told whether somebody asked the execution to stop.
+ */
+export type HandsOver = (isStopRequested: boolean) => boolean
+
 export type RunClaimed = (
   job: Job.Any,
   execution: JobExecution,
-  handsOver?: () => boolean
+  handsOver?: HandsOver
 ) => Erased<EndedJobExecution<string, unknown>, OwnerFailure>
 
 export interface Session {
@@ -64,8 +70,7 @@ export interface Session {
   readonly undecided: Map<number, (stored: StepExecution) => void>
   /** Set by `requestStop` only, from whatever fiber learns of the request. */
   stopRequested: boolean
-  /** Whether a stop only means that this process is about to end, and another one is to go on. */
-  readonly handsOver?: (() => boolean) | undefined
+  readonly handsOver?: HandsOver | undefined
   /** Called when the execution is asked to stop, each of them once. */
   readonly onStop: Set<() => void>
 }
@@ -94,9 +99,12 @@ export const requestStop = (session: Session): void => {
 }
 
 /** The exit status of an execution that was stopped: one that is handed over says so, and is taken again without a restart. */
-export const stoppedAs = ({ handsOver }: Session, exitStatus: ExitStatus.ExitStatus): ExitStatus.ExitStatus =>
-  handsOver?.() === true
-    ? ExitStatus.make("OWNER_LEFT", "its process was about to end; another one goes on from the last commit")
+export const stoppedAs = (
+  { handsOver, stopRequested }: Session,
+  exitStatus: ExitStatus.ExitStatus
+): ExitStatus.ExitStatus =>
+  handsOver?.(stopRequested) === true
+    ? ExitStatus.make("OWNER_LEFT", "its process has left it; another one goes on from the last commit")
     : exitStatus
 
 /** Remembers what the repository answered: somebody may have asked for a stop. */

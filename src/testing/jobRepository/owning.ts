@@ -93,11 +93,22 @@ export const owning: Cases = {
       Kit.launchFresh({ leaseMillis: PASSED })
     ])
     yield* clockSetBack(recovered)
-    const found = yield* repository.expiredExecutions(() => false)
+    const found = yield* repository.expiredExecutions({ isOwnerGone: () => false })
     assert.isTrue(found.some(({ id }) => id === recovered.id))
     yield* clockSetBack(launched)
     const second = yield* Kit.launch(launched.instance.jobName)
     deepStrictEqual(second.restartOf, Option.some(launched.id))
+  }),
+  "an execution that a process has given up is dead for this process only (RECOVER-1, OWN-21)": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const { id, token } = yield* Kit.launchFresh()
+    const isDeadFor = (mine: string | undefined) =>
+      Effect.map(
+        repository.expiredExecutions({ isOwnerGone: () => false, hasGivenUp: (other) => other === mine }),
+        (found) => found.some((other) => other.id === id)
+      )
+    assert.isTrue(yield* isDeadFor(token))
+    assert.isFalse(yield* isDeadFor("the secret of another claim"))
   }),
   "the burial of a dead owner's execution stays although the launch is refused (LAUNCH-5)": Effect.gen(function*() {
     const repository = yield* JobRepository
@@ -204,7 +215,7 @@ export const owning: Cases = {
     ])
     yield* Kit.expireLease(expired)
     yield* Kit.setStatus(ended, "COMPLETED")
-    const found = yield* repository.expiredExecutions((owner) => owner === "gone")
+    const found = yield* repository.expiredExecutions({ isOwnerGone: (owner) => owner === "gone" })
     const ids = found.map(({ id }) => id)
     deepStrictEqual([live, expired, gone, ended].map(({ id }) => ids.includes(id)), [false, true, true, false])
   }),
@@ -216,7 +227,7 @@ export const owning: Cases = {
       numbers,
       (n) => Kit.launch(jobName, { owner: "gone", parameters: [Kit.parameter("n", n)] })
     )
-    const found = yield* repository.expiredExecutions((owner) => owner === "gone")
+    const found = yield* repository.expiredExecutions({ isOwnerGone: (owner) => owner === "gone" })
     const ids = new Set(found.map(({ id }) => id))
     deepStrictEqual(dead.filter(({ id }) => !ids.has(id)), [])
   })

@@ -5,6 +5,7 @@ import { assert } from "@effect/vitest"
 import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { ClaimWitness } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import * as Counts from "../../vocabulary/Counts.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
@@ -12,9 +13,9 @@ import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import type { Cases } from "./kit.js"
 import * as Kit from "./kit.js"
 
-const alive = () => false
+const alive = { isOwnerGone: () => false }
 
-const request = { owner: "worker", leaseMillis: 60_000, isOwnerGone: alive }
+const request = { owner: "worker", leaseMillis: 60_000, ...alive }
 
 /** A running parent with a step. */
 const started = (jobName?: string) =>
@@ -47,7 +48,7 @@ const nextName = (planId: number) =>
   )
 
 /** Ends the parent as it is after a failure, and launches it again. */
-const restarted = (execution: JobExecution, planId: number, isOwnerGone: (owner: string) => boolean = alive) =>
+const restarted = (execution: JobExecution, planId: number, witness: ClaimWitness = alive) =>
   Effect.gen(function*() {
     const { partitions } = yield* JobRepository
     yield* Kit.setStatus(execution, "FAILED")
@@ -55,7 +56,7 @@ const restarted = (execution: JobExecution, planId: number, isOwnerGone: (owner:
     const plan = yield* partitions.resume(
       again.execution,
       { id: planId, stepExecutionId: again.step.id, fingerprint: "f2" },
-      isOwnerGone
+      witness
     )
     return { ...again, plan }
   })
@@ -206,8 +207,51 @@ export const partitioning: Cases = {
     const error = yield* Effect.flip(write(first.execution, 1))
     assert.strictEqual(error._tag, "OwnershipLost")
     assert.strictEqual(yield* partitions.putUp(planId, alive), 0)
-    assert.strictEqual(yield* partitions.putUp(planId, (owner) => owner === "worker"), 1)
+    assert.strictEqual(yield* partitions.putUp(planId, { isOwnerGone: (owner) => owner === "worker" }), 1)
   }),
+  "of a partition, too, the lease has ended when its length has passed, however far the clock was set back (OWN-20)":
+    Effect
+      .gen(function*() {
+        const repository = yield* JobRepository
+        const { partitions, planId } = yield* planned(["a"])
+        const { execution } = yield* Effect.map(
+          partitions.claim(planId, { ...request, leaseMillis: -1000 }),
+          Option.getOrThrow
+        )
+        yield* repository.renewLease(execution, 3_600_000)
+        assert.strictEqual(yield* partitions.putUp(planId, alive), 1)
+        assert.strictEqual((yield* claim(planId)).name, "a")
+      }),
+  "what a process has given up is taken again by this process only, at once (OWN-21)": Effect.gen(function*() {
+    const { partitions, planId } = yield* planned(["a", "b"])
+    const first = yield* claim(planId)
+    const mine = { ...alive, hasGivenUp: (token: string) => token === first.execution.token }
+    assert.strictEqual(yield* partitions.putUp(planId, alive), 0)
+    assert.strictEqual(yield* partitions.putUp(planId, mine), 1)
+    // Another process finds it put up, and that its owner has not gone.
+    assert.strictEqual((yield* claim(planId)).name, "b")
+    assert.strictEqual(yield* partitions.putUp(planId, mine), 1)
+    const second = yield* Effect.map(partitions.claim(planId, { ...request, ...mine }), Option.getOrThrow)
+    deepStrictEqual(second.execution.restartOf, Option.some(first.execution.id))
+  }),
+  "who runs a part of what is stopped hears of it with the next heartbeat, whoever else is gone (STOP-1, PART-7)":
+    Effect
+      .gen(function*() {
+        const repository = yield* JobRepository
+        const { execution, planId } = yield* planned(["a", "b"])
+        const [a, b] = [yield* claim(planId), yield* claim(planId)]
+        yield* Kit.setStatus(a.execution, "STARTED")
+        yield* Kit.setStatus(b.execution, "STARTED")
+        assert.strictEqual(yield* repository.renewLease(a.execution, 60_000), "STARTED")
+        yield* repository.requestStop(execution.id)
+        assert.strictEqual(yield* repository.renewLease(a.execution, 60_000), "STOPPING")
+        assert.strictEqual((yield* repository.jobExecution(a.execution.id)).status, "STOPPING")
+        yield* Kit.setStatus(execution, "STOPPED")
+        assert.strictEqual(yield* repository.renewLease(b.execution, 60_000), "STOPPING")
+        yield* Kit.setStatus(b.execution, "COMPLETED")
+        assert.strictEqual(yield* repository.renewLease(b.execution, 60_000), "COMPLETED")
+        assert.strictEqual(yield* repository.renewLease(yield* Kit.launchFresh(), 60_000), "STARTING")
+      }),
   "a partition that kills every process is given up (PART-7)": Effect.gen(function*() {
     const { partitions, planId } = yield* planned(["poison"])
     for (let death = 1; death <= 5; death++) {
@@ -221,7 +265,7 @@ export const partitioning: Cases = {
   "what was put up although somebody has it is not taken twice": Effect.gen(function*() {
     const { partitions, planId } = yield* planned(["a", "b"])
     const first = yield* claim(planId)
-    yield* partitions.putUp(planId, () => true)
+    yield* partitions.putUp(planId, { isOwnerGone: () => true })
     assert.strictEqual(yield* nextName(planId), "b")
     assert.strictEqual(yield* nextName(planId), undefined)
     yield* Kit.setStatus(first.execution, "COMPLETED")
