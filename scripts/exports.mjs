@@ -29,7 +29,7 @@ const entriesOf = (folder, name) => {
 export const entryPoints = () =>
   Object.fromEntries([
     ...entriesOf("", "."),
-    ...["sql/", "file/", "api/", "dashboard/", "watch/", "cli/", "testing/"].flatMap((folder) =>
+    ...["sql/", "file/", "api/", "dashboard/", "watch/", "cli/", "cluster/", "testing/"].flatMap((folder) =>
       entriesOf(folder, `./${folder.slice(0, -1)}`)
     ),
     ...ALONE.map((file) => [`./${file}`, entry(file)]),

@@ -27,7 +27,7 @@ export const floors = [
   ["view"],
   ["operator"],
   ["api", "dashboard", "watch", "worker"],
-  ["cli", "testing"]
+  ["cli", "cluster", "testing"]
 ]
 
 /** Whole decisions: values in, values out. */
@@ -58,6 +58,15 @@ const packages = {
   dashboard: ["effect", "@effect/platform", "@effect/platform-node", "node:"],
   api: ["effect", "@effect/platform"],
   watch: ["effect", "@effect/platform"],
+  cluster: [
+    "effect",
+    "@effect/cluster",
+    "@effect/platform",
+    "@effect/platform-node",
+    "@effect/rpc",
+    "@effect/sql",
+    "node:crypto"
+  ],
   cli: ["effect", "@effect/platform", "node:child_process", "node:os", "node:util"],
   testing: ["effect", "@effect/platform", "@effect/sql", "@effect/vitest", "vitest", "node:"],
   definition: ["effect", "@effect/platform", "node:crypto"]
@@ -66,7 +75,7 @@ const everywhere = ["effect", "node:crypto", "node:fs", "node:os"]
 
 /** The entry point of the package, and what it must not pull in: these rooms have entry points of their own. */
 const ENTRY = "index"
-const apart = ["sql", "file", "api", "dashboard", "watch", "cli", "testing"]
+const apart = ["sql", "file", "api", "dashboard", "watch", "cli", "cluster", "testing"]
 
 // -- the import graph ---------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,9 @@ export const compile = (entry: URL): Effect.Effect<string, never, Scope.Scope> =
         target: "node20",
         external: ["better-sqlite3", "pg-native"],
         // CommonJS packages in an ES module.
-        banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+        banner: {
+          js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);"
+        },
         logLevel: "error"
       })
       return outfile

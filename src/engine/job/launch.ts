@@ -84,6 +84,17 @@ export interface Part {
   readonly context: string
 }
 
+/** As `startStored`, for a process that may be told to hand over: what stops then is to go on elsewhere. */
+export const startHosted = (
+  job: Job.Any,
+  parameters: ReadonlyArray<JobParameters.JobParameter>,
+  handsOver: () => boolean
+): Erased<
+  RunningJobExecution<string, unknown>,
+  LaunchError | JobRepositoryError,
+  JobRepository | Transactor | Scope.Scope
+> => inBackground(job, Effect.map(claim(job, parameters), (session) => ({ ...session, handsOver })))
+
 const inBackground = (
   job: Job.Any,
   claimed: Effect.Effect<Session, LaunchError, JobRepository | Transactor>

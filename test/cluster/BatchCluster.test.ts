@@ -1,0 +1,256 @@
+/**
+ * One process of a cluster, in memory: what is asked for, and what comes of it.
+ */
+import * as MessageStorage from "@effect/cluster/MessageStorage"
+import * as RunnerHealth from "@effect/cluster/RunnerHealth"
+import * as Runners from "@effect/cluster/Runners"
+import * as RunnerStorage from "@effect/cluster/RunnerStorage"
+import * as Sharding from "@effect/cluster/Sharding"
+import * as ShardingConfig from "@effect/cluster/ShardingConfig"
+import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import { BatchCluster } from "../../src/cluster/index.js"
+import { Job, JobOperator, JobParameters, JobRepository, Partition, PartitionWorker, Step } from "../../src/index.js"
+
+class Day extends JobParameters.Tag<Day>()("Day", { day: Schema.String }) {}
+
+/** A cluster of one process, whose messages are in its memory. */
+const clusterOver = (jobs: ReadonlyArray<any>, options: BatchCluster.Options = {}) =>
+  BatchCluster.layerHost(jobs as ReadonlyArray<Job.Job<any, any, any, never>>, options).pipe(
+    Layer.provideMerge(Sharding.layer),
+    Layer.provideMerge(Runners.layerNoop),
+    Layer.provideMerge(MessageStorage.layerMemory),
+    Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+    Layer.provide(
+      ShardingConfig.layer({
+        ...BatchCluster.shardingConfig(jobs, { ...options, address: { host: "localhost", port: 1 } }),
+        entityMessagePollInterval: "20 millis",
+        entityReplyPollInterval: "20 millis",
+        refreshAssignmentsInterval: "20 millis"
+      })
+    )
+  )
+
+const cluster = (jobs: ReadonlyArray<any>, options?: BatchCluster.Options) =>
+  Layer.provideMerge(clusterOver(jobs, options), JobRepository.layerMemory)
+
+const soon = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  effect.pipe(
+    Effect.provideService(PartitionWorker.Poll, "10 millis"),
+    Effect.provideService(JobOperator.StopGrace, "10 millis")
+  )
+
+const live = <E>(
+  title: string,
+  jobs: ReadonlyArray<any>,
+  test: Effect.Effect<void, E, Sharding.Sharding | JobRepository.JobRepository>,
+  options?: BatchCluster.Options
+) => it.live(title, () => soon(Effect.provide(test, cluster(jobs, options)) as Effect.Effect<void, E>))
+
+const makeDaily = (name: string, body: (day: string) => Effect.Effect<void, unknown>) =>
+  Job.make(name, { parameters: Day, flow: Step.tasklet("work", Effect.flatMap(Day, ({ day }) => body(day))) })
+
+const executionsOf = (jobName: string) => JobOperator.executions({ jobName })
+
+const until = <A, E, R>(effect: Effect.Effect<A, E, R>, done: (value: A) => boolean) =>
+  Effect.repeat(effect, { until: done, schedule: Schedule.spaced("10 millis") })
+
+describe("a job that the cluster is asked to run", () => {
+  {
+    const days: Array<string> = []
+    const job = makeDaily("once", (day) => Effect.sync(() => void days.push(day)))
+    live(
+      "runs once, however many ask for it and whenever",
+      [job],
+      Effect.gen(function*() {
+        const all = yield* Effect.all(
+          Array.from({ length: 5 }, () => BatchCluster.run(job, { day: "monday" })),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(new Set(all.map(({ id }) => id)).size, 1)
+        const again = yield* BatchCluster.run(job, { day: "monday" })
+        yield* BatchCluster.submit(job, { day: "monday" })
+        assert.deepStrictEqual([again.id, again.status, days], [all[0]!.id, "COMPLETED", ["monday"]])
+        assert.strictEqual((yield* BatchCluster.run(job, { day: "tuesday" })).status, "COMPLETED")
+        assert.deepStrictEqual(days, ["monday", "tuesday"])
+      })
+    )
+  }
+
+  {
+    let attempts = 0
+    const job = makeDaily("failing", () => Effect.suspend(() => ++attempts === 1 ? Effect.fail("no") : Effect.void))
+    live(
+      "is not launched again when it fails by itself, until somebody asks again",
+      [job],
+      Effect.gen(function*() {
+        assert.strictEqual((yield* BatchCluster.run(job, { day: "monday" })).status, "FAILED")
+        assert.strictEqual(attempts, 1)
+        assert.strictEqual((yield* BatchCluster.run(job, { day: "monday" })).status, "COMPLETED")
+      })
+    )
+  }
+
+  {
+    const began = Deferred.unsafeMake<void>(0 as never)
+    const job = makeDaily("stopped", () => Effect.zipRight(Deferred.succeed(began, undefined), Effect.never))
+    live(
+      "goes on when the caller goes away, and stops when it is told to",
+      [job],
+      Effect.gen(function*() {
+        const caller = yield* Effect.fork(BatchCluster.run(job, { day: "monday" }))
+        yield* Deferred.await(began)
+        yield* Fiber.interrupt(caller)
+        const [execution] = yield* executionsOf("stopped")
+        assert(execution?.status === "STARTED")
+        const waiting = yield* Effect.fork(BatchCluster.run(job, { day: "monday" }))
+        yield* JobOperator.stop(execution.id)
+        assert.deepStrictEqual((yield* Fiber.join(waiting)).status, "STOPPED")
+        assert.strictEqual((yield* executionsOf("stopped")).length, 1)
+      })
+    )
+  }
+
+  {
+    const job = Job.make("unrepeatable", {
+      flow: Step.tasklet("work", Effect.fail("no")),
+      restartable: false
+    })
+    live(
+      "is refused with the reason when it can't be launched",
+      [job],
+      Effect.gen(function*() {
+        assert.strictEqual((yield* BatchCluster.run(job, {})).status, "FAILED")
+        const refused = yield* Effect.flip(BatchCluster.run(job, {}))
+        assert(refused._tag === "RunRefused")
+        assert.strictEqual(refused.reason, "JobRestartRefused")
+        assert.match(refused.message, /cannot run job "unrepeatable"/)
+      })
+    )
+  }
+
+  {
+    const ran: Array<string> = []
+    const job = Job.make("divided", {
+      flow: Step.partition("load", {
+        plan: Partition.values(["a", "b", "c"]),
+        input: Schema.String,
+        step: (input) => Step.tasklet("note", Effect.sync(() => void ran.push(input))),
+        concurrency: 0
+      })
+    })
+    live(
+      "has its partitions run by the slots of the cluster (PART-16)",
+      [job],
+      Effect.gen(function*() {
+        assert.strictEqual((yield* BatchCluster.run(job, {})).status, "COMPLETED")
+        assert.deepStrictEqual(ran.sort(), ["a", "b", "c"])
+      }),
+      { slots: 2 }
+    )
+  }
+})
+
+describe("an execution that lost its process", () => {
+  const claim = (jobName: string, day: string) =>
+    Effect.flatMap(JobRepository.JobRepository, (repository) =>
+      repository.launch({
+        jobName,
+        parameters: [{ name: "day", value: day, identifying: true }],
+        restartable: true,
+        owner: "gone",
+        leaseMillis: 0,
+        isOwnerGone: (owner) => owner === "gone"
+      }))
+
+  const owning = Effect.provideService(JobOperator.Ownership, {
+    lease: "30 seconds",
+    owner: "alive",
+    isOwnerGone: (owner: string) => owner === "gone"
+  })
+
+  {
+    const job = makeDaily("taken over", () => Effect.void)
+    live(
+      "is taken over, and the audit says so",
+      [job],
+      owning(Effect.gen(function*() {
+        const dead = yield* claim("taken over", "monday")
+        const ended = yield* BatchCluster.run(job, { day: "monday" })
+        assert.deepStrictEqual([ended.status, ended.id > dead.id], ["COMPLETED", true])
+        const repository = yield* JobRepository.JobRepository
+        const [entry] = yield* repository.audit({ executionId: ended.id })
+        assert.deepStrictEqual([entry?.what, entry?.outcome], ["restart", "1 of 3: its process had died"])
+      }))
+    )
+  }
+
+  {
+    const job = makeDaily("hopeless", () => Effect.void)
+    live(
+      "is given up after as many restarts as it may have",
+      [job],
+      owning(Effect.gen(function*() {
+        const dead = yield* claim("hopeless", "monday")
+        const ended = yield* BatchCluster.run(job, { day: "monday" }, { restarts: 0 })
+        assert.deepStrictEqual([ended.id, ended.status, ended.exitStatus.code], [dead.id, "FAILED", "OWNER_DIED"])
+        const repository = yield* JobRepository.JobRepository
+        const [entry] = yield* repository.audit({ executionId: dead.id })
+        assert.strictEqual(entry?.what, "give up")
+      }))
+    )
+  }
+
+  {
+    const job = makeDaily("swept", () => Effect.void)
+    const other = makeDaily("of others", () => Effect.void)
+    it.live("is closed also when nobody asked the cluster for it, unless its job is that of others", () =>
+      soon(owning(Effect.provide(
+        Effect.gen(function*() {
+          const dead = yield* claim(job.name, "monday")
+          const foreign = yield* claim(other.name, "monday")
+          yield* Effect.provide(
+            until(JobOperator.execution(dead.id), ({ status }) => status === "FAILED"),
+            clusterOver([job])
+          )
+          assert.strictEqual((yield* JobOperator.execution(foreign.id)).status, "STARTING")
+        }),
+        JobRepository.layerMemory
+      ))))
+  }
+})
+
+describe("a schedule", () => {
+  const tickOf = (tick: DateTime.Zoned) => ({ day: DateTime.formatIso(tick) })
+
+  {
+    const days: Array<string> = []
+    const job = makeDaily("every second", (day) => Effect.sync(() => void days.push(day)))
+    live(
+      "runs each tick once, in their order",
+      [job],
+      Effect.gen(function*() {
+        yield* until(Effect.sync(() => days.length), (length) => length >= 3)
+        const times = days.map((day) => Date.parse(day))
+        assert.deepStrictEqual(times, times.map((_, index) => times[0]! + index * 1000))
+      }),
+      { schedules: [BatchCluster.schedule(job, "* * * * * *", tickOf)] }
+    )
+  }
+
+  it("is refused when it is no cron, or when its ticks are one instance", () => {
+    const job = makeDaily("any", () => Effect.void)
+    assert.throws(() => BatchCluster.schedule(job, "every day", tickOf), /"every day" is not one/)
+    assert.throws(() => BatchCluster.schedule(job, "0 0 * * * *", tickOf, { timeZone: "Mars/Olympus" }), /is not one/)
+    assert.throws(
+      () => BatchCluster.schedule(job, "0 0 * * * *", () => ({ day: "monday" })),
+      /same identifying parameters for different ticks/
+    )
+  })
+})

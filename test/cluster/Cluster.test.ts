@@ -1,0 +1,151 @@
+/**
+ * Three processes of a cluster on PostgreSQL, of which one is killed and one told to end.
+ */
+import { SqlClient } from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { createServer } from "node:net"
+import { BatchCluster } from "../../src/cluster/index.js"
+import { Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
+import { SqlJobRepository } from "../../src/sql/index.js"
+import * as Processes from "../chaos/processes.js"
+import * as Postgres from "../support/Postgres.js"
+import * as Sqlite from "../support/Sqlite.js"
+import { long, ownership, ROWS, sharding } from "./program.js"
+
+class Day extends JobParameters.Tag<Day>()("Day", { day: Schema.Number }) {}
+
+const until = <A, E, R>(effect: Effect.Effect<A, E, R>, holds: (value: A) => boolean): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    effect,
+    (value) => holds(value) ? Effect.succeed(value) : Effect.delay(until(effect, holds), "50 millis")
+  )
+
+const freePort = Effect.async<number>((resume) => {
+  const server = createServer().listen(0, "localhost", () => {
+    const { port } = server.address() as { readonly port: number }
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+/** How many rows there are, and which process wrote the last one. */
+const written = Effect.flatMap(SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly process: number }>`select process from job_row order by id`,
+    (rows) => ({ count: rows.length, process: rows.at(-1)?.process })
+  ))
+
+const ticks = Effect.flatMap(SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly at: Date; readonly process: number }>`select at, process from tick_row order by at`,
+    (rows) => rows.map(({ at, process }) => ({ second: at.getTime() / 1000, process }))
+  ))
+
+const inFlight = (url: string) =>
+  BatchCluster.layerClient({ sharding }).pipe(
+    Layer.provideMerge(SqlJobRepository.layer),
+    Layer.provideMerge(Postgres.layerUrl(url, { maxConnections: 5 }))
+  )
+
+describe("a cluster of three", () => {
+  it.scopedLive(
+    "ends a job and misses no tick, whichever process is killed and whichever hands over",
+    () =>
+      Effect.gen(function*() {
+        const program = yield* Processes.compile(new URL("program.ts", import.meta.url))
+        const url = yield* Postgres.freshUrl
+        yield* Effect.gen(function*() {
+          const sql = yield* SqlClient
+          yield* sql`create table job_row (id integer not null, process integer not null)`
+          yield* sql`create table tick_row (at timestamptz not null, process integer not null)`
+          const ports = yield* Effect.all([freePort, freePort, freePort])
+          const runners = yield* Effect.forEach(ports, (port) => Processes.spawn(program, [url, String(port)]))
+          yield* Effect.forEach(runners, (runner) => runner.line((line) => line === "ready"))
+          const runnerOf = (pid: number | undefined) => runners.find(({ child }) => child.pid === pid)!
+
+          const running = yield* Effect.fork(BatchCluster.run(long, {}, { restarts: 9 }))
+          const first = yield* until(written, ({ count }) => count >= 10)
+          runnerOf(first.process).kill("SIGKILL")
+          const second = yield* until(written, ({ process }) => process !== first.process)
+          const leaving = runnerOf(second.process)
+          leaving.kill("SIGTERM")
+          const ended = yield* Fiber.join(running)
+          assert.strictEqual(ended.status, "COMPLETED")
+          const [rows] = yield* sql<{ readonly all: number; readonly each: number }>`
+            select count(*)::int as all, count(distinct id)::int as each from job_row`
+          assert.deepStrictEqual(rows, { all: ROWS, each: ROWS })
+
+          const executions = yield* JobOperator.executions({ jobName: "long" })
+          const codes = executions.map(({ exitStatus }) => exitStatus.code)
+          assert.includeMembers(codes, ["COMPLETED", "OWNER_LEFT", "OWNER_DIED"])
+          assert.deepStrictEqual(codes.filter((code) => code === "COMPLETED" || code.startsWith("OWNER_")), codes)
+          const repository = yield* JobRepository.JobRepository
+          const audit = yield* repository.audit({})
+          assert.include(audit.map(({ outcome }) => outcome), "1 of 9: its process had died")
+
+          yield* leaving.ended
+          const { length } = yield* ticks
+          const all = yield* until(ticks, (rows) => rows.length >= length + 2)
+          assert.deepStrictEqual(
+            all.map(({ second }) => second),
+            all.map((_, index) => all[0]!.second + index),
+            JSON.stringify(all)
+          )
+        }).pipe(Effect.provide(inFlight(url)), Effect.provideService(JobOperator.Ownership, ownership))
+      }),
+    80_000
+  )
+})
+
+describe("two clusters in one database", () => {
+  it.scopedLive(
+    "make their tables side by side, and neither runs what the other is asked for",
+    () =>
+      Effect.gen(function*() {
+        const url = yield* Postgres.freshUrl
+        const database = Postgres.layerUrl(url, { maxConnections: 6 })
+        yield* Effect.all(
+          ["alpha_", "alpha_", "alpha_", "beta_"].map((prefix) =>
+            Effect.provide(BatchCluster.migrate({ prefix }), database)
+          ),
+          { concurrency: "unbounded" }
+        )
+        const ran: Array<string> = []
+        const made = (prefix: string) => {
+          const job = Job.make("same name", {
+            parameters: Day,
+            flow: Step.tasklet("note", Effect.map(Day, ({ day }) => void ran.push(`${prefix} ${day}`)))
+          })
+          const layer = Layer.unwrapEffect(
+            Effect.map(
+              freePort,
+              (port) => BatchCluster.layer([job], { prefix, address: { host: "localhost", port }, sharding })
+            )
+          ).pipe(Layer.provideMerge(SqlJobRepository.layerWith({ prefix })), Layer.provide(database))
+          return { job, layer }
+        }
+        const [alpha, beta] = [made("alpha_"), made("beta_")]
+        const asked = (days: ReadonlyArray<number>) =>
+          Effect.forEach(days, (day) => BatchCluster.run(alpha.job, { day }), { concurrency: "unbounded" })
+        yield* Effect.scoped(
+          Effect.zipRight(Layer.build(beta.layer), Effect.provide(asked([1, 2, 3, 4, 5, 6]), alpha.layer))
+        )
+        assert.deepStrictEqual(ran.sort(), [1, 2, 3, 4, 5, 6].map((day) => `alpha_ ${day}`))
+      }),
+    60_000
+  )
+
+  it.scopedLive("are refused names that cannot be those of tables, and databases that cannot hold them", () =>
+    Effect.gen(function*() {
+      const url = yield* Postgres.freshUrl
+      const named = yield* Effect.flip(
+        Effect.provide(BatchCluster.migrate({ prefix: "a; drop" }), Postgres.layerUrl(url, { maxConnections: 2 }))
+      )
+      assert.match(named.message, /cannot be part of a table name/)
+      const sqlite = yield* Effect.flip(Effect.provide(BatchCluster.migrate(), Sqlite.layer))
+      assert.match(sqlite.message, /needs PostgreSQL/)
+    }))
+})
