@@ -27,6 +27,7 @@ import * as JobOperator from "../operator/JobOperator.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
+import { nameOf, namePart } from "../view/html.js"
 import type { BatchEvent } from "../vocabulary/BatchEvent.js"
 import { BatchStatus } from "../vocabulary/BatchStatus.js"
 import { Counts } from "../vocabulary/Counts.js"
@@ -128,7 +129,15 @@ export type Event = typeof Event.Type
 export const Parameters = Schema.Struct({ parameters: Schema.Record({ key: Schema.String, value: Schema.Unknown }) })
 
 const id = HttpApiSchema.param("id", Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()))
-const name = HttpApiSchema.param("name", Schema.String)
+/** A name as a part of a path. The router of the server takes its escapes back; the client does not make any. */
+const name = HttpApiSchema.param(
+  "name",
+  Schema.transform(Schema.String, Schema.String, {
+    strict: true,
+    decode: nameOf,
+    encode: namePart
+  })
+)
 
 /**
  * - `GET /executions?jobName&status&before&limit`: newest first. `GET /executions/:id`: with its steps.

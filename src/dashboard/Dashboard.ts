@@ -14,6 +14,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import type * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,10 +25,11 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import { userInfo } from "node:os"
+import type { Deadline } from "../decisions/deadline.js"
 import type * as JobRegistry from "../operator/JobRegistry.js"
 import type { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
-import { html } from "../view/html.js"
+import { html, nameOf } from "../view/html.js"
 import { messageOf } from "../vocabulary/failure.js"
 import * as Actions from "./actions.js"
 import * as Executions from "./executionPages.js"
@@ -52,6 +54,8 @@ export type Access = Guard.Access
  * - `prefix`: where the dashboard is mounted, such as `/batch`. Default: at the root.
  * - `refresh`: how often a page that somebody looks at is compared with the database. Default 1 second.
  * - `stalledAfter`: after what time without a commit an execution is shown as stalled. Default 5 minutes.
+ * - `deadlines`: times at which jobs must have completed since the time before, as for `Watch`; the last one that was missed
+ *   is shown. Default: none.
  * - `secret`: signs the tokens of forms. Give it when several processes serve one dashboard. Default: drawn at random.
  *
  * @since 0.1.0
@@ -66,6 +70,7 @@ export interface Options {
   readonly prefix?: string | undefined
   readonly refresh?: Duration.DurationInput | undefined
   readonly stalledAfter?: Duration.DurationInput | undefined
+  readonly deadlines?: ReadonlyArray<{ readonly jobName: string; readonly at: Cron.Cron }> | undefined
   readonly secret?: Redacted.Redacted | undefined
 }
 
@@ -91,6 +96,7 @@ export const make = (options: Options = {}): Effect.Effect<HttpApp.Default, neve
       prefix: options.prefix ?? "",
       refresh: options.refresh ?? "1 seconds",
       stalledAfter: options.stalledAfter ?? "5 minutes",
+      deadlines: options.deadlines ?? [],
       secret: options.secret === undefined ? Guard.random() : Redacted.value(options.secret)
     }
     const app = Effect.catchAll(
@@ -175,6 +181,7 @@ interface Settings {
   readonly prefix: string
   readonly refresh: Duration.DurationInput
   readonly stalledAfter: Duration.DurationInput
+  readonly deadlines: ReadonlyArray<Deadline>
   readonly secret: string
 }
 
@@ -191,7 +198,7 @@ const router = (settings: Settings) => {
     viewing(settings, (view, params) => Effect.map(make(view, params), (page) => shown(view, page)))
   const pageOf = (view: View) => routed(settings, view)
   return HttpRouter.empty.pipe(
-    HttpRouter.get("/", page((view) => overview(view, settings.stalledAfter))),
+    HttpRouter.get("/", page((view) => overview(view, settings))),
     HttpRouter.get("/executions", page(Executions.executionsPage)),
     HttpRouter.get("/executions/:id", page((view, { id }) => Executions.executionPage(view, idOf(id)))),
     HttpRouter.get("/executions/:id/skipped", page((view, { id }) => Executions.skippedPage(view, idOf(id)))),
@@ -208,7 +215,7 @@ const router = (settings: Settings) => {
           )))
     ),
     HttpRouter.get("/jobs", page(Jobs.jobsPage)),
-    HttpRouter.get("/jobs/:name", page((view, { name }) => Jobs.jobPage(view, name ?? ""))),
+    HttpRouter.get("/jobs/:name", page((view, { name }) => Jobs.jobPage(view, nameOf(name ?? "")))),
     HttpRouter.get(
       "/events",
       viewing(
@@ -222,7 +229,7 @@ const router = (settings: Settings) => {
     ),
     HttpRouter.post(
       "/jobs/:name/launch",
-      acting(settings, (view, { name }, form) => Actions.launch(view, name ?? "", form))
+      acting(settings, (view, { name }, form) => Actions.launch(view, nameOf(name ?? ""), form))
     )
   )
 }
@@ -239,8 +246,8 @@ const routed = (settings: Settings, view: View): Effect.Effect<Page, unknown, Se
       ? Executions.skippedPage(view, idOf(name))
       : Executions.executionPage(view, idOf(name))
     : section === "jobs"
-    ? name === undefined ? Jobs.jobsPage(view) : Jobs.jobPage(view, decoded(name))
-    : overview(view, settings.stalledAfter)
+    ? name === undefined ? Jobs.jobsPage(view) : Jobs.jobPage(view, nameOf(decoded(name)))
+    : overview(view, settings)
 }
 
 const idOf = (text: string | undefined): number => Executions.count(text) ?? 0

@@ -7,7 +7,7 @@ import * as JobRegistry from "../operator/JobRegistry.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import { executionJson } from "../view/data.js"
 import type { Html } from "../view/html.js"
-import { html, urlPart } from "../view/html.js"
+import { html, namePart } from "../view/html.js"
 import type { Input } from "../view/inputs.js"
 import { inputs } from "../view/inputs.js"
 import { picture } from "../view/picture.js"
@@ -29,7 +29,7 @@ export const jobsPage = (view: View) =>
       title: "Jobs",
       live: html`<ul>${
         names.map((name) =>
-          html`<li>${Section.linked(link(view), `/jobs/${urlPart(name)}`, name)}${
+          html`<li>${Section.linked(link(view), `/jobs/${namePart(name)}`, name)}${
             registered.includes(name) ? undefined : html` <span class="dim">(not in this program)</span>`
           }</li>`
         )
@@ -108,7 +108,7 @@ const form = (view: View, name: string, fields: ReadonlyArray<Input>, tried: Tri
     tried === undefined
       ? undefined
       : html`<div class="cause" role="alert">${tried.problems.map((each) => html`<p>${each}</p>`)}</div>`
-  }<form method="post" action="${link(view)(`/jobs/${urlPart(name)}/launch`)}" autocomplete="off">
+  }<form method="post" action="${link(view)(`/jobs/${namePart(name)}/launch`)}" autocomplete="off">
   <input type="hidden" name="token" value="${view.session.token}">${
     fields.map((field) => {
       const id = `p-${field.parameter}`

@@ -8,6 +8,7 @@ import { canonical } from "../base/json.js"
 import { plural } from "../base/text.js"
 import * as DurableEnd from "../decisions/durableEnd.js"
 import * as History from "../decisions/flowHistory.js"
+import * as Measure from "../decisions/measure.js"
 import * as Outcome from "../decisions/outcome.js"
 import * as RestartPolicy from "../decisions/RestartPolicy.js"
 import { innerGraphs, steps as stepsOf } from "../definition/defects.js"
@@ -364,7 +365,7 @@ const forecastStep = (
       case "Skip":
         return { last, step: { ...named, plan: "skip", exitCode: plan.last.exitStatus.code, last: plan.last } }
       case "Resume": {
-        const position = Option.getOrNull(plan.last.checkpoint)
+        const position = Option.getOrNull(Option.map(plan.last.checkpoint, Measure.without))
         return { last, step: { ...named, plan: "resume", position, last: plan.last } }
       }
       case "Start":

@@ -139,7 +139,14 @@ const reader = (
       const executionId = Number(parameters.find(({ name }) => name === OF)?.value)
       const start = yield* Position.decode(NAME, Place)(from)
       const page = ({ after, at }: typeof Place.Type, limit: number) =>
-        repository.skippedPage({ executionId, stepName: sources[at]![0], phase: sources[at]![1], after, limit })
+        repository.skippedPage({
+          executionId,
+          partitions: false,
+          stepName: sources[at]![0],
+          phase: sources[at]![1],
+          after,
+          limit
+        })
       return source(executionId, kept, sources.length, Option.getOrElse(start, () => ({ at: 0, after: 0 })), page)
     }))
 

@@ -114,8 +114,22 @@ export interface ExecutionFilter {
 }
 
 /**
+ * How long the owner of a running execution has left to renew its lease, by the clock that writes leases, and how long a
+ * lease of it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Lease {
+  readonly executionId: number
+  readonly leftMillis: number
+  readonly lengthMillis: number
+}
+
+/**
  * Which skipped records of an execution to list, oldest first.
  *
+ * - `partitions`: whether those of its partitions are among them; default true.
  * - `stepName`, `phase`, `errorTag`, `message`: only those of one group, or of one kind of error.
  * - `after`: only ids greater than this one, for paging. `limit`: at most so many, 100 by default.
  *
@@ -124,6 +138,7 @@ export interface ExecutionFilter {
  */
 export interface SkippedFilter {
   readonly executionId: number
+  readonly partitions?: boolean | undefined
   readonly stepName?: string | undefined
   readonly phase?: SkipPhase | undefined
   readonly errorTag?: string | undefined
@@ -158,6 +173,18 @@ export interface AuditEntry {
 export interface Notice {
   readonly subject: string
   readonly kind: string
+}
+
+/**
+ * Which notices to forget: those that were remembered before a time, only about this subject or of this kind.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NoticeFilter {
+  readonly subject?: string | undefined
+  readonly kind?: string | undefined
+  readonly before: DateTime.Utc
 }
 
 /**
@@ -280,6 +307,8 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   readonly expiredExecutions: (
     witness: ClaimWitness
   ) => Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError>
+  /** The leases of running executions. */
+  readonly leases: Effect.Effect<ReadonlyArray<Lease>, JobRepositoryError>
   readonly jobNames: Effect.Effect<ReadonlyArray<string>, JobRepositoryError>
   readonly jobInstances: (filter: InstanceFilter) => Effect.Effect<ReadonlyArray<JobInstance>, JobRepositoryError>
   readonly jobExecutions: (filter: ExecutionFilter) => Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError>
@@ -318,6 +347,8 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   readonly recordNotice: (notice: Notice) => Effect.Effect<void, JobRepositoryError>
   /** What was told about these subjects. */
   readonly notices: (subjects: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Notice>, JobRepositoryError>
+  /** Forgets what was remembered before a time, about a subject or of a kind. What is about an execution goes with that. */
+  readonly forgetNotices: (filter: NoticeFilter) => Effect.Effect<void, JobRepositoryError>
   /**
    * Deletes ended executions and the instances that are left without any. While an instance has a running execution,
    * none of it is deleted: a restart continues from what earlier executions left. For the same reason an instance that
@@ -630,8 +661,13 @@ export interface Encoded {
   /** Does nothing when it is there. */
   readonly insertNotice: (notice: Notice, createTime: number) => Effect.Effect<void, JobRepositoryError>
   readonly findNotices: (subjects: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Notice>, JobRepositoryError>
+  readonly deleteNotices: (
+    filter: Omit<NoticeFilter, "before"> & { readonly before: number }
+  ) => Effect.Effect<void, JobRepositoryError>
+  /** Of running executions that hold one. */
+  readonly findLeases: Effect.Effect<ReadonlyArray<Lease>, JobRepositoryError>
   /**
-   * Deletes the executions of instances of which none is running, nor of what they launched as parts of themselves, and
+   * Deletes, with the notices about each (`execution ID`), the executions of instances of which none is running, nor of what they launched as parts of themselves, and
    * which no existing instance has launched so; with all that belongs to them, then empty instances; then, whole, the
    * instances that these had launched, unless another one has too. Gives the number of executions.
    */

@@ -44,6 +44,8 @@ const remove = (tables: Tables, doomed: ReadonlyArray<StoredExecution>): number 
   }
   const gone = new Set<number | null>(doomed.map(({ id }) => id))
   tables.audit = tables.audit.filter((row) => !gone.has(row.executionId))
+  const subjects = new Set(doomed.map(({ id }) => `execution ${id}`))
+  tables.notices = tables.notices.filter(({ subject }) => !subjects.has(subject))
   const emptied = [...new Set(doomed.map(({ instance }) => instance.id))].filter((id) =>
     executionsOf(tables, id).length === 0
   )

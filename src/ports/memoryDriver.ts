@@ -59,7 +59,10 @@ const launching = (
   tables: Tables,
   transactor: Context.Tag.Service<Transactor.Transactor>,
   mutex: Effect.Semaphore
-): Pick<Encoded, "transact" | "lockInstance" | "launchHistory" | "limitLeases" | "insertJobExecution"> => ({
+): Pick<
+  Encoded,
+  "transact" | "lockInstance" | "launchHistory" | "limitLeases" | "findLeases" | "insertJobExecution"
+> => ({
   transact: (effect) =>
     mutex.withPermits(1)(transactor.transact(effect)).pipe(
       Effect.catchAll((error) => Effect.fail(error as Exclude<typeof error, { readonly _tag: "TransactionError" }>))
@@ -92,6 +95,15 @@ const launching = (
       (row) => put(tables.executions, { ...row, leaseUntil: now + row.leaseMillis }),
       { discard: true }
     )),
+  findLeases: Effect.map(
+    Clock.currentTimeMillis,
+    (now) =>
+      tables.executions.find("running", "running").flatMap(({ id, leaseMillis, leaseUntil }) =>
+        leaseUntil === null
+          ? []
+          : [{ executionId: id, leftMillis: leaseUntil - now, lengthMillis: leaseMillis }]
+      )
+  ),
   insertJobExecution: (row, leaseMillis, token) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const id = tables.nextId++

@@ -50,7 +50,7 @@ export interface Tables {
   readonly steps: Table.Table<StoredStep, "execution">
   readonly skipped: Table.Table<StoredSkip, "step">
   audit: ReadonlyArray<AuditRow>
-  notices: ReadonlyArray<Notice>
+  notices: ReadonlyArray<Notice & { readonly createTime: number }>
   readonly answers: Table.Table<StoredAnswer, "execution">
   readonly plans: Table.Table<PartitionPlan, "job" | "instance">
   readonly partitions: Table.Table<StoredPartition, "plan" | "instance" | "waiting">

@@ -18,11 +18,12 @@ export const viewing = (
   | "findAudit"
   | "insertNotice"
   | "findNotices"
+  | "deleteNotices"
 > => ({
   findSkippedItems: (executionId) => Effect.sync(() => skippedOf(tables, executionId)),
   findSkippedPage: (filter) =>
     Effect.sync(() =>
-      skippedOf(tables, filter.executionId)
+      skippedOf(tables, filter.executionId, filter.partitions)
         .filter((row) => row.id > (filter.after ?? 0) && isAsked(filter, row))
         .slice(0, filter.limit ?? 100)
     ),
@@ -36,13 +37,23 @@ export const viewing = (
     Effect.sync(() =>
       tables.audit.filter((row) => executionId === undefined || row.executionId === executionId).slice(0, limit)
     ),
-  insertNotice: ({ kind, subject }) =>
+  insertNotice: ({ kind, subject }, createTime) =>
     Effect.sync(() => {
       if (!tables.notices.some((notice) => notice.subject === subject && notice.kind === kind)) {
-        tables.notices = [...tables.notices, { subject, kind }]
+        tables.notices = [...tables.notices, { subject, kind, createTime }]
       }
     }),
-  findNotices: (subjects) => Effect.sync(() => tables.notices.filter(({ subject }) => subjects.includes(subject)))
+  findNotices: (subjects) =>
+    Effect.sync(() =>
+      tables.notices.flatMap(({ kind, subject }) => subjects.includes(subject) ? [{ subject, kind }] : [])
+    ),
+  deleteNotices: ({ before, kind, subject }) =>
+    Effect.sync(() => {
+      tables.notices = tables.notices.filter((notice) =>
+        notice.createTime >= before || (kind !== undefined && notice.kind !== kind) ||
+        (subject !== undefined && notice.subject !== subject)
+      )
+    })
 })
 
 // -------------------------------------------------------------------------------------
@@ -50,9 +61,9 @@ export const viewing = (
 // -------------------------------------------------------------------------------------
 
 /** Those of its partitions are among them. */
-const skippedOf = (tables: Tables, executionId: number): ReadonlyArray<StoredSkip> => {
+const skippedOf = (tables: Tables, executionId: number, partitions = true): ReadonlyArray<StoredSkip> => {
   const parts = tables.executions.find("parent", executionId).filter(({ instance }) =>
-    isOfPartition(tables, instance.id)
+    partitions && isOfPartition(tables, instance.id)
   )
   return [executionId, ...parts.map(({ id }) => id)]
     .flatMap((id) => stepsOf(tables, id))

@@ -153,8 +153,9 @@ const queries = (
   driver: Encoded
 ): Pick<
   Service,
-  "jobNames" | "jobInstances" | "jobExecutions" | "jobExecution" | "stepExecutions" | "stepExecutionsOf"
+  "leases" | "jobNames" | "jobInstances" | "jobExecutions" | "jobExecution" | "stepExecutions" | "stepExecutionsOf"
 > => ({
+  leases: driver.findLeases,
   jobNames: driver.findJobNames,
   jobInstances: (filter) => Effect.map(driver.findJobInstances(filter), (rows) => rows.map(Rows.toJobInstance)),
   jobExecutions: ({ changedSince, createdFrom, createdTo, partitions, ...filter }) =>
@@ -187,7 +188,14 @@ const views = (
   driver: Encoded
 ): Pick<
   Service,
-  "skippedItems" | "skippedPage" | "skippedGroups" | "recordAudit" | "audit" | "recordNotice" | "notices"
+  | "skippedItems"
+  | "skippedPage"
+  | "skippedGroups"
+  | "recordAudit"
+  | "audit"
+  | "recordNotice"
+  | "notices"
+  | "forgetNotices"
 > => ({
   skippedItems: (executionId) =>
     Effect.flatMap(
@@ -216,7 +224,8 @@ const views = (
         createTime: DateTime.unsafeMake(row.createTime)
       }))),
   recordNotice: (notice) => Effect.flatMap(Clock.currentTimeMillis, (now) => driver.insertNotice(notice, now)),
-  notices: (subjects) => subjects.length === 0 ? Effect.succeed([]) : driver.findNotices(subjects)
+  notices: (subjects) => subjects.length === 0 ? Effect.succeed([]) : driver.findNotices(subjects),
+  forgetNotices: ({ before, ...filter }) => driver.deleteNotices({ ...filter, before: DateTime.toEpochMillis(before) })
 })
 
 /**

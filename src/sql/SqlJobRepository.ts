@@ -209,6 +209,8 @@ const encoded = (
     findAudit: ViewRows.findAudit(env),
     insertNotice: ViewRows.insertNotice(env),
     findNotices: ViewRows.findNotices(env),
+    deleteNotices: ViewRows.deleteNotices(env),
+    findLeases: JobRows.findLeases(env),
     deleteJobExecutions: deleteJobExecutions(env),
     partitions: partitions(env)
   }

@@ -117,6 +117,7 @@ const removeExecutions = (env: Env, ids: ReadonlyArray<number>): Effect.Effect<n
     yield* sql`delete from ${tables.audit} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.answer} where ${sql.in("job_execution_id", ids)}`
     yield* sql`delete from ${tables.params} where ${sql.in("job_execution_id", ids)}`
+    yield* sql`delete from ${tables.notice} where ${sql.in("subject", ids.map((id) => `execution ${id}`))}`
     yield* sql`delete from ${tables.execution} where ${sql.in("id", ids)}`
     return ids.length
   })

@@ -112,6 +112,28 @@ export const limitLeases = (env: Env): Encoded["limitLeases"] => {
 }
 
 /** @internal */
+export const findLeases = (env: Env): Encoded["findLeases"] => {
+  const { dialect, sql, tables } = env
+  const left = sql.literal(dialect.millisUntil("e.lease_until"))
+  return read(
+    env,
+    "leases",
+    Effect.map(
+      sql<Raw>`select ${sql.literal(dialect.number("e.id"))} as "executionId", ${left} as "leftMillis",
+          ${sql.literal(dialect.number("e.lease_millis"))} as "lengthMillis"
+        from ${tables.execution} e
+        where e.status in ${sql.literal(runningStatuses)} and e.lease_until is not null`,
+      (rows) =>
+        rows.map((raw) => ({
+          executionId: Rows.number(raw.executionId),
+          leftMillis: Rows.number(raw.leftMillis),
+          lengthMillis: Rows.number(raw.lengthMillis)
+        }))
+    )
+  )
+}
+
+/** @internal */
 export const insertJobExecution = (env: Env): Encoded["insertJobExecution"] => (row, leaseMillis, token) => {
   const { dialect, sql, tables } = env
   const insert = sql<Raw>`insert into ${tables.execution} (

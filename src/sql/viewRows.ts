@@ -48,7 +48,9 @@ export const findSkippedPage = (env: Env): Encoded["findSkippedPage"] => (filter
         from ${tables.skipped} k join ${tables.step} s on s.id = k.step_execution_id
         where ${
         sql.and([
-          ofExecution(env, filter.executionId),
+          filter.partitions === false
+            ? sql`s.job_execution_id = ${filter.executionId}`
+            : ofExecution(env, filter.executionId),
           sql`k.id > ${filter.after ?? 0}`,
           ...given("s.step_name", filter.stepName),
           ...given("k.phase", filter.phase),
@@ -153,6 +155,17 @@ export const findNotices = (env: Env): Encoded["findNotices"] => (subjects) => {
     "notices",
     sql<Notice>`select subject as "subject", kind as "kind" from ${tables.notice} where ${sql.in("subject", subjects)}`
   )
+}
+
+/** @internal */
+export const deleteNotices = (env: Env): Encoded["deleteNotices"] => ({ before, kind, subject }) => {
+  const { dialect, sql, tables } = env
+  const conditions = [
+    sql`create_time < ${dialect.instant(before)}`,
+    ...(kind === undefined ? [] : [sql`kind = ${kind}`]),
+    ...(subject === undefined ? [] : [sql`subject = ${subject}`])
+  ]
+  return write(env, "forgetNotices", Effect.asVoid(sql`delete from ${tables.notice} where ${sql.and(conditions)}`))
 }
 
 // internal

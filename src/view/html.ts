@@ -29,8 +29,21 @@ export const html = (template: TemplateStringsArray, ...parts: ReadonlyArray<Par
 /** Text that is known when the program is written: a style sheet, a script. */
 export const trusted = (markup: string): Html => new Html(markup)
 
-/** One part of a path or a query. */
-export const urlPart = (value: string | number): string => encodeURIComponent(String(value))
+/** One part of a path or a query. Half of a character, which no URL holds, becomes the character for that. */
+export const urlPart = (value: string | number): string =>
+  encodeURIComponent(String(value).replace(/[\ud800-\udfff]/gu, "\uFFFD"))
+
+/**
+ * A name as one part of a path. What is called `.` or `..` would be a way to elsewhere, however it is escaped: such names,
+ * and those that look like it, have a `~` in front.
+ */
+export const namePart = (name: string): string => urlPart(inPath(name))
+
+/** The same, before it is escaped. */
+export const inPath = (name: string): string => /^(~|\.{1,2}$)/.test(name) ? `~${name}` : name
+
+/** Back from it. */
+export const nameOf = (part: string): string => part.startsWith("~") ? part.slice(1) : part
 
 // -------------------------------------------------------------------------------------
 // internal

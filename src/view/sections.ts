@@ -4,6 +4,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Measure from "../decisions/measure.js"
 import * as Counts from "../vocabulary/Counts.js"
 import * as ExitStatus from "../vocabulary/ExitStatus.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
@@ -11,7 +12,7 @@ import type { JobParameter } from "../vocabulary/JobParameters.js"
 import type * as StepExecution from "../vocabulary/StepExecution.js"
 import type { Executed, ExecutionData } from "./data.js"
 import type { Html } from "./html.js"
-import { html, urlPart } from "./html.js"
+import { html, namePart, urlPart } from "./html.js"
 import { badge, duration, number, time, timeOr } from "./words.js"
 
 /** Where links lead; a report has none. */
@@ -26,7 +27,7 @@ export const executionLink = (links: Links, id: number): Html => linked(links, `
 export const facts = ({ chain, execution }: ExecutionData, now: DateTime.Utc, links: Links): Html =>
   html`<dl>
     <dt>Status</dt><dd>${badge(execution.status, execution.exitStatus.code)}</dd>
-    <dt>Job</dt><dd>${linked(links, `/jobs/${urlPart(execution.instance.jobName)}`, execution.instance.jobName)}</dd>
+    <dt>Job</dt><dd>${linked(links, `/jobs/${namePart(execution.instance.jobName)}`, execution.instance.jobName)}</dd>
     <dt>Started</dt><dd>${timeOr(execution.startTime)}</dd>
     <dt>Ended</dt><dd>${timeOr(execution.endTime)}</dd>
     <dt>Duration</dt><dd>${elapsed(execution, now)}</dd>
@@ -95,7 +96,7 @@ export const stepTable = (steps: ReadonlyArray<StepExecution.StepExecution>, now
       <td>${badge(step.status, step.exitStatus.code)}</td><td class="n">${number(step.counts.read)}</td>
       <td class="n">${number(step.counts.write)}</td><td class="n">${number(step.counts.filter)}</td>
       <td class="n">${number(Counts.skips(step.counts))}</td><td class="n">${number(step.counts.commit)}</td>
-      <td class="n">${number(step.counts.rollback)}</td><td class="n">${elapsed(step, now)}</td>
+      <td class="n">${number(step.counts.rollback)}</td><td class="n">${elapsed(step, now)}${ahead(step, now)}</td>
       <td class="n">${rate(step, now)}</td></tr>`
     )
   }</tbody></table></div>`
@@ -181,6 +182,30 @@ export const millis = (row: Pick<JobExecution.JobExecution, "startTime" | "endTi
     onNone: () => 0,
     onSome: (start) => Math.max(0, DateTime.distance(start, Option.getOrElse(row.endTime, () => now)))
   })
+
+/** `, 42 % of it, about 3 min left`, of a step that runs and whose reader knows the size of its source. */
+export const ahead = (step: StepExecution.StepExecution, now: DateTime.Utc): string => {
+  if (Option.isSome(step.endTime) || Option.isNone(step.startTime)) {
+    return ""
+  }
+  const began = step.startTime.value
+  return Option.match(Measure.read(step.checkpoint), {
+    onNone: () => "",
+    onSome: (measure) => {
+      const left = Measure.left(
+        measure,
+        DateTime.distance(began, now),
+        Math.max(0, DateTime.distance(step.lastUpdated, now))
+      )
+      return `, ${Math.floor(100 * Measure.share(measure))} % of it${
+        Option.match(left, {
+          onNone: () => "",
+          onSome: (millis) => millis < 1000 ? ", nearly done" : `, about ${duration(millis)} left`
+        })
+      }`
+    }
+  })
+}
 
 // -------------------------------------------------------------------------------------
 // internal

@@ -8,17 +8,24 @@ import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Arr from "effect/Array"
+import * as Chunk from "effect/Chunk"
+import type * as Context from "effect/Context"
 import type * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { oneLine } from "../base/text.js"
+import * as Deadlines from "../decisions/deadline.js"
 import * as Running from "../engine/session/running.js"
+import type { ExecutionFilter } from "../ports/JobRepository.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
+import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as Alarms from "./alarms.js"
 
 /**
@@ -54,7 +61,9 @@ export interface Notification {
  *   Default: none.
  * - `stalledAfter`: after what time without a commit an execution stands still. Default 15 minutes.
  * - `kinds`: what to tell. Default: all but `ended`.
- * - `every`: how often to look. Default 30 seconds. `lookBack`: what ended longer ago is not told. Default 1 day.
+ * - `every`: how often to look. Default 30 seconds.
+ * - `lookBack`: what ended longer ago is not told by the first look at a repository. Default 1 day. Later ones go back to
+ *   where everything was told, however long the watch was away.
  *
  * @since 0.1.0
  * @category models
@@ -81,20 +90,34 @@ export const look = <E, R>(
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const now = yield* DateTime.now
-    const seen = yield* see(now, options)
+    const last = (yield* marks(repository)).reduce<number | undefined>(
+      (one, other) => Math.max(one ?? other, other),
+      undefined
+    )
+    const lookBack = DateTime.subtractDuration(now, options.lookBack ?? "1 days")
+    const since = last === undefined ? lookBack : DateTime.min(lookBack, DateTime.unsafeMake(last))
+    const seen = yield* see(now, since, options)
     const kinds = options.kinds ?? ["failed", "stalled", "late", "recovered"]
     const current = Alarms.alarms(seen, {
       now,
       deadlines: options.deadlines ?? [],
       stalledAfter: Duration.decode(options.stalledAfter ?? "15 minutes")
     })
-    const subjects = [...new Set([...current.map(({ subject }) => subject), ...seen.changed.map(Alarms.subjectOf)])]
-    const told = (yield* repository.notices(subjects)) as ReadonlyArray<Pick<Alarms.Alarm, "subject" | "kind">>
+    const subjects = [
+      ...current.map(({ subject }) => subject),
+      ...[...seen.changed, ...seen.earlier].map(Alarms.subjectOf)
+    ]
+    const told = (yield* inPieces([...new Set(subjects)], repository.notices)) as ReadonlyArray<
+      Pick<Alarms.Alarm, "subject" | "kind">
+    >
     const due = [...current, ...Alarms.recoveries(seen, told, current)].filter(({ kind, subject }) =>
       kinds.includes(kind) && !told.some((each) => each.subject === subject && each.kind === kind)
     )
-    const sent = yield* Effect.forEach(due, (alarm) => tell(options, alarm, now))
-    return sent.flat()
+    const sent = (yield* Effect.forEach(due, (alarm) => tell(options, alarm, now))).flat()
+    if (sent.length === due.length) {
+      yield* mark(repository, now, last, since)
+    }
+    return sent
   })
 
 /**
@@ -202,28 +225,88 @@ export const mail = (options: {
 // internal
 // -------------------------------------------------------------------------------------
 
-const MOST = 1000
+const PAGE = 1000
 
-const see = <E, R>(now: DateTime.Utc, { deadlines = [], lookBack = "1 days" }: Options<E, R>) =>
+type Repository = Context.Tag.Service<JobRepository>
+
+/** All of them, page by page. */
+const allOf = (repository: Repository, filter: ExecutionFilter) =>
+  Effect.map(
+    Stream.runCollect(Stream.paginateChunkEffect(undefined as number | undefined, (before) =>
+      Effect.map(repository.jobExecutions({ ...filter, before, limit: PAGE }), (page) => [
+        Chunk.unsafeFromArray(page),
+        page.length < PAGE ? Option.none() : Option.some(page.at(-1)!.id)
+      ]))),
+    Chunk.toReadonlyArray
+  )
+
+/** In pieces that a statement takes. */
+const inPieces = <A, E>(
+  all: ReadonlyArray<string>,
+  ask: (some: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<A>, E>
+) => Effect.map(Effect.forEach(Arr.chunksOf(all, PAGE), ask), (answers) => answers.flat())
+
+const see = <E, R>(
+  now: DateTime.Utc,
+  since: DateTime.Utc,
+  { deadlines = [] }: Options<E, R>
+) =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
-    const changedSince = DateTime.subtractDuration(now, lookBack)
-    const recent = yield* repository.jobExecutions({ changedSince, limit: MOST })
-    const running = yield* repository.jobExecutions({ statuses: ["STARTING", "STARTED", "STOPPING"], limit: MOST })
+    const recent = yield* allOf(repository, { changedSince: since })
+    const running = yield* allOf(repository, { statuses: ["STARTING", "STARTED", "STOPPING"] })
     const known = new Set(recent.map(({ id }) => id))
     const changed = [...recent, ...running.filter(({ id }) => !known.has(id))]
-    const completed = yield* Effect.forEach(
-      deadlines,
-      ({ jobName }) => repository.jobExecutions({ jobName, statuses: ["COMPLETED"], limit: 100 })
-    )
+    const completed = yield* Effect.forEach(deadlines, (deadline) => {
+      const [first] = Deadlines.dues(deadline, DateTime.toEpochMillis(since), DateTime.toEpochMillis(now))
+      const changedSince = first === undefined ? since : DateTime.unsafeMake(Math.max(0, first.after))
+      return allOf(repository, { jobName: deadline.jobName, statuses: ["COMPLETED"], changedSince })
+    })
     return {
-      since: changedSince,
+      since,
       changed,
+      earlier: yield* restarted(repository, changed),
       completed: completed.flat(),
       orphaned: yield* repository.expiredExecutions(yield* Running.witness),
       steps: yield* repository.stepExecutionsOf(running.map(({ id }) => id))
     } satisfies Alarms.Seen
   })
+
+/** What those that have completed had restarted, unless it is among them. */
+const restarted = (repository: Repository, changed: ReadonlyArray<JobExecution>) => {
+  const known = new Set(changed.map(({ id }) => id))
+  const instances = changed.flatMap(({ instance, restartOf, status }) =>
+    status === "COMPLETED" && Option.exists(restartOf, (id) => !known.has(id)) ? [instance.id] : []
+  )
+  return Effect.map(
+    Effect.forEach([...new Set(instances)], (instanceId) => allOf(repository, { instanceId })),
+    (found) => found.flat()
+  )
+}
+
+/** Under this subject stands, as a kind, up to when everything was told that was to be told. */
+const MARK = "the watch"
+
+const marks = (repository: Repository) =>
+  Effect.map(
+    repository.notices([MARK]),
+    (found) => found.map(({ kind }) => Date.parse(kind)).filter((millis) => !Number.isNaN(millis))
+  )
+
+/** Told everything up to now. Written now and then only: what lies behind it is looked at again, and told once all the same. */
+const mark = (repository: Repository, now: DateTime.Utc, last: number | undefined, since: DateTime.Utc) =>
+  last !== undefined && DateTime.toEpochMillis(now) - last < Duration.toMillis(MARKED_EVERY)
+    ? Effect.void
+    : repository.recordNotice({ subject: MARK, kind: DateTime.formatIso(now) }).pipe(
+      Effect.zipRight(repository.forgetNotices({ subject: MARK, before: now })),
+      // A deadline in front of what is looked at is not told again.
+      Effect.zipRight(
+        repository.forgetNotices({ kind: "late", before: DateTime.subtractDuration(since, FORGOTTEN_AFTER) })
+      )
+    )
+
+const MARKED_EVERY = Duration.minutes(10)
+const FORGOTTEN_AFTER = Duration.days(30)
 
 /** Told first and remembered then: a watcher that dies between tells it again, and nothing is lost. */
 const tell = <E, R>({ notify }: Options<E, R>, { subject, ...alarm }: Alarms.Alarm, time: DateTime.Utc) =>

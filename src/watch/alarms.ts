@@ -1,10 +1,10 @@
 /**
  * What somebody has to be told, given what the repository holds. Pure; nothing is remembered here.
  */
-import * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Deadlines from "../decisions/deadline.js"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import * as ExitStatus from "../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
@@ -21,18 +21,15 @@ export interface Alarm {
   readonly text: string
 }
 
-export interface Deadline {
-  readonly jobName: string
-  readonly at: Cron.Cron
-}
-
 /**
  * - `changed`: executions whose row changed lately, running ones among them; `orphaned`: running ones whose owner is dead.
+ * - `earlier`: what those that completed lately had restarted, whenever that was.
  * - `since`: the beginning of what is looked at. `steps`: of what runs. `completed`: when the jobs that have a deadline completed lately.
  */
 export interface Seen {
   readonly since: DateTime.Utc
   readonly changed: ReadonlyArray<JobExecution>
+  readonly earlier: ReadonlyArray<JobExecution>
   readonly orphaned: ReadonlyArray<JobExecution>
   readonly steps: ReadonlyArray<StepExecution>
   readonly completed: ReadonlyArray<JobExecution>
@@ -41,7 +38,7 @@ export interface Seen {
 export const alarms = (
   seen: Seen,
   { deadlines, now, stalledAfter }: {
-    readonly deadlines: ReadonlyArray<Deadline>
+    readonly deadlines: ReadonlyArray<Deadlines.Deadline>
     readonly now: DateTime.Utc
     readonly stalledAfter: Duration.Duration
   }
@@ -70,7 +67,7 @@ export const recoveries = (
   return seen.changed.flatMap((execution) => {
     const subject = subjectOf(execution)
     const failed = execution.status === "COMPLETED"
-      ? seen.changed.find((other) =>
+      ? [...seen.changed, ...seen.earlier].find((other) =>
         other.instance.id === execution.instance.id && other.id < execution.id && isTold(subjectOf(other), "failed")
       )
       : undefined
@@ -122,27 +119,26 @@ const stalled = (
     : []
 }
 
-/** Between the last two times at which the job had to be done, it was not. */
+/** Between two times at which the job had to be done, it was not. */
 const late = (
-  { at, jobName }: Deadline,
+  deadline: Deadlines.Deadline,
   completed: ReadonlyArray<JobExecution>,
   now: DateTime.Utc,
   since: DateTime.Utc
 ): ReadonlyArray<Alarm> => {
-  // To the second: what is due at this very one is due.
-  const due = Cron.prev(at, DateTime.toDate(DateTime.add(now, { seconds: 1 })))
-  const before = Cron.prev(at, due)
-  const isDone = completed.some(({ endTime, instance }) =>
-    instance.jobName === jobName && Option.exists(endTime, (end) => {
-      const millis = DateTime.toEpochMillis(end)
-      return millis > before.getTime() && millis <= due.getTime()
-    })
+  const { jobName } = deadline
+  const ends = completed.flatMap(({ endTime, instance }) =>
+    instance.jobName === jobName && Option.isSome(endTime) ? [DateTime.toEpochMillis(endTime.value)] : []
   )
-  return isDone || due.getTime() < DateTime.toEpochMillis(since) ? [] : [{
-    subject: `deadline of ${jobName} at ${due.toISOString()}`,
-    kind: "late",
-    jobName,
-    executionId: undefined,
-    text: `it has not completed by ${due.toISOString()}`
-  }]
+  const due = Deadlines.dues(deadline, DateTime.toEpochMillis(since), DateTime.toEpochMillis(now))
+  return Deadlines.missed(due, ends).map(({ due }) => {
+    const time = new Date(due).toISOString()
+    return {
+      subject: `deadline of ${jobName} at ${time}`,
+      kind: "late",
+      jobName,
+      executionId: undefined,
+      text: `it has not completed by ${time}`
+    }
+  })
 }

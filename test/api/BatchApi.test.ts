@@ -8,6 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -158,6 +159,16 @@ describe("BatchApi", () => {
         Stream.runDrain(Stream.provideLayer(BatchApi.events(`${url}/nothing`), FetchHttpClient.layer))
       )
       assert.strictEqual(away._tag, "Failure")
+    }))
+
+  it.scopedLive("reaches a job whatever its name is", () =>
+    Effect.gen(function*() {
+      const names = [".", "..", "~x", "a/b", "100%", "\u{1f4a5}", "a b?c#d"]
+      const { batch } = yield* serve(names.map((name) => Job.make(name, { flow: Step.tasklet("step", Effect.void) })))
+      for (const name of names) {
+        const launched = yield* Effect.exit(batch.launch({ path: { name }, payload: { parameters: {} } }))
+        assert.strictEqual(Exit.isSuccess(launched) && launched.value.instance.jobName, name)
+      }
     }))
 
   it.scopedLive("runs what was skipped again, once", () =>

@@ -1,5 +1,6 @@
 /** The dashboard, asked by HTTP as a browser asks. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Cron from "effect/Cron"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -88,13 +89,31 @@ describe("pages", () => {
 
   it.scopedLive("find a job whatever its name is, and keep its page up to date", () =>
     Effect.gen(function*() {
-      const names = ["a%20b", "100%", "a/b?c=d#e;f", "v1.2", "ä +&", "\"'<>"]
+      const names = [
+        "a%20b",
+        "100%",
+        "a/b?c=d#e;f",
+        "v1.2",
+        "ä +&",
+        "\"'<>",
+        ".",
+        "..",
+        "~",
+        "~..",
+        "../..",
+        "%2e%2e",
+        "a\\b",
+        "💥",
+        "\u202eevil",
+        ":id",
+        "*"
+      ]
       const { services, url } = yield* serve(
         names.map((name) => Job.make(name, { flow: Step.tasklet("step", Effect.void) })),
         operator
       )
       for (const name of names) {
-        const path = `/jobs/${encodeURIComponent(name)}`
+        const path = `/jobs/${/^(~|\.{1,2}$)/.test(name) ? "~" : ""}${encodeURIComponent(name)}`
         const page = yield* get(`${url}${path}?format=json`)
         assert.strictEqual(JSON.parse(page.text).name, name)
         const form = yield* get(`${url}${path}`)
@@ -105,7 +124,14 @@ describe("pages", () => {
         assert.strictEqual(instance.jobName, name)
         const events = /data-events="([^"]+)"/.exec((yield* get(`${url}${path}`)).text)![1]!.replaceAll("&#39;", "'")
           .replaceAll("&amp;", "&")
-        assert.include(decodeURIComponent(new URLSearchParams(events.split("?")[1]).get("of")!), name)
+        const of = decodeURIComponent(new URLSearchParams(events.split("?")[1]).get("of")!)
+        assert.include(of.replace("/jobs/~", "/jobs/").replaceAll("~", ""), name.replaceAll("~", ""))
+        // As a browser does it, which takes dots in a path for a way.
+        const [, href] = /href="(\/jobs\/[^"]+)"/.exec(
+          (yield* get(`${url}/executions?job=${encodeURIComponent(name)}`)).text
+        )!
+        const seen = yield* get(new URL(`${href!.replaceAll("&#39;", "'")}?format=json`, url).href)
+        assert.strictEqual(JSON.parse(seen.text).name, name)
       }
     }))
 
@@ -177,6 +203,77 @@ describe("pages", () => {
       assert.include(away.text, "data-events=")
       yield* changed
       assert.strictEqual((yield* get(`${url}/`)).status, 200)
+    }))
+})
+
+describe("what is wrong", () => {
+  it.scopedLive("tells of a lease that runs out, and of a deadline that was missed by a job that did not run", () =>
+    Effect.gen(function*() {
+      const { jobs, release, slow } = yield* world
+      const memory = yield* Layer.build(JobRepository.layerMemory)
+      let left = 30_000
+      const repository = Layer.effect(
+        JobRepository.JobRepository,
+        Effect.map(JobRepository.JobRepository, (service) => ({
+          ...service,
+          leases: Effect.map(service.leases, (leases) => leases.map((lease) => ({ ...lease, leftMillis: left })))
+        }))
+      ).pipe(Layer.provideMerge(Layer.succeedContext(memory)))
+      const { services, url } = yield* serve(jobs, {
+        ...operator,
+        deadlines: [
+          { jobName: "billing", at: Cron.unsafeParse("0 6 * * *", "UTC") },
+          { jobName: "failing", at: Cron.unsafeParse("0 0 1 1 *", "UTC") }
+        ]
+      }, repository)
+      const running = yield* Effect.provide(JobOperator.start(slow, {}), services)
+      const { text } = yield* get(`${url}/`)
+      assert.include(text, "2 things need attention")
+      assert.match(
+        text,
+        /<a href="\/jobs\/billing">billing<\/a><\/b> is late: It had not completed by \d{4}-\d\d-\d\d 06:00 UTC/
+      )
+      assert.notInclude(text, "its lease runs out")
+      left = 9000
+      const page = yield* get(`${url}/`)
+      assert.include(page.text, "its lease runs out in 9.0 s: Its process has not renewed it for 21 s of 30 s")
+      const { troubles } = JSON.parse((yield* get(`${url}/?format=json`)).text)
+      assert.deepStrictEqual(troubles.map(({ jobName }: { jobName: string }) => jobName), [
+        "slow",
+        "billing",
+        "failing"
+      ])
+      yield* release
+      yield* running.await
+    }))
+
+  it.scopedLive("tells how much of its source a step has read, and when it will be done, in whatever process it runs", () =>
+    Effect.gen(function*() {
+      const hold = yield* Deferred.make<void>()
+      const job = Job.make("steady", {
+        flow: Step.chunk("load", {
+          reader: ItemReader.fromIterable(Array.from({ length: 200 }, (_, n) => n)),
+          writer: ItemWriter.fromFunction(([n]: ReadonlyArray<number>) =>
+            n! < 50 ? Effect.sleep("2 millis") : Deferred.await(hold)
+          ),
+          chunkSize: 10
+        })
+      })
+      const { services, url } = yield* serve([job])
+      const running = yield* Effect.provide(JobOperator.start(job, {}), services)
+      const at = (path: string): Effect.Effect<string> =>
+        Effect.flatMap(
+          get(`${url}${path}`),
+          ({ text }) => text.includes("25 % of it") ? Effect.succeed(text) : at(path)
+        )
+      assert.match(
+        yield* at(`/executions/${running.execution.id}`),
+        /so far, 25 % of it, (about \d+.* left|nearly done)/
+      )
+      assert.match(yield* at("/"), /25 % of it/)
+      yield* Deferred.succeed(hold, undefined)
+      yield* running.await
+      assert.notInclude((yield* get(`${url}/executions/${running.execution.id}`)).text, "% of it")
     }))
 })
 

@@ -334,6 +334,30 @@ describe("running skipped records again", () => {
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 })
 
+describe("running skipped records of a step again whose partitions have a step of the same name", () => {
+  it.effect("leaves those of the partitions alone", () =>
+    Effect.gen(function*() {
+      const written: Array<string> = []
+      let isBroken = true
+      const load = (from: string) =>
+        Step.chunk("load", {
+          reader: ItemReader.fromIterable([`${from} 1`, `${from} 2`]),
+          processor: (one: string) => isBroken && one.endsWith("2") ? Effect.fail(bad) : Effect.succeed(one),
+          writer: ItemWriter.inMemory(written),
+          chunkSize: 5
+        }).pipe(Step.skip("Bad", { limit: 5 }), Step.quarantine({ input: Schema.String }))
+      const job = Job.make("same name", {
+        flow: load("own").pipe(Flow.andThen(
+          Step.partition("regions", { plan: Partition.values(["north"]), input: Schema.String, step: load })
+        ))
+      })
+      const { id } = yield* JobOperator.run(job, {})
+      isBroken = false
+      yield* JobOperator.replay(job, id)
+      assert.deepStrictEqual(written, ["own 1", "north 1", "own 2"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
+
 describe("what is kept of an item", () => {
   class Point extends Schema.Class<Point>("Point")({ x: Schema.NumberFromString, at: Schema.Date }) {}
 

@@ -141,6 +141,77 @@ describe("a watch", () => {
       assert.strictEqual(tries, 3)
     }).pipe(Effect.scoped, Effect.provide(JobRepository.layerMemory)))
 
+  it.effect("tells what happened while it was away, however long that was, and only once", () =>
+    Effect.gen(function*() {
+      let isBroken = true
+      const nightly = tasklet("nightly", Effect.suspend(() => isBroken ? Effect.fail("no paper") : Effect.void))
+      const deadlines = [{ jobName: "billing", at: Cron.unsafeParse("0 6 * * *", "UTC") }]
+      yield* TestClock.setTime(Date.UTC(2026, 5, 30, 12))
+      yield* JobOperator.run(tasklet("old", Effect.fail("long ago")), {})
+      yield* TestClock.adjust("2 days")
+      const first = watcher({ deadlines: [] })
+      yield* first.look
+      assert.deepStrictEqual(first.told, [], "what is older than a day is not told by the first look")
+      const { id } = yield* JobOperator.run(nightly, {})
+      yield* TestClock.adjust("9 days")
+      const back = watcher({ deadlines })
+      yield* back.look
+      yield* watcher({ deadlines }).look
+      assert.lengthOf(back.told.filter((text) => text.startsWith("FAILED: nightly")), 1)
+      assert.lengthOf(back.told.filter((text) => text.startsWith("LATE: billing")), 9, "each deadline in between")
+      assert.lengthOf(back.told, 10)
+      yield* TestClock.adjust("9 days")
+      isBroken = false
+      const completed = yield* JobOperator.run(nightly, {})
+      const last = watcher({})
+      yield* last.look
+      assert.deepStrictEqual(last.told, [
+        `RECOVERED: nightly (execution ${id}): execution ${completed.id} completed it`
+      ])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("does not lose what it could not tell for days", () =>
+    Effect.gen(function*() {
+      let isAway = true
+      const told: Array<string> = []
+      const look = Watch.look({
+        notify: (notification) =>
+          Effect.suspend(() => isAway ? Effect.fail("no network") : Effect.sync(() => told.push(notification.jobName)))
+      })
+      yield* look
+      yield* JobOperator.run(tasklet("fails", Effect.fail("no paper")), {})
+      for (let day = 0; day < 4; day++) {
+        yield* look
+        yield* TestClock.adjust("1 days")
+      }
+      isAway = false
+      yield* look
+      yield* look
+      assert.deepStrictEqual(told, ["fails"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("sees all of a night with more executions than one page", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const all = Array.from({ length: 1200 }, (_, index) => index)
+      const paged = JobRepository.JobRepository.of({
+        ...repository,
+        jobExecutions: ({ before, limit = 100, statuses }) => {
+          assert.isAtMost(limit, 1000)
+          return Effect.succeed(
+            statuses !== undefined ? [] : all.filter((at) => before === undefined || at + 1 < before).reverse()
+              .slice(0, limit).map((at) => ({ ...failed, id: at + 1 }))
+          )
+        }
+      })
+      const failed = yield* JobOperator.run(tasklet("fails", Effect.fail("no paper")), {})
+      const { look, told } = watcher()
+      yield* Effect.provideService(look, JobRepository.JobRepository, paged)
+      assert.lengthOf(told, 1200)
+      yield* Effect.provideService(look, JobRepository.JobRepository, paged)
+      assert.lengthOf(told, 1200)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
   it.effect("tells ends as well if it is asked to", () =>
     Effect.gen(function*() {
       yield* JobOperator.run(tasklet("fine", Effect.void), {})

@@ -3,6 +3,7 @@
  */
 import * as Option from "effect/Option"
 import * as Json from "../../base/json.js"
+import * as Measure from "../../decisions/measure.js"
 
 export interface Checkpoint {
   /** Where a restart opens the reader: behind the last complete chunk. */
@@ -21,10 +22,12 @@ export interface Scan {
   readonly last: boolean
 }
 
-export const encodeCheckpoint = ({ reader, scan, writer }: Checkpoint): Json.Json => ({
+/** `measured`: for people who look, in whatever process; nothing goes on from it. */
+export const encodeCheckpoint = ({ reader, scan, writer }: Checkpoint, measured?: Measure.Measure): Json.Json => ({
   ...(Option.isSome(reader) ? { reader: reader.value } : {}),
   ...(Option.isSome(writer) ? { writer: writer.value } : {}),
-  ...(Option.isSome(scan) ? { scan: { ...scan.value } } : {})
+  ...(Option.isSome(scan) ? { scan: { ...scan.value } } : {}),
+  ...(measured === undefined ? {} : { [Measure.FIELD]: { ...measured } })
 })
 
 /** Total: whatever is not there is none. */

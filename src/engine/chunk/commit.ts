@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Json } from "../../base/json.js"
+import * as Measure from "../../decisions/measure.js"
 import type { PipelineConnection, Pipelined } from "../../ports/pipelining.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as Counts from "../../vocabulary/Counts.js"
@@ -69,7 +70,7 @@ export interface RangeWrite extends ChunkWrite {
 export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Item>> =>
   Effect.suspend(() => {
     const { connection, run } = write
-    const { awaitEarlierChunks, env: { pipelining }, state } = run
+    const { awaitEarlierChunks, env: { from, pipelining, source }, state } = run
     let result: RangeResult | undefined
     const { commit: timeCommit, now, write: timeWrite } = state.telemetry
     const began = now()
@@ -80,7 +81,7 @@ export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Ite
       saving = now()
       timeWrite(began)
       return {
-        checkpoint: Option.some(encodeCheckpoint(done.checkpoint)),
+        checkpoint: Option.some(encodeCheckpoint(done.checkpoint, Measure.make(source.current().progress?.(), from))),
         counts: done.counts,
         awaitingCommit: Chunk.countsOf(done.waiting, 0)
       }

@@ -24,6 +24,8 @@ export interface ChunkEnv {
   readonly sink: Sink<Item, UserError, UserServices>
   /** Whether it goes on where an earlier execution has come to. */
   readonly resumed: boolean
+  /** How much of the source was done when it was opened, if it can tell. */
+  readonly from: number
   readonly skipRun: SkipRun<unknown, UserServices> | undefined
   /** How often an operation of this step execution was tried again: one count for all of its chunks, those beside each other too. */
   readonly retried: { times: number }

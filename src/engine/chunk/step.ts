@@ -79,6 +79,7 @@ const open = (state: StepState, body: ChunkBody, stored: Checkpoint): Engine<Chu
       process,
       sink,
       resumed: Option.isSome(stored.reader),
+      from: source.current().progress?.().done ?? 0,
       retried: { times: 0 },
       skipRun: settings.skip === undefined ? undefined : yield* settings.skip.start,
       pipelining: Option.getOrUndefined(Either.getRight(pipelining))

@@ -310,12 +310,26 @@ export const partitioning: Cases = {
   }),
   "skipped records of partitions are those of their parent, too": Effect.gen(function*() {
     const repository = yield* JobRepository
-    const { execution, planId } = yield* planned(["a"])
-    const child = yield* claim(planId)
+    const { execution, planId } = yield* planned(["a", "b"])
+    const [child, other] = [yield* claim(planId), yield* claim(planId)]
     const step = yield* Kit.createStep(child.execution, "rows")
+    const otherStep = yield* Kit.createStep(other.execution, "rows")
+    const own = yield* Kit.createStep(execution, "rows")
     yield* repository.addSkippedItems(step, [yield* Kit.skipped(step, "bad")])
-    deepStrictEqual(yield* Kit.messages(execution.id), ["bad"])
+    yield* repository.addSkippedItems(own, [yield* Kit.skipped(own, "own")])
+    yield* repository.addSkippedItems(otherStep, [yield* Kit.skipped(otherStep, "bad")])
+    deepStrictEqual(yield* Kit.messages(execution.id), ["bad", "own", "bad"])
     deepStrictEqual(yield* Kit.messages(child.execution.id), ["bad"])
+    const page = (filter: { readonly after?: number; readonly limit?: number; readonly partitions?: boolean }) =>
+      repository.skippedPage({ executionId: execution.id, stepName: "rows", ...filter })
+    const first = yield* page({ limit: 2 })
+    deepStrictEqual(first.map(({ message }) => message), ["bad", "own"])
+    deepStrictEqual((yield* page({ after: first[1]!.id })).map(({ message }) => message), ["bad"])
+    deepStrictEqual((yield* page({ partitions: false })).map(({ message }) => message), ["own"])
+    const groups = (id: number) =>
+      Effect.map(repository.skippedGroups(id), (found) => found.map(({ count, message }) => [message, count]))
+    deepStrictEqual(yield* groups(execution.id), [["bad", 2], ["own", 1]])
+    deepStrictEqual(yield* groups(other.execution.id), [["bad", 1]])
   }),
   "deleting takes an instance with its root only (REPO-14)": Effect.gen(function*() {
     const repository = yield* JobRepository

@@ -140,5 +140,42 @@ export const viewing: Cases = {
       { subject: two, kind: "late" }
     ])
     deepStrictEqual(yield* repository.notices([]), [])
+  }),
+  "what was told is forgotten by age, subject and kind, and with the execution that it is about": Effect.gen(
+    function*() {
+      const repository = yield* JobRepository
+      const execution = yield* Kit.launchFresh()
+      const [name, other] = [yield* Kit.freshName, `execution ${execution.id}`]
+      const kinds = (subject: string) =>
+        Effect.map(repository.notices([subject]), (found) => found.map(({ kind }) => kind).sort())
+      const tell = (subject: string, kind: string) => repository.recordNotice({ subject, kind })
+      yield* tell(name, "late")
+      yield* tell(name, "failed")
+      yield* tell(other, "failed")
+      yield* TestClock.adjust("1 minutes")
+      const later = yield* DateTime.now
+      yield* tell(name, "stalled")
+      yield* repository.forgetNotices({ subject: name, kind: "late", before: later })
+      deepStrictEqual(yield* kinds(name), ["failed", "stalled"])
+      yield* repository.forgetNotices({ subject: name, before: later })
+      deepStrictEqual([yield* kinds(name), yield* kinds(other)], [["stalled"], ["failed"]])
+      yield* Kit.setStatus(execution, "COMPLETED")
+      yield* repository.deleteJobExecutions([execution.id])
+      deepStrictEqual(yield* kinds(other), [])
+    }
+  ),
+  "the leases of what runs are known, and what is left of them (OWN-18)": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const leaseOf = (id: number) =>
+      Effect.map(repository.leases, (found) => found.find(({ executionId }) => executionId === id))
+    const execution = yield* Kit.launchFresh({ leaseMillis: 60_000 })
+    const lease = yield* leaseOf(execution.id)
+    assert.strictEqual(lease?.lengthMillis, 60_000)
+    assert.isAtMost(lease?.leftMillis ?? Infinity, 60_000)
+    assert.isAbove(lease?.leftMillis ?? 0, 20_000)
+    yield* Kit.expireLease(execution)
+    assert.isAtMost((yield* leaseOf(execution.id))?.leftMillis ?? 0, 0)
+    yield* Kit.setStatus(execution, "COMPLETED")
+    assert.isUndefined(yield* leaseOf(execution.id))
   })
 }
