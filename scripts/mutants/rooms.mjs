@@ -2,6 +2,7 @@
  * Which tests hold which room. A mutant is tried by its room's tests group by group, the quickest first: most die early.
  * The names of tests are the beginnings of paths below test/.
  */
+const flows = ["engine/flow/Definition", "engine/flow/Routing", "engine/flow/Picture", "cli/pictures", "view/"]
 const model = ["engine/FaultModel", "engine/SearchDeaths", "engine/StepContexts"]
 const step = ["engine/StepLifecycle", "engine/Tasklets", "engine/AbruptEnds", "engine/Listeners", "engine/JobContext"]
 const chunk = ["engine/Scan", "engine/Skip", "engine/Retry", "engine/Prefetch", "engine/ChunkCounts", "engine/Transact"]
@@ -9,8 +10,16 @@ const lost = ["crash/LostCommit", "crash/InterruptedCommit"]
 const life = ["engine/operate/", "engine/Launching", "engine/JobListeners", "engine/Restart", "conformance/"]
 const repository = ["sql/SqlJobRepository", "sql/Races", "sql/Batches"]
 const pipelining = ["sql/Pipelining"]
+const partitioned = ["engine/partition/", "worker/", "decisions/partition"]
 
-/** What a room holds below src/, its tests, and the share of mutants that must die. A file is in the first that fits. */
+/** Tests that run the code in processes of their own, where nobody can see which functions they reach: tried by `--deep`. */
+const crash = ["crash/Crash", "chaos/Chaos", "chaos/Turns"]
+const stop = ["chaos/Shutdown", "chaos/Launch"]
+
+/**
+ * What a room holds below src/, its tests, those of them that run it in other processes, and the share of mutants that must
+ * die. A file is in the first that fits.
+ */
 export const rooms = {
   base: { files: ["base/"], tests: [["base/"], ["vocabulary/", "decisions/"]], floor: 80 },
   vocabulary: { files: ["vocabulary/"], tests: [["vocabulary/"], ["decisions/", "engine/StepLifecycle"]], floor: 80 },
@@ -19,33 +28,52 @@ export const rooms = {
     tests: [["decisions/"], ["engine/Skip", "engine/Retry", "engine/Launching"]],
     floor: 90
   },
-  definition: { files: ["definition/"], tests: [["definition/", "engine/flow/"], step], floor: 80 },
-  memory: { files: ["ports/memoryDriver"], tests: [["ports/"], model], floor: 80 },
-  ports: { files: ["ports/"], tests: [["ports/"], ["sql/SqlTransactor", ...repository]], floor: 80 },
+  definition: {
+    files: ["definition/"],
+    tests: [["definition/"], flows, ["engine/flow/", "engine/SystemCommand", ...step]],
+    floor: 80
+  },
+  memory: { files: ["ports/memory"], tests: [["ports/"], [...model, ...partitioned]], floor: 80 },
+  ports: { files: ["ports/"], tests: [["ports/"], partitioned, ["sql/SqlTransactor", ...repository]], floor: 80 },
   item: { files: ["item/"], tests: [["item/"], chunk], floor: 80 },
   "engine/session": {
     files: ["engine/session/"],
     tests: [["engine/session/", "engine/operate/"], step, life],
+    processes: [...crash, ...stop],
     floor: 90
   },
   "engine/step": {
     files: ["engine/step/"],
     tests: [["engine/step/"], [...step, ...lost], [...model, ...pipelining]],
+    processes: crash,
     floor: 90
   },
   "engine/chunk": {
     files: ["engine/chunk/"],
     tests: [["engine/chunk/", ...chunk], model, [...lost, ...pipelining]],
+    processes: crash,
     floor: 90
   },
+  "engine/partition": {
+    files: ["engine/partition/"],
+    tests: [partitioned],
+    processes: ["cli/Worker"],
+    floor: 80
+  },
   "engine/flow": { files: ["engine/flow/"], tests: [["engine/flow/"], life], floor: 80 },
-  "engine/job": { files: ["engine/job/"], tests: [life, step], floor: 80 },
-  operator: { files: ["operator/"], tests: [["operator/"], life], floor: 80 },
+  "engine/job": { files: ["engine/job/"], tests: [life, step], processes: stop, floor: 80 },
+  operator: { files: ["operator/"], tests: [["operator/"], life], processes: stop, floor: 80 },
+  worker: { files: ["worker/"], tests: [["worker/"]], processes: ["cli/Worker"], floor: 80 },
+  view: { files: ["view/"], tests: [["view/"], ["cli/pictures", "dashboard/Dashboard"]], floor: 80 },
+  dashboard: { files: ["dashboard/"], tests: [["dashboard/Dashboard"]], floor: 80 },
+  api: { files: ["api/"], tests: [["api/"]], floor: 80 },
+  watch: { files: ["watch/"], tests: [["watch/"]], floor: 80 },
   fences: {
     files: [
       "sql/database",
       "sql/stepRows",
       "sql/jobRows",
+      "sql/partitionRows",
       "sql/pgPipeline",
       "sql/SqlTransactor",
       "sql/contention",
@@ -53,10 +81,16 @@ export const rooms = {
       "sql/savepoints",
       "sql/openTransaction"
     ],
-    tests: [["sql/SqlTransactor", ...repository], ["sql/Ambient", ...pipelining]],
+    tests: [["sql/SqlTransactor", ...repository], [
+      "sql/Ambient",
+      "sql/savepoints",
+      "sql/openTransaction",
+      ...pipelining
+    ]],
+    processes: crash,
     floor: 90
   },
-  sql: { files: ["sql/"], tests: [["sql/"]], floor: 80 },
-  file: { files: ["file/"], tests: [["file/"], ["engine/FileRestart"]], floor: 80 },
+  sql: { files: ["sql/"], tests: [["sql/"]], processes: crash, floor: 80 },
+  file: { files: ["file/"], tests: [["file/"], ["engine/FileRestart"]], processes: crash, floor: 80 },
   testing: { files: ["testing/"], tests: [["testing/", "crash/BatchTest"], ["ports/"]], floor: 80 }
 }

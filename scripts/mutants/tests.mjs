@@ -1,8 +1,11 @@
 /** Runs tests with a mutant in place, in processes that end with this one. */
 import { fork, spawn } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { plant } from "./operators.mjs"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -36,6 +39,10 @@ const ending = (child) => {
   return end
 }
 
+/** Holds the source file with the mutant in it, for tests that compile programs: see test/support/bundle.ts. */
+const PLANTED = Path.join(Os.tmpdir(), `effect-batch-mutant-${process.pid}.json`)
+process.once("exit", () => Fs.rmSync(PLANTED, { force: true }))
+
 let host
 
 const startHost = async () => {
@@ -44,7 +51,7 @@ const startHost = async () => {
     cwd: root,
     detached: true,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
-    env: { ...process.env, NODE_ENV: "test", EFFECT_BATCH_TEST_PG: database }
+    env: { ...process.env, NODE_ENV: "test", EFFECT_BATCH_TEST_PG: database, EFFECT_BATCH_MUTANT: PLANTED }
   })
   const end = ending(child)
   await new Promise((resolve, reject) => {
@@ -59,6 +66,8 @@ const startHost = async () => {
  * fails first; "time" when they take longer than `patience`, in milliseconds.
  */
 export const run = async (tests, { file, mutant, patience }) => {
+  const text = file === undefined ? undefined : plant(Fs.readFileSync(file, "utf8"), mutant)
+  Fs.writeFileSync(PLANTED, JSON.stringify({ file, text }))
   host ??= await startHost()
   const { child, end } = host
   const answer = await new Promise((resolve) => {

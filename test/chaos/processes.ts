@@ -3,13 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Esbuild from "esbuild"
 import type { ChildProcess } from "node:child_process"
 import { spawn as spawnProcess } from "node:child_process"
-import * as Fs from "node:fs"
-import * as Path from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { bundle } from "../support/bundle.js"
 
 export interface Ended {
   readonly code: number | null
@@ -28,34 +26,8 @@ export interface Process {
   readonly said: () => ReadonlyArray<string>
 }
 
-/**
- * Makes one file of a program, because a process that loads a thousand modules takes longer to start than it runs. The
- * file lies inside the package, from where native dependencies are found.
- */
-export const compile = (entry: URL): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const root = fileURLToPath(new URL("../../node_modules/.cache", import.meta.url))
-      Fs.mkdirSync(root, { recursive: true })
-      const outfile = Path.join(Fs.mkdtempSync(Path.join(root, "chaos-")), "program.mjs")
-      await Esbuild.build({
-        entryPoints: [fileURLToPath(entry)],
-        outfile,
-        bundle: true,
-        platform: "node",
-        format: "esm",
-        target: "node20",
-        external: ["better-sqlite3", "pg-native"],
-        // CommonJS packages in an ES module.
-        banner: {
-          js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);"
-        },
-        logLevel: "error"
-      })
-      return outfile
-    }),
-    (file) => Effect.sync(() => Fs.rmSync(Path.dirname(file), { recursive: true, force: true }))
-  )
+/** A program as one file. */
+export const compile = (entry: URL): Effect.Effect<string, never, Scope.Scope> => bundle(fileURLToPath(entry))
 
 /** Starts the program; it dies with the scope. */
 export const spawn = (file: string, args: ReadonlyArray<string>): Effect.Effect<Process, never, Scope.Scope> =>

@@ -4,13 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Esbuild from "esbuild"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { bundle } from "../support/bundle.js"
 import type { WorkerOptions } from "./worker.js"
 
 /** How a run of the worker came to its end. */
@@ -29,30 +29,9 @@ export interface Strike {
   readonly instead?: (() => void) | undefined
 }
 
-/**
- * Compiles the worker into one file, because a process that loads a thousand modules takes longer to start than the job
- * takes to run. The file lies inside the package, from where its native dependencies are found.
- */
-export const compiled: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.promise(async () => {
-    const root = fileURLToPath(new URL("../../node_modules/.cache", import.meta.url))
-    Fs.mkdirSync(root, { recursive: true })
-    const directory = Fs.mkdtempSync(Path.join(root, "crash-"))
-    await Esbuild.build({
-      entryPoints: [fileURLToPath(new URL("worker.ts", import.meta.url))],
-      outfile: Path.join(directory, "worker.mjs"),
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node20",
-      external: ["better-sqlite3", "pg-native"],
-      // CommonJS packages in an ES module.
-      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-      logLevel: "error"
-    })
-    return Path.join(directory, "worker.mjs")
-  }),
-  (file) => Effect.sync(() => Fs.rmSync(Path.dirname(file), { recursive: true, force: true }))
+/** The worker as one file. */
+export const compiled: Effect.Effect<string, never, Scope.Scope> = bundle(
+  fileURLToPath(new URL("worker.ts", import.meta.url))
 )
 
 /** A directory for the files of a job, removed when the scope closes. */

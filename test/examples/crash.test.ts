@@ -6,7 +6,7 @@ import type * as PlatformNode from "@effect/platform-node"
 import * as FileSystem from "@effect/platform-node/NodeFileSystem"
 import type { FileSystem as Files } from "@effect/platform/FileSystem"
 import * as SqlClient from "@effect/sql/SqlClient"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
@@ -41,6 +41,11 @@ vi.mock("@effect/platform-node", async (original) => ({
   ...await original<typeof PlatformNode>(),
   NodeRuntime: { runMain: () => {} }
 }))
+// Other files run in this process, too.
+afterAll(() => {
+  vi.doUnmock("effect-batch")
+  vi.doUnmock("@effect/platform-node")
+})
 
 const readmeJob = Effect.map(
   Effect.promise(() => import("../../examples/00-readme.js")),

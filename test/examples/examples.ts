@@ -3,13 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Esbuild from "esbuild"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import { createRequire } from "node:module"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { bundle } from "../support/bundle.js"
 
 /** The path of a file of this repository. */
 export const repositoryFile = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -27,33 +27,9 @@ export interface Ended {
   readonly stderr: string
 }
 
-/**
- * Compiles an example into one file, because a process that loads a thousand modules takes longer to start than the job
- * takes to run. The file lies inside the package, from where its dependencies are found.
- */
+/** An example as one file. */
 export const compiled = (example: string): Effect.Effect<ReadonlyArray<string>, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const cache = repositoryFile("node_modules/.cache")
-      Fs.mkdirSync(cache, { recursive: true })
-      const outfile = Path.join(Fs.mkdtempSync(Path.join(cache, "example-")), "main.mjs")
-      await Esbuild.build({
-        entryPoints: [repositoryFile(`examples/${example}`)],
-        outfile,
-        tsconfig: repositoryFile("tsconfig.json"),
-        bundle: true,
-        platform: "node",
-        format: "esm",
-        target: "node20",
-        external: ["better-sqlite3", "pg-native"],
-        // CommonJS packages in an ES module.
-        banner: { js: "import { createRequire as req } from 'node:module'; const require = req(import.meta.url);" },
-        logLevel: "error"
-      })
-      return [outfile]
-    }),
-    ([file]) => Effect.sync(() => Fs.rmSync(Path.dirname(file!), { recursive: true, force: true }))
-  )
+  Effect.map(bundle(repositoryFile(`examples/${example}`)), (file) => [file])
 
 /** What `npm start` and the README do: an example as it is, through tsx. */
 export const source = (example: string): ReadonlyArray<string> => [
