@@ -3,6 +3,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Hints from "../base/hints.js"
 import type { Counts } from "../vocabulary/Counts.js"
 import * as Counts_ from "../vocabulary/Counts.js"
 import type { StoredExecution, StoredPartition, Tables } from "./memoryTables.js"
@@ -205,35 +206,8 @@ const factsOf = (tables: Tables, row: StoredPartition, now: number): PartitionFa
   }
 }
 
-/** In memory everybody who may wait is in this process. A call that comes while nobody waits is remembered. */
+/** In memory everybody who may wait is in this process. */
 const waking = (): Required<Pick<EncodedPartitions, "wake" | "awaken">> => {
-  const waiting = new Map<number, Set<() => void>>()
-  const missed = new Set<number>()
-  return {
-    wake: (planId) =>
-      Effect.sync(() => {
-        const all = waiting.get(planId)
-        if (all === undefined) {
-          missed.add(planId)
-          return
-        }
-        waiting.delete(planId)
-        all.forEach((wake) => wake())
-      }),
-    awaken: (planId) =>
-      Effect.async<void>((resume) => {
-        if (missed.delete(planId)) {
-          return resume(Effect.void)
-        }
-        const wake = () => resume(Effect.void)
-        const all = waiting.get(planId) ?? new Set()
-        waiting.set(planId, all.add(wake))
-        return Effect.sync(() => {
-          all.delete(wake)
-          if (all.size === 0 && waiting.get(planId) === all) {
-            waiting.delete(planId)
-          }
-        })
-      })
-  }
+  const { give, next } = Hints.make()
+  return { wake: (planId) => Effect.sync(() => give(planId)), awaken: next }
 }

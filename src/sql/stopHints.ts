@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Hints from "../base/hints.js"
 import type * as JobRepository from "../ports/JobRepository.js"
 import type { Control, DriverClient, Line } from "./control.js"
 import type { Database } from "./database.js"
@@ -21,7 +22,7 @@ export const make = (
   Effect.map(
     RcRef.make({ acquire: listening(control, `${prefix}stop`), idleTimeToLive: "10 seconds" }),
     (listeners) => (executionId: number) =>
-      Effect.scoped(Effect.flatMap(RcRef.get(listeners), (hub) => awaitHint(hub, executionId)))
+      Effect.scoped(Effect.flatMap(RcRef.get(listeners), ({ next }) => next(executionId)))
   )
 
 /**
@@ -34,59 +35,21 @@ export const send = (database: Database, prefix: string, id: number): Effect.Eff
 
 // internal
 
-interface Hub {
-  readonly waiting: Map<number, Set<() => void>>
-  /** Hints that came while nobody waited for them. */
-  readonly missed: Set<number>
-}
-
-const awaitHint = (hub: Hub, executionId: number): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    if (hub.missed.delete(executionId)) {
-      return resume(Effect.void)
-    }
-    const wake = () => resume(Effect.void)
-    const others = hub.waiting.get(executionId) ?? new Set()
-    hub.waiting.set(executionId, others.add(wake))
-    return Effect.sync(() => {
-      others.delete(wake)
-      if (others.size === 0) {
-        hub.waiting.delete(executionId)
-      }
-    })
-  })
-
-const hint = (hub: Hub, executionId: number): void => {
-  const waiting = hub.waiting.get(executionId)
-  if (waiting === undefined) {
-    hub.missed.add(executionId)
-    // Executions of other processes are hinted at too.
-    if (hub.missed.size > MOST_MISSED) {
-      hub.missed.clear()
-    }
-    return
-  }
-  hub.waiting.delete(executionId)
-  waiting.forEach((wake) => wake())
-}
-
-const MOST_MISSED = 10_000
-
-const listening = (control: Control, channel: string): Effect.Effect<Hub, never, Scope.Scope> =>
+const listening = (control: Control, channel: string): Effect.Effect<Hints.Hints, never, Scope.Scope> =>
   Effect.suspend(() => {
-    const hub: Hub = { waiting: new Map(), missed: new Set() }
-    const connected = Effect.scoped(Effect.flatMap(control.line, (line) => listen(line, channel, hub)))
+    const hints = Hints.make()
+    const connected = Effect.scoped(Effect.flatMap(control.line, (line) => listen(line, channel, hints)))
     return Effect.as(
       Effect.forkScoped(Effect.repeat(Effect.ignore(connected), Schedule.spaced("1 second"))),
-      hub
+      hints
     )
   })
 
 /** Listens until the connection ends. */
-const listen = ({ client, query }: Line, channel: string, hub: Hub) =>
+const listen = ({ client, query }: Line, channel: string, hints: Hints.Hints) =>
   Effect.suspend(() => {
     const name = `"${channel.replaceAll("\"", "\"\"")}"`
-    const onMessage: Parameters<DriverClient["on"]>[1] = ({ payload }) => hint(hub, Number(payload))
+    const onMessage: Parameters<DriverClient["on"]>[1] = ({ payload }) => hints.give(Number(payload))
     const broken = Effect.async<void>((resume) => {
       const onEnd = () => resume(Effect.void)
       client.on("error", onEnd)
@@ -101,10 +64,7 @@ const listen = ({ client, query }: Line, channel: string, hub: Hub) =>
       () =>
         Effect.zipRight(
           execute(query, `LISTEN ${name}`),
-          Effect.zipRight(
-            Effect.sync(() => [...hub.waiting.keys()].forEach((executionId) => hint(hub, executionId))),
-            broken
-          )
+          Effect.zipRight(Effect.sync(() => hints.giveAll()), broken)
         ),
       () =>
         Effect.zipRight(
