@@ -81,19 +81,24 @@ const statusOf = (exit: Exit.Exit<JobOperator.EndedJobExecution<string, unknown>
 
 /**
  * The counts of each step, added up over the executions it took to complete it. A step that may run again after it has
- * completed counts with its last round.
+ * completed counts with its last round. A partitioned one adds up itself, whichever execution its partitions ended in
+ * (PART-6).
  */
 const totals = ({ repository }: Store.Store): Effect.Effect<Outcome["totals"]> =>
   Effect.gen(function*() {
     const executions = yield* repository.jobExecutions({ limit: Number.MAX_SAFE_INTEGER })
     const found: Record<string, Round> = {}
     for (const execution of [...executions].sort((a, b) => a.id - b.id)) {
-      for (const { counts, status, stepName } of yield* repository.stepExecutions(execution.id)) {
+      for (const { counts, id, status, stepName } of yield* repository.stepExecutions(execution.id)) {
         const key = `${execution.instance.jobName}/${stepName}`
-        const round = found[key]
+        const before = found[key]
+        const begins = before === undefined || before.complete
+        // A plan has the id of the step execution that made it.
+        const partitioned = begins ? Option.isSome(yield* repository.partitions.find(id)) : before.partitioned
         found[key] = {
-          counts: round === undefined || round.complete ? counts : Counts.add(round.counts, counts),
-          complete: status === "COMPLETED"
+          counts: begins || partitioned ? counts : Counts.add(before.counts, counts),
+          complete: status === "COMPLETED",
+          partitioned
         }
       }
     }
@@ -108,4 +113,5 @@ const totals = ({ repository }: Store.Store): Effect.Effect<Outcome["totals"]> =
 interface Round {
   readonly counts: Counts.Counts
   readonly complete: boolean
+  readonly partitioned: boolean
 }
