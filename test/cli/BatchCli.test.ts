@@ -585,6 +585,9 @@ Options
     }))
 })
 
+/** Lets everything that can go on do so. */
+const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
 describe("worker", () => {
   const spread = Job.make("spread", {
     flow: Step.partition("load", {
@@ -612,17 +615,26 @@ describe("worker", () => {
   it.scoped("show lists what ran for an execution, slowest first, and says how much is not listed", () =>
     Effect.gen(function*() {
       const { operate, run } = yield* makeCliOf([spread])
+      let asleep = 0
       const uneven = Job.make("uneven", {
         flow: Step.partition("load", {
           plan: Partition.values(Array.from({ length: 120 }, (_, index) => index)),
           input: Schema.Number,
-          step: (part) => Step.tasklet("wait", Effect.sleep(`${part === 0 ? 60 : part < 10 ? part : 0} seconds`)),
+          step: (part) =>
+            Step.tasklet(
+              "wait",
+              Effect.suspend(() => (asleep++, Effect.sleep(`${part === 0 ? 60 : part < 10 ? part : 0} seconds`)))
+            ),
           concurrency: 12
         })
       })
       const running = yield* Effect.fork(operate(JobOperator.run(uneven, {})))
+      // What takes no time is over before the clock moves, and what a second ends before the next one.
+      yield* Effect.repeat(turn, { until: () => asleep === 120 })
+      yield* Effect.repeatN(turn, 10)
       for (let second = 0; second < 70; second++) {
         yield* TestClock.adjust("1 second")
+        yield* Effect.repeatN(turn, 10)
       }
       const { id } = yield* Fiber.join(running)
       const lines = (yield* run("show", String(id))).text.split("\n")

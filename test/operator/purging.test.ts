@@ -65,7 +65,7 @@ for (const { layer, name } of drivers) {
           const left = yield* repository.jobInstances({ jobName })
           assert.strictEqual(left.length, starts.length - expected.length)
         }),
-      { fastCheck: { numRuns: name === "memory" ? 60 : 5 }, timeout: 300_000 }
+      { fastCheck: { numRuns: name === "memory" ? 25 : 5 }, timeout: 300_000 }
     )
   })
 }

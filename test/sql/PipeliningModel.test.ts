@@ -74,6 +74,9 @@ const makeJob = ({ chunkSize, kinds, limit, quarantine, writer }: Plan, prefetch
   })
 }
 
+/** Each run is another one; `EFFECT_BATCH_PIPELINES=2000` searches for longer. */
+const RUNS = Number(process.env["EFFECT_BATCH_PIPELINES"] ?? 80)
+
 let runs = 0
 
 /** What a plan comes to, and what its restart adds when all that was wrong is mended. */
@@ -131,6 +134,6 @@ it.layer(postgres!.layer)("chunks on their way to PostgreSQL", (it) =>
         Effect.gen(function*() {
           assert.deepStrictEqual(yield* outcome(plan, true), yield* outcome(plan, false))
         }),
-      { fastCheck: { numRuns: 200 }, timeout: 300_000 }
+      { fastCheck: { numRuns: RUNS }, timeout: 300_000 }
     )
   }))

@@ -111,6 +111,29 @@ it.scoped("a commit of the owner and a take-over: the later one sees the earlier
     assert.deepStrictEqual([stored?.status, stored?.counts.read], ["FAILED", 5])
   }))
 
+it.scoped("the commit of a step does not wait for another one that renews the lease (REPO-20)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, repository } = yield* opened
+    const [one, other] = yield* Effect.provide(
+      Effect.all([Kit.createStep(execution, "one"), Kit.createStep(execution, "other")]),
+      owner
+    )
+    yield* repository.renewLease(execution, 1000)
+    const { transact } = Context.get(owner, Transactor.Transactor)
+    const go = yield* Deferred.make<void>()
+    const beside = yield* Effect.fork(Effect.zipRight(
+      Deferred.await(go),
+      repository.updateStepExecution(execution, { ...other, status: "COMPLETED" })
+    ))
+    // One has renewed the lease, and holds its row until it commits.
+    yield* transact(Effect.zipRight(
+      repository.updateStepExecution(execution, one),
+      Effect.zipRight(Deferred.succeed(go, undefined), Fiber.join(beside))
+    ))
+    const stored = yield* repository.stepExecutions(execution.id)
+    assert.deepStrictEqual(stored.map(({ status }) => status), ["STARTED", "COMPLETED"])
+  }))
+
 it.scoped("a take-over that has not committed yet keeps the owner from every write (P2, LEASE-3)", () =>
   Effect.gen(function*() {
     const writes = {

@@ -94,6 +94,19 @@ for (const [name, { client, fresh }] of Object.entries({ postgres, sqlite })) {
         assert.strictEqual(yield* leases, 0)
       }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => withRepository(client(database)))))))
 
+    it.scoped("a step leaves the lease alone until a quarter of it is gone: others write the same row (REPO-20)", () =>
+      Effect.gen(function*() {
+        const repository = yield* JobRepository
+        const execution = yield* Kit.launchFresh({ leaseMillis: 100_000 })
+        const step = yield* Kit.createStep(execution, "load")
+        yield* repository.renewLease(execution, 80_000)
+        yield* repository.updateStepExecution(execution, step)
+        assert.isAtMost(yield* Kit.leaseLeftMillis(execution), 80_000)
+        yield* repository.renewLease(execution, 70_000)
+        yield* repository.updateStepExecution(execution, step)
+        assert.isAbove(yield* Kit.leaseLeftMillis(execution), 90_000)
+      }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => withRepository(client(database)))))))
+
     it.scoped("the database itself refuses a second running execution of an instance (JOB-6)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient

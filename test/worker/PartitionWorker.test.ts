@@ -114,12 +114,12 @@ for (const { layer, name } of drivers) {
         Effect.gen(function*() {
           const begun = yield* Deferred.make<void>()
           let isWaiting = true
-          const items: Array<number> = []
+          const items: Array<string> = []
           const job = Job.make("handing over", {
             flow: Step.partition("load", {
-              plan: Partition.values(["a"]),
+              plan: Partition.values(["a", "b"]),
               input: Schema.String,
-              step: () =>
+              step: (part) =>
                 Step.chunk("rows", {
                   reader: ItemReader.fromStream(
                     Stream.mapEffect(Stream.make(1, 2, 3), (item) =>
@@ -128,7 +128,7 @@ for (const { layer, name } of drivers) {
                         : Effect.succeed(item))
                   ),
                   writer: ItemWriter.fromFunction((chunk: ReadonlyArray<number>) =>
-                    Effect.sync(() => void items.push(...chunk))
+                    Effect.sync(() => void items.push(...chunk.map((item) => `${part}${item}`)))
                   ),
                   chunkSize: 1
                 }),
@@ -139,15 +139,14 @@ for (const { layer, name } of drivers) {
           yield* Effect.provide(Deferred.await(begun), PartitionWorker.layer([job]))
           isWaiting = false
           const [parent] = yield* JobOperator.executions({ jobName: "handing over" })
-          const [left] = yield* children(parent!.id)
-          assert.deepStrictEqual([parent?.status, left?.status, left?.exitStatus.code], [
+          const left = yield* children(parent!.id)
+          assert.deepStrictEqual([parent?.status, ...left.map(({ exitStatus, status }) => [status, exitStatus.code])], [
             "STARTED",
-            "STOPPED",
-            "OWNER_LEFT"
+            ["STOPPED", "OWNER_LEFT"]
           ])
           const execution = yield* Effect.provide(Fiber.join(running), PartitionWorker.layer([job]))
           assert.strictEqual(execution.status, "COMPLETED")
-          assert.deepStrictEqual(items, [1, 2, 3])
+          assert.deepStrictEqual(items, ["a1", "a2", "a3", "b1", "b2", "b3"])
         }).pipe(soon)
       )
     })

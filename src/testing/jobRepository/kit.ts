@@ -96,6 +96,17 @@ export const createStep = (
 export const expireLease = (execution: JobExecution) =>
   Effect.flatMap(JobRepository, (repository) => repository.renewLease(execution, -1000))
 
+/**
+ * How much is left of the lease of a running execution, as somebody is told who would take it over.
+ *
+ * @internal
+ */
+export const leaseLeftMillis = (execution: JobExecution) =>
+  Effect.map(
+    Effect.flip(launch(execution.instance.jobName)),
+    (error) => error._tag === "JobExecutionAlreadyRunning" ? error.leaseLeftMillis ?? 0 : Number.NaN
+  )
+
 /** @internal */
 export const skipped = (step: StepExecution, message: string, item?: Json): Effect.Effect<SkippedItem> =>
   Effect.map(DateTime.now, (createTime) => ({

@@ -110,6 +110,18 @@ export const owning: Cases = {
     assert.isTrue(yield* isDeadFor(token))
     assert.isFalse(yield* isDeadFor("the secret of another claim"))
   }),
+  "what a step saves renews its lease when that runs out, and nobody else's (D16, OWN-16)": Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const execution = yield* Kit.launchFresh({ leaseMillis: 100_000 })
+    const step = yield* Kit.createStep(execution, "load")
+    yield* repository.renewLease(execution, 20_000)
+    for (const zombie of [{ ...execution, token: "stolen" }, { ...execution, epoch: execution.epoch + 1 }]) {
+      yield* lost(execution.id, repository.updateStepExecution(zombie, step))
+      assert.isAtMost(yield* Kit.leaseLeftMillis(execution), 20_000)
+    }
+    yield* repository.updateStepExecution(execution, step)
+    assert.isAbove(yield* Kit.leaseLeftMillis(execution), 90_000)
+  }),
   "the burial of a dead owner's execution stays although the launch is refused (LAUNCH-5)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const first = yield* Kit.launchFresh()

@@ -262,6 +262,40 @@ export const partitioning: Cases = {
     assert.strictEqual((yield* partitions.tally(planId)).failed, 1)
     assert.strictEqual(yield* nextName(planId), undefined)
   }),
+  "a partition that killed processes in an earlier run of the parent has to kill as many again (PART-7)": Effect.gen(
+    function*() {
+      const { execution, partitions, planId } = yield* planned(["poison"])
+      const die = Effect.flatMap(claim(planId), ({ execution }) => Kit.expireLease(execution))
+      for (let death = 1; death <= 4; death++) {
+        yield* die
+        yield* partitions.putUp(planId, alive)
+      }
+      yield* restarted(execution, planId)
+      for (let death = 1; death <= 5; death++) {
+        yield* die
+        assert.strictEqual(yield* partitions.putUp(planId, alive), death < 5 ? 1 : 0)
+      }
+    }
+  ),
+  "what ended badly waits for a restart, whether its process lives or not (PART-5)": Effect.gen(function*() {
+    const { partitions, planId } = yield* planned(["a", "b"])
+    const [a, b] = [yield* claim(planId), yield* claim(planId)]
+    yield* Kit.setStatus(a.execution, "FAILED")
+    yield* Kit.setStatus(b.execution, "STOPPED")
+    assert.strictEqual(yield* partitions.putUp(planId, { isOwnerGone: () => true }), 0)
+    assert.strictEqual(yield* nextName(planId), undefined)
+  }),
+  "who has lost the execution takes over no plan (PART-4, OWN-16)": Effect.gen(function*() {
+    const { execution, partitions, planId } = yield* planned(["a"])
+    yield* partitions.close(planId)
+    for (const zombie of [{ ...execution, token: "stolen" }, { ...execution, epoch: execution.epoch + 1 }]) {
+      const plan = { id: planId, stepExecutionId: planId, fingerprint: "other" }
+      const error = yield* Effect.flip(partitions.resume(zombie, plan, alive))
+      assert.strictEqual(error._tag, "OwnershipLost")
+    }
+    const stored = Option.getOrThrow(yield* partitions.find(planId))
+    deepStrictEqual([stored.fingerprint, stored.isOpen], ["f1", false])
+  }),
   "what was put up although somebody has it is not taken twice": Effect.gen(function*() {
     const { partitions, planId } = yield* planned(["a", "b"])
     const first = yield* claim(planId)
