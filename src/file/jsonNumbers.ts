@@ -1,6 +1,7 @@
 /**
  * Numbers in JSON text that a JavaScript number cannot hold: `JSON.parse` rounds them, or makes them infinite (OWN-24).
  */
+import { endOfString } from "../base/jsonNames.js"
 
 /**
  * A number in a text.
@@ -76,24 +77,6 @@ export const isExact = (literal: string): boolean => {
   }
   return same(significant(String(value)), written) ||
     (written.digits.length <= 100 && same(significant(value.toPrecision(written.digits.length)), written))
-}
-
-/**
- * The index behind the string whose first quote is at `quote`.
- *
- * @internal
- */
-export const endOfString = (text: string, quote: number): number => {
-  for (let at = text.indexOf("\"", quote + 1); at >= 0; at = text.indexOf("\"", at + 1)) {
-    let before = at - 1
-    while (text[before] === "\\") {
-      before--
-    }
-    if ((at - before) % 2 === 1) {
-      return at + 1
-    }
-  }
-  return text.length
 }
 
 // -------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ import * as resultRows from "./resultRows.js"
 import type { Decode } from "./rowDecoder.js"
 import { rowDecoder } from "./rowDecoder.js"
 import type { SqlFailure, SqlKeyError, SqlRowError } from "./SqlFailure.js"
+import { markDamaged } from "./sqliteDamage.js"
 
 /**
  * The query of a reader, built with the client it runs on: identifiers as `sql("name")`, values bound as `${value}`.
@@ -142,9 +143,10 @@ export const keyset = <A, I>(
       const whole: keyset_.KeyQuery = { sql, rows: options.select(sql), keys }
       const place = yield* startAt(name, keys, from)
       const { codec, query } = yield* open(name, whole, options.range)
+      const run = exactly(sql)
       const fetch = (after: keyset_.Key | undefined, limit: number) =>
         keyset_.pageOf(query, codec, after, limit + 1).pipe(
-          exactly(sql),
+          run,
           outsideTransaction,
           reading(name),
           Effect.flatMap((rows) => keyset_.fetched(rows, codec, keys, after, limit)),
@@ -229,9 +231,12 @@ const exactly = (
   run: (statement: Statement<keyset_.Row>) => Effect.Effect<ReadonlyArray<keyset_.Row>, SqlError> = identity
 ): (statement: Statement<keyset_.Row>) => Effect.Effect<ReadonlyArray<keyset_.Row>, SqlError | columns.Unreadable> =>
   sql.onDialectOrElse({
-    pg: () => (statement: Statement<keyset_.Row>) => pgExactly(sql, statement),
-    orElse: () => (statement: Statement<keyset_.Row>) =>
-      Effect.provideService(run(statement), SqlClient.SafeIntegers, true)
+    pg: () => pgExactly(sql),
+    sqlite: () => (statement: Statement<keyset_.Row>) =>
+      Effect.provideService(run(statement), SqlClient.SafeIntegers, true).pipe(
+        Effect.tap((rows) => markDamaged(sql, statement, rows))
+      ),
+    orElse: () => run
   })
 
 const startAt = (

@@ -47,7 +47,8 @@ export const isSingle = (value: number): boolean => {
   if (Object.is(single, value) || Number.isNaN(value)) {
     return true
   }
-  for (let digits = 6; digits <= 9; digits++) {
+  // The smallest numbers have fewer digits than the others.
+  for (let digits = Math.abs(single) < leastNormal ? 1 : 6; digits <= 9; digits++) {
     const shortest = Number(single.toPrecision(digits))
     if (Math.fround(shortest) === single) {
       return shortest === value
@@ -59,6 +60,8 @@ export const isSingle = (value: number): boolean => {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const leastNormal = 2 ** -126
 
 const decimal = /^\s*([+-]?)(?=\d|\.\d)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?\s*$/
 

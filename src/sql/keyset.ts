@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { quoted } from "../base/text.js"
 import { columnOf } from "./identifiers.js"
+import { Misread } from "./readValue.js"
 
 /** @internal */
 export interface KeyColumn {
@@ -189,6 +190,10 @@ export const fetched = (
   const keys: Array<Key> = []
   let previous = after
   for (const row of found) {
+    const unreadable = aliases.findIndex((alias) => row[alias] instanceof Misread)
+    if (unreadable >= 0) {
+      return Either.left(`"${columns[unreadable]!.column}": ${(row[aliases[unreadable]!] as Misread).problem}`)
+    }
     const key = aliases.map((alias) => codec.encode(row[alias]))
     const missing = key.indexOf(null)
     if (missing >= 0) {

@@ -103,7 +103,7 @@ const restricted = (
 const refuseRepeated = (reader: string, { keys, rows, sql }: keyset.KeyQuery): Effect.Effect<void, SqlFailure> =>
   sqliteOnly(sql, () => columns.inSqliteSubquery(sql, rows, keyset.aliasesOf(keys))).pipe(
     Effect.zipRight(sql.onDialectOrElse({
-      pg: () => pgExactly(sql, sql`select q.* from (select 1 as one) as o left join (${rows}) as q on false`),
+      pg: () => pgExactly(sql)(sql`select q.* from (select 1 as one) as o left join (${rows}) as q on false`),
       orElse: () => Effect.void
     })),
     outsideTransaction,

@@ -17,8 +17,8 @@ export interface PgColumn extends PgType {
   /** The type with length or precision. */
   readonly fullType: string
   /**
-   * Values travel as text and are cast row by row: arrays and composites, which `unnest` would take apart, and types that
-   * have no array type.
+   * Values travel as text and are cast row by row: arrays and composites, which `unnest` would take apart, types that have no
+   * array type, and those whose arrays have another delimiter, such as boxes and geometries.
    */
   readonly viaText: boolean
   /** Whether texts that differ are different to the collation of the column. */
@@ -58,7 +58,8 @@ export const describe = (
       select col.attname::text as name, format_type(col.atttypid, -1)::text as type,
         format_type(col.atttypid, col.atttypmod)::text as full_type, t.typname::text as base,
         t.typcategory::text as category, (t.oid < 16384)::text as builtin, base.arrays::text as arrays,
-        base.typmod::text as modifier, (base.arrays > 0 or t.typtype = 'c' or own.typarray = 0)::text as via_text,
+        base.typmod::text as modifier, (base.arrays > 0 or t.typtype = 'c' or own.typarray = 0 or own.typdelim <> ',')::text as via_text,
+        t.typdelim::text as delimiter,
         coalesce(to_jsonb(co) ->> 'collisdeterministic', 'true') as deterministic,
         case when col.attcollation not in (0, own.typcollation)
           then quote_ident(n.nspname) || '.' || quote_ident(co.collname) end as collation,
@@ -125,6 +126,7 @@ interface Row {
   readonly arrays: string
   readonly modifier: string
   readonly via_text: string
+  readonly delimiter: string
   readonly deterministic: string
   readonly collation: string | null
   readonly equality: string | null
@@ -142,6 +144,7 @@ const columnOf = (row: Row): PgColumn => ({
   array: row.arrays !== "0",
   modifier: Number(row.modifier),
   viaText: row.via_text === "true",
+  delimiter: row.delimiter,
   deterministic: row.deterministic === "true",
   collation: row.collation ?? undefined,
   equals: row.equality === null ? "=" : `operator(${row.equality}.=)`,

@@ -93,6 +93,7 @@ interface Row {
   readonly builtin: string
   readonly arrays: string
   readonly modifier: string
+  readonly delimiter: string
 }
 
 const described = (
@@ -110,7 +111,8 @@ const described = (
       )
     }
       select base.id::text as id, t.typname::text as base, t.typcategory::text as category,
-        (t.oid < 16384)::text as builtin, base.arrays::text as arrays, base.typmod::text as modifier
+        (t.oid < 16384)::text as builtin, base.arrays::text as arrays, base.typmod::text as modifier,
+        t.typdelim::text as delimiter
       from base join pg_catalog.pg_type t on t.oid = base.oid`.withoutTransform,
     (rows) =>
       new Map(rows.map((row) => [Number(row.id), {
@@ -118,6 +120,7 @@ const described = (
         category: row.category,
         builtin: row.builtin === "true",
         array: row.arrays !== "0",
-        modifier: Number(row.modifier)
+        modifier: Number(row.modifier),
+        delimiter: row.delimiter
       }]))
   )

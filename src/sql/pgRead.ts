@@ -8,21 +8,34 @@ import type { Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import { speaksProtocol } from "./pgPipeline.js"
 import { offsetOf } from "./readValue.js"
-import { inNames, type Unreadable } from "./resultColumns.js"
+import { inNames, Unreadable } from "./resultColumns.js"
 
 /**
- * Runs a query of the client of `@effect/sql-pg` and gives numbers of 32 bits, floats, truth values and bytes as such, and
+ * Runs queries of the client of `@effect/sql-pg` and gives numbers of 32 bits, floats, truth values and bytes as such, and
  * everything else as text. Times are ISO text, those with zone in UTC. Other clients give what they give.
  *
  * @internal
  */
-export const exactly = <A extends object>(
-  sql: SqlClient,
-  statement: Statement<A>
-): Effect.Effect<ReadonlyArray<A>, SqlError | Unreadable> =>
-  speaksProtocol(sql)
-    ? Effect.flatMap(configured(statement).raw, (result) => rowsOf(result as Result<A>))
-    : statement
+export const exactly = (sql: SqlClient) => {
+  if (!speaksProtocol(sql)) {
+    return <A extends object>(statement: Statement<A>): Effect.Effect<ReadonlyArray<A>, SqlError | Unreadable> =>
+      statement
+  }
+  let areDigitsShown = false
+  return <A extends object>(statement: Statement<A>): Effect.Effect<ReadonlyArray<A>, SqlError | Unreadable> =>
+    Effect.flatMap(configured(statement).raw, (raw) => {
+      const { fields, rows } = raw as Result<A>
+      const wrong = inNames(fields.map(({ name }) => name))
+      if (wrong !== undefined) {
+        return Effect.fail(wrong)
+      }
+      const float = areDigitsShown ? undefined : fields.find(({ dataTypeID }) => mayBeFloat(dataTypeID))
+      return float === undefined ? Effect.succeed(rows) : Effect.flatMap(digitsOf(sql), (digits) => {
+        areDigitsShown = digits > 0
+        return areDigitsShown ? Effect.succeed(rows) : Effect.fail(new Unreadable([float.name], "digits"))
+      })
+    })
+}
 
 // -------------------------------------------------------------------------------------
 // internal
@@ -30,13 +43,26 @@ export const exactly = <A extends object>(
 
 interface Result<A> {
   readonly rows: ReadonlyArray<A>
-  readonly fields: ReadonlyArray<{ readonly name: string }>
+  readonly fields: ReadonlyArray<{ readonly name: string; readonly dataTypeID: number }>
 }
 
-const rowsOf = <A>({ fields, rows }: Result<A>): Effect.Effect<ReadonlyArray<A>, Unreadable> => {
-  const wrong = inNames(fields.map(({ name }) => name))
-  return wrong === undefined ? Effect.succeed(rows) : Effect.fail(wrong)
-}
+/** Floats, arrays and shapes of them, and what users have made of any type. */
+const mayBeFloat = (type: number): boolean => floats.has(type) || type >= FIRST_OF_USERS
+
+const floats: ReadonlySet<number> = new Set([
+  ...[700, 701, 1021, 1022],
+  ...[600, 601, 602, 603, 604, 628, 718],
+  ...[1017, 1018, 1019, 1020, 1027, 629, 719]
+])
+
+const FIRST_OF_USERS = 16384
+
+/** How many digits the server shows of a float: from 1 on as many as it has. */
+const digitsOf = (sql: SqlClient): Effect.Effect<number, SqlError> =>
+  Effect.map(
+    sql<{ readonly n: string }>`select current_setting('extra_float_digits') as n`,
+    ([row]) => Number(row!.n)
+  )
 
 type Parse = (text: string) => unknown
 

@@ -7,7 +7,7 @@
  */
 import * as Decimal from "./decimal.js"
 import type { Encode } from "./pgText.js"
-import { literal, quote } from "./pgText.js"
+import { quote } from "./pgText.js"
 import { bytesOf, isoOf, jsonText, kindOf, notFor, refuse, Unfit, wellFormed } from "./unfit.js"
 
 /**
@@ -25,6 +25,8 @@ export interface PgType {
   readonly array: boolean
   /** Length, precision or scale in the way of the type; -1 when there is none. */
   readonly modifier: number
+  /** What stands between the elements of an array. */
+  readonly delimiter: string
 }
 
 /**
@@ -34,7 +36,7 @@ export interface PgType {
  */
 export const encoder = (type: PgType): Encode => {
   const encode = scalar(type)
-  const whole = type.array ? arrayOf(encode, type.base) : encode
+  const whole = type.array ? arrayOf(encode, type) : encode
   return (value) => value === null || value === undefined ? null : whole(value)
 }
 
@@ -132,7 +134,10 @@ const special: Readonly<Record<string, (modifier: number) => Scalar>> = {
   },
   char: () => (value) => {
     const found = onlyText(value, "a \"char\" column")
-    return Buffer.byteLength(found) > 1 ? refuse("the text is longer than the single byte of a \"char\"") : found
+    // The server shows bytes that are no ASCII in octal.
+    return Buffer.byteLength(found) > 1 && !/^\\[23][0-7]{2}$/.test(found)
+      ? refuse("the text is longer than the single byte of a \"char\"")
+      : found
   }
 }
 
@@ -405,7 +410,7 @@ const stamp = (date: Date, zone: string): string => {
 // -------------------------------------------------------------------------------------
 
 /** The whole array as text: `unnest` would take the elements of a nested one apart. */
-const arrayOf = (encode: Scalar, base: string): Scalar => {
+const arrayOf = (encode: Scalar, { base, delimiter }: PgType): Scalar => {
   const isJson = base === "json" || base === "jsonb"
   const part = (value: unknown): string =>
     value === null || value === undefined
@@ -414,7 +419,7 @@ const arrayOf = (encode: Scalar, base: string): Scalar => {
       ? value.length === 0 ? refuse("an empty array inside an array would be dropped") : elements(value)
       : quote(encode(value))
   // A loop, as `map` would leave out what is not there.
-  const elements = (value: ReadonlyArray<unknown>): string => literal(Array.from(value, part))
+  const elements = (value: ReadonlyArray<unknown>): string => `{${Array.from(value, part).join(delimiter)}}`
   return (value) => {
     if (Array.isArray(value)) {
       return elements(value)

@@ -4,6 +4,7 @@
  * Where the Schema takes text, the value stays the text of the database, which a writer puts back unchanged. Where it takes
  * only a `Date`, a number or an object, the text becomes one if that holds all of it.
  */
+import { endOfString, repeated } from "../base/jsonNames.js"
 import * as Decimal from "./decimal.js"
 import * as pgText from "./pgText.js"
 import type { Want } from "./readShape.js"
@@ -31,6 +32,9 @@ export const adapter = (want: Want): (value: unknown) => unknown => (value) => {
     case "number":
       return want.bigint && !want.number && Number.isSafeInteger(value) ? BigInt(value) : value
     default:
+      if (value instanceof Misread) {
+        throw value
+      }
       return value
   }
 }
@@ -106,8 +110,11 @@ const timeOf = (
   }
   const date = new Date(0)
   date.setUTCFullYear(era === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day))
+  // A Date makes the first of March of the thirtieth of February, and an hour later of minute 60.
+  const exists = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day) &&
+    Number(hours) <= 23 && Number(minutes) <= 59 && Number(seconds) <= 59
   date.setUTCHours(Number(hours), Number(minutes), Number(seconds), Number(fraction.slice(0, 3).padEnd(3, "0")))
-  return date.getTime() - offsetOf(zone)
+  return exists ? date.getTime() - offsetOf(zone) : Number.NaN
 }
 
 /**
@@ -154,7 +161,13 @@ const isJson = (text: string): boolean => {
 
 /** What is not JSON stays text, and the Schema says that it wants something else. */
 const jsonOf = (text: string): unknown => {
-  if (text === "null") {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return text
+  }
+  if (value === null) {
     throw new Misread(
       "the value is the JSON value null, which would read like NULL; read it as text, with Schema.parseJson"
     )
@@ -162,19 +175,24 @@ const jsonOf = (text: string): unknown => {
   if (mayRound.test(text)) {
     refuseRounding(text)
   }
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
+  const name = repeated(text, value)
+  if (name !== undefined) {
+    throw new Misread(`the JSON has an object that has the name ${JSON.stringify(name)} twice; read it as text`)
   }
+  return value
 }
 
 const mayRound = /[\d.]{16}|\d[eE]/
 
 const refuseRounding = (text: string): void => {
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g)) {
-    if (token.charCodeAt(0) !== 34 && !Decimal.isDouble(token)) {
-      throw new Misread("a number in the JSON has more digits than one of JavaScript; read it as text")
+  for (let from = 0; from < text.length;) {
+    const quote = text.indexOf("\"", from)
+    const end = quote < 0 ? text.length : quote
+    for (const [token] of text.slice(from, end).matchAll(/-?\d[\d.eE+-]*/g)) {
+      if (!Decimal.isDouble(token)) {
+        throw new Misread("a number in the JSON has more digits than one of JavaScript; read it as text")
+      }
     }
+    from = quote < 0 ? end : endOfString(text, quote)
   }
 }

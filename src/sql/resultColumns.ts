@@ -10,12 +10,20 @@ import { afresh } from "./afresh.js"
 import { SqlStatementError } from "./SqlFailure.js"
 
 /**
- * What cannot be read of a query: columns whose names occur more than once, or one that no object can have.
+ * Columns whose names occur more than once, one that no object can have, or floats that the server shows with fewer digits
+ * than they have.
+ *
+ * @internal
+ */
+export type Problem = "repeated" | "noMember" | "digits"
+
+/**
+ * What cannot be read of a query.
  *
  * @internal
  */
 export class Unreadable {
-  constructor(readonly columns: ReadonlyArray<string>, readonly problem: "repeated" | "noMember" = "repeated") {}
+  constructor(readonly columns: ReadonlyArray<string>, readonly problem: Problem = "repeated") {}
 }
 
 /** @internal */
@@ -30,6 +38,9 @@ export const refused = (reader: string, { columns, problem }: Unreadable): SqlSt
     column: one ? columns[0] : undefined,
     problem: problem === "noMember"
       ? "the driver of SQLite gives no value of a column with this name: give it an alias (`as`)"
+      : problem === "digits"
+      ? "the server cuts the digits of floats, as its setting extra_float_digits is below 1: set it to 1 for this user " +
+        "or database"
       : `${which} more than once, and only the last of them could be read: give it an alias (\`as\`)`
   })
 }

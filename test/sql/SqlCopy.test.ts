@@ -298,7 +298,7 @@ describe("SqlItemWriter.copyInto", () => {
   })
 
   it("fields escape what would end a field or a row", () => {
-    const type = { category: "U", builtin: true, array: false, modifier: -1 }
+    const type = { category: "U", builtin: true, array: false, modifier: -1, delimiter: "," }
     const plain = field((value) => encoder({ ...type, base: value instanceof Uint8Array ? "bytea" : "json" })(value))
     assert.deepStrictEqual(
       ["a", "a\\\t\n\r", null, undefined, 1.5, 2n, true, new Uint8Array([255]), { a: "\"\t" }].map(plain),

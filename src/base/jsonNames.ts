@@ -2,7 +2,6 @@
  * Names that an object of JSON has twice: `JSON.parse` keeps the last of the values, and drops the others without a word
  * (OWN-24).
  */
-import { endOfString } from "./jsonNumbers.js"
 
 /**
  * A name that some object in the text has twice, if there is one. The text is valid JSON, and `value` what it was parsed to.
@@ -15,6 +14,24 @@ import { endOfString } from "./jsonNumbers.js"
 export const repeated = (text: string, value: unknown): string | undefined => {
   const found = members(value)
   return colons(text) === found || colonsOutside(text) === found ? undefined : firstRepeated(text)
+}
+
+/**
+ * The index behind the string whose first quote is at `quote`.
+ *
+ * @internal
+ */
+export const endOfString = (text: string, quote: number): number => {
+  for (let at = text.indexOf("\"", quote + 1); at >= 0; at = text.indexOf("\"", at + 1)) {
+    let before = at - 1
+    while (text[before] === "\\") {
+      before--
+    }
+    if ((at - before) % 2 === 1) {
+      return at + 1
+    }
+  }
+  return text.length
 }
 
 // -------------------------------------------------------------------------------------

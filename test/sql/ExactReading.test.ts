@@ -1,0 +1,248 @@
+/**
+ * Values that a reader or a writer would change without a word (OWN-24).
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as ItemReader from "../../src/item/ItemReader.js"
+import { SqlDataError, SqlKeyError, SqlStatementError } from "../../src/sql/SqlFailure.js"
+import * as SqlItemReader from "../../src/sql/SqlItemReader.js"
+import * as SqlItemWriter from "../../src/sql/SqlItemWriter.js"
+import * as Postgres from "../support/Postgres.js"
+import * as Sqlite from "../support/Sqlite.js"
+
+interface Item {
+  readonly id: number
+  readonly v?: unknown
+}
+
+const asItIs = Schema.Unknown as Schema.Schema<Item, unknown>
+
+/** The items of a reader, and the messages of its bad records. */
+const given = <A, E extends { readonly message: string }, R>(reader: ItemReader.ItemReader<A, E, R>) =>
+  Effect.scoped(Effect.gen(function*() {
+    const source = yield* reader.open(Option.none())
+    const items: Array<A> = []
+    const bad: Array<string> = []
+    for (;;) {
+      const page = yield* source.pull(3)
+      items.push(...page.items)
+      Option.map(page.failure, ({ message }) => bad.push(message))
+      if (page.done) {
+        return { items, bad }
+      }
+    }
+  }))
+
+const keyset = <A, I>(table: string, schema: Schema.Schema<A, I>, key = "id") =>
+  SqlItemReader.keyset({ name: table, select: (sql) => sql`select * from ${sql(table)}`, key: [key], schema })
+
+const query = <A, I>(text: string, schema: Schema.Schema<A, I>) =>
+  SqlItemReader.query({ name: "query", select: (sql) => sql.literal(text) as never, schema })
+
+const run = (...statements: ReadonlyArray<string>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.forEach(statements, (text) => sql.unsafe(text)))
+
+const shown = (table: string) =>
+  Effect.map(
+    Effect.flatMap(SqlClient.SqlClient, (sql) =>
+      sql.unsafe<{ readonly v: string }>(`select v::text as v from ${table} order by id`)),
+    (rows) =>
+      rows.map(({ v }) => v)
+  )
+
+const writeAll = (writer: ReturnType<typeof SqlItemWriter.insertInto<Item>>, items: ReadonlyArray<Item>) =>
+  Effect.scoped(Effect.flatMap(writer.open(Option.none()), (sink) => sink.write(items)))
+
+describe("what PostgreSQL holds", () => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("on PostgreSQL", (it) => {
+    it.effect.each<readonly [type: string, values: ReadonlyArray<string>]>([
+      ["real", ["1e-45", "1.1754942e-38", "-3e-45", "1.1754944e-38", "3.4028235e+38", "0.1", "16777216"]],
+      ["\"char\"", ["a", "\\377", "\\200", "\\"]],
+      ["box", ["(3,4),(1,2)", "(-1,0),(-2,-3)", "(1.5,1),(0,0)"]],
+      ["box[]", ["{(3,4),(1,2);(5,6),(3,4)}", "{}"]],
+      ["box_domain", ["(3,4),(1,2)", "(5,6),(3,4)"]]
+    ])("%s is copied as it is, several rows at once (OWN-24)", ([type, values]) =>
+      Effect.gen(function*() {
+        yield* run(
+          "drop table if exists a, b, c, d",
+          "drop domain if exists box_domain",
+          "create domain box_domain as box"
+        )
+        yield* run(...["a", "b", "c", "d"].map((name) => `create table ${name} (id int primary key, v ${type})`))
+        yield* run(
+          ...values.map((text, id) => `insert into a values (${id}, '${text}')`),
+          "insert into a values (99, null)"
+        )
+        const { items } = yield* given(keyset("a", asItIs))
+        yield* writeAll(SqlItemWriter.insertInto("b"), items)
+        yield* writeAll(SqlItemWriter.copyInto("c", { columns: ["id", "v"] }), items)
+        yield* writeAll(SqlItemWriter.upsertInto("d", { key: ["id"] }), items)
+        const wanted = yield* shown("a")
+        for (const name of ["b", "c", "d"]) {
+          assert.deepStrictEqual(yield* shown(name), wanted, name)
+        }
+      }))
+
+    it.effect("elements of arrays stand apart as their type wants it (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run("create table boxes (id int primary key, v box[])")
+        yield* writeAll(SqlItemWriter.insertInto("boxes"), [{ id: 1, v: ["(3,4),(1,2)", "(5,6),(3,4)"] }])
+        assert.deepStrictEqual(yield* shown("boxes"), ["{(3,4),(1,2);(5,6),(3,4)}"])
+      }))
+
+    it.effect("a single byte that the server would make of four characters is refused (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run("create table bytes (id int primary key, v \"char\")")
+        for (const v of ["\\101", "\\177", "ab", "\\3777"]) {
+          const error = yield* Effect.flip(writeAll(SqlItemWriter.insertInto("bytes"), [{ id: 1, v }]))
+          assert.instanceOf(error, SqlDataError)
+          assert.include(error.message, "the text is longer than the single byte")
+        }
+      }))
+
+    it.effect("floats are not read from a server that cuts their digits (OWN-24)", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* run(
+          "create table floats (id int primary key, v float8, w float4[])",
+          "insert into floats values (1, 0.1::float8 + 0.2::float8, '{0.1}')"
+        )
+        const [database] = yield* sql<{ readonly name: string }>`select current_database() as name`
+        const url = new URL(yield* Postgres.url)
+        url.pathname = `/${database!.name}`
+        const again = Effect.provide(Layer.fresh(Postgres.layerUrl(url.href)))
+        assert.deepStrictEqual((yield* again(given(keyset("floats", asItIs)))).items, [
+          { id: 1, v: 0.1 + 0.2, w: "{0.1}" } as Item
+        ])
+        yield* run(`alter database "${database!.name}" set extra_float_digits to 0`)
+        for (const columns of ["id, v", "id, w", "id, point(v, 0) as p"]) {
+          for (
+            const reader of [
+              query(`select ${columns} from floats`, asItIs),
+              SqlItemReader.keyset({
+                name: "query",
+                select: (sql) => sql`select ${sql.literal(columns)} from floats`,
+                key: ["id"],
+                schema: asItIs
+              })
+            ]
+          ) {
+            const error = yield* Effect.flip(again(given(reader as ReturnType<typeof query<Item, unknown>>)))
+            assert.instanceOf(error, SqlStatementError)
+            assert.include(error.message, "the server cuts the digits of floats, as its setting extra_float_digits")
+          }
+        }
+        assert.deepStrictEqual((yield* again(given(query("select id from floats", asItIs)))).items, [{ id: 1 }])
+        yield* run(`alter database "${database!.name}" reset extra_float_digits`)
+      }))
+
+    it.effect.each<readonly [text: string, problem: string]>([
+      ["{\"a\":1,\"a\":2}", "the JSON has an object that has the name \"a\" twice; read it as text"],
+      ["[{\"b\":{\"c\":1,\"\\u0063\":2}}]", "that has the name \"c\" twice"],
+      [" null ", "the value is the JSON value null"],
+      ["\nnull", "the value is the JSON value null"],
+      ["[12345678901234567890]", "a number in the JSON has more digits"],
+      ["{\"a\":\"12345678901234567890\",\"b\":1e400}", "a number in the JSON has more digits"]
+    ])(
+      "JSON that an object of JavaScript cannot hold is a bad record, and its text is exact: %s (OWN-24)",
+      ([text, problem]) =>
+        Effect.gen(function*() {
+          yield* run("drop table if exists documents", "create table documents (id int primary key, v json)")
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`insert into documents values (1, ${text}::json)`
+          const found = yield* given(keyset("documents", Schema.Struct({ id: Schema.Number, v: Schema.Object })))
+          assert.strictEqual(found.items.length, 0)
+          assert.include(found.bad[0], problem)
+          const { items } = yield* given(keyset("documents", Schema.Struct({ id: Schema.Number, v: Schema.String })))
+          assert.deepStrictEqual(items, [{ id: 1, v: text }])
+        })
+    )
+
+    it.effect("JSON that only looks like that is read (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run("drop table if exists documents", "create table documents (id int primary key, v json)")
+        const sql = yield* SqlClient.SqlClient
+        const value = [{ a: "\"a\":1,\"a\":2", b: { a: 1 } }, { a: "12345678901234567890 1e999 \\" }]
+        yield* sql`insert into documents values (1, ${JSON.stringify(value)}::json)`
+        const { bad, items } = yield* given(
+          keyset("documents", Schema.Struct({ id: Schema.Number, v: Schema.Array(Schema.Object) }))
+        )
+        assert.deepStrictEqual([items, bad], [[{ id: 1, v: value }], []])
+      }))
+  })
+})
+
+describe("what SQLite holds", () => {
+  it.layer(Layer.orDie(Sqlite.layer), { timeout: "60 seconds" })("on SQLite", (it) => {
+    it.effect("texts whose bytes are not UTF-8 are bad records, and replacement characters that stand there are not (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run(
+          "create table texts (id integer primary key, v text, w text)",
+          "insert into texts values (1, 'M' || cast(x'fc' as text) || 'ller', 'a'), (2, 'M\uFFFDller', 'b'), (3, 'Müller', 'c'),"
+            + " (4, cast(x'eda080' as text), 'd'), (5, 'x', cast(x'80' as text)), (6, null, 'e')"
+        )
+        for (const reader of [keyset("texts", asItIs), query("select * from texts order by id", asItIs)]) {
+          const found = yield* given(reader as ReturnType<typeof query<Item, unknown>>)
+          assert.deepStrictEqual(found.items.map(({ id }) => id), [2, 3, 6])
+          assert.deepStrictEqual(found.items.map(({ v }) => v), ["M\uFFFDller", "Müller", null])
+          assert.strictEqual(found.bad.length, 3)
+          assert.include(found.bad[0], "v: the text holds bytes that are not valid UTF-8")
+          assert.include(found.bad[2], "w: the text holds bytes")
+        }
+        const { bad, items } = yield* given(keyset("texts", Schema.Struct({ id: Schema.Number, w: Schema.Unknown })))
+        assert.deepStrictEqual([items.length, bad.length], [5, 1])
+        const bytes = yield* given(query("select id, cast(v as blob) as v from texts where id = 1", asItIs))
+        assert.deepStrictEqual(bytes.items, [{ id: 1, v: Buffer.from("M\xfcller", "latin1") }])
+      }))
+
+    it.effect("such a text as a key would lose rows, and is an error (OWN-23, OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run(
+          "create table keyed (k text primary key, id int)",
+          "insert into keyed values ('a', 1), (cast(x'80' as text), 2), ('é', 3), ('\uFFFE', 4)"
+        )
+        const error = yield* Effect.flip(given(keyset("keyed", asItIs, "k")))
+        assert.instanceOf(error, SqlKeyError)
+        assert.include(error.message, "\"k\": the text holds bytes that are not valid UTF-8")
+        yield* run("delete from keyed where id = 2", "insert into keyed values ('\uFFFD', 5)")
+        assert.deepStrictEqual((yield* given(keyset("keyed", asItIs, "k"))).items.map(({ id }) => id), [1, 3, 5, 4])
+      }))
+
+    it.effect("days and times that there are not are no Dates (OWN-24)", () =>
+      Effect.gen(function*() {
+        const texts = [
+          "2024-02-30",
+          "2023-02-29 10:00:00",
+          "2024-13-01",
+          "2024-00-10",
+          "2024-01-00",
+          "2024-01-01 24:00:00"
+        ]
+        const more = ["2024-01-01 10:60:00", "2024-01-01 23:59:60", "2024-02-29", "2024-12-31 23:59:59.5"]
+        yield* run("create table days (id integer primary key, v text)")
+        yield* run(...[...texts, ...more].map((text, id) => `insert into days values (${id}, '${text}')`))
+        const found = yield* given(keyset("days", Schema.Struct({ id: Schema.Number, v: Schema.DateFromSelf })))
+        assert.deepStrictEqual(
+          found.items.map(({ v }) => v.toISOString()),
+          ["2024-02-29T00:00:00.000Z", "2024-12-31T23:59:59.500Z"]
+        )
+        assert.strictEqual(found.bad.length, 8)
+        assert.include(found.bad[0], "v: the value is not one that a Date can hold")
+      }))
+
+    it.effect("JSON with a name that stands twice is a bad record here, too (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run(
+          "create table documents (id integer primary key, v text)",
+          "insert into documents values (1, '{\"a\":1,\"a\":2}'), (2, '{\"a\":1}')"
+        )
+        const found = yield* given(keyset("documents", Schema.Struct({ id: Schema.Number, v: Schema.Object })))
+        assert.deepStrictEqual(found.items, [{ id: 2, v: { a: 1 } }])
+        assert.include(found.bad[0], "that has the name \"a\" twice")
+      }))
+  })
+})
