@@ -8,6 +8,7 @@ import * as ClusterSchema from "@effect/cluster/ClusterSchema"
 import * as DeliverAt from "@effect/cluster/DeliverAt"
 import * as Entity from "@effect/cluster/Entity"
 import * as Rpc from "@effect/rpc/Rpc"
+import type * as Cron from "effect/Cron"
 import * as PrimaryKey from "effect/PrimaryKey"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
@@ -17,7 +18,9 @@ import * as JobParameters from "../vocabulary/JobParameters.js"
 /** Names of groups are part of a column of 50 characters, and names of jobs may be longer. */
 export const groupOfJob = (name: string): string => `job-${digest(name)}`
 
-export const groupOfSchedule = (job: string, schedule: string): string => `tick-${digest(`${job}\n${schedule}`)}`
+/** With other times it is another schedule: a process that has the old ones could only lose the ticks of the new ones. */
+export const groupOfSchedule = (job: string, schedule: string, cron: Cron.Cron): string =>
+  `tick-${digest(JSON.stringify([job, schedule, cron]))}`
 
 /** All executions of an instance are dealt with in one place at a time, as long as nobody dies. */
 export const entityIdOf = (job: string, parameters: ReadonlyArray<JobParameters.JobParameter>): string =>

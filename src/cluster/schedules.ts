@@ -27,7 +27,7 @@ export interface Schedule {
   readonly overlap: boolean
 }
 
-export const groupOf = ({ job, name }: Schedule): string => groupOfSchedule(job.name, name)
+export const groupOf = ({ cron, job, name }: Schedule): string => groupOfSchedule(job.name, name, cron)
 
 /** Two ticks that are one instance would run once, and never again. */
 export const check = (schedule: Schedule): void => {
@@ -107,9 +107,6 @@ const unfailing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, ne
 const deal = (schedule: Schedule, at: number, restarts: number) =>
   Effect.gen(function*() {
     const { cron, job, name, policy } = schedule
-    if (Ticks.lastOf(cron, at) !== at) {
-      return // of a cron that was replaced: the processes that have the new one have begun with it
-    }
     const { epochMillis: now } = yield* DateTime.now
     const { next, run } = Ticks.decide(cron, at, now, policy)
     if (run !== at) {

@@ -44,7 +44,6 @@ export type Result<Out, E = unknown> =
  *
  * Everywhere but in a thread of `workerThreads` it does nothing, so a test may import the module and call its function.
  *
- * @example
  * ```ts
  * // score.ts
  * import * as WorkerProcessor from "effect-batch/WorkerProcessor"

@@ -10,18 +10,24 @@ import * as ShardingConfig from "@effect/cluster/ShardingConfig"
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/TestClock"
 import { BatchCluster } from "../../src/cluster/index.js"
 import { Job, JobOperator, JobParameters, JobRepository, Partition, PartitionWorker, Step } from "../../src/index.js"
 
 class Day extends JobParameters.Tag<Day>()("Day", { day: Schema.String }) {}
 
 /** A cluster of one process, whose messages are in its memory. */
-const clusterOver = (jobs: ReadonlyArray<any>, options: BatchCluster.Options = {}) =>
+const clusterOver = (
+  jobs: ReadonlyArray<any>,
+  options: BatchCluster.Options = {},
+  every: Duration.DurationInput = "20 millis"
+) =>
   BatchCluster.layerHost(jobs as ReadonlyArray<Job.Job<any, any, any, never>>, options).pipe(
     Layer.provideMerge(Sharding.layer),
     Layer.provideMerge(Runners.layerNoop),
@@ -30,19 +36,25 @@ const clusterOver = (jobs: ReadonlyArray<any>, options: BatchCluster.Options = {
     Layer.provide(
       ShardingConfig.layer({
         ...BatchCluster.shardingConfig(jobs, { ...options, address: { host: "localhost", port: 1 } }),
-        entityMessagePollInterval: "20 millis",
-        entityReplyPollInterval: "20 millis",
-        refreshAssignmentsInterval: "20 millis"
+        entityMessagePollInterval: every,
+        entityReplyPollInterval: every,
+        refreshAssignmentsInterval: every
       })
     )
   )
 
-const cluster = (jobs: ReadonlyArray<any>, options?: BatchCluster.Options) =>
-  Layer.provideMerge(clusterOver(jobs, options), JobRepository.layerMemory)
+const cluster = (
+  jobs: ReadonlyArray<any>,
+  options?: BatchCluster.Options,
+  every?: Duration.DurationInput
+) => Layer.provideMerge(clusterOver(jobs, options, every), JobRepository.layerMemory)
 
-const soon = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const soon = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  poll: Duration.DurationInput = "10 millis"
+): Effect.Effect<A, E, R> =>
   effect.pipe(
-    Effect.provideService(PartitionWorker.Poll, "10 millis"),
+    Effect.provideService(PartitionWorker.Poll, poll),
     Effect.provideService(JobOperator.StopGrace, "10 millis")
   )
 
@@ -59,7 +71,7 @@ const makeDaily = (name: string, body: (day: string) => Effect.Effect<void, unkn
 const executionsOf = (jobName: string) => JobOperator.executions({ jobName })
 
 const until = <A, E, R>(effect: Effect.Effect<A, E, R>, done: (value: A) => boolean) =>
-  Effect.repeat(effect, { until: done, schedule: Schedule.spaced("10 millis") })
+  Effect.repeat(effect, { until: done, schedule: Schedule.spaced("50 millis") })
 
 describe("a job that the cluster is asked to run", () => {
   {
@@ -226,13 +238,33 @@ describe("an execution that lost its process", () => {
   }
 })
 
+/** Time passes in steps that let everybody do what was due. */
+const passing: Effect.Effect<never> = Effect.forever(
+  Effect.zipRight(TestClock.adjust("250 millis"), Effect.promise(() => new Promise((done) => setImmediate(done))))
+)
+
+const virtual = <E>(
+  title: string,
+  jobs: ReadonlyArray<any>,
+  test: Effect.Effect<void, E, Sharding.Sharding | JobRepository.JobRepository>,
+  options?: BatchCluster.Options
+) =>
+  it.effect(
+    title,
+    () =>
+      Effect.raceFirst(
+        soon(Effect.provide(test, cluster(jobs, options, "250 millis")) as Effect.Effect<void, E>, "250 millis"),
+        passing
+      )
+  )
+
 describe("a schedule", () => {
   const tickOf = (tick: DateTime.Zoned) => ({ day: DateTime.formatIso(tick) })
 
   {
     const days: Array<string> = []
     const job = makeDaily("every second", (day) => Effect.sync(() => void days.push(day)))
-    live(
+    virtual(
       "runs each tick once, in their order",
       [job],
       Effect.gen(function*() {
@@ -241,6 +273,55 @@ describe("a schedule", () => {
         assert.deepStrictEqual(times, times.map((_, index) => times[0]! + index * 1000))
       }),
       { schedules: [BatchCluster.schedule(job, "* * * * * *", tickOf)] }
+    )
+  }
+
+  for (const overlap of [false, true]) {
+    let running = 0
+    let most = 0
+    let ended = 0
+    const job = makeDaily(`overlapping ${overlap}`, () =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => void (most = Math.max(most, ++running))),
+        () => Effect.sleep("1300 millis"),
+        () => Effect.sync(() => void (running--, ended++))
+      ))
+    virtual(
+      overlap ? "runs ticks side by side when it is told to" : "lets a tick wait for the one before",
+      [job],
+      Effect.gen(function*() {
+        yield* until(Effect.sync(() => ended), (count) => count >= 2)
+        assert.strictEqual(most > 1, overlap)
+      }),
+      { schedules: [BatchCluster.schedule(job, "* * * * * *", tickOf, { overlap })] }
+    )
+  }
+
+  {
+    const days: Array<string> = []
+    // The definition tries the first ticks of a year.
+    let isChecked = false
+    const job = makeDaily("partly", (day) => Effect.sync(() => void days.push(day)))
+    virtual(
+      "goes on behind a tick for which there are no parameters",
+      [job],
+      Effect.gen(function*() {
+        isChecked = true
+        yield* until(Effect.sync(() => days.length), (length) => length >= 3)
+        const seconds = days.map((day) => new Date(day).getUTCSeconds())
+        assert.isTrue(seconds.slice(1).every((second) => second % 2 === 0))
+      }),
+      {
+        schedules: [
+          BatchCluster.schedule(job, "* * * * * *", (tick) => {
+            const second = DateTime.getPartUtc(tick, "seconds")
+            if (second % 2 === 1 && isChecked) {
+              throw new Error("odd")
+            }
+            return tickOf(tick)
+          })
+        ]
+      }
     )
   }
 
