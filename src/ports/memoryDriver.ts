@@ -53,6 +53,10 @@ export const make: Effect.Effect<{
 // internal
 // -------------------------------------------------------------------------------------
 
+/** Outside of the transaction that is open: its rollback does not undo what an operator was told is done. */
+const apart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.locally(effect, Transactor.CurrentTransaction, undefined)
+
 const BLOCKING: ReadonlyArray<string> = [...RUNNING, "UNKNOWN", "COMPLETED", "ABANDONED"]
 
 const launching = (
@@ -64,7 +68,7 @@ const launching = (
   "transact" | "lockInstance" | "launchHistory" | "limitLeases" | "findLeases" | "insertJobExecution"
 > => ({
   transact: (effect) =>
-    mutex.withPermits(1)(transactor.transact(effect)).pipe(
+    mutex.withPermits(1)(apart(transactor.transact(effect))).pipe(
       Effect.catchAll((error) => Effect.fail(error as Exclude<typeof error, { readonly _tag: "TransactionError" }>))
     ),
   lockInstance: ({ createTime, jobKey, jobName }) =>
@@ -194,7 +198,7 @@ const operating = (
         return Effect.succeed(Option.none())
       }
       return stored.status === "STARTING" || stored.status === "STARTED"
-        ? Effect.as(put(tables.executions, { ...stored, status: "STOPPING" }), Option.some(stored.status))
+        ? Effect.as(apart(put(tables.executions, { ...stored, status: "STOPPING" })), Option.some(stored.status))
         : Effect.succeed(Option.some(stored.status))
     }),
   close: (executionIds, end) =>

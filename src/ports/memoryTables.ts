@@ -100,7 +100,28 @@ export const replace = <Row extends { readonly id: number }>(
 ): void => {
   const before = table.get(row.id)
   table.set(row)
-  open?.undos.push(Effect.sync(() => before === undefined ? table.delete(row.id) : table.set(before)))
+  open?.undos.push(Effect.sync(() => {
+    const current = table.get(row.id)
+    if (before === undefined) {
+      table.delete(row.id)
+    } else if (current !== undefined) {
+      table.set(current === row ? before : withoutChange(current, { before, after: row }))
+    }
+  }))
+}
+
+/** The row without what was made of it, but with what others have made of it since: a database keeps that, too. */
+const withoutChange = <Row extends object>(
+  current: Row,
+  { after, before }: { readonly before: Row; readonly after: Row }
+): Row => {
+  const restored: Partial<Row> = {}
+  for (const key of Object.keys(after) as Array<keyof Row>) {
+    if (after[key] !== before[key] && current[key] === after[key]) {
+      restored[key] = before[key]
+    }
+  }
+  return { ...current, ...restored }
 }
 
 export const fenced = <A>(

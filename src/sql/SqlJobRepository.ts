@@ -264,7 +264,7 @@ const makeTransact = (env: Env_.Env, control: Control | undefined, idle: string)
           ? Effect.fail(
             Failure.fromTransactionError(
               "transaction",
-              Database_.oneConnection("do this before it or behind it, in a listener or a step of its own")
+              Database_.oneConnection(database, "do this before it or behind it, in a listener or a step of its own")
             )
           )
           : own

@@ -142,7 +142,7 @@ export const fromDatabase = (database: Database, options: Options): Context.Tag.
         // Reached only when the client's own `withTransaction` holds the one connection there is.
         Database_.holdsOnly(database, ambient)
           ? Effect.fail(
-            Database_.oneConnection("open it through the Transactor instead of SqlClient.withTransaction")
+            Database_.oneConnection(database, "open it through the Transactor instead of SqlClient.withTransaction")
           )
           : Database_.transactLazily(
             database,
@@ -186,7 +186,7 @@ const outside = <A, E, R>(database: Database, effect: Effect.Effect<A, E, R>): E
     (ambient) =>
       Database_.holdsOnly(database, ambient)
         ? Effect.fail(
-          Database_.oneConnection("end it first, or leave out the propagation")
+          Database_.oneConnection(database, "end it first, or leave out the propagation")
         ) as Effect.Effect<never>
         : Database_.suspended(database, effect)
   )

@@ -162,7 +162,8 @@ export const noteAsker = (): void => {
 export const isStatement = (fiber: Fiber.RuntimeFiber<any, any>): boolean => askers.has(fiber)
 
 /**
- * Runs an effect as if no transaction were open.
+ * Runs an effect as if no transaction were open. Its statements were noted, but nobody there asks whose they are: the next one
+ * that does must not take a begin or an end for one of them.
  *
  * @internal
  */
@@ -171,7 +172,7 @@ export const stripped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect
     // The context holds the transaction without saying so in its type.
     fiber.currentContext.unsafeMap.has(SqlClient.TransactionConnection.key)
       ? Effect.mapInputContext(
-        effect,
+        Effect.ensuring(effect, forgotten),
         (context: Context.Context<R>) =>
           Context.omit(SqlClient.TransactionConnection)(
             context as Context.Context<SqlClient.TransactionConnection | R>
@@ -193,6 +194,11 @@ export const elsewhere = <A>(
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const forgotten: Effect.Effect<void> = Effect.withFiberRuntime((fiber) => {
+  askers.delete(fiber)
+  return Effect.void
+})
 
 const identities = globalValue("effect-batch/sql/identities", () => new WeakMap<SqlClient.SqlClient, Identity>())
 

@@ -12,7 +12,6 @@ import type { SqlError } from "@effect/sql/SqlError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
 import * as Scope from "effect/Scope"
@@ -23,7 +22,6 @@ import type { Ambient } from "./ambient.js"
 import * as Ambient_ from "./ambient.js"
 import type { Identity } from "./client.js"
 import { identityOf, meet, stripped } from "./client.js"
-import { realPause } from "./contention.js"
 import type { Dialect } from "./dialect.js"
 import * as Dialect_ from "./dialect.js"
 import * as Failure from "./failure.js"
@@ -31,10 +29,10 @@ import * as IdleTimeout from "./idleTimeout.js"
 import * as Lock from "./lock.js"
 import type { Begun, OpenTransaction } from "./openTransaction.js"
 import * as Open from "./openTransaction.js"
-import * as Queueing from "./queueing.js"
+import * as Patience from "./patience.js"
+import * as Pool from "./pool.js"
 import * as SessionSettings from "./sessionSettings.js"
 import * as Silence from "./silence.js"
-import { classify } from "./sqlState.js"
 import * as Stalls from "./stalls.js"
 
 /**
@@ -48,6 +46,12 @@ export interface Database {
   readonly dialect: Dialect
   /** The connection of a client that has only one (SQLite): who holds it keeps everybody else waiting. */
   readonly only: Connection | undefined
+  /** How many connections the pool has at most, if the client says so. */
+  readonly poolSize: number | undefined
+  /** How many of them our transactions hold, when one of them was last given back, and whether one was waited for in vain. */
+  holding: number
+  heldAt: number
+  isExhausted: boolean
   /** What the connections of this client have in common, and no others. */
   readonly kind: object | null
   /** How long, in milliseconds, a transaction of SQLite waits to begin while another process or client is writing. */
@@ -196,13 +200,75 @@ export const detached = <A, E, R>(database: Database, effect: Effect.Effect<A, E
   )
 
 /**
+ * The same for what somebody is told is done: when it has to run in the transaction that holds the only connection, it runs
+ * once more behind that, whose rollback may have undone it. So it has to be something that may be done twice. In a transaction
+ * that a client has opened without us nobody would hear of its end, so there it is refused.
+ *
+ * @internal
+ */
+export const lasting = <A, E>(
+  database: Database,
+  effect: Effect.Effect<A, E>,
+  refused: (error: TransactionError) => E
+): Effect.Effect<A, E> =>
+  Effect.flatMap(Ambient_.ambient, (ambient) => {
+    if (ambient._tag === "None" || !holdsOnly(database, ambient)) {
+      return ambient._tag === "None" ? effect : stripped(effect)
+    }
+    if (ambient._tag !== "Ours") {
+      return Effect.fail(refused(oneConnection(database, "do this before it or behind it")))
+    }
+    return Effect.tap(effect, () =>
+      Effect.sync(() => {
+        ambient.transaction.behind.push(logged(stripped(effect)))
+      }))
+  })
+
+/**
+ * The same for what says nothing and may not be done twice: it runs only behind the transaction that holds the only
+ * connection.
+ *
+ * @internal
+ */
+export const behind = <E>(database: Database, effect: Effect.Effect<unknown, E>): Effect.Effect<void, E> =>
+  Effect.flatMap(Ambient_.ambient, (ambient) =>
+    ambient._tag === "Ours" && holdsOnly(database, ambient)
+      ? Effect.sync(() => {
+        ambient.transaction.behind.push(logged(stripped(effect)))
+      })
+      : Effect.asVoid(detached(database, effect)))
+
+/**
+ * Runs statements of PostgreSQL outside of any transaction, each of which is one by itself, on a connection of the pool that is
+ * waited for, and looked after, like that of a transaction.
+ *
+ * @internal
+ */
+export const connected = <A, E, R>(
+  database: Database,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.zip(Scope.make(), FiberRef.get(Enclosing)), ([scope, enclosing]) => {
+      if (enclosing !== undefined && Open.isBegun(enclosing)) {
+        return Effect.fail(Open.asSqlError(oneConnection(database, "end it first, or leave out the propagation")))
+      }
+      const used = Effect.flatMap(
+        acquire(database, scope, restore),
+        (connection) => restore(Effect.provideService(effect, SqlClient.TransactionConnection, [connection, 0]))
+      )
+      return Effect.onExit(used, (exit) => Scope.close(scope, exit))
+    })
+  )
+
+/**
  * Runs the effect outside of any transaction. Where there is only one connection, nothing may begin in the effect while
  * the transaction around it holds that.
  *
  * @internal
  */
 export const suspended = <A, E, R>(database: Database, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  database.only === undefined ? stripped(effect) : Effect.flatMap(
+  !hasOne(database) ? stripped(effect) : Effect.flatMap(
     Ambient_.ambient,
     (ambient) =>
       ambient._tag === "Ours" && isOwn(database, ambient)
@@ -233,8 +299,16 @@ export const isOwn = (database: Database, ambient: Ambient): boolean => {
  * @internal
  */
 export const holdsOnly = (database: Database, ambient: Ambient): boolean =>
-  database.only !== undefined && isOwn(database, ambient) &&
-  (ambient._tag !== "Ours" || Open.isBegun(ambient.transaction))
+  hasOne(database) && hasBegun(database, ambient)
+
+/**
+ * Whether statements of this client run in a transaction that has begun. One that has not shows nothing yet that nobody else
+ * could see.
+ *
+ * @internal
+ */
+export const hasBegun = (database: Database, ambient: Ambient): boolean =>
+  isOwn(database, ambient) && (ambient._tag !== "Ours" || Open.isBegun(ambient.transaction))
 
 /**
  * Lets a transaction of SQLite wait for as long as an execution with this lease can wait for it without being taken over.
@@ -271,24 +345,29 @@ export const acquire = (
   return database.only === undefined
     ? Effect.flatMap(
       Effect.forkDaemon(Effect.tap(reserve, (connection) => inUse(database, scope, connection))),
-      (fiber) => restore(Fiber.join(fiber))
-    )
+      (fiber) => restore(Pool.awaited(database, fiber))
+    ).pipe(Effect.tap(() => Pool.hold(database, scope)))
     : Effect.map(restore(reserve), forgiving)
 }
 
 /** @internal */
-export const oneConnection = (advice: string): TransactionError =>
+export const oneConnection = (database: Database, advice: string): TransactionError =>
   new TransactionError({
     phase: "begin",
     reason: "fatal",
-    cause: new Error(`SQLite has one connection, and a transaction is open on it: ${advice}`)
+    cause: new Failure.NoConnection(
+      database.only === undefined
+        ? "the pool of this client has one connection (maxConnections: 1), and a transaction is open on it: set " +
+          `maxConnections to 2 or more, or ${advice}`
+        : `SQLite has one connection, and a transaction is open on it: ${advice}`
+    )
   })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
 
-/** Looked after until the scope closes. */
+/** Looked after until the scope closes. One that came too late was given back at once, and may be somebody else's. */
 const inUse = (database: Database, scope: Scope.Scope, connection: Connection): Effect.Effect<unknown, SqlError> => {
   const client = Stalls.clientOf(connection)
   if (client === undefined) {
@@ -299,9 +378,16 @@ const inUse = (database: Database, scope: Scope.Scope, connection: Connection): 
   database.guard?.watch()
   return Effect.zipRight(
     Scope.addFinalizer(scope, Effect.sync(() => database.inUse.delete(used))),
-    SessionSettings.prepared(database, connection)
+    Effect.suspend(() => database.inUse.has(used) ? SessionSettings.prepared(database, connection) : Effect.void)
   )
 }
+
+/** Nobody waits for what is done behind a transaction. */
+const logged = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+  Effect.catchAllCause(
+    effect,
+    (cause) => Effect.logWarning("What was asked for inside of a transaction could not be stored behind it", cause)
+  )
 
 const databases = globalValue("effect-batch/sql/databases", () => new WeakMap<Identity, Database>())
 
@@ -310,6 +396,9 @@ const Enclosing: FiberRef.FiberRef<OpenTransaction | undefined> = globalValue(
   "effect-batch/sql/Enclosing",
   () => FiberRef.unsafeMake<OpenTransaction | undefined>(undefined)
 )
+
+/** Whether who holds a connection keeps everybody else waiting. */
+const hasOne = ({ only, poolSize }: Database): boolean => only !== undefined || poolSize === 1
 
 const connect = (client: SqlClient.SqlClient): Effect.Effect<Database, JobRepositoryError> => {
   const sql = client.withoutTransforms()
@@ -331,6 +420,10 @@ const connect = (client: SqlClient.SqlClient): Effect.Effect<Database, JobReposi
     identity,
     dialect,
     only: dialect.name === "sqlite" ? connection : undefined,
+    poolSize: dialect.name === "pg" ? Pool.sizeOf(client) : undefined,
+    holding: 0,
+    heldAt: -Infinity,
+    isExhausted: false,
     kind: kindOf(connection),
     patience: DEFAULT_PATIENCE,
     busyTimeout: 5000,
@@ -378,7 +471,7 @@ const begins = (
     Effect.zip(Scope.make(), FiberRef.get(Enclosing)),
     ([scope, enclosing]) =>
       enclosing !== undefined && Open.isBegun(enclosing)
-        ? Effect.fail(oneConnection("end it first, or leave out the propagation"))
+        ? Effect.fail(oneConnection(database, "end it first, or leave out the propagation"))
         : Effect.onExit(
           Effect.map(start(database, begin(isOwn), scope, restore), (connection): Begun => {
             const since = performance.now()
@@ -388,13 +481,13 @@ const begins = (
               connection,
               commit: database.only === undefined
                 ? Silence.lastWord(connection, connection.executeRaw("COMMIT", []))
-                : commitPatiently(database, connection),
+                : Patience.commitPatiently(database, connection),
               lost: watch?.ended,
               release: Effect.suspend(() => {
                 watch?.stop()
                 const at = performance.now()
                 database.released = { at, held: at - since }
-                const restored = database.only === undefined ? Effect.void : waitAsBefore(database, connection)
+                const restored = database.only === undefined ? Effect.void : Patience.waitAsBefore(database, connection)
                 return Effect.ensuring(restored, Scope.close(scope, Exit.void))
               })
             }
@@ -415,93 +508,10 @@ const start = (
         Effect.as(
           database.only === undefined
             ? connection.executeRaw(begin, [])
-            : restore(beginPatiently(database, connection, begin)),
+            : restore(Patience.beginPatiently(database, connection, begin)),
           connection
         ),
         () => Open.rollback(connection)
       )),
-    (error) => Failure.transactionError("begin", error)
+    (error) => error.cause instanceof TransactionError ? error.cause : Failure.transactionError("begin", error)
   )
-
-/**
- * SQLite waits for a lock by blocking the whole process, in which the holder of the lock may live. So it is told not to
- * wait, for as long as the transaction is open, and is asked again.
- */
-const beginPatiently = (
-  database: Database,
-  connection: Connection,
-  begin: string
-): Effect.Effect<unknown, SqlError> =>
-  Effect.suspend(() => {
-    const since = performance.now()
-    const { at, held } = database.released
-    const standBack = at + Queueing.standBackMillis(held, Queueing.remembers(since - database.metOthersAt, held)) -
-      since
-    const waiting: Waiting = { since, asked: since, version: undefined, lost: 0 }
-    const attempt = Effect.onError(
-      Effect.zipRight(busyTimeout(connection, 0), beginOrWait(database, connection, begin, waiting)),
-      () => waitAsBefore(database, connection)
-    )
-    return standBack > 0 ? Effect.zipRight(realPause(standBack), attempt) : attempt
-  })
-
-interface Waiting {
-  readonly since: number
-  asked: number
-  /** Changes with every commit of others. */
-  version: unknown
-  /** How many of these went by. */
-  lost: number
-}
-
-const beginOrWait = (
-  database: Database,
-  connection: Connection,
-  begin: string,
-  waiting: Waiting
-): Effect.Effect<unknown, SqlError> =>
-  Effect.catchAll(
-    connection.executeRaw(begin, []),
-    (error) => {
-      const now = performance.now()
-      if (classify(error).kind !== "busy" || now - waiting.since >= database.patience) {
-        return Effect.fail(error)
-      }
-      database.metOthersAt = now
-      waiting.asked = now
-      return Effect.zipRight(lookOut(connection, waiting), beginOrWait(database, connection, begin, waiting))
-    }
-  )
-
-/** Without a write-ahead log, a commit has to wait for those who read. The transaction stays open while it does. */
-const commitPatiently = (
-  database: Database,
-  connection: Connection,
-  since = Infinity
-): Effect.Effect<unknown, SqlError> =>
-  Effect.catchAll(connection.executeRaw("COMMIT", []), (error) => {
-    const asked = Math.min(since, performance.now())
-    return classify(error).kind === "busy" && performance.now() - asked < database.patience
-      ? Effect.zipRight(realPause(2 + Math.random() * 6), commitPatiently(database, connection, asked))
-      : Effect.fail(error)
-  })
-
-const waitAsBefore = (database: Database, connection: Connection): Effect.Effect<void> =>
-  Effect.ignore(busyTimeout(connection, database.busyTimeout))
-
-/** Waits until it is time to ask for the lock again. */
-const lookOut = (connection: Connection, waiting: Waiting): Effect.Effect<void, SqlError> =>
-  Effect.flatMap(connection.executeValues("PRAGMA data_version", []), ([row]) => {
-    const version = row?.[0]
-    const hasCommitted = waiting.version !== undefined && waiting.version !== version
-    waiting.lost += hasCommitted ? 1 : 0
-    waiting.version = version
-    const { lost } = waiting
-    const then = Queueing.next({ hasCommitted, lost, sinceAsked: performance.now() - waiting.asked }, Math.random())
-    const pause = realPause(then.millis)
-    return then._tag === "Ask" ? pause : Effect.zipRight(pause, lookOut(connection, waiting))
-  })
-
-// SQLite obeys this when the statement is prepared, so it must not come from a cache.
-const busyTimeout = (connection: Connection, millis: number): Effect.Effect<unknown, SqlError> =>
-  Effect.suspend(() => connection.executeUnprepared(`PRAGMA busy_timeout = ${millis}`, [], undefined))

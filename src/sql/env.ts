@@ -76,7 +76,8 @@ export const make = (database: Database, prefix: string): Env => {
 }
 
 /**
- * Runs statements that read: in the transaction that is open, if that belongs to this client.
+ * Runs statements that read: in the transaction that is open, if that belongs to this client and has begun. To begin it for
+ * them would take the only connection, where there is no other one, from what is done next.
  *
  * @internal
  */
@@ -84,7 +85,11 @@ export const read = <A>(
   env: Env,
   operation: string,
   effect: Effect.Effect<A, SqlError>
-): Effect.Effect<A, JobRepositoryError> => joining(env, operation, effect, quiet(operation, effect))
+): Effect.Effect<A, JobRepositoryError> =>
+  joining(env, operation, effect, {
+    alone: env.dialect.name === "pg" ? connected(env, operation, effect) : quiet(operation, effect),
+    joins: Database_.hasBegun
+  })
 
 /**
  * Runs statements that write: in the transaction that is open, if that belongs to this client. Else a single statement
@@ -97,15 +102,10 @@ export const write = <A>(
   operation: string,
   effect: Effect.Effect<A, SqlError>
 ): Effect.Effect<A, JobRepositoryError> =>
-  env.dialect.name === "pg" ? read(env, operation, effect) : joining(
-    env,
-    operation,
-    effect,
-    Effect.mapError(
-      Database_.transact(env.database, "BEGIN IMMEDIATE", quiet(operation, effect)),
-      (error) => error instanceof TransactionError ? Failure.fromTransactionError(operation, error) : error
-    )
-  )
+  joining(env, operation, effect, {
+    alone: env.dialect.name === "pg" ? connected(env, operation, effect) : alone(env, operation, effect),
+    joins: Database_.isOwn
+  })
 
 /**
  * The same for the statements with which the engine concludes a transaction of a step, of which there are some in every chunk.
@@ -150,18 +150,39 @@ const directly = (connection: Connection): Execute => <A>(statement: Statement<A
   return connection.execute(text, parameters, undefined) as Effect.Effect<ReadonlyArray<A>, SqlError>
 }
 
+/** On a connection of PostgreSQL's pool, which is not waited for if nobody will give it back. */
+const connected = <A>(
+  env: Env,
+  operation: string,
+  effect: Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobRepositoryError> => quiet(operation, Database_.connected(env.database, effect))
+
+/** In a transaction of SQLite of its own. */
+const alone = <A>(
+  env: Env,
+  operation: string,
+  effect: Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobRepositoryError> =>
+  Effect.mapError(
+    Database_.transact(env.database, "BEGIN IMMEDIATE", quiet(operation, effect)),
+    (error) => error instanceof TransactionError ? Failure.fromTransactionError(operation, error) : error
+  )
+
 // What lost against another transaction has done nothing, so alone it may run again; in a transaction that is open, all of
 // that has to.
 const joining = <A>(
   env: Env,
   operation: string,
   effect: Effect.Effect<A, SqlError>,
-  alone: Effect.Effect<A, JobRepositoryError>
+  { alone, joins }: {
+    readonly alone: Effect.Effect<A, JobRepositoryError>
+    readonly joins: (database: Database, ambient: Ambient.Ambient) => boolean
+  }
 ): Effect.Effect<A, JobRepositoryError> =>
   Effect.flatMap(
     Ambient.ambient,
     (ambient) =>
-      Database_.isOwn(env.database, ambient)
+      joins(env.database, ambient)
         ? quiet(operation, effect)
         : Contention.retry(ambient._tag === "None" ? alone : stripped(alone))
   )

@@ -9,6 +9,15 @@ import * as Driver from "../vocabulary/driverText.js"
 import type { Classification } from "./sqlState.js"
 import { classify } from "./sqlState.js"
 
+/**
+ * Somebody else has the connections. The message is for users.
+ *
+ * @internal
+ */
+export class NoConnection extends Error {
+  override readonly name = "NoConnection"
+}
+
 /** @internal */
 export const refail = (operation: string) => <A, R>(effect: Effect.Effect<A, SqlError, R>) =>
   Effect.mapError(effect, (error) => repositoryError(operation, error))
@@ -19,7 +28,7 @@ export const repositoryError = (operation: string, error: unknown): JobRepositor
   return new JobRepositoryError({
     operation,
     reason: found.kind === "unique" ? "conflict" : reasonOf(found),
-    detail: detailOf(found),
+    detail: withoutConnection(error)?.message ?? detailOf(found),
     cause: error
   })
 }
@@ -40,7 +49,9 @@ export const fromTransactionError = (operation: string, error: TransactionError)
   new JobRepositoryError({
     operation,
     reason: error.reason,
-    detail: `${error.phase === "commit" ? "in its commit, " : ""}${detailOf(classify(error.cause))}`,
+    detail: `${error.phase === "commit" ? "in its commit, " : ""}${
+      withoutConnection(error.cause)?.message ?? detailOf(classify(error.cause))
+    }`,
     cause: error.cause
   })
 
@@ -57,6 +68,13 @@ export const isContention = (error: unknown): boolean =>
 // internal
 
 const contention: ReadonlySet<string> = new Set(["serialization", "deadlock", "busy"])
+
+const withoutConnection = (error: unknown): NoConnection | undefined =>
+  error instanceof NoConnection
+    ? error
+    : error instanceof Error && error.cause !== undefined
+    ? withoutConnection(error.cause)
+    : undefined
 
 const reasonOf = (found: Classification): FailureReason =>
   found.retryable ? "transient" : found.skippable ? "data" : "fatal"

@@ -18,7 +18,7 @@ import type { Control } from "./control.js"
 import * as Database_ from "./database.js"
 import type { Env } from "./env.js"
 import { conclude, read, runningStatuses, write } from "./env.js"
-import { repositoryError } from "./failure.js"
+import { fromTransactionError, repositoryError } from "./failure.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
 import { classify } from "./sqlState.js"
@@ -225,7 +225,7 @@ export const requestStop = (env: Env, control: Control | undefined): Encoded["re
           returning pg_notify(${`${prefix}stop`}, cast(e.id as text))
         )
         select status as "status", (select count(*) from flagged) as "flagged" from before`
-    const anywhere = Database_.detached(env.database, write(env, "requestStop", stored(flagged)))
+    const anywhere = outlasting(env, "requestStop", stored(flagged))
     return control === undefined ? anywhere : beside(control, "requestStop", flagged, STOP_LIMIT, anywhere)
   }
   const flag = sql`update ${tables.execution} set status = 'STOPPING'
@@ -234,7 +234,7 @@ export const requestStop = (env: Env, control: Control | undefined): Encoded["re
     sql<Raw>`select status as "status" from ${tables.execution} where id = ${executionId}`,
     () => flag
   )
-  return Database_.detached(env.database, write(env, "requestStop", stored(statement)))
+  return outlasting(env, "requestStop", stored(statement))
 }
 
 /**
@@ -346,6 +346,14 @@ const beside = (
  */
 const unlocked = ({ sql }: Env, limitMillis: number): Fragment =>
   sql`and (select set_config('lock_timeout', ${String(Math.ceil(limitMillis / 2))}, true)) is not null`
+
+/** What an operator asks for inside of a step stays when that rolls back. */
+const outlasting = <A>(
+  env: Env,
+  operation: string,
+  effect: Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobRepositoryError> =>
+  Database_.lasting(env.database, write(env, operation, effect), (error) => fromTransactionError(operation, error))
 
 const stored = (rows: Effect.Effect<ReadonlyArray<Raw>, SqlError>): Effect.Effect<Option.Option<string>, SqlError> =>
   Effect.map(rows, ([row]) => row === undefined ? Option.none() : Option.some(row.status as string))

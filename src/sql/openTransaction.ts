@@ -52,6 +52,8 @@ export interface OpenTransaction {
   savepoints: number
   /** Whether only statements of the engine's own still come. */
   isConcluding: boolean
+  /** What is done when it is over, however it ended and its connection is free again. */
+  readonly behind: Array<Effect.Effect<unknown>>
 }
 
 /**
@@ -76,7 +78,8 @@ export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenT
   refused: undefined,
   nested: undefined,
   savepoints: 0,
-  isConcluding: false
+  isConcluding: false,
+  behind: []
 })
 
 /** @internal */
@@ -147,7 +150,7 @@ export const end = <A, E>(
   exit: Exit.Exit<A, E>
 ): Effect.Effect<A, E | TransactionError> =>
   Effect.suspend(() => {
-    const { nested, refused, stage } = transaction
+    const { behind, nested, refused, stage } = transaction
     transaction.stage = OVER
     if (stage._tag !== "Begun") {
       return refused !== undefined && Exit.isFailure(exit) && !Cause.isInterrupted(exit.cause)
@@ -165,7 +168,12 @@ export const end = <A, E>(
       const reason = Cause.isInterrupted(cause) ? undefined : lost()
       return reason === undefined ? Effect.failCause(cause) : Effect.fail(reason)
     })
-    return Effect.ensuring(explained, release)
+    return Effect.ensuring(
+      explained,
+      behind.length === 0
+        ? release
+        : Effect.zipRight(release, Effect.suspend(() => Effect.forEach(behind, (effect) => effect, { discard: true })))
+    )
   })
 
 /**

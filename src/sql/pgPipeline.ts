@@ -14,7 +14,7 @@ import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
 import type { Pipeline, PipelineConnection, Pipelined as AnyPipelined } from "../ports/pipelining.js"
-import type { TransactionError } from "../vocabulary/BatchError.js"
+import { TransactionError } from "../vocabulary/BatchError.js"
 import type { Database } from "./database.js"
 import * as Database_ from "./database.js"
 import * as Failure from "./failure.js"
@@ -298,7 +298,10 @@ const connect = (database: Database): PipelineConnection => {
     transact: (first, last) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.matchEffect(Effect.suspend(() => enter(restore)), {
-          onFailure: (error) => Effect.fail(Failure.transactionError("begin", error)),
+          onFailure: (error) =>
+            Effect.fail(
+              error.cause instanceof TransactionError ? error.cause : Failure.transactionError("begin", error)
+            ),
           onSuccess: (kept) => Effect.ensuring(transact(kept, transactionOf(first, last), restore), leave(kept))
         })
       )

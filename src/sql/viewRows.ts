@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { AuditRow, Encoded, Notice, SkippedItemRow } from "../ports/JobRepository.js"
 import type { SkipPhase } from "../vocabulary/SkippedItem.js"
 import { batches } from "./batches.js"
+import * as Database_ from "./database.js"
 import type { Env } from "./env.js"
 import { read, write } from "./env.js"
 import type { Raw } from "./rows.js"
@@ -102,7 +103,7 @@ export const findSkippedGroups = (env: Env): Encoded["findSkippedGroups"] => (ex
 /** @internal */
 export const insertAudit = (env: Env): Encoded["insertAudit"] => (row) => {
   const { dialect, sql, tables } = env
-  return write(
+  return lasting(
     env,
     "recordAudit",
     sql`insert into ${tables.audit} (job_execution_id, job_name, who, what, outcome, create_time) values (
@@ -139,7 +140,7 @@ export const findAudit = (env: Env): Encoded["findAudit"] => (executionId, limit
 /** @internal */
 export const insertNotice = (env: Env): Encoded["insertNotice"] => ({ kind, subject }, createTime) => {
   const { dialect, sql, tables } = env
-  return write(
+  return lasting(
     env,
     "recordNotice",
     sql`insert into ${tables.notice} (subject, kind, create_time)
@@ -169,6 +170,10 @@ export const deleteNotices = (env: Env): Encoded["deleteNotices"] => ({ before, 
 }
 
 // internal
+
+/** What somebody has done, or was told, stays so when the transaction rolls back in which it is written down. */
+const lasting = (env: Env, operation: string, insert: Effect.Effect<unknown, SqlError>) =>
+  Database_.behind(env.database, write(env, operation, insert))
 
 /** Its own steps, and those of its partitions. */
 const ofExecution = ({ sql, tables }: Env, executionId: number): Fragment =>

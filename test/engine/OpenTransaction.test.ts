@@ -3,8 +3,10 @@
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
@@ -108,6 +110,46 @@ for (const driver of drivers) {
     })
   })
 
+  describe(`an operation inside of a step that fails (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      it.effect("stays when it has said that it was done (OWN-13)", () =>
+        Effect.gen(function*() {
+          const fails = Step.tasklet("fail", Effect.fail("no"))
+          const other = yield* JobOperator.run(Job.make("operated inside", { flow: fails }), {})
+          let answer: string | undefined
+          const failed = yield* JobOperator.run(
+            Job.make("operates inside", {
+              flow: Step.tasklet(
+                "operate",
+                Effect.either(JobOperator.abandon(other.id)).pipe(
+                  Effect.tap(({ _tag }) => Effect.sync(() => answer = _tag)),
+                  Effect.zipRight(Effect.fail("no"))
+                )
+              )
+            }),
+            {}
+          )
+          assert.strictEqual(failed.status, "FAILED")
+          assert.strictEqual(answer, "Right")
+          assert.strictEqual((yield* JobOperator.execution(other.id)).status, "ABANDONED")
+        }))
+
+      it.scoped("a request to stop another one stays, too (OWN-13)", () =>
+        Effect.gen(function*() {
+          const { requestStop } = yield* JobRepository.JobRepository
+          const running = yield* JobOperator.start(
+            Job.make("to be stopped", { flow: Step.tasklet("wait", Effect.never) }),
+            {}
+          )
+          // As one of another process: the session in this one is not told.
+          const asks = Step.tasklet("ask", Effect.zipRight(requestStop(running.execution.id), Effect.fail("no")))
+          assert.strictEqual((yield* JobOperator.run(Job.make("asks", { flow: asks }), {})).status, "FAILED")
+          // PostgreSQL tells its session at once.
+          assert.include(["STOPPING", "STOPPED"], (yield* JobOperator.execution(running.execution.id)).status)
+        }))
+    })
+  })
+
   describe(`a tasklet that waits (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.scoped("sees a stop of its own process at once (OWN-12)", () =>
@@ -132,6 +174,62 @@ for (const driver of drivers) {
 }
 
 for (const driver of sqlDrivers) {
+  describe(`what is asked for behind a statement of a step that fails (${driver.name})`, () => {
+    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+      it.scoped("stays: a request to stop, and once what is kept for people who look (OWN-13)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          yield* sql`create table before_it (id int)`
+          const { audit, notices, recordAudit, recordNotice, requestStop } = yield* JobRepository.JobRepository
+          for (const nested of [false, true]) {
+            const name = `stopped ${nested}`
+            const running = yield* JobOperator.start(
+              Job.make(name, { flow: Step.tasklet("wait", Effect.never) }),
+              {}
+            )
+            const { id } = running.execution
+            const entry = { executionId: id, jobName: name, who: "ann", what: "stop", outcome: "done" }
+            const asked = Effect.all([
+              requestStop(id),
+              recordAudit({ ...entry, createTime: yield* DateTime.now }),
+              recordNotice({ subject: name, kind: "stopped" })
+            ])
+            const within = Effect.all([
+              sql`insert into before_it values (1)`,
+              nested
+                ? Effect.exit(sql.withTransaction(Effect.zipRight(asked, Effect.fail("savepoint"))))
+                : Effect.zipRight(asked, Effect.fail("no"))
+            ])
+            const job = Job.make(`asks ${nested}`, { flow: Step.tasklet("ask", within) })
+            assert.strictEqual((yield* JobOperator.run(job, {})).status, nested ? "COMPLETED" : "FAILED")
+            assert.include(["STOPPING", "STOPPED"], (yield* JobOperator.execution(id)).status)
+            assert.lengthOf(yield* audit({ executionId: id }), 1)
+            assert.lengthOf(yield* notices([name]), 1)
+          }
+          assert.lengthOf(yield* sql`select id from before_it`, 1)
+        }))
+
+      it.scoped("stays, or is refused, in a transaction of the user's own (OWN-13)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const { requestStop } = yield* JobRepository.JobRepository
+          const running = yield* JobOperator.start(
+            Job.make("stopped by hand", { flow: Step.tasklet("wait", Effect.never) }),
+            {}
+          )
+          const { id } = running.execution
+          const answer = yield* Effect.exit(sql.withTransaction(
+            Effect.flatMap(Effect.either(requestStop(id)), (answer) => Effect.fail(answer))
+          ))
+          const said = Effect.flip(answer)
+          const { _tag } = (yield* said) as Either.Either<unknown, unknown>
+          assert.strictEqual(_tag, driver.name === "SQLite" ? "Left" : "Right")
+          const { status } = yield* JobOperator.execution(id)
+          assert.strictEqual(status === "STOPPING" || status === "STOPPED", _tag === "Right")
+        }))
+    })
+  })
+
   describe(`a tasklet that waits (${driver.name})`, () => {
     it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.scoped("for an hour holds no connection (OWN-12)", () =>

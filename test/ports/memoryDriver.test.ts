@@ -4,10 +4,13 @@
 import { assert, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { JobRepository, Transactor } from "../../src/index.js"
+import { ExitStatus, JobRepository, Transactor } from "../../src/index.js"
 import * as MemoryDriver from "../../src/ports/memoryDriver.js"
+import * as Table from "../../src/ports/memoryTable.js"
+import { replace } from "../../src/ports/memoryTables.js"
 import { onRollback } from "../../src/ports/Transactor.js"
 import * as Kit from "../../src/testing/jobRepository/kit.js"
 
@@ -51,3 +54,54 @@ it.effect("a lease holds up to its last millisecond, and not longer (D16)", () =
     const second = yield* Kit.launch(first.instance.jobName)
     assert.notStrictEqual(second.id, first.id)
   }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+type Change = { readonly isMine: boolean; readonly key: "a" | "b" | "c" }
+
+it.prop(
+  "a rollback undoes what its transaction has changed, and nothing that others have changed meanwhile (TX-1)",
+  [FastCheck.array(FastCheck.record({ isMine: FastCheck.boolean(), key: FastCheck.constantFrom("a", "b", "c") }))],
+  ([changes]) => {
+    // Every change writes a value of its own.
+    const applied = (which: (change: Change) => boolean) => {
+      const table = Table.make({
+        a: ({ a }: { readonly id: number; readonly a: number; readonly b: number; readonly c: number }) => a
+      })
+      table.set({ id: 1, a: -1, b: -1, c: -1 })
+      const open = { owner: {}, outer: undefined, undos: [] as Array<Effect.Effect<unknown>>, isOver: false }
+      ;(changes as ReadonlyArray<Change>).forEach((change, value) => {
+        if (which(change)) {
+          replace(change.isMine ? open : undefined, table, { ...table.get(1)!, [change.key]: value })
+        }
+      })
+      return { table, undo: Effect.forEach(open.undos.reverse(), (undo) => undo, { discard: true }) }
+    }
+    const all = applied(() => true)
+    Effect.runSync(all.undo)
+    assert.deepStrictEqual(all.table.get(1), applied(({ isMine }) => !isMine).table.get(1))
+  }
+)
+
+it.effect("a stop that came while a step's transaction was open is not lost when that rolls back (STOP-1)", () =>
+  Effect.gen(function*() {
+    const { driver, transactor } = yield* MemoryDriver.make
+    const repository = JobRepository.makeEncoded(driver)
+    const claimed = yield* repository.launch(Kit.request("stopped meanwhile"))
+    const written = yield* Deferred.make<void>()
+    const goOn = yield* Deferred.make<void>()
+    const step = yield* Effect.fork(Effect.exit(transactor.transact(
+      Effect.all([
+        repository.updateJobExecution({ ...claimed, status: "STARTED", exitStatus: ExitStatus.make("HALF") }),
+        repository.renewLease(claimed, 90_000),
+        Deferred.succeed(written, undefined),
+        Deferred.await(goOn),
+        Effect.fail("no")
+      ])
+    )))
+    yield* Deferred.await(written)
+    yield* repository.requestStop(claimed.id)
+    yield* Deferred.succeed(goOn, undefined)
+    yield* Fiber.join(step)
+    const [row] = yield* driver.findJobExecutions({ ids: [claimed.id] })
+    assert.deepInclude(row, { status: "STOPPING", exitCode: claimed.exitStatus.code })
+    assert.isBelow(row!.leaseLeftMillis!, 90_000)
+  }))

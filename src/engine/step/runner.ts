@@ -15,6 +15,7 @@ import * as Outcome from "../../decisions/outcome.js"
 import type { Erased } from "../../definition/erased.js"
 import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
+import { TransactionError } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
@@ -85,20 +86,38 @@ export const runStep = (
 // internal
 // -------------------------------------------------------------------------------------
 
+/** Whatever happens, what the step has opened is closed. */
 const live = (
   state: StepState,
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+  start: Pick<StepStart, "body" | "from">
+): Erased<StepResult, OwnerFailure> =>
+  Effect.flatMap(Scope.make(), (scope) =>
+    Effect.onExit(
+      liveIn(state, scope, restore, start),
+      (exit) => Exit.isSuccess(exit) ? Effect.void : close(state, scope, exit)
+    ))
+
+const liveIn = (
+  state: StepState,
+  scope: Scope.CloseableScope,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
   { body, from }: Pick<StepStart, "body" | "from">
 ): Erased<StepResult, OwnerFailure> =>
   Effect.gen(function*() {
     const { progress: { step }, session } = state
     session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
-    const scope = yield* Scope.make()
     const ended = DurableEnd.read(step.checkpoint)
     const work = Option.match(ended, { onNone: () => body, onSome: (end) => resumeEnded(end) })
     const told = yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, work)))))
     const exit = Exit.mapErrorCause(told, unwrap)
-    yield* end(state, told, Option.exists(ended, ({ decided }) => decided))
+    const toEnd = end(state, told, Option.exists(ended, ({ decided }) => decided))
+    yield* Effect.catchIf(
+      toEnd,
+      // What the step has opened may be what its end waits for: a stream that keeps the only connection of a pool.
+      (error) => couldNotBegin(error) && !session.isLost,
+      () => Effect.zipRight(close(state, scope, exit), toEnd)
+    )
     const failed = yield* inScope(state, scope, afterStep(state))
     yield* close(state, scope, exit)
     session.publish(BatchEvent.StepEnded({ job: session.execution, step: state.progress.step }))
@@ -114,6 +133,12 @@ const live = (
       stopRequested: state.progress.stopRequested
     }
   })
+
+/** No connection came free, which nothing was done on. */
+const couldNotBegin = (error: unknown): boolean =>
+  error instanceof TransactionError
+    ? error.phase === "begin" && error.reason === "fatal"
+    : error instanceof Error && error.cause !== undefined && couldNotBegin(error.cause)
 
 /** What code of the step logs and traces says of which execution and step. */
 const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) => {
