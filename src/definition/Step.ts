@@ -31,6 +31,7 @@ import type {
 } from "../vocabulary/BatchError.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
+import type * as ChunkParts from "./chunkParts.js"
 import { fingerprintOf } from "./fingerprint.js"
 import type { Flow } from "./Flow.js"
 import { Proto as FlowProto } from "./Flow.js"
@@ -238,6 +239,7 @@ export const chunk: {
       readonly writer: ItemWriter<In, EW, RW>
     }
   ): ChunkStep<In, In, "COMPLETED" | "FAILED", ER | EW | TransactionError, RR | RW>
+  <O extends ChunkParts.Any>(name: string, options: ChunkParts.Checked<O>): ChunkParts.StepOf<O>
 } = (
   name: string,
   options: ChunkOptions<any> & {

@@ -85,8 +85,8 @@ load.pipe(Step.exitCode(["SOME"], () => "NONE"))
 
 Step.chunk("mismatch", {
   reader: ItemReader.fromIterable(["a", "b"]),
-  // @ts-expect-error the writer wants strings, the processor makes numbers
   processor: ItemProcessor.map((s: string) => s.length),
+  // @ts-expect-error the writer wants strings, the processor makes numbers
   writer: ItemWriter.fromFunction((_: ReadonlyArray<string>) => Effect.void),
   chunkSize: 10
 })
@@ -142,3 +142,27 @@ void Flow.andThen(refined, scoped as never)
 const standard = <In, Out, C extends string, E, R>(self: Step.ChunkStep<In, Out, C, E | BadRow | RateUnavailable, R>) =>
   self.pipe(Step.retry("RateUnavailable", { times: 3 }), Step.skip("BadRow", { limit: 10 }), Step.startLimit(5))
 export const withStandard = load.pipe(standard)
+
+// A processor that may be there or not: the writer has to take what it makes and what it would be given.
+
+declare const maybe:
+  | ItemProcessor.ItemProcessor<Row, { readonly id: string; readonly cents: number }, RateUnavailable>
+  | undefined
+declare const anything: ItemWriter.ItemWriter<{ readonly id: string }, Refused>
+const optional = Step.chunk("optional", { reader: rows, processor: maybe, writer: anything, chunkSize: 1 })
+type Parts = typeof optional extends Step.ChunkStep<infer In, infer Out, infer _Code, infer E, infer R>
+  ? [In, Out, E, R]
+  : never
+const parts: Parts extends [
+  Row,
+  Row | { readonly id: string; readonly cents: number },
+  BadRow | RateUnavailable | Refused | BatchError.TransactionError,
+  never
+] ? true :
+  false = true
+void parts
+
+// @ts-expect-error the writer does not take rows
+Step.chunk("optional", { reader: rows, processor: maybe, writer: cents, chunkSize: 1 })
+// @ts-expect-error nor does a step take an option that it has not
+Step.chunk("more", { reader: rows, writer: anything, chunkSize: 1, retries: 3 })
