@@ -183,7 +183,9 @@ const stepUnknown = (jobName: string, step: string, executionId?: number): JobRe
     jobName,
     executionId,
     reason: "stepUnknown",
-    detail: `the outcome of ${step} is UNKNOWN; find out what it wrote, then set its status by hand`
+    detail:
+      `the outcome of ${step} is UNKNOWN; find out what it wrote, then give the execution up (abandon), or set the ` +
+      "status of the step where the job repository stores it: FAILED lets it go on from its last commit, COMPLETED leaves it out"
   })
 
 /** The first reason against a launch: that of the newest execution which has one, then the rules for a restart. */
@@ -223,7 +225,9 @@ const objectionOf = (
         jobName,
         executionId,
         reason: "unknownStatus",
-        detail: "its status is UNKNOWN; find out what it wrote, then abandon it or set its status by hand"
+        detail:
+          "its status is UNKNOWN; find out what it wrote, then give it up (abandon), or set its status where the job " +
+          "repository stores it: FAILED lets a restart go on from its last commit, COMPLETED leaves nothing to do"
       })
     case "STOPPED":
     case "FAILED":

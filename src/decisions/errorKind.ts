@@ -96,7 +96,6 @@ export const total = <E>(test: Test<E>): Test<E> => (error) => {
 
 const FATAL: ReadonlyArray<ErrorClass> = [
   BatchError.SkipLimitExceeded,
-  BatchError.StepInterrupted,
   BatchError.OwnershipLost,
   BatchError.JobRepositoryError,
   BatchError.TransactionError,

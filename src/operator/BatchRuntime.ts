@@ -207,7 +207,6 @@ const refusalOf = (error: unknown, tag: string): "refused" | "alreadyComplete" |
     case "JobExecutionNotRunning":
     case "NoSuchJob":
     case "NoSuchJobExecution":
-    case "NoSuchJobInstance":
       return "refused"
   }
 }

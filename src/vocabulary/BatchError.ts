@@ -286,20 +286,6 @@ export class RecordNotReplayed extends Schema.TaggedError<RecordNotReplayed>()("
 }
 
 /**
- * Represents an instance id that the repository does not have.
- *
- * @since 0.1.0
- * @category errors
- */
-export class NoSuchJobInstance extends Schema.TaggedError<NoSuchJobInstance>()("NoSuchJobInstance", {
-  instanceId: Schema.Number
-}) {
-  override get message(): string {
-    return `There is no job instance ${this.instanceId}: list the instances of the job to find its id`
-  }
-}
-
-/**
  * Represents a job name that nobody has registered.
  *
  * @since 0.1.0
@@ -386,7 +372,8 @@ export class PartitionsFailed extends Schema.TaggedError<PartitionsFailed>()("Pa
     const left = this.notBegun === 0 ? "" : `, ${this.notBegun} were not begun`
     const reason = this.reason === "" ? "" : `: ${this.reason}`
     return `${this.failed} of ${plural(this.total, "partition")} of "${this.step}" failed${left}, ` +
-      `first "${this.first}"${execution}${reason}`
+      `first "${this.first}"${execution}${reason}; mend the cause and restart the job, which runs those again that did not ` +
+      "complete"
   }
 }
 
@@ -484,22 +471,6 @@ export class UnreadablePosition extends Schema.TaggedError<UnreadablePosition>()
 }
 
 /**
- * Represents a step that was stopped before it was done. A restart continues from
- * its last commit.
- *
- * @since 0.1.0
- * @category errors
- */
-export class StepInterrupted extends Schema.TaggedError<StepInterrupted>()("StepInterrupted", {
-  step: Schema.String,
-  detail: Schema.String
-}) {
-  override get message(): string {
-    return `Step "${this.step}" was interrupted: ${this.detail}; a restart goes on from its last commit`
-  }
-}
-
-/**
  * Represents a job or a part of one that cannot work as defined: all defects at
  * once. Thrown where the definition is made, never during a run.
  *
@@ -578,7 +549,6 @@ export type EngineError =
   | JobRestartRefused
   | StepStartLimitExceeded
   | SkipLimitExceeded
-  | StepInterrupted
   | OwnershipLost
   | JobRepositoryError
   | TransactionError

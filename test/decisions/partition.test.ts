@@ -130,10 +130,12 @@ describe("partition", () => {
 
   it("the message says how many failed, and which was the first (PART-7)", () => {
     assert.deepStrictEqual([...outcome({ completed: 37, failed: 3 }).exitStatus.messages], [
-      `3 of 40 partitions of "load" failed, first "de" (execution 7): boom`
+      `3 of 40 partitions of "load" failed, first "de" (execution 7): boom; ` +
+      "mend the cause and restart the job, which runs those again that did not complete"
     ])
     assert.deepStrictEqual([...outcome({ completed: 1, failed: 1, waiting: 2 }).exitStatus.messages], [
-      `1 of 4 partitions of "load" failed, 2 were not begun, first "de" (execution 7): boom`
+      `1 of 4 partitions of "load" failed, 2 were not begun, first "de" (execution 7): boom; ` +
+      "mend the cause and restart the job, which runs those again that did not complete"
     ])
     assert.deepStrictEqual([...outcome({ completed: 1, waiting: 1 }, true).exitStatus.messages], [
       "1 of 2 partitions completed"

@@ -21,7 +21,7 @@ const differentValues: ReadonlyArray<readonly [name: string, unknown, unknown]> 
   ["causes", Cause.fail("a"), Cause.die("a")],
   ["chunks", Chunk.make(1), Chunk.empty()],
   ["errors with one message", new Odd({ row: 1 }), new Odd({ row: 2 })],
-  ["errors of the library", new BatchError.NoSuchJobInstance({ instanceId: 1 }), { instanceId: 1 }],
+  ["errors of the library", new BatchError.NoSuchJobExecution({ executionId: 1 }), { executionId: 1 }],
   ["failures with one message", Either.left(new Odd({ row: 1 })), Either.left(new Odd({ row: 2 }))],
   ["instances of a class", new Row({ paid: Option.none() }), new Row({ paid: Option.some(1) })],
   ["an instance and a plain object", new Row({ paid: Option.none() }), { paid: Option.none() }],

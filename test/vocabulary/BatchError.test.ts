@@ -40,12 +40,10 @@ const all = [
   }),
   new BatchError.TransactionError({ reason: "conflict", phase: "commit", sqlState: "40001", cause }),
   new BatchError.NoSuchJobExecution({ executionId: 7 }),
-  new BatchError.NoSuchJobInstance({ instanceId: 7 }),
   new BatchError.NoSuchJob({ name: "imprt", known: ["import", "export"] }),
   new BatchError.JobExecutionNotRunning({ executionId: 7, status: "FAILED" }),
   new BatchError.UnreadableContextKey({ key: "lastId", scope: `step "load"`, detail: "Expected number" }),
   new BatchError.UnreadablePosition({ reader: "csv", detail: "Expected number" }),
-  new BatchError.StepInterrupted({ step: "load", detail: "a stop was requested" }),
   new BatchError.JobDefinitionError({ jobName: "import", defects: ["two steps are named load", "c is unreachable"] }),
   new BatchError.JobNotCompleted({ jobName: "import", executionId: 7, status: "STOPPED", exitCode: "STOPPED" }),
   new BatchError.UnroutedExitCode({ state: "load", code: "LATE" }),
@@ -87,14 +85,12 @@ const messages: Record<string, string> = {
   TransactionError: "A transaction failed in its commit, SQLSTATE 40001: boom " +
     "(conflict: somebody else was faster; look at the current state and try again)",
   NoSuchJobExecution: "There is no job execution 7: list the executions of the job to find its id",
-  NoSuchJobInstance: "There is no job instance 7: list the instances of the job to find its id",
   NoSuchJob: `There is no job "imprt" (did you mean "import"?): the jobs are "import", "export"`,
   JobExecutionNotRunning: "Execution 7 is not running, it is FAILED: there is nothing to stop",
   UnreadableContextKey: `The entry "lastId" of step "load" does not fit its schema: Expected number; ` +
     "accept the stored form in the schema, or use another key",
   UnreadablePosition: `"csv" cannot go on from its stored state: Expected number; ` +
     "restart with the component that stored it, or run the job with another identifying parameter",
-  StepInterrupted: `Step "load" was interrupted: a stop was requested; a restart goes on from its last commit`,
   JobNotCompleted: `Job "import" ended as STOPPED with exit code "STOPPED" (execution 7): ` +
     "run it again with the same parameters to go on",
   JobDefinitionError: `The definition of job "import" cannot work: two steps are named load; c is unreachable`,
@@ -102,7 +98,8 @@ const messages: Record<string, string> = {
     `"load" ended with exit code "LATE", for which there is no transition: add a case for "LATE" or "*"`,
   InvalidPartitionPlan: `The plan of step "load" can't be used: partition 2 has no name. ` +
     "Nothing was begun; a restart makes the plan again",
-  PartitionsFailed: `3 of 40 partitions of "load" failed, first "de" (execution 7): boom`,
+  PartitionsFailed: `3 of 40 partitions of "load" failed, first "de" (execution 7): boom; ` +
+    "mend the cause and restart the job, which runs those again that did not complete",
   UnreadablePartitionInput: `The stored input of partition "de" of step "load" does not fit its schema: ` +
     "Expected number; accept the stored form in the schema, then restart the job",
   PartitionCodeDiffers: `This worker's code of step "load" of job "import" (b2) is not that of execution 7 (a1): ` +

@@ -11,7 +11,8 @@ import type { Job } from "../../definition/Job.js"
 import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
 import { JobScope } from "../../ports/JobScope.js"
 import type { Transactor } from "../../ports/Transactor.js"
-import type { JobRepositoryError, LaunchError, UnreadableContextKey } from "../../vocabulary/BatchError.js"
+import type { JobRepositoryError, LaunchError } from "../../vocabulary/BatchError.js"
+import { UnreadableContextKey } from "../../vocabulary/BatchError.js"
 import type { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type { BatchStatus } from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
@@ -140,16 +141,30 @@ export const updated = <A>(
 ): Either.Either<ExecutionContext.ExecutionContext, UnreadableContextKey> =>
   Either.flatMap(ExecutionContext.get(context, key), (current) => ExecutionContext.set(context, key, f(current)))
 
+/** An entry that cannot be read or written tells in which context it stands. */
+export const entryOf =
+  (scope: () => string) =>
+  <A>(result: Either.Either<A, UnreadableContextKey>): Either.Either<A, UnreadableContextKey> =>
+    Either.mapLeft(result, ({ detail, key }) => new UnreadableContextKey({ key, detail, scope: scope() }))
+
+/** `the context of job "import"`. */
+export const jobContextName = ({ execution: { instance } }: Session): string =>
+  `the context of job "${instance.jobName}"`
+
 /** The scope of job listeners and deciders, which work on the job's context directly. */
-export const jobScope = (session: Session): Context.Context<JobScope> =>
-  Context.make(JobScope, {
+export const jobScope = (session: Session): Context.Context<JobScope> => {
+  const inJob = entryOf(() => jobContextName(session))
+  return Context.make(JobScope, {
     execution: Effect.sync(() => ({ ...session.execution, context: session.context })),
-    get: (key) => Effect.suspend(() => ExecutionContext.get(session.context, key)),
+    get: (key) => Effect.suspend(() => inJob(ExecutionContext.get(session.context, key))),
     set: (key, value) =>
       Effect.suspend(() =>
-        Either.map(ExecutionContext.set(session.context, key, value), (context) => setContext(session, context))
+        inJob(Either.map(ExecutionContext.set(session.context, key, value), (context) => setContext(session, context)))
       ),
     update: (key, f) =>
-      Effect.suspend(() => Either.map(updated(session.context, key, f), (context) => setContext(session, context))),
+      Effect.suspend(() =>
+        inJob(Either.map(updated(session.context, key, f), (context) => setContext(session, context)))
+      ),
     remove: (key) => Effect.sync(() => setContext(session, ExecutionContext.remove(session.context, key)))
   })
+}

@@ -19,7 +19,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { decide, noteStatus, owned, setContext, updated } from "../session/session.js"
+import { decide, entryOf, jobContextName, noteStatus, owned, setContext, updated } from "../session/session.js"
 import type { StepTelemetry } from "../session/telemetry.js"
 import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
 import type { Engine, EngineFailure } from "./engine.js"
@@ -148,12 +148,14 @@ export const finish = (state: StepState, changes: Changes): Effect.Effect<void, 
     }).pipe(Effect.ensuring(Effect.suspend(() => lock.release() ?? Effect.void)))
   })
 
-export const services = (state: StepState): Context.Context<StepScope | JobScope> =>
-  Context.make(StepScope, {
+export const services = (state: StepState): Context.Context<StepScope | JobScope> => {
+  const inStep = entryOf(() => `the context of step "${state.definition.name}"`)
+  const inJob = entryOf(() => jobContextName(state.session))
+  return Context.make(StepScope, {
     execution: Effect.sync(() => current(state)),
-    get: (key) => Effect.suspend(() => ExecutionContext.get(state.progress.context, key)),
-    set: (key, value) => changed(state, (context) => ExecutionContext.set(context, key, value)),
-    update: (key, f) => changed(state, (context) => updated(context, key, f)),
+    get: (key) => Effect.suspend(() => inStep(ExecutionContext.get(state.progress.context, key))),
+    set: (key, value) => changed(state, (context) => inStep(ExecutionContext.set(context, key, value))),
+    update: (key, f) => changed(state, (context) => inStep(updated(context, key, f))),
     remove: (key) => Effect.sync(() => advance(state, Progress.changeContext, ExecutionContext.remove(key))),
     contribute: (counts) => Effect.sync(() => advance(state, Progress.count, counts)),
     addExitStatus: (status) => Effect.sync(() => advance(state, Progress.addExitStatus, status)),
@@ -162,17 +164,17 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
     requestStop: Effect.sync(() => advance(state, Progress.requestStop))
   }).pipe(Context.add(JobScope, {
     execution: Effect.sync(() => ({ ...state.session.execution, context: jobContext(state) })),
-    get: (key) => Effect.suspend(() => ExecutionContext.get(jobContext(state), key)),
+    get: (key) => Effect.suspend(() => inJob(ExecutionContext.get(jobContext(state), key))),
     set: (key, value) =>
       Effect.suspend(() =>
         Either.map(
-          ExecutionContext.set(jobContext(state), key, value),
+          inJob(ExecutionContext.set(jobContext(state), key, value)),
           () => advance(state, Progress.changeJobContext, ExecutionContext.unsafeSet(key, value))
         )
       ),
     update: (key, f) =>
       Effect.suspend(() =>
-        Either.map(updated(jobContext(state), key, f), () =>
+        Either.map(inJob(updated(jobContext(state), key, f)), () =>
           advance(
             state,
             Progress.changeJobContext,
@@ -181,6 +183,7 @@ export const services = (state: StepState): Context.Context<StepScope | JobScope
       ),
     remove: (key) => Effect.sync(() => advance(state, Progress.changeJobContext, ExecutionContext.remove(key)))
   }))
+}
 
 // -------------------------------------------------------------------------------------
 // internal
