@@ -9,6 +9,7 @@
  *   --list         only say what would be planted
  *   --plant file   mutants of your own instead: JSON, `[{ "file": "engine/step/state.ts", "before": "…", "text": "…" }]`, where
  *                  `before` stands once in the file; `tests`, if given, are those to try, as beginnings below test/
+ *   --seconds n    how long the tests of a mutant may take together, 60 if not given; what survives less is worth a second try
  *   --deep         try survivors also by tests that run the code in processes of their own, which are slow
  *   --reach        run all tests once and write down which of them reach which function: from then on a mutant is tried
  *                  by these only, those of its room first
@@ -33,8 +34,6 @@ const CACHE = Path.join(root, ".mutants.json")
 const REACH = Path.join(root, ".mutants-reach.json")
 /** A mutant that runs in circles is noticed by its time: so many times that of the tests without one, and some more. */
 const PATIENCE = { times: 4, millis: 20_000 }
-/** How long the tests of a mutant may take, portion by portion, in milliseconds from the first one on. */
-const PORTIONS = [60_000]
 
 const hash = (...texts) => createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 16)
 
@@ -104,9 +103,9 @@ const reach = readJson(REACH)
 
 /**
  * As a list of portions, the most promising tests first, each with the time that it takes, where that is known: those of
- * the room, the quick ones of them first, then others that reach the place.
+ * the room, the quick ones of them first, then others that reach the place, for so many seconds.
  */
-const portionsFor = (room, mutant) => {
+const portionsFor = (room, mutant, seconds) => {
   if (mutant.tests !== undefined) return [{ tests: testsOf(mutant.tests), millis: 30_000 }]
   const groups = room.tests.map(testsOf)
   const text = read(`src/${mutant.file}`)
@@ -119,18 +118,14 @@ const portionsFor = (room, mutant) => {
   const byTime = [...millisOf].sort(([, one], [, other]) => one - other).map(([test]) => test)
   const own = groups.map((group) => byTime.filter((test) => group.includes(test)))
   const ordered = [...new Set([...own.flat(), ...byTime])]
-  const portions = []
-  let sum = 0
+  const portion = { tests: [], millis: 0 }
   for (const test of ordered) {
-    sum += millisOf.get(test)
-    const portion = PORTIONS.findIndex((limit) => sum <= limit)
-    if (portion >= 0) {
-      portions[portion] ??= { tests: [], millis: 0 }
-      portions[portion].tests.push(test)
-      portions[portion].millis += millisOf.get(test)
+    if (portion.tests.length === 0 || portion.millis + millisOf.get(test) <= seconds * 1000) {
+      portion.tests.push(test)
+      portion.millis += millisOf.get(test)
     }
   }
-  return portions.filter((portion) => portion !== undefined)
+  return portion.tests.length === 0 ? [] : [portion]
 }
 
 const baselines = new Map()
@@ -172,10 +167,10 @@ const firstToFail = async (tests, { file, millis, mutant }) => {
 }
 
 /** What notices the mutant: a test file, "time", or nothing. */
-const noticedBy = async (room, mutant, deep) => {
+const noticedBy = async (room, mutant, { deep, seconds }) => {
   const file = Path.join(root, "src", mutant.file)
   const processes = deep && room.processes !== undefined ? [{ tests: testsOf(room.processes), millis: undefined }] : []
-  for (const { millis, tests } of [...portionsFor(room, mutant), ...processes]) {
+  for (const { millis, tests } of [...portionsFor(room, mutant, seconds), ...processes]) {
     const failed = await firstToFail(tests, { file, millis, mutant })
     if (failed !== undefined) return failed
   }
@@ -189,26 +184,27 @@ const keyOf = (mutant) => hash(read(`src/${mutant.file}`), mutant.start, mutant.
 const textOf = (test) => Fs.existsSync(Path.join(root, test)) ? read(test) : ""
 
 /** Stays as it is while the test that noticed the mutant does, or all tests if none did. */
-const stateOf = (by, deep) => by === undefined ? hash(String(deep), ...allTests().map(read)) : hash(textOf(by))
+const stateOf = (by, effort) =>
+  by === undefined ? hash(JSON.stringify(effort), ...allTests().map(read)) : hash(textOf(by))
 
-const verdictOn = async (room, mutant, known, deep) => {
+const verdictOn = async (room, mutant, known, effort) => {
   const key = keyOf(mutant)
   const before = known[key]
-  if (before !== undefined && before.state === stateOf(before.by, deep)) return before
-  const by = await noticedBy(room, mutant, deep)
-  known[key] = { name: nameOf(mutant), by, state: stateOf(by, deep) }
+  if (before !== undefined && before.state === stateOf(before.by, effort)) return before
+  const by = await noticedBy(room, mutant, effort)
+  known[key] = { name: nameOf(mutant), by, state: stateOf(by, effort) }
   Fs.writeFileSync(CACHE, JSON.stringify(known))
   return known[key]
 }
 
 // -- the command --------------------------------------------------------------------------------------------------------
 
-const tryRoom = async (name, mutants, known, deep) => {
+const tryRoom = async (name, mutants, known, effort) => {
   const harmless = equivalents()
   const counted = mutants.filter((mutant) => !harmless.has(nameOf(mutant)))
   let killed = 0
   for (const mutant of counted) {
-    const { by } = await verdictOn(rooms[name], mutant, known, deep)
+    const { by } = await verdictOn(rooms[name], mutant, known, effort)
     killed += by === undefined ? 0 : 1
     if (by === undefined) console.log(`survived  src/${mutant.file}:${mutant.line}\n          ${nameOf(mutant)}`)
   }
@@ -236,6 +232,7 @@ const options = {
   floor: { type: "string" },
   list: { type: "boolean", default: false },
   plant: { type: "string" },
+  seconds: { type: "string", default: "60" },
   deep: { type: "boolean", default: false },
   reach: { type: "boolean", default: false }
 }
@@ -248,6 +245,7 @@ const main = async () => {
   if (unknown.length > 0) throw new Error(`no such room: ${unknown}; there are ${Object.keys(rooms).join(", ")}`)
   const own = values.plant === undefined ? undefined : readJson(Path.resolve(values.plant))
   const known = readJson(CACHE)
+  const effort = { deep: values.deep, seconds: Number(values.seconds) }
   const results = []
   for (const name of names) {
     const all = (own === undefined ? mutantsIn(name, values.file) : planted(name, own)).filter((mutant) =>
@@ -255,7 +253,7 @@ const main = async () => {
     )
     const chosen = values.sample === undefined ? all : sampleOf(all, Number(values.sample), values.seed)
     if (values.list) chosen.forEach((mutant) => console.log(`${mutant.line}\t${nameOf(mutant)}`))
-    else if (chosen.length > 0) results.push(await tryRoom(name, chosen, known, values.deep))
+    else if (chosen.length > 0) results.push(await tryRoom(name, chosen, known, effort))
   }
   const killed = results.reduce((sum, result) => sum + result.killed, 0)
   const counted = results.reduce((sum, result) => sum + result.counted, 0)
