@@ -9,6 +9,9 @@ import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Processes from "./processes.js"
 import * as Support from "./support.js"
 
+/** Elsewhere each time; `EFFECT_BATCH_KILLS=200` strikes more often. */
+const KILLS = Number(process.env["EFFECT_BATCH_KILLS"] ?? 12)
+
 describe("a process that is killed at random moments and started again", () => {
   it.scopedLive.each(
     [
@@ -23,7 +26,7 @@ describe("a process that is killed at random moments and started again", () => {
         const worker = yield* Processes.compiled
         const random = seeded(Support.SEED)
         let kills = 0
-        while (kills < 20) {
+        while (kills < KILLS) {
           const db = yield* database
           const options = { ...yield* Support.prepare(db), pauseMillis }
           kills += yield* Support.untilDone(

