@@ -1,12 +1,14 @@
 /**
  * Three processes of a cluster on PostgreSQL, of which one is killed and one told to end.
  */
+import type { Sharding } from "@effect/cluster/Sharding"
 import { SqlClient } from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { createServer } from "node:net"
 import { BatchCluster } from "../../src/cluster/index.js"
 import { Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
@@ -50,20 +52,54 @@ const inFlight = (url: string) =>
     Layer.provideMerge(Postgres.layerUrl(url, { maxConnections: 5 }))
   )
 
+/** A database with the tables of the jobs, and processes of the cluster on it, as many as are wanted. */
+const withProcesses = <E>(
+  test: (
+    join: Effect.Effect<Processes.Process, never, Scope.Scope>
+  ) => Effect.Effect<void, E, SqlClient | Sharding | JobRepository.JobRepository | Scope.Scope>
+) =>
+  Effect.gen(function*() {
+    const program = yield* Processes.compile(new URL("program.ts", import.meta.url))
+    const url = yield* Postgres.freshUrl
+    const join = Effect.flatMap(freePort, (port) => Processes.spawn(program, [url, String(port)]))
+    yield* Effect.gen(function*() {
+      const sql = yield* SqlClient
+      yield* sql`create table job_row (id integer not null, process integer not null)`
+      yield* sql`create table tick_row (at timestamptz not null, process integer not null)`
+      yield* test(join)
+    }).pipe(Effect.provide(inFlight(url)), Effect.provideService(JobOperator.Ownership, ownership))
+  })
+
+const ready = (processes: ReadonlyArray<Processes.Process>) =>
+  Effect.forEach(processes, (process) => process.line((line) => line === "ready"), { discard: true })
+
+const everyRowOnce = Effect.flatMap(SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly all: number; readonly each: number }>`
+      select count(*)::int as all, count(distinct id)::int as each from job_row`,
+    ([rows]) => assert.deepStrictEqual(rows, { all: ROWS, each: ROWS })
+  ))
+
+/** None missing and none twice, up to one of `more` that are still to come. */
+const everyTickOnce = (more: number) =>
+  Effect.gen(function*() {
+    const { length } = yield* ticks
+    const all = yield* until(ticks, (rows) => rows.length >= length + more)
+    assert.deepStrictEqual(
+      all.map(({ second }) => second),
+      all.map((_, index) => all[0]!.second + index),
+      JSON.stringify(all)
+    )
+  })
+
 describe("a cluster of three", () => {
   it.scopedLive(
     "ends a job and misses no tick, whichever process is killed and whichever hands over",
     () =>
-      Effect.gen(function*() {
-        const program = yield* Processes.compile(new URL("program.ts", import.meta.url))
-        const url = yield* Postgres.freshUrl
-        yield* Effect.gen(function*() {
-          const sql = yield* SqlClient
-          yield* sql`create table job_row (id integer not null, process integer not null)`
-          yield* sql`create table tick_row (at timestamptz not null, process integer not null)`
-          const ports = yield* Effect.all([freePort, freePort, freePort])
-          const runners = yield* Effect.forEach(ports, (port) => Processes.spawn(program, [url, String(port)]))
-          yield* Effect.forEach(runners, (runner) => runner.line((line) => line === "ready"))
+      withProcesses((join) =>
+        Effect.gen(function*() {
+          const runners = yield* Effect.all([join, join, join])
+          yield* ready(runners)
           const runnerOf = (pid: number | undefined) => runners.find(({ child }) => child.pid === pid)!
 
           const running = yield* Effect.fork(BatchCluster.run(long, {}, { restarts: 9 }))
@@ -72,11 +108,8 @@ describe("a cluster of three", () => {
           const second = yield* until(written, ({ process }) => process !== first.process)
           const leaving = runnerOf(second.process)
           leaving.kill("SIGTERM")
-          const ended = yield* Fiber.join(running)
-          assert.strictEqual(ended.status, "COMPLETED")
-          const [rows] = yield* sql<{ readonly all: number; readonly each: number }>`
-            select count(*)::int as all, count(distinct id)::int as each from job_row`
-          assert.deepStrictEqual(rows, { all: ROWS, each: ROWS })
+          assert.strictEqual((yield* Fiber.join(running)).status, "COMPLETED")
+          yield* everyRowOnce
 
           const executions = yield* JobOperator.executions({ jobName: "long" })
           const codes = executions.map(({ exitStatus }) => exitStatus.code)
@@ -87,16 +120,56 @@ describe("a cluster of three", () => {
           assert.include(audit.map(({ outcome }) => outcome), "1 of 9: its process had died")
 
           yield* leaving.ended
-          const { length } = yield* ticks
-          const all = yield* until(ticks, (rows) => rows.length >= length + 2)
-          assert.deepStrictEqual(
-            all.map(({ second }) => second),
-            all.map((_, index) => all[0]!.second + index),
-            JSON.stringify(all)
-          )
-        }).pipe(Effect.provide(inFlight(url)), Effect.provideService(JobOperator.Ownership, ownership))
-      }),
+          yield* everyTickOnce(2)
+        })
+      ),
     80_000
+  )
+
+  // Long, as leases and locks have to expire: npm run cluster.
+  const isFull = process.env["EFFECT_BATCH_CLUSTER"] === "full"
+
+  it.scopedLive.skipIf(!isFull)(
+    "takes over from a process that is frozen, which changes nothing when it comes back",
+    () =>
+      withProcesses((join) =>
+        Effect.gen(function*() {
+          const runners = yield* Effect.all([join, join, join])
+          yield* ready(runners)
+          const running = yield* Effect.fork(BatchCluster.run(long, {}, { restarts: 9 }))
+          const first = yield* until(written, ({ count }) => count >= 10)
+          const frozen = runners.find(({ child }) => child.pid === first.process)!
+          frozen.kill("SIGSTOP")
+          yield* until(written, ({ process }) => process !== first.process)
+          frozen.kill("SIGCONT")
+          assert.strictEqual((yield* Fiber.join(running)).status, "COMPLETED")
+          yield* everyTickOnce(5)
+          yield* everyRowOnce
+        })
+      ),
+    120_000
+  )
+
+  it.scopedLive.skipIf(!isFull)(
+    "carries out what it was asked for when all of it was killed and others come",
+    () =>
+      withProcesses((join) =>
+        Effect.gen(function*() {
+          const firsts = yield* Effect.all([join, join])
+          yield* ready(firsts)
+          yield* BatchCluster.submit(long, {}, { restarts: 9 })
+          yield* until(written, ({ count }) => count >= 10)
+          firsts.forEach((runner) => runner.kill("SIGKILL"))
+          yield* ready([yield* join])
+          yield* until(
+            JobOperator.executions({ jobName: "long" }),
+            ([newest]) => newest !== undefined && newest.status === "COMPLETED"
+          )
+          yield* everyRowOnce
+          yield* everyTickOnce(2)
+        })
+      ),
+    120_000
   )
 })
 

@@ -197,6 +197,41 @@ describe("a step with threads", () => {
       assert.match(failing.execution.exitStatus.messages.join(), /WorkerThreadDied: .*exit code 3.*item 2/)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
+  it.live("tries again what a thread failed at", () =>
+    Effect.gen(function*() {
+      const tries = new Int32Array(new SharedArrayBuffer(4))
+      const written: Array<number> = []
+      const job = Job.make("retrying", {
+        flow: Step.chunk("square", {
+          reader: ItemReader.fromIterable(numbered([undefined, "fail at first", undefined])),
+          processor: make({ threads: 1, data: tries }),
+          writer: ItemWriter.fromFunction((chunk: ReadonlyArray<typeof Square.Type>) =>
+            Effect.sync(() => void written.push(...chunk.map(({ id }) => id)))
+          ),
+          chunkSize: 4
+        }).pipe(Step.retry("Rejected", { times: 2 }))
+      })
+      assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+      assert.deepStrictEqual([written, Atomics.load(tries, 0)], [[0, 1, 2], 2])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.live("leaves the event loop to heartbeats and all else while an item keeps its thread busy", () =>
+    Effect.gen(function*() {
+      const turns = new Int32Array(new SharedArrayBuffer(4))
+      const turning = Effect.forever(Effect.promise(() =>
+        new Promise<void>((done) =>
+          setImmediate(() => {
+            Atomics.add(turns, 0, 1)
+            Atomics.notify(turns, 0)
+            done()
+          })
+        )
+      ))
+      const answers = yield* Effect.raceFirst(words(make({ data: turns }), ["wait for turns", undefined]), turning)
+      assert.deepStrictEqual(answers, [0, 1])
+      assert.isAtLeast(Atomics.load(turns, 0), 100)
+    }))
+
   it.live("gives the items that are left to threads when it stands between other processors", () =>
     Effect.gen(function*() {
       const odd = ItemProcessor.filter((task: unknown) => (task as Task).id % 2 === 1)

@@ -52,6 +52,19 @@ const tasks = {
   promise: (id: number) => Promise.resolve(answer(id)),
   uncloneable: (id: number) => ({ id, square: { deep: [() => 1] } }),
   misshape: (id: number) => ({ id, square: "many" }),
+  "fail at first": (id: number, data: unknown) => {
+    if (Atomics.add(data as Int32Array, 0, 1) === 0) {
+      throw new Rejected(1)
+    }
+    return answer(id)
+  },
+  "wait for turns": (id: number, data: unknown) => {
+    const turns = data as Int32Array
+    for (let seen = Atomics.load(turns, 0); seen < 100; seen = Atomics.load(turns, 0)) {
+      Atomics.wait(turns, 0, seen)
+    }
+    return answer(id)
+  },
   data: (id: number, data: unknown) => ({ id, square: data })
 }
 
