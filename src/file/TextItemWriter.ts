@@ -95,17 +95,21 @@ const makeFormat = <A>(path: string, toLine: (item: A) => string, options: Optio
     lineEnding,
     begin: () => withBreak(header, lineEnding),
     encode: (memo, items, before) => {
-      const lines = items.map((item) => toLine(item) + lineEnding)
-      const index = lines.findIndex((line) => encodings.misfit(line, encoding) !== undefined)
-      return index < 0 ? Either.right([lines, memo]) : Either.left(
-        new ItemEncodeError({
-          path,
-          item: before + 1 + index,
-          problem: `it holds ${encodings.misfit(lines[index]!, encoding)}, which ${
-            encodings.labels[encoding]
-          } cannot hold`
-        })
-      )
+      const fail = (index: number, problem: string) =>
+        Either.left(new ItemEncodeError({ path, item: before + 1 + index, problem }))
+      const lines: Array<string> = []
+      for (let i = 0; i < items.length; i++) {
+        const line: unknown = toLine(items[i]!)
+        if (typeof line !== "string") {
+          return fail(i, "its line is no text")
+        }
+        const wrong = encodings.misfit(line, encoding)
+        if (wrong !== undefined) {
+          return fail(i, `it holds ${wrong}, which ${encodings.labels[encoding]} cannot hold`)
+        }
+        lines.push(line + lineEnding)
+      }
+      return Either.right([lines, memo])
     },
     end: (_memo, summary) => footer === undefined ? "" : withBreak(footer(summary), lineEnding)
   }

@@ -23,6 +23,7 @@ import * as numbers from "./jsonNumbers.js"
 import { adviceFor, longLine, otherBreak } from "./lineBreaks.js"
 import { flags, oneOf, refuse, sizeDefects, unknown } from "./options.js"
 import * as position from "./position.js"
+import * as recognise from "./recognise.js"
 import * as records from "./records.js"
 import { excerpt } from "./text.js"
 import { TextWindow } from "./textWindow.js"
@@ -290,6 +291,9 @@ const blank = /^[ \t\r]*$/
 
 const hasMark = (bytes: Buffer): boolean => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 
+/** As much of a file as tells that it is a web page, in characters. */
+const headLength = 8192
+
 class LineSource<A> implements Lines<A> {
   readonly waits = false
   readonly independent = true
@@ -351,8 +355,12 @@ class LineSource<A> implements Lines<A> {
   /** A file that is one line holds one value; one that holds many has other line breaks, or is another format. */
   private onlyLine(): FileError | undefined {
     const { window } = this
-    if (window.index > 3 || window.line > 1 || window.text === "" || !window.oneLine) {
+    if (window.index > 3 || window.line > 1 || window.text === "") {
       return undefined
+    }
+    const markup = recognise.markupIn(window.text.slice(window.index, window.index + headLength), "JSON")
+    if (markup !== undefined || !window.oneLine) {
+      return markup && window.notText(markup.problem, markup.hint)
     }
     const line = window.text.slice(window.index).replace(/\r?\n$/, "")
     const other = otherBreak(line, window.lineBreak)

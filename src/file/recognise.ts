@@ -45,11 +45,9 @@ export const foreign = (head: Buffer, encoding: Encoding | undefined): Foreign |
  */
 export const noTable = (text: string): Foreign | undefined => {
   const head = text.trimStart()
-  if (markup.test(head) || (element.test(head) && /<\/[A-Za-z]/.test(head))) {
-    const [problem, hint] = /^<(?:!doctype html|html|head|body)\b/i.test(head)
-      ? ["it is a web page", "Look at it in a browser: it often says why there is no file."]
-      : ["it is XML", "Convert it to CSV, or look into it: it may say why there is no file."]
-    return { problem: `${problem}, not CSV`, hint }
+  const page = markupIn(head, "CSV")
+  if (page !== undefined) {
+    return page
   }
   const [line = ""] = head.split(/[\r\n]/, 1)
   if (!/^[[{]/.test(line) || (!json.test(line) && !isJson(line))) {
@@ -58,6 +56,22 @@ export const noTable = (text: string): Foreign | undefined => {
   return line.startsWith("{") && isJson(line)
     ? { problem: "it is NDJSON or JSON, not CSV", hint: "Read it with NdjsonItemReader, or convert it." }
     : { problem: "it is JSON, not CSV", hint: "Read it with JsonItemReader.array, or convert it." }
+}
+
+/**
+ * A web page or XML in the place of what is wanted.
+ *
+ * @internal
+ */
+export const markupIn = (text: string, wanted: string): Foreign | undefined => {
+  const head = text.trimStart()
+  if (!markup.test(head) && !(element.test(head) && /<\/[A-Za-z]/.test(head))) {
+    return undefined
+  }
+  const [problem, hint] = /^<(?:!doctype html|html|head|body)\b/i.test(head)
+    ? ["it is a web page", "Look at it in a browser: it often says why there is no file."]
+    : ["it is XML", `Convert it to ${wanted}, or look into it: it may say why there is no file.`]
+  return { problem: `${problem}, not ${wanted}`, hint }
 }
 
 // -------------------------------------------------------------------------------------

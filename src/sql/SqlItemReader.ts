@@ -129,13 +129,12 @@ export const keyset = <A, I>(
   options: KeysetOptions<A, I>
 ): ItemReader.ItemReader<A, KeysetError, SqlClient.SqlClient> => {
   const name = options.name ?? "sql"
-  const keys = options.key.map((key) => typeof key === "string" ? { column: key, direction: "asc" as const } : key)
-  const pageSize = options.pageSize ?? 1
-  if (!Number.isInteger(pageSize) || pageSize < 1) {
-    throw new JobDefinitionError({
-      defects: [`the page size of reader "${name}" must be a whole number of at least 1`]
-    })
+  const keys = keyset_.columnsOf(options.key)
+  const defects = keyset_.defects(name, keys, options.pageSize ?? 1)
+  if (defects.length > 0) {
+    throw new JobDefinitionError({ defects })
   }
+  const pageSize = options.pageSize ?? 1
   const decode = rowDecoder(name, options.schema)
   return ItemReader.make<A, KeysetError, SqlClient.SqlClient>(name, (from) =>
     Effect.gen(function*() {
@@ -193,6 +192,9 @@ export const query = <A, I>(options: {
   readonly key?: readonly [string, ...Array<string>] | undefined
 }): ItemReader.ItemReader<A, QueryError, SqlClient.SqlClient> => {
   const name = options.name ?? "sql"
+  if (options.key?.length === 0) {
+    throw new JobDefinitionError({ defects: [`the key of reader "${name}" has no column, and would tell no row`] })
+  }
   const decode = rowDecoder(name, options.schema)
   return ItemReader.make<A, QueryError, SqlClient.SqlClient>(
     name,

@@ -18,6 +18,40 @@ export interface KeyColumn {
   readonly direction: "asc" | "desc"
 }
 
+/**
+ * The columns of a key with their directions.
+ *
+ * @internal
+ */
+export const columnsOf = (key: ReadonlyArray<string | KeyColumn>): ReadonlyArray<KeyColumn> =>
+  key.map((each) => typeof each === "string" ? { column: each, direction: "asc" } : each)
+
+/**
+ * What is wrong with the options of a reader, also of programs that were not checked by the compiler.
+ *
+ * @internal
+ */
+export const defects = (
+  reader: string,
+  key: ReadonlyArray<KeyColumn>,
+  pageSize: number
+): ReadonlyArray<string> => {
+  const names = key.map(({ column }) => column)
+  const wrong = key.find(({ column, direction }) =>
+    typeof column !== "string" || (direction !== "asc" && direction !== "desc")
+  )
+  return [
+    ...(Number.isInteger(pageSize) && pageSize >= 1
+      ? []
+      : [`the page size of reader "${reader}" must be a whole number of at least 1`]),
+    ...(key.length > 0 ? [] : [`the key of reader "${reader}" has no column`]),
+    ...(new Set(names).size === names.length ? [] : [`the key of reader "${reader}" names a column twice`]),
+    ...(wrong === undefined
+      ? []
+      : [`a column of the key of reader "${reader}" has to be a name with the direction "asc" or "desc"`])
+  ]
+}
+
 /** @internal */
 export type Key = ReadonlyArray<string>
 

@@ -21,7 +21,7 @@ import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
 
 const path = "x"
 
-const numRuns = Number(process.env.EFFECT_BATCH_ROUND_TRIPS ?? 40)
+const numRuns = Number(process.env.EFFECT_BATCH_ROUND_TRIPS ?? 25)
 
 /** Writes chunks; after some of them the process dies, with the next chunk written and not committed. */
 const write = <A>(
@@ -141,4 +141,13 @@ describe("written and read again", () => {
       }) as Effect.Effect<void>,
     { fastCheck: { numRuns } }
   )
+
+  it.effect("a line that is no text is refused by item, and no text of an object (OWN-24)", () =>
+    Effect.gen(function*() {
+      for (const wrong of [undefined, null, 5, { a: 1 }, Object.create(null)]) {
+        const writer = TextItemWriter.lines<unknown>(path, (item) => item as string)
+        const error = yield* Effect.flip(write(writer, [["good", wrong]], 0))
+        assert.include((error as unknown as Error).message, "Item 2 cannot be written to \"x\": its line is no text")
+      }
+    }) as Effect.Effect<void>)
 })

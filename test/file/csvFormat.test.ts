@@ -16,6 +16,7 @@ import type { Json } from "../../src/base/json.js"
 import type { CsvFormat } from "../../src/file/CsvFormat.js"
 import * as CsvItemReader from "../../src/file/CsvItemReader.js"
 import * as CsvItemWriter from "../../src/file/CsvItemWriter.js"
+import * as csvText from "../../src/file/csvText.js"
 import * as TextItemWriter from "../../src/file/TextItemWriter.js"
 import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
 
@@ -149,6 +150,40 @@ describe("a format of CSV", () => {
       }),
     { fastCheck: { numRuns: Number(process.env.CSV_RUNS ?? 80) } }
   )
+
+  it.effect("the first item that the file cannot hold is told, wherever it is and whatever comes behind it (OWN-24)", () =>
+    Effect.gen(function*() {
+      const long = "x".repeat(700_000)
+      const good = { a: "good" }
+      const half = { a: "\uD800" }
+      const map = { a: new Map() }
+      const cases: ReadonlyArray<readonly [items: ReadonlyArray<Item>, item: number, problem: string]> = [
+        [[good, half, map], 2, "it holds half of a surrogate pair in column \"a\""],
+        [[good, map, half], 2, "column \"a\" holds a value"],
+        [[good, half, { b: "" }], 2, "half of a surrogate pair"],
+        [[{ a: long }, { a: long }, half, good], 3, "half of a surrogate pair"],
+        [[{ a: long }, half, { a: long }, { a: long }], 2, "half of a surrogate pair"],
+        [[{ a: long }, { a: long }, { a: long }, map], 4, "column \"a\" holds a value"],
+        [[good, good, half], 3, "half of a surrogate pair"]
+      ]
+      for (const [items, item, problem] of cases) {
+        const error = yield* Effect.flip(write({}, [items]))
+        assert.strictEqual(error._tag, "ItemEncodeError", error.message)
+        assert.include(error.message, `Item ${item} cannot be written`)
+        assert.include(error.message, problem)
+      }
+    }))
+
+  it.effect("a chunk that is too long for one text is written in pieces", () =>
+    Effect.gen(function*() {
+      const long = "é\"".repeat(150_000)
+      const items = Array.from({ length: 7 }, (_, i) => ({ a: String(i), b: long }))
+      const format = csvText.make<Item>(path, {})
+      const encoded = Either.getOrThrow(format.encode(null, items, 0))
+      assert.isAbove(encoded[0].length, 2)
+      const files = yield* write({}, [items])
+      assert.deepStrictEqual<ReadonlyArray<Item>>(itemsOf(yield* read(files, {})), items)
+    }))
 
   it.effect("NULL and empty text stay apart where the format can tell them (OWN-24)", () =>
     Effect.gen(function*() {

@@ -123,6 +123,24 @@ describe("what is no table (OWN-25)", () => {
     )
   }
 
+  it.effect.each(cases.filter(([, , problem]) => /page|XML/.test(problem)))(
+    "NDJSON: %s",
+    ([, content, problem]) =>
+      Effect.gen(function*() {
+        const found = yield* error(content, readers.NDJSON!)
+        assert.strictEqual(found.reason, "NotText", found.message)
+        assert.include(found.message, `${problem.replace(", not CSV", "")}, not JSON`)
+      })
+  )
+
+  it.effect("is not seen in one bad value, nor behind good ones", () =>
+    Effect.gen(function*() {
+      for (const text of ["<b\n1\n", "1\n<html></html>\n", "<1>\n1\n</1>\n"]) {
+        const found = yield* Effect.provide(readAll(readers.NDJSON!), files(text))
+        assert.deepStrictEqual(itemsOf(found), [1], text)
+      }
+    }))
+
   it.effect("is not seen in tables that only begin like one", () =>
     Effect.gen(function*() {
       for (

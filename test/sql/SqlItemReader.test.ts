@@ -482,7 +482,17 @@ describe("SqlItemReader", () => {
       }))
   })
 
-  it("a page size below 1 is a mistake in the program", () => {
-    assert.throws(() => ids({ select: (sql) => sql`select 1 as id`, pageSize: 0 }), /page size of reader "ids"/)
+  it("options that make no sense are mistakes in the program", () => {
+    const make = (options: object) => () => ids({ select: (sql) => sql`select 1 as id`, ...options })
+    assert.throws(make({ pageSize: 0 }), /page size of reader "ids" must be a whole number/)
+    assert.throws(make({ pageSize: "10" }), /page size of reader "ids"/)
+    assert.throws(make({ key: [] }), /the key of reader "ids" has no column/)
+    assert.throws(make({ key: ["id", { column: "id", direction: "desc" }] }), /names a column twice/)
+    assert.throws(make({ key: [{ column: "id", direction: "down" }] }), /the direction "asc" or "desc"/)
+    assert.throws(make({ key: [{ column: 1, direction: "asc" }] }), /has to be a name/)
+    assert.throws(
+      () => SqlItemReader.query({ select: (sql) => sql`select 1 as id`, schema: Id, key: [] as never }),
+      /has no column, and would tell no row/
+    )
   })
 })
