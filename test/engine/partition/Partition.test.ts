@@ -130,6 +130,44 @@ for (const { layer, name } of drivers) {
           assert.deepStrictEqual(yield* ExecutionContext.get(execution.context, key), Option.some("before"))
         }))
 
+      it.effect("beside another branch, when a listener of one fails: no partition runs again, and the job says so (OWN-4, OWN-9)", () =>
+        Effect.gen(function*() {
+          const seen: Array<string> = []
+          const note = (text: string) => Effect.sync(() => void seen.push(text))
+          const failsOnce = (what: string) => {
+            let isFirst = true
+            return Effect.suspend(() => {
+              const fails = isFirst
+              isFirst = false
+              return fails ? Effect.fail(`${what} is against it`) : Effect.void
+            })
+          }
+          const inPartition = failsOnce("the listener of a partition")
+          const ofTheWhole = failsOnce("the listener of the whole")
+          const load = Step.partition("load", {
+            plan: Partition.values(["a", "b", "c"]),
+            input: Schema.String,
+            step: (input) =>
+              Step.tasklet("rows", note(input)).pipe(
+                Step.listen({ afterStep: () => input === "b" ? inPartition : Effect.void })
+              ),
+            version: "1",
+            concurrency: 2
+          }).pipe(Step.listen({ afterStep: ({ status }) => status === "COMPLETED" ? ofTheWhole : Effect.void }))
+          const job = Job.make("listened partitions", {
+            flow: Flow.split([load, Step.tasklet("beside", note("beside"))]).pipe(
+              Flow.andThen(Step.tasklet("behind", note("behind")))
+            )
+          })
+          const ends: Array<string> = []
+          for (let run = 0; run < 5 && ends.at(-1) !== "COMPLETED"; run++) {
+            ends.push((yield* JobOperator.run(job, {})).status)
+          }
+          assert.deepStrictEqual(ends, ["FAILED", "FAILED", "COMPLETED"])
+          assert.deepStrictEqual([...seen].sort(), ["a", "b", "behind", "beside", "c"])
+          assert.strictEqual(seen.at(-1), "behind")
+        }))
+
       it.effect("flows, too, and a loop plans again in every round (OWN-5)", () =>
         Effect.gen(function*() {
           const seen: Array<string> = []
