@@ -202,7 +202,8 @@ export class JobRepositoryError extends Schema.TaggedError<JobRepositoryError>()
   }))
 }) {
   override get message(): string {
-    return `The job repository failed in ${this.operation}: ${this.detail} (${this.reason}: ${ADVICE[this.reason]})`
+    const advice = Driver.saysWhatToDo(this.detail) ? "" : `: ${ADVICE[this.reason]}`
+    return `The job repository failed in ${this.operation}: ${this.detail} (${this.reason}${advice})`
   }
 }
 

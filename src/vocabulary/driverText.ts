@@ -45,6 +45,9 @@ export const inWords = (error: DriverError): string => {
   })${help === undefined ? "" : `: ${help}`}`
 }
 
+/** Whether a text holds the words for a problem, which say what to do: general advice would only lead away from it. */
+export const saysWhatToDo = (text: string): boolean => PROBLEMS.some(([, problem]) => text.includes(problem))
+
 /**
  * What is wrong and what helps, for codes that are about the database, the session or the transaction and not about the
  * statement that met them.
@@ -77,7 +80,7 @@ const NODE_CODES: ReadonlyArray<string> = ["EPIPE", "EPERM", "EBUSY", "EROFS", "
 const withoutValues = ({ code, message }: DriverError): string =>
   oneLine(code.startsWith("22") ? message.replace(/: "[\s\S]*"$/, "").replace(/"[^"]*"/g, "\"…\"") : message)
 
-const FULL = "make room on the disk of the database, then restart"
+const FULL = "the disk is full: make room on the disk of the database, then restart"
 const ROW_LOCKED = "another transaction holds the lock: find who that is, or retry"
 
 const PROBLEMS: ReadonlyArray<readonly [codePrefix: string, problem: string]> = [
