@@ -123,7 +123,11 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
           ...(partitions.length === 0 ? [] : ["", Format.partitions(partitions, now, 10, width)]),
           ...(failures.length === 0 ? [] : ["", ...failures]),
           ...(causes.length === 0 ? [] : ["", ...causes]),
-          ...(skipped.length === 0 ? [] : ["", Format.skipped(skipped.slice(0, 10), width)]),
+          ...(skipped.length === 0 ? [] : [
+            "",
+            Format.skipped(skipped.slice(0, 10), width),
+            ...(skipped.length > 10 ? [`and ${skipped.length - 10} more: skipped ${executionId}`] : [])
+          ]),
           ...(audit.length === 0 ? [] : ["", ...Format.audit(audit)])
         ].join("\n"),
       json: {

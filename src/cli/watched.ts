@@ -9,8 +9,11 @@ import { ownerInWords } from "../base/text.js"
 import { definitionOf } from "../definition/tree.js"
 import * as JobOperator from "../operator/JobOperator.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
+import { JobRepository } from "../ports/JobRepository.js"
 import type { JobExecutionAlreadyRunning } from "../vocabulary/BatchError.js"
+import * as Counts from "../vocabulary/Counts.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
+import type { StepExecution } from "../vocabulary/StepExecution.js"
 import type { Answer, Services } from "./context.js"
 import { print } from "./context.js"
 import * as Format from "./format.js"
@@ -33,8 +36,9 @@ export const watched = <E>(
     const { execution, steps, text } = yield* JobOperator.summary(ended.id)
     const failures = Format.failures(execution, steps.map(({ step }) => step))
     const restart = yield* howToGoOn(program, execution)
+    const skips = yield* whatWasSkipped(program, execution, steps.map(({ step }) => step))
     return {
-      text: () => [text, ...failures.map((failure) => `  ${failure}`), ...restart].join("\n"),
+      text: () => [text, ...failures.map((failure) => `  ${failure}`), ...skips, ...restart].join("\n"),
       json: { ...Json.execution(execution), steps: steps.map(({ step }) => Json.step(step)) },
       outcome: execution
     }
@@ -87,6 +91,24 @@ const done = <E>(executionId: number, error: E): Effect.Effect<JobExecution, E, 
     Effect.mapError(() => error),
     Effect.filterOrFail(({ status }) => status === "COMPLETED", () => error)
   )
+
+/** The commands that are about what an execution skipped and kept, as far as they would do something. */
+const whatWasSkipped = (
+  program: string,
+  { id }: JobExecution,
+  steps: ReadonlyArray<StepExecution>
+): Effect.Effect<ReadonlyArray<string>, never, Services> =>
+  steps.every(({ counts }) => Counts.skips(counts) === 0)
+    ? Effect.succeed([])
+    : Effect.gen(function*() {
+      const repository = yield* JobRepository
+      const [first] = yield* repository.skippedPage({ executionId: id, limit: 1 })
+      const again = yield* Effect.option(JobRegistry.explainReplay(id))
+      return first === undefined ? [] : [
+        `Look at what was skipped with: ${program} skipped ${id}`,
+        ...(Option.isSome(again) ? [`Mend the cause, then run it again with: ${program} replay ${id}`] : [])
+      ]
+    }).pipe(Effect.catchAll(() => Effect.succeed([])))
 
 /** The command that goes on from the last commit, for an execution that stopped before its end. */
 const howToGoOn = (

@@ -45,7 +45,11 @@ export const inWords = (error: DriverError): string => {
   })${help === undefined ? "" : `: ${help}`}`
 }
 
-/** Whether a text holds the words for a problem, which say what to do: general advice would only lead away from it. */
+/**
+ * Whether a text holds the words for a problem, which say what to do: general advice would only lead away from it.
+ *
+ * @internal
+ */
 export const saysWhatToDo = (text: string): boolean => PROBLEMS.some(([, problem]) => text.includes(problem))
 
 /**

@@ -371,9 +371,13 @@ Options
           chunkSize: 2
         }).pipe(Step.skip("Broken", { limit: 2 }), Step.quarantine({ input: Schema.Number }))
       })])
-      yield* run("run", "convert")
+      const ran = yield* run("run", "convert")
       const [first] = yield* operate(JobOperator.executions())
       const id = String(first!.id)
+      assert.include(
+        ran.text,
+        `Look at what was skipped with: batch skipped ${id}\nMend the cause, then run it again with: batch replay ${id}`
+      )
       assert.strictEqual(
         (yield* run("replay", id, "--dry-run")).text,
         `2 of the records that execution ${id} skipped would be run again.\n`
@@ -383,6 +387,7 @@ Options
       assert.strictEqual(again.code, 0)
       assert.include(again.text, "convert (replay) runs as execution")
       assert.include(again.text, "convert COMPLETED: 2 read, 2 written")
+      assert.notInclude(again.text, "skipped with")
       assert.match((yield* run("show", id)).text, /\d\dZ \S.* at .* asked for replay: done/)
       const twice = yield* run("replay", id)
       assert.strictEqual(twice.code, 3)
@@ -533,6 +538,53 @@ Options
           /vat (started|goes on.*)\n {2}vat rolled a chunk back: .*\n {2}vat FAILED: 0 read/,
           `${yields}`
         )
+      }
+    }))
+
+  it.scoped("help is plain with NO_COLOR, with a dumb terminal and in a pipe, and bold where somebody looks", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      const isBold = (text: string) => text.includes("\u001b[1m")
+      const kept = { NO_COLOR: process.env["NO_COLOR"], TERM: process.env["TERM"] }
+      const help = (isTTY: boolean, environment: { readonly NO_COLOR?: string; readonly TERM?: string }) =>
+        Effect.suspend(() => {
+          isTerminal = isTTY
+          Object.assign(process.env, { NO_COLOR: "", TERM: "xterm", ...environment })
+          return Effect.map(run("--help"), ({ text }) => text)
+        })
+      yield* Effect.gen(function*() {
+        const pipe = yield* help(false, {})
+        assert.isTrue(isBold(yield* help(true, {})))
+        for (const text of [pipe, yield* help(true, { NO_COLOR: "1" }), yield* help(true, { TERM: "dumb" })]) {
+          assert.notInclude(text, "\u001b")
+        }
+        assert.isAtMost(Math.max(...pipe.split("\n").map(({ length }) => length)), 80)
+      }).pipe(Effect.ensuring(Effect.sync(() => {
+        isTerminal = false
+        for (const [name, value] of Object.entries(kept)) {
+          if (value === undefined) {
+            delete process.env[name]
+          } else {
+            process.env[name] = value
+          }
+        }
+      })))
+    }))
+
+  it.scoped("a misspelt flag or command is told the one that is meant, whatever else it holds", () =>
+    Effect.gen(function*() {
+      const { run } = yield* makeCli
+      const misuses: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
+        [["replay", "7", "--dryrun"], "--dry-run"],
+        [["list", "executions", "--statsu", "FAILED"], "--status"],
+        [["run", "import", "--fiel", "a.csv"], "--file"],
+        [["relpay", "7"], "replay"],
+        [["list", "exeuctions"], "executions"]
+      ]
+      for (const [args, meant] of misuses) {
+        const { code, error, text } = yield* run(...args)
+        assert.strictEqual(code, 2, args.join(" "))
+        assert.match(`${error}${text}`, new RegExp(`did you mean "?${meant}`), args.join(" "))
       }
     }))
 
