@@ -13,11 +13,13 @@ import * as Sensitive from "../vocabulary/Sensitive.js"
 type AnySchema = Schema.Schema<any, any, any>
 
 /**
+ * - `known`: whether there is a schema of the items.
  * - `shown`: the item as people see it.
  * - `stored`: as it is kept; none when JSON cannot hold it.
  * - `revived`: from what is stored to the item that it was, or why not.
  */
 export interface Kept {
+  readonly known: boolean
   readonly shown: (item: unknown) => unknown
   readonly stored: (item: unknown) => Option.Option<Json>
   readonly revived: (stored: Json) => Either.Either<unknown, string>
@@ -45,6 +47,7 @@ const plain = (value: unknown): Option.Option<Json> => Either.getRight(Json_.fro
 
 /** Nobody can tell whether the stored form is all that the item was: an instance of a class comes back as a record. */
 const unknownItems = (name: "input" | "output"): Kept => ({
+  known: false,
   shown: identity,
   stored: plain,
   revived: () => Either.left(`the step does not describe its items: give Step.quarantine their schema as "${name}"`)
@@ -62,6 +65,7 @@ const describedItems = (schema: AnySchema): Kept => {
       (json) => !isItem()(json)
     )
   return {
+    known: true,
     shown: mask,
     stored: (item) => {
       const masked = mask(item)

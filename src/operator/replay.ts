@@ -178,7 +178,9 @@ const counted = (candidates: ReadonlyArray<Candidate>, steps: ReadonlyArray<Step
     if (candidate === undefined || (skipped === 0 && counts.readSkip === 0)) {
       return found
     }
-    const obstacle = candidate.obstacle
+    const { process, write } = candidate.step.settings.quarantine ?? {}
+    const known = (process?.known === true ? counts.processSkip : 0) + (write?.known === true ? counts.writeSkip : 0)
+    const obstacle = candidate.obstacle ?? (known === 0 ? UNKNOWN : undefined)
     return {
       records: found.records + (obstacle === undefined ? skipped : 0),
       unread: found.unread + counts.readSkip,
@@ -188,6 +190,10 @@ const counted = (candidates: ReadonlyArray<Candidate>, steps: ReadonlyArray<Step
     }
   }, { records: 0, unread: 0, obstacles: [] })
 }
+
+const UNKNOWN =
+  "it does not describe its items; give Step.quarantine their schemas, then what is skipped from now on can be " +
+  "run again"
 
 const nothing = ({ obstacles, unread }: Found, parts: ReadonlyArray<number>): string =>
   [

@@ -1,8 +1,21 @@
 /** The dashboard in a real browser. Skipped, with a line that says so, where there is no Chromium. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { Flow, ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../src/index.js"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import {
+  BatchError,
+  Flow,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRegistry,
+  JobRepository,
+  Step
+} from "../../src/index.js"
 import { browser, isThere, openPage } from "./browser.js"
 import { operator, serve } from "./support.js"
 
@@ -154,4 +167,181 @@ describe.skipIf(!isThere)("in Chromium", () => {
       )
       assert.lengthOf(executions, 1)
     }))
+
+  it.scopedLive("with the keyboard alone: recover what died, run what was skipped again, give up what is hopeless", () =>
+    Effect.gen(function*() {
+      const { job, slow } = yield* world
+      const { services, url } = yield* serve([job, slow], operator)
+      const repository = Context.get(services, JobRepository.JobRepository)
+      const dead = yield* repository.launch({
+        jobName: "slow",
+        parameters: [],
+        restartable: true,
+        owner: "gone",
+        leaseMillis: 1,
+        isOwnerGone: () => false
+      })
+      const convert = Job.make("convert", {
+        flow: Step.chunk("convert", {
+          reader: ItemReader.fromIterable([1, 2]),
+          processor: (n: number) => n === 1 && isBroken ? Effect.fail({ _tag: "NoRate" as const }) : Effect.succeed(n),
+          writer: ItemWriter.discard,
+          chunkSize: 5
+        }).pipe(Step.skip("NoRate", { limit: 1 }), Step.quarantine({ input: Schema.Number }))
+      })
+      let isBroken = true
+      yield* Effect.provide(
+        Effect.flatMap(JobRegistry.JobRegistry, (registry) => registry.register(convert)),
+        services
+      )
+      const skipping = yield* Effect.provide(JobOperator.run(convert, {}), services)
+      isBroken = false
+      const hopeless = yield* Effect.provide(JobOperator.run(job, {}), services)
+      const { complaints, page } = yield* openPage(yield* browser)
+      const press = async (isIt: string, key = "Enter") => {
+        for (let step = 0; step < 60 && !await page.evaluate(isIt); step++) {
+          await page.keyboard.press("Tab")
+        }
+        assert.isTrue(await page.evaluate(isIt), isIt)
+        await page.keyboard.press(key)
+      }
+      yield* does(async () => {
+        await page.goto(url)
+        await page.getByText("its process died").waitFor()
+        await press(`document.activeElement.id === 'recover-${dead.id}'`)
+        await page.waitForURL(`**/executions/${dead.id}`)
+        await page.getByText("OWNER_DIED").first().waitFor()
+        await page.getByText("asked for recover: done").waitFor()
+
+        await page.goto(`${url}/executions/${skipping.id}`)
+        await press("document.activeElement.id === 'replay'")
+        await page.waitForURL((address) => !address.pathname.endsWith(`/${skipping.id}`))
+        await page.getByRole("heading", { name: "convert (replay)" }).waitFor()
+        await page.getByRole("status").getByText("COMPLETED", { exact: true }).first().waitFor()
+
+        await page.goto(`${url}/executions/${hopeless.id}`)
+        await press("document.activeElement.tagName === 'SUMMARY'")
+        await page.getByText("then never run again").waitFor()
+        await press("document.activeElement.id === 'abandon'")
+        await page.getByRole("status").getByText("ABANDONED", { exact: true }).first().waitFor()
+        assert.strictEqual(await page.getByRole("button").count(), 0, "nothing is left to do")
+      })
+      assert.deepStrictEqual(complaints, [])
+    }))
+
+  it.scopedLive("every link of every page leads to a page, and none to elsewhere; what is bold on which ground can be read", () =>
+    Effect.gen(function*() {
+      const { job, slow } = yield* world
+      const dots = Job.make("..", { flow: Step.tasklet("one", Effect.void) })
+      const { services, url } = yield* serve([job, slow, dots], operator)
+      yield* Effect.provide(JobOperator.run(job, {}), services)
+      yield* Effect.provide(JobOperator.run(dots, {}), services)
+      const chromium = yield* browser
+      for (const colorScheme of ["light", "dark"] as const) {
+        const { complaints, page } = yield* openPage(chromium, { colorScheme })
+        yield* does(async () => {
+          const known = new Set(["/"])
+          for (const path of known) {
+            const answer = await page.goto(`${url}${path}`)
+            assert.strictEqual(answer!.status(), 200, path)
+            const links = await page.locator("a[href]").evaluateAll((all: ReadonlyArray<{ readonly href: string }>) =>
+              all.map(({ href }) => href)
+            )
+            for (const link of links) {
+              const to = new URL(link)
+              assert.strictEqual(to.origin, url, link)
+              if (!to.pathname.endsWith("/report") && known.size < 40) {
+                known.add(`${to.pathname}${to.search}`)
+              }
+            }
+            assert.isAtLeast(await page.evaluate(CONTRAST) as number, 4.5, `contrast on ${path}, ${colorScheme}`)
+          }
+          assert.isAbove(known.size, 6)
+          assert.isTrue([...known].some((path) => path.includes("/jobs/~..")))
+        })
+        assert.deepStrictEqual(complaints, [])
+      }
+    }))
+
+  it.scopedLive("a form whose token was forged, or is of another viewer, does nothing and says so", () =>
+    Effect.gen(function*() {
+      const { job } = yield* world
+      const { services, url } = yield* serve([job], operator)
+      const { id } = yield* Effect.provide(JobOperator.run(job, {}), services)
+      const chromium = yield* browser
+      const [ada, eve] = [yield* openPage(chromium), yield* openPage(chromium)]
+      yield* does(async () => {
+        await ada.page.goto(`${url}/executions/${id}`)
+        await eve.page.goto(`${url}/executions/${id}`)
+        const theirs = await eve.page.locator("input[name=token]").first().getAttribute("value")
+        for (const token of ["forged", theirs!]) {
+          await ada.page.goto(`${url}/executions/${id}`)
+          await ada.page.evaluate(
+            `document.querySelectorAll("input[name=token]").forEach((input) => input.value = ${JSON.stringify(token)})`
+          )
+          await ada.page.getByRole("button", { name: "Restart" }).click()
+          await ada.page.getByRole("alert").filter({ hasText: "Nothing was done" }).waitFor()
+        }
+      })
+      const { status } = yield* Effect.provide(JobOperator.execution(id), services)
+      assert.strictEqual(status, "FAILED")
+      assert.lengthOf(yield* Effect.provide(JobOperator.executions(), services), 1)
+    }))
+
+  it.scopedLive("a page behind a database that is away says so, and is right again when it is back, without a reload", () =>
+    Effect.gen(function*() {
+      const { job, mend } = yield* world
+      mend()
+      const memory = yield* Layer.build(JobRepository.layerMemory)
+      let isAway = false
+      const away = new BatchError.JobRepositoryError({
+        operation: "look",
+        reason: "transient",
+        detail: "connection refused"
+      })
+      const flaky = Layer.effect(
+        JobRepository.JobRepository,
+        Effect.map(JobRepository.JobRepository, (service) => ({
+          ...service,
+          jobExecutions: (filter: Parameters<typeof service.jobExecutions>[0]) =>
+            Effect.suspend(() => isAway ? Effect.fail(away) : service.jobExecutions(filter))
+        }))
+      ).pipe(Layer.provideMerge(Layer.succeedContext(memory)))
+      const { services, url } = yield* serve([job], operator, flaky)
+      const { page } = yield* openPage(yield* browser)
+      yield* does(async () => {
+        await page.goto(url)
+        await page.getByText("Nothing runs.").waitFor()
+        isAway = true
+        await page.getByRole("alert").filter({ hasText: "connection refused" }).waitFor()
+      })
+      isAway = false
+      const { id } = yield* Effect.provide(JobOperator.run(job, {}), services)
+      yield* does(async () => {
+        await page.getByRole("link", { name: String(id), exact: true }).first().waitFor()
+        assert.strictEqual(await page.getByRole("alert").filter({ hasText: "connection refused" }).count(), 0)
+      })
+    }))
 })
+
+/** The least contrast of any text that is shown, as WCAG counts it. */
+const CONTRAST = `(() => {
+  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number)
+  const light = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0)
+  const ground = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const colour = rgb(getComputedStyle(each).backgroundColor)
+      if (colour.length < 4 || colour[3] > 0) return colour
+    }
+    return [255, 255, 255]
+  }
+  let least = 21
+  for (const element of document.querySelectorAll("main *, nav *")) {
+    const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== "")
+    if (!hasText || element.closest("svg") || element.offsetParent === null) continue
+    const [one, two] = [light(rgb(getComputedStyle(element).color)), light(ground(element))]
+    least = Math.min(least, (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05))
+  }
+  return least
+})()`

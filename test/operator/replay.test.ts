@@ -270,6 +270,10 @@ describe("running skipped records again", () => {
         yield* said("loose", chunk("load", { fails: "process" })),
         "step \"load\" skipped 1 record, but it does not keep what it skips; give it Step.quarantine"
       )
+      assert.include(
+        yield* said("undescribed", Step.quarantine(chunk("load", { fails: "process" }))),
+        "step \"load\" skipped 1 record, but it does not describe its items; give Step.quarantine their schemas"
+      )
       assert.include(yield* said("unread", kept(chunk("load", { fails: "read" }))), "1 record could not be read")
       assert.strictEqual(
         yield* said("file", kept(chunk("load", { fails: "process", delivery: "restartable" }))),
