@@ -3,7 +3,7 @@ import { HttpApi, HttpApiBuilder, HttpServer, OpenApi } from "@effect/platform"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -159,6 +159,22 @@ describe("BatchApi", () => {
         Stream.runDrain(Stream.provideLayer(BatchApi.events(`${url}/nothing`), FetchHttpClient.layer))
       )
       assert.strictEqual(away._tag, "Failure")
+    }))
+
+  it.effect("reads events of a server that breaks its messages into lines, sends comments and ends lines as it likes", () =>
+    Effect.gen(function*() {
+      const event = { event: "JobEnded", executionId: 7, jobName: "tidy", status: "COMPLETED" }
+      const lines = JSON.stringify(event, undefined, 1).split("\n").map((line, n) =>
+        `data:${n % 2 === 0 ? " " : ""}${line}`
+      )
+      const body = [": hello", "id: 1", ...lines, "", "", ...lines, "", "data: {}"].join("\r\n")
+      const client = HttpClient.make((request) =>
+        Effect.succeed(HttpClientResponse.fromWeb(request, new Response(body)))
+      )
+      const events = yield* Stream.runCollect(BatchApi.events("http://localhost/events")).pipe(
+        Effect.provideService(HttpClient.HttpClient, client)
+      )
+      assert.deepStrictEqual([...events], [event, event] as Array<BatchApi.Event>)
     }))
 
   it.scopedLive("reaches a job whatever its name is", () =>

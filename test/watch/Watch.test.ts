@@ -51,6 +51,25 @@ for (const { layer, name } of drivers) {
 }
 
 describe("a watch", () => {
+  it.effect("writes down now and then how far it has looked, not each time", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const marks: Array<string> = []
+      const watched = {
+        ...repository,
+        recordNotice: (notice: Parameters<typeof repository.recordNotice>[0]) => {
+          marks.push(notice.kind)
+          return repository.recordNotice(notice)
+        }
+      }
+      const look = Effect.provideService(watcher().look, JobRepository.JobRepository, watched)
+      for (let minute = 0; minute < 25; minute++) {
+        yield* look
+        yield* TestClock.adjust("1 minute")
+      }
+      assert.deepStrictEqual(marks.map((mark) => new Date(mark).getUTCMinutes()), [0, 10, 20])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
   it.effect("tells the death of a process once, whoever closes its execution then", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository.JobRepository
