@@ -62,7 +62,7 @@ const makeJob = (isBroken: () => boolean) => {
       enough: { run: first, on: { YES: "parts", NO: "load" } },
       parts: { run: parts, on: { COMPLETED: "tell", FAILED: "END" } },
       tell: { run: tell, on: { COMPLETED: "END", FAILED: "END" } }
-    })
+    }).pipe(Flow.match({ COMPLETED: Flow.end("CLOSED"), FAILED: Flow.fail() }))
   })
 }
 
