@@ -7,7 +7,7 @@
  * next JOB [flags]           run the next instance, by the job's incrementer or a run.id that counts up
  * explain JOB [flags]        say what a run would do now; exits as that run would if it were refused
  * worker                     run partitions of jobs that other processes run, until a signal
- * list jobs | executions     show ID      skipped ID      graph JOB [ID]
+ * list jobs | executions     show ID      skipped ID      partitions ID      graph JOB [ID]
  * restart ID    stop ID      abandon ID   recover [ID]    purge
  * ```
  *
@@ -187,6 +187,7 @@ const commandsOf = (context: CliContext): ReadonlyArray<Command<Work>> => [
   Operator.listJobs(context),
   Operator.listExecutions(context),
   Operator.show(context),
+  Operator.partitions(context),
   Operator.skipped(context),
   Operator.report(context),
   dashboard(context),

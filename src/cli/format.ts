@@ -5,6 +5,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { visible, withoutAdvice } from "../base/text.js"
+import type { StepPartitions } from "../operator/JobOperator.js"
 import type { AuditEntry } from "../ports/JobRepository.js"
 import { AT } from "../vocabulary/failure.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
@@ -50,32 +51,35 @@ export const steps = (rows: ReadonlyArray<StepExecution.StepExecution>, width: n
     width
   )
 
-/** Partitions that an execution has begun, slowest first; those that run count until now. @internal */
+/** Partitions of a step, as they were asked for; those that run count until now. @internal */
 export const partitions = (
-  rows: ReadonlyArray<JobExecution.JobExecution>,
+  { partitions, stepName, tally }: StepPartitions,
   now: DateTime.Utc,
-  limit: number,
   width: number
 ): string => {
-  const timed = rows.map((row) => {
-    const begun = Option.getOrElse(row.startTime, () => row.createTime)
-    return { row, millis: DateTime.distance(begun, Option.getOrElse(row.endTime, () => now)) }
-  }).sort((self, that) => that.millis - self.millis)
-  const left = timed.length - Math.min(timed.length, limit)
-  return [
+  const stand = Object.entries(tally).filter(([, count]) => count > 0).map(([standing, count]) =>
+    `${number(count)} ${standing}`
+  )
+  const head = `Partitions of ${inCell(stepName)}: ${stand.length === 0 ? "none" : stand.join(", ")}`
+  return partitions.length === 0 ? head : [
+    head,
     table(
-      ["PARTITION", "OF", "EXECUTION", "STATUS", "EXIT CODE", "TOOK"],
-      timed.slice(0, limit).map(({ millis, row }) => [
-        String(row.parameters.find(({ name }) => name === "partition")?.value),
-        row.instance.jobName,
-        String(row.id),
-        row.status,
-        row.exitStatus.code,
-        duration(millis)
+      ["PARTITION", "STANDING", "EXECUTION", "READ", "WRITTEN", "SKIPPED", "TOOK", "MESSAGE"],
+      partitions.map(({ counts, endTime, executionId, message, name, standing, startTime }) => [
+        name,
+        standing,
+        Option.match(executionId, { onNone: () => "", onSome: String }),
+        number(counts.read),
+        number(counts.write),
+        number(counts.readSkip + counts.processSkip + counts.writeSkip),
+        Option.match(startTime, {
+          onNone: () => "",
+          onSome: (begun) => duration(DateTime.distance(begun, Option.getOrElse(endTime, () => now)))
+        }),
+        withoutAdvice(message)
       ]),
       width
-    ),
-    ...(left === 0 ? [] : [`and ${number(left)} that took no longer`])
+    )
   ].join("\n")
 }
 

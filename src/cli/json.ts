@@ -1,8 +1,10 @@
 /**
  * Records as JSON for machines. The values of secret parameters are not in it.
  */
+import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { StepPartitions } from "../operator/JobOperator.js"
 import type { AuditEntry } from "../ports/JobRepository.js"
 import { messageOf, tagOf } from "../vocabulary/failure.js"
 import * as JobExecution from "../vocabulary/JobExecution.js"
@@ -25,6 +27,20 @@ export const execution = (row: JobExecution.JobExecution, full = false) => {
 /** @internal */
 export const step = (row: StepExecution.StepExecution, full = false) =>
   encodeStep(full ? row : { ...row, causes: undefined })
+
+/** @internal */
+export const partitions = ({ partitions, stepName, tally }: StepPartitions) => ({
+  step: stepName,
+  tally,
+  partitions: partitions.map(({ endTime, executionId, ordinal: _, owner, startTime, status, ...row }) => ({
+    ...row,
+    executionId: Option.getOrNull(executionId),
+    status: Option.getOrNull(status),
+    owner: Option.getOrNull(owner),
+    startTime: Option.match(startTime, { onNone: () => null, onSome: DateTime.formatIso }),
+    endTime: Option.match(endTime, { onNone: () => null, onSome: DateTime.formatIso })
+  }))
+})
 
 /** @internal */
 export const skipped = ({ createTime, item, position, ...row }: SkippedItem) => ({

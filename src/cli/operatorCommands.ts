@@ -1,16 +1,15 @@
 /**
- * The commands that are about executions: list, show, restart, stop, abandon, recover, skipped.
+ * The commands that are about executions: list, show, partitions, restart, stop, abandon, recover, skipped.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Decision from "../decisions/partition.js"
 import type { Job } from "../definition/Job.js"
 import { definitionOf } from "../definition/tree.js"
 import * as JobOperator from "../operator/JobOperator.js"
 import * as JobRegistry from "../operator/JobRegistry.js"
 import { JobRepository } from "../ports/JobRepository.js"
-import { isPartition } from "../ports/partitions.js"
-import type { JobRepositoryError } from "../vocabulary/BatchError.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import { audited } from "./audit.js"
@@ -105,7 +104,7 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
     const { execution, steps: told, text } = yield* JobOperator.summary(executionId)
     const steps = told.map(({ step }) => step)
     const skipped = yield* JobOperator.skipped(executionId)
-    const partitions = yield* partitionsOf(executionId)
+    const partitions = yield* JobOperator.partitions(executionId, { limit: SHOWN })
     const audit = yield* Effect.flatMap(JobRepository, (repository) => repository.audit({ executionId }))
     const now = yield* DateTime.now
     const failures = Format.failures(execution, steps)
@@ -120,7 +119,11 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
           }),
           "",
           Format.steps(steps, width),
-          ...(partitions.length === 0 ? [] : ["", Format.partitions(partitions, now, 10, width)]),
+          ...partitions.flatMap((step) => [
+            "",
+            Format.partitions(step, now, width),
+            ...(Decision.total(step.tally) > SHOWN ? [`The slowest ${SHOWN}; others: partitions ${executionId}`] : [])
+          ]),
           ...(failures.length === 0 ? [] : ["", ...failures]),
           ...(causes.length === 0 ? [] : ["", ...causes]),
           ...(skipped.length === 0 ? [] : [
@@ -133,23 +136,50 @@ const shown = (executionId: number, full: boolean): Effect.Effect<Answer, unknow
       json: {
         ...Json.execution(execution, full),
         steps: steps.map((step) => Json.step(step, full)),
-        ...(partitions.length === 0 ? {} : { partitions: partitions.map((row) => Json.execution(row)) }),
+        ...(partitions.length === 0 ? {} : { partitions: partitions.map(Json.partitions) }),
         skipped: skipped.map(Json.skipped),
         ...(audit.length === 0 ? {} : { audit: audit.map(Json.audit) })
       }
     }
   })
 
-/** Those that this execution, or a worker for it, has begun. */
-const partitionsOf = (
-  executionId: number
-): Effect.Effect<ReadonlyArray<JobExecution>, JobRepositoryError, JobRepository> =>
-  Effect.flatMap(
-    JobRepository,
-    (repository) =>
-      Effect.map(
-        repository.jobExecutions({ parentId: executionId, limit: Number.MAX_SAFE_INTEGER }),
-        (rows) => rows.filter(isPartition)
+/** Partitions of each step. */
+const SHOWN = 10
+
+/** @internal */
+export const partitions = (context: CliContext): Command<Work> =>
+  command(
+    {
+      words: ["partitions"],
+      group: "Look",
+      summary: "List the partitions of an execution, slowest first: where each stands, and why it failed",
+      flags: {
+        standing: repeated("standing", "standing", "Only those that stand so", oneOf(STANDINGS), STANDINGS),
+        planned: toggle("planned", "In the order of the plan"),
+        limit: withDefault(optional("limit", "number", "At most so many of each step", integer), 100),
+        json: jsonFlag
+      },
+      args: { id: argument("id", ID, integer) }
+    },
+    ({ id, json, limit, planned, standing }) =>
+      answering(
+        context,
+        json,
+        Effect.zipWith(
+          JobOperator.partitions(id, {
+            standings: standing.length === 0 ? undefined : standing,
+            order: planned ? "plan" : "slowest",
+            limit
+          }),
+          DateTime.now,
+          (steps, now) => ({
+            text: (width) =>
+              steps.length === 0
+                ? `Execution ${id} has planned no partitions.`
+                : steps.map((step) => Format.partitions(step, now, width)).join("\n\n"),
+            json: steps.map(Json.partitions)
+          })
+        )
       )
   )
 
@@ -289,6 +319,8 @@ export const recover = (context: CliContext): Command<Work> =>
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const STANDINGS = ["waiting", "running", "completed", "failed", "stopped", "unknown", "abandoned"] as const
 
 const STATUSES = ["STARTING", "STARTED", "STOPPING", ...ENDED] as const
 

@@ -1,5 +1,5 @@
 /**
- * Shows jobs while they run: a live line with a bar on a terminal, plain lines elsewhere.
+ * Shows jobs while they run: a live line with a bar on a terminal, or one for each partition, plain lines elsewhere.
  */
 import type { Terminal } from "@effect/platform/Terminal"
 import * as Clock from "effect/Clock"
@@ -16,6 +16,7 @@ import { countsText, stepLine } from "../operator/summary.js"
 import type { BatchEvent } from "../vocabulary/BatchEvent.js"
 import * as Format from "./format.js"
 import { inCell, UNLIMITED, wrap } from "./layout.js"
+import * as Slots from "./slots.js"
 
 /** Runs the effect and shows what the engine tells meanwhile. @internal */
 export const shown = <A, E, R>(terminal: Terminal, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -29,9 +30,17 @@ export const shown = <A, E, R>(terminal: Terminal, effect: Effect.Effect<A, E, R
       drawn: 0,
       drawnAt: -Infinity,
       meter: undefined,
+      slots: Slots.empty,
       rolledBack: new Map()
     }
-    const show = (event: BatchEvent) => Effect.flatMap(Clock.currentTimeMillis, (now) => draw(view, event, now))
+    const show = (event: BatchEvent) =>
+      Effect.flatMap(
+        Clock.currentTimeMillis,
+        (now) =>
+          event._tag === "HeartbeatLate" || Slots.partitionOf(event.job) === ""
+            ? draw(view, event, now)
+            : drawPartition(view, event, now)
+      )
     // An event that was taken is shown to its end: otherwise the last lines of a job could be lost.
     const shows = yield* Effect.forkScoped(Effect.forever(
       Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.take(events)), show))
@@ -74,6 +83,8 @@ interface View {
   drawn: number
   drawnAt: number
   meter: Meter.ProgressMeter | undefined
+  /** The partitions that run here. */
+  slots: Slots.Slots
   /** Rollbacks that are not told yet, by step. */
   readonly rolledBack: Map<string, RolledBack>
 }
@@ -99,6 +110,7 @@ const draw = (view: View, event: BatchEvent, now: number): Effect.Effect<void> =
       return line(view, `  ${inCell(event.step.stepName)} was complete already`)
     case "StepStarted":
       view.meter = Meter.update(Meter.make(event.step.stepName), event, now)
+      view.slots = view.slots.running.size === 0 ? Slots.empty : view.slots
       view.drawnAt = view.isLive ? -Infinity : now
       return line(
         view,
@@ -135,6 +147,47 @@ const draw = (view: View, event: BatchEvent, now: number): Effect.Effect<void> =
       return Effect.void
   }
 }
+
+/** What happens in one of many partitions is a movement of its bar, unless somebody has to know of it. */
+const drawPartition = (view: View, event: BatchEvent, now: number): Effect.Effect<void> => {
+  view.slots = Slots.update(view.slots, event, now)
+  const name = inCell(`${Slots.partitionOf(event.job)} of ${event.job.instance.jobName}`)
+  switch (event._tag) {
+    case "ItemSkipped": {
+      const what = `skipped ${event.place ?? "a record"} in ${event.phase}: ${withoutAdvice(event.message)}`
+      return line(view, `  ${name}: ${inCell(what)}`)
+    }
+    case "JobEnded": {
+      const { exitStatus, status } = event.job
+      const bad = status === "COMPLETED" ? Effect.void : line(
+        view,
+        `  ${name} ${
+          [status, ...exitStatus.messages.slice(0, 1).map((message) => inCell(withoutAdvice(message)))].join(": ")
+        }`
+      )
+      return Effect.zipRight(bad, drawSlots(view, now))
+    }
+    default:
+      return drawSlots(view, now)
+  }
+}
+
+const drawSlots = (view: View, now: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { slots, width } = view
+    if (now - view.drawnAt < (view.isLive ? FRAME : PACE)) {
+      return Effect.void
+    }
+    view.drawnAt = now
+    return view.isLive
+      ? live(
+        view,
+        Slots.lines(slots, now, (meter, text) => liveLines(meter, text, width)[0]!).map((text) =>
+          text.slice(0, width - 1)
+        )
+      )
+      : line(view, `  partitions: ${Slots.summary(slots)}`)
+  })
 
 /** Steps that run in parallel take turns. */
 const drawCounts = (

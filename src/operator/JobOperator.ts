@@ -47,6 +47,7 @@ import type { SkippedItem } from "../vocabulary/SkippedItem.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import * as Explain from "./explain.js"
 import * as Operating from "./operating.js"
+import * as Partitioned from "./partitioned.js"
 import * as Purging from "./purging.js"
 import * as Replay from "./replay.js"
 import * as ReplayJob from "./replayJob.js"
@@ -626,6 +627,44 @@ export const steps = (
   executionId: number
 ): Effect.Effect<ReadonlyArray<StepExecution>, JobRepositoryError, JobRepository> =>
   Effect.flatMap(JobRepository, (repository) => repository.stepExecutions(executionId))
+
+/**
+ * The partitioned steps of a job execution, each with the numbers of its partitions that have completed, failed and so on, and
+ * the slowest of them, or others as the filter says. Where a partition stands is its newest execution's, whichever execution of
+ * the job has begun that. Memory does not grow with the number of partitions.
+ *
+ * @see PART-6
+ * @since 0.1.0
+ * @category queries
+ */
+export const partitions = (
+  executionId: number,
+  filter: PartitionsFilter = {}
+): Effect.Effect<
+  ReadonlyArray<StepPartitions>,
+  NoSuchJobExecution | JobRepositoryError | UnreadableContextKey,
+  JobRepository
+> => Partitioned.list(executionId, filter)
+
+/**
+ * Which partitions to list.
+ *
+ * - `standings`: only those that stand so. Default: all.
+ * - `order`: `slowest` first, which is the default, or as in the `plan`. Those that have not begun are the fastest.
+ * - `limit`: at most so many of each step. Default 100.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionsFilter extends Partitioned.Filter {}
+
+/**
+ * The partitions of a step: `tally` says how many stand where, `partitions` are those that were asked for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StepPartitions extends Partitioned.StepPartitions {}
 
 /**
  * An execution with its steps, and each of them in one line for people. The values of secret parameters are not shown.

@@ -36,6 +36,7 @@ import * as ExitStatus from "../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
+import * as Partitioned from "./partitioned.js"
 
 /**
  * - `NewInstance`: these parameters have never been run.
@@ -63,7 +64,8 @@ export type Explanation =
  * - `place`, `round`: where it stands, and which visit of that place it is.
  * - `certain`: false when it depends on the outcome of an earlier step, or on a decider, whether the step is met.
  * - `skip`: complete already; `exitCode` is what the flow routes on.
- * - `resume`: goes on from `position` with what `last` had counted; `position` is null when there was none yet.
+ * - `resume`: goes on from `position` with what `last` had counted; `position` is null when there was none yet. `partitions`
+ *   says what becomes of each, if the step has planned some.
  * - `refuse`: the job would fail here with `error`.
  */
 export type StepForecast =
@@ -71,7 +73,12 @@ export type StepForecast =
   & (
     | { readonly plan: "run" }
     | { readonly plan: "skip"; readonly exitCode: string; readonly last: StepExecution }
-    | { readonly plan: "resume"; readonly position: Json; readonly last: StepExecution }
+    | {
+      readonly plan: "resume"
+      readonly position: Json
+      readonly last: StepExecution
+      readonly partitions?: Partitioned.PartitionsForecast | undefined
+    }
     | { readonly plan: "refuse"; readonly error: JobRestartRefused | StepStartLimitExceeded }
   )
 
@@ -111,7 +118,7 @@ export const explain = (
       ...head,
       jobName: name,
       parameters: given,
-      lines: [headline(name, given, head), ...steps.map(lineOf), ...warnings]
+      lines: [headline(name, given, head), ...steps.flatMap(linesOf), ...warnings]
     }
   })
 }
@@ -342,7 +349,7 @@ const forecastStep = (
   { certain, passed }: From
 ): Effect.Effect<
   { readonly step: StepForecast; readonly last: History.StepRecord | undefined },
-  JobRepositoryError,
+  Failure,
   JobRepository
 > =>
   Effect.gen(function*() {
@@ -366,7 +373,11 @@ const forecastStep = (
         return { last, step: { ...named, plan: "skip", exitCode: plan.last.exitStatus.code, last: plan.last } }
       case "Resume": {
         const position = Option.getOrNull(Option.map(plan.last.checkpoint, Measure.without))
-        return { last, step: { ...named, plan: "resume", position, last: plan.last } }
+        const partitions = step.body._tag === "Partition"
+          ? Option.getOrUndefined(yield* Partitioned.forecast(plan.last))
+          : undefined
+        const resumed = { ...named, plan: "resume" as const, position, last: plan.last }
+        return { last, step: partitions === undefined ? resumed : { ...resumed, partitions } }
       }
       case "Start":
         return { last, step: { ...named, plan: "run" } }
@@ -398,9 +409,15 @@ const headline = (
     : `${what}: restart of execution ${head.of}${head.takeover ? ", whose process is dead" : ""}`
 }
 
-const lineOf = (forecast: StepForecast): string => {
+const linesOf = (forecast: StepForecast): ReadonlyArray<string> => {
   const round = forecast.round === "1" ? "" : ` (round ${forecast.round})`
   const step = `${forecast.certain ? "" : "perhaps "}${forecast.place}${round}`
+  return forecast.plan === "resume" && forecast.partitions !== undefined
+    ? Partitioned.forecastLines(step, forecast.partitions)
+    : [lineOf(step, forecast)]
+}
+
+const lineOf = (step: string, forecast: StepForecast): string => {
   switch (forecast.plan) {
     case "run":
       return `${step}: run`

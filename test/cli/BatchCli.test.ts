@@ -690,12 +690,78 @@ describe("worker", () => {
       }
       const { id } = yield* Fiber.join(running)
       const lines = (yield* run("show", String(id))).text.split("\n")
+      assert.include(lines, "Partitions of load: 120 completed")
       const at = lines.findIndex((line) => line.startsWith("PARTITION"))
       assert.deepStrictEqual(
         lines.slice(at + 1, at + 11).map((line) => line.trim().split(/\s+/)[0]),
         ["0", "9", "8", "7", "6", "5", "4", "3", "2", "1"]
       )
-      assert.strictEqual(lines[at + 11], "and 110 that took no longer")
+      assert.strictEqual(lines[at + 11], `The slowest 10; others: partitions ${id}`)
+      const all = (yield* run("partitions", String(id), "--limit=200")).text.split("\n")
+      assert.strictEqual(all.filter((line) => /^ *[0-9]+ +completed/.test(line)).length, 120)
+      const planned = (yield* run("partitions", String(id), "--planned", "--limit=3")).text.split("\n")
+      assert.deepStrictEqual(planned.slice(2, 5).map((line) => line.trim().split(/\s+/)[0]), ["0", "1", "2"])
+      const json = JSON.parse((yield* run("partitions", String(id), "--json", "--limit=1")).text)
+      assert.deepStrictEqual(
+        [json[0].step, json[0].tally.completed, json[0].partitions.length, json[0].partitions[0].name],
+        ["load", 120, 1, "0"]
+      )
+    }))
+
+  it.scoped("partitions says why one failed, and which ones stand as asked for", () =>
+    Effect.gen(function*() {
+      const broken = Job.make("broken", {
+        flow: Step.partition("load", {
+          plan: Partition.values(["a", "b", "c"]),
+          input: Schema.String,
+          step: (part) => Step.tasklet("rows", part === "b" ? Effect.fail(new Error("no such table")) : Effect.void)
+        })
+      })
+      const { operate, run } = yield* makeCliOf([broken, tidy])
+      const { id } = yield* operate(JobOperator.run(broken, {}))
+      const { text } = yield* run("partitions", String(id), "--standing=failed")
+      assert.include(text, "Partitions of load: 2 completed, 1 failed")
+      assert.match(text, /\nb +failed .*no such table/)
+      assert.notInclude(text, "\na ")
+      const plain = yield* operate(JobOperator.run(tidy, {}))
+      assert.include((yield* run("partitions", String(plain.id))).text, "has planned no partitions")
+      assert.strictEqual((yield* run("partitions", "4711")).code, 2)
+      assert.strictEqual((yield* run("partitions", String(id), "--standing=lazy")).code, 2)
+    }))
+
+  it.scoped("a terminal shows a bar for each slot, slowest first, and lines for what failed only", () =>
+    Effect.gen(function*() {
+      const many = Job.make("many", {
+        flow: Step.partition("load", {
+          plan: Partition.values(Array.from({ length: 30 }, (_, index) => index)),
+          input: Schema.Number,
+          step: (part) =>
+            Step.tasklet(
+              "wait",
+              Effect.zipRight(Effect.sleep(`${30 - part} seconds`), part === 7 ? Effect.fail("no") : Effect.void)
+            ),
+          concurrency: 10
+        })
+      })
+      for (const terminal of [true, false]) {
+        isTerminal = terminal
+        yield* Effect.addFinalizer(() => Effect.sync(() => void (isTerminal = false)))
+        const { run } = yield* makeCliOf([many])
+        const running = yield* Effect.fork(run("run", "many"))
+        for (let second = 0; second < 200; second++) {
+          yield* TestClock.adjust("1 second")
+        }
+        const { text } = yield* Fiber.join(running)
+        assert.strictEqual(text.match(/7 of many\/load FAILED: no/g)?.length, 1)
+        assert.notInclude(text, "3 of many/load")
+        assert.notInclude(text, "load runs as execution")
+        if (terminal) {
+          assert.match(text, /\n {2}1 {2}[0-9.]+ s\n {2}2 {2}[0-9.]+ s\n/)
+          assert.include(text, "; the slowest 8 are shown")
+        } else {
+          assert.match(text, /partitions: 10 running, [0-9]+ ended/)
+        }
+      }
     }))
 
   it.scoped("is refused when it could not do anything", () =>

@@ -1,0 +1,214 @@
+/**
+ * The partitions of an execution as they are stored: where each stands, and what a restart would do about it. Memory does not
+ * grow with their number.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { canonical } from "../base/json.js"
+import { plural } from "../base/text.js"
+import * as Measure from "../decisions/measure.js"
+import * as Decision from "../decisions/partition.js"
+import { planKey } from "../engine/partition/step.js"
+import { JobRepository } from "../ports/JobRepository.js"
+import type { PartitionState } from "../ports/partitions.js"
+import type { JobRepositoryError, NoSuchJobExecution, UnreadableContextKey } from "../vocabulary/BatchError.js"
+import * as ExecutionContext from "../vocabulary/ExecutionContext.js"
+import type { Json } from "../vocabulary/ExecutionContext.js"
+import type { StepExecution } from "../vocabulary/StepExecution.js"
+
+/**
+ * Which partitions to list.
+ *
+ * - `standings`: only those that stand so.
+ * - `order`: `slowest` first, which is the default, or as in the `plan`. Those that have not begun are the fastest.
+ * - `limit`: at most so many of each step, 100 by default.
+ */
+export interface Filter {
+  readonly standings?: ReadonlyArray<Decision.Standing> | undefined
+  readonly order?: "slowest" | "plan" | undefined
+  readonly limit?: number | undefined
+}
+
+/**
+ * The partitions of a step.
+ *
+ * - `tally`: how many stand where, of all.
+ * - `partitions`: those that were asked for.
+ */
+export interface StepPartitions {
+  readonly stepName: string
+  readonly tally: Decision.Tally
+  readonly partitions: ReadonlyArray<PartitionState>
+}
+
+type Failure = JobRepositoryError | UnreadableContextKey
+
+/** Of all partitioned steps of an execution, in the order in which they were run. */
+export const list = (
+  executionId: number,
+  filter: Filter = {}
+): Effect.Effect<ReadonlyArray<StepPartitions>, Failure | NoSuchJobExecution, JobRepository> =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    yield* repository.jobExecution(executionId)
+    const steps = yield* repository.stepExecutions(executionId)
+    const plans = new Map<number, string>()
+    for (const step of steps) {
+      Option.map(yield* planOf(step), (id) => plans.set(id, step.stepName))
+    }
+    return yield* Effect.forEach(plans, ([id, stepName]) => stepPartitions(id, stepName, filter))
+  })
+
+/**
+ * What would become of the partitions of a step that goes on.
+ *
+ * - `tally`: how many stand where.
+ * - `partitions`: the first of those that have not completed, in the order of the plan.
+ */
+export interface PartitionsForecast {
+  readonly tally: Decision.Tally
+  readonly partitions: ReadonlyArray<PartitionForecast>
+}
+
+/**
+ * - `run`: it has not begun.
+ * - `resume`: goes on from `position` of `last`, the step that it was at; both are null when it had not come to one.
+ * - `follow`: it runs in another process, and is waited for.
+ * - `stay`: it is left as it is, UNKNOWN or ABANDONED.
+ */
+export type PartitionForecast =
+  & { readonly name: string; readonly executionId: number | null }
+  & (
+    | { readonly plan: "run" | "follow" }
+    | { readonly plan: "resume"; readonly position: Json; readonly last: StepExecution | null }
+    | { readonly plan: "stay"; readonly standing: Decision.Standing }
+  )
+
+/** None when the step has stored no plan: then a restart makes it. */
+export const forecast = (
+  step: StepExecution
+): Effect.Effect<Option.Option<PartitionsForecast>, Failure, JobRepository> =>
+  Effect.gen(function*() {
+    const { partitions, stepExecutionsOf } = yield* JobRepository
+    const id = Option.getOrUndefined(yield* planOf(step))
+    if (id === undefined || Option.isNone(yield* partitions.find(id))) {
+      return Option.none()
+    }
+    const tally = yield* partitions.tally(id)
+    const unfinished = yield* partitions.list(id, { standings: UNFINISHED, limit: FORESEEN })
+    const begun = unfinished.flatMap(({ executionId }) => Option.toArray(executionId))
+    const last = new Map<number, StepExecution>()
+    for (const row of begun.length === 0 ? [] : yield* stepExecutionsOf(begun)) {
+      const known = last.get(row.jobExecutionId)
+      if (known === undefined || (known.id < row.id && row.status !== "COMPLETED")) {
+        last.set(row.jobExecutionId, row)
+      }
+    }
+    return Option.some({ tally, partitions: unfinished.map((partition) => forecastOf(partition, last)) })
+  })
+
+/** In words, one line each, and only so many. */
+export const forecastLines = (step: string, { partitions, tally }: PartitionsForecast): ReadonlyArray<string> => {
+  const all = Decision.total(tally)
+  const shown = partitions.slice(0, TOLD)
+  const left = all - tally.completed - shown.length
+  return [
+    `${step}: resume, ${tally.completed} of ${plural(all, "partition")} completed`,
+    ...shown.map((partition) => `${step}/${partition.name}: ${lineOf(partition)}`),
+    ...(left > 0 ? [`${step}: and ${plural(left, "further partition")}`] : [])
+  ]
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+/** Partitions that a forecast holds, and that it tells in words. */
+const FORESEEN = 100
+const TOLD = 10
+
+const PAGE = 1000
+
+const UNFINISHED: ReadonlyArray<Decision.Standing> = ["waiting", "running", "failed", "stopped", "unknown", "abandoned"]
+
+/** The id of the plan that a step has stored, or was about to store. */
+const planOf = (step: StepExecution) => ExecutionContext.get(step.context, planKey)
+
+const stepPartitions = (planId: number, stepName: string, { limit = 100, order = "slowest", standings }: Filter) =>
+  Effect.gen(function*() {
+    const { partitions } = yield* JobRepository
+    const tally = yield* partitions.tally(planId)
+    const found = order === "plan"
+      ? yield* partitions.list(planId, { standings, limit })
+      : yield* slowest(planId, standings, limit)
+    return { stepName, tally, partitions: found }
+  })
+
+/** Page by page: of those that are not among the slowest so far, nothing is kept. */
+const slowest = (planId: number, standings: Filter["standings"], limit: number) =>
+  Effect.gen(function*() {
+    const { partitions } = yield* JobRepository
+    const now = yield* DateTime.now
+    const took = ({ endTime, startTime }: PartitionState): number =>
+      Option.match(startTime, {
+        onNone: () => -1,
+        onSome: (begun) => DateTime.distance(begun, Option.getOrElse(endTime, () => now))
+      })
+    let kept: ReadonlyArray<PartitionState> = []
+    let after = -1
+    while (true) {
+      const page = yield* partitions.list(planId, { standings, after, limit: PAGE })
+      kept = [...kept, ...page]
+        .sort((self, that) => took(that) - took(self) || self.ordinal - that.ordinal)
+        .slice(0, limit)
+      if (page.length < PAGE) {
+        return kept
+      }
+      after = page[page.length - 1]!.ordinal
+    }
+  })
+
+const forecastOf = (
+  { executionId, name, standing }: PartitionState,
+  steps: ReadonlyMap<number, StepExecution>
+): PartitionForecast => {
+  const named = { name, executionId: Option.getOrNull(executionId) }
+  if (standing === "running") {
+    return { ...named, plan: "follow" }
+  }
+  if (standing === "unknown" || standing === "abandoned") {
+    return { ...named, plan: "stay", standing }
+  }
+  if (named.executionId === null) {
+    return { ...named, plan: "run" }
+  }
+  const last = steps.get(named.executionId) ?? null
+  return {
+    ...named,
+    plan: "resume",
+    position: last === null ? null : Option.getOrNull(Option.map(last.checkpoint, Measure.without)),
+    last
+  }
+}
+
+const lineOf = (partition: PartitionForecast): string => {
+  const at = partition.executionId === null ? "" : ` (execution ${partition.executionId})`
+  switch (partition.plan) {
+    case "run":
+      return "run"
+    case "follow":
+      return `wait for it, it runs elsewhere${at}`
+    case "stay":
+      return `leave it, it is ${partition.standing.toUpperCase()}${at}`
+    case "resume": {
+      const { last, position } = partition
+      const place = position === null ? "from the beginning" : `at ${canonical(position)}`
+      return last === null ?
+        `resume${at}` :
+        `resume ${last.stepName} ${place}, after ${plural(last.counts.read, "item")} read and ${
+          plural(last.counts.commit, "commit")
+        }${at}`
+    }
+  }
+}
