@@ -190,6 +190,28 @@ export const outcomeOf = (
   }
 }
 
+// -- a plan made anew -------------------------------------------------------------------------------------------------
+
+/** What a restart does about the plan that a step has stored. */
+export type Restart = "keep" | "replan" | "abandonAndReplan"
+
+/** Of partitions that have neither completed nor been given up. */
+export const UNFINISHED: ReadonlyArray<Standing> = ["waiting", "running", "failed", "stopped", "unknown"]
+
+/** How many these are. */
+export const unfinished = (tally: Tally): number => total(tally) - tally.completed - tally.abandoned
+
+/**
+ * `Keep` the stored plan, `Replan`, or `Refuse`: what is unfinished would be lost with the old plan, and what runs would run on
+ * beside the new one.
+ */
+export const replanOf = (restart: Restart, tally: Tally): "Keep" | "Replan" | "Refuse" =>
+  restart === "keep"
+    ? "Keep"
+    : tally.running > 0 || (restart === "replan" && unfinished(tally) > 0)
+    ? "Refuse"
+    : "Replan"
+
 // -- code -------------------------------------------------------------------------------------------------------------
 
 /** What a worker does about the partitions of a step: `Leave` them to others, `Refuse` them as its code differs, `Take` them. */

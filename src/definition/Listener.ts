@@ -85,6 +85,28 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
   readonly onSkipInWrite?: ((item: Out, error: unknown) => Effect.Effect<void, E, R>) | undefined
   /** Before a failed read, process or write is tried again. */
   readonly onRetry?: ((error: unknown, retry: Retry) => Effect.Effect<void, E, R>) | undefined
+  /**
+   * In the process of the job, when it has seen that a partition began, in whichever process: within `PartitionWorker.Poll`, so
+   * it may have ended by then. Once for each execution that this execution of the job has begun, one that takes over from a dead
+   * process included; a process that dies meanwhile tells no more.
+   */
+  readonly onPartitionBegun?: ((partition: PartitionRun) => Effect.Effect<void, E, R>) | undefined
+  /** As `onPartitionBegun`, when one ended, whatever its status. */
+  readonly onPartitionEnded?: ((partition: PartitionRun) => Effect.Effect<void, E, R>) | undefined
+  /** Before that, when it failed. */
+  readonly onPartitionFailed?: ((partition: PartitionRun) => Effect.Effect<void, E, R>) | undefined
+}
+
+/**
+ * An execution of a partition, by the name that the plan gives it.
+ *
+ * @see PART-12
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionRun {
+  readonly name: string
+  readonly execution: JobExecution
 }
 
 /**
@@ -283,7 +305,10 @@ const ORDER: { readonly [K in Exclude<keyof StepListener, "afterStep">]-?: "forw
   onSkipInRead: "forward",
   onSkipInProcess: "forward",
   onSkipInWrite: "forward",
-  onRetry: "forward"
+  onRetry: "forward",
+  onPartitionBegun: "forward",
+  onPartitionEnded: "reverse",
+  onPartitionFailed: "reverse"
 }
 
 const PLAIN = Object.entries(ORDER) as unknown as ReadonlyArray<

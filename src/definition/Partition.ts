@@ -11,6 +11,7 @@ import type {
   InvalidPartitionPlan,
   NestedPartition,
   PartitionsFailed,
+  ReplanRefused,
   UnreadableContextKey
 } from "../vocabulary/BatchError.js"
 
@@ -57,7 +58,7 @@ export interface Result<out B> {
  * @since 0.1.0
  * @category models
  */
-export type PartitionError = EngineError | InvalidPartitionPlan | PartitionsFailed | NestedPartition
+export type PartitionError = EngineError | InvalidPartitionPlan | PartitionsFailed | ReplanRefused | NestedPartition
 
 /**
  * One partition per value, named after it.

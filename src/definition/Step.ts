@@ -383,6 +383,10 @@ export type ChildJobError = EngineError | LaunchError | JobNotCompleted
  * - `concurrency`: how many partitions this process runs at once. Default 1; 0 leaves all of them to workers.
  * - `onPartitionFailure`: when a partition has failed, `continue` (the default) runs the others to their end, `stop` begins no
  *   more.
+ * - `restart`: whether a restart keeps the plan, which is the default, or makes it anew (`replan`): then all partitions begin from
+ *   the beginning, and counts, results and failures are those of the new plan. That is refused with `ReplanRefused` while a
+ *   partition of the old plan has not completed; `abandonAndReplan` gives those up that have failed, were stopped or have not
+ *   begun. Partitions that run are never given up.
  * - `result`, `collect`: the schema of what a partition may give with `result` of its scope, and what becomes of all that,
  *   in the order of the plan, those of earlier executions included. `collect` is called once every partition has completed; if
  *   it fails, the step fails.
@@ -427,6 +431,7 @@ export const partition = <A, I, C extends string, E, R, EP = never, RP = never, 
     readonly step: (input: A, scope: Partition.Scope<B>) => Flow<C, E, R>
     readonly concurrency?: number | undefined
     readonly onPartitionFailure?: "continue" | "stop" | undefined
+    readonly restart?: "keep" | "replan" | "abandonAndReplan" | undefined
     readonly result?: Schema.Schema<B, any> | undefined
     readonly collect?:
       | ((results: ReadonlyArray<Partition.Result<Types.NoInfer<B>>>) => Effect.Effect<unknown, EC, RC>)
@@ -443,6 +448,7 @@ export const partition = <A, I, C extends string, E, R, EP = never, RP = never, 
     collect: options.collect,
     concurrency: options.concurrency ?? 1,
     onFailure: options.onPartitionFailure ?? "continue",
+    restart: options.restart ?? "keep",
     fingerprint: fingerprintOf(options.version ?? [String(options.step), String(options.input.ast)])
   })
 

@@ -71,6 +71,7 @@ export interface PartitionBody {
   readonly collect: ((results: ReadonlyArray<any>) => AnyEffect) | undefined
   readonly concurrency: number
   readonly onFailure: "continue" | "stop"
+  readonly restart: "keep" | "replan" | "abandonAndReplan"
   readonly fingerprint: string
 }
 

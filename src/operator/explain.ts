@@ -374,7 +374,7 @@ const forecastStep = (
       case "Resume": {
         const position = Option.getOrNull(Option.map(plan.last.checkpoint, Measure.without))
         const partitions = step.body._tag === "Partition"
-          ? Option.getOrUndefined(yield* Partitioned.forecast(plan.last))
+          ? Option.getOrUndefined(yield* Partitioned.forecast(plan.last, step.body.restart))
           : undefined
         const resumed = { ...named, plan: "resume" as const, position, last: plan.last }
         return { last, step: partitions === undefined ? resumed : { ...resumed, partitions } }

@@ -65,10 +65,12 @@ export const list = (
  *
  * - `tally`: how many stand where.
  * - `partitions`: the first of those that have not completed, in the order of the plan.
+ * - `plan`: `Keep`, or as `restart` of the step says, `Replan`, or `Refuse` because some have not completed.
  */
 export interface PartitionsForecast {
   readonly tally: Decision.Tally
   readonly partitions: ReadonlyArray<PartitionForecast>
+  readonly plan: "Keep" | "Replan" | "Refuse"
 }
 
 /**
@@ -87,7 +89,8 @@ export type PartitionForecast =
 
 /** None when the step has stored no plan: then a restart makes it. */
 export const forecast = (
-  step: StepExecution
+  step: StepExecution,
+  restart: Decision.Restart
 ): Effect.Effect<Option.Option<PartitionsForecast>, Failure, JobRepository> =>
   Effect.gen(function*() {
     const { partitions, stepExecutionsOf } = yield* JobRepository
@@ -105,12 +108,30 @@ export const forecast = (
         last.set(row.jobExecutionId, row)
       }
     }
-    return Option.some({ tally, partitions: unfinished.map((partition) => forecastOf(partition, last)) })
+    return Option.some({
+      tally,
+      plan: Decision.replanOf(restart, tally),
+      partitions: unfinished.map((partition) => forecastOf(partition, last))
+    })
   })
 
 /** In words, one line each, and only so many. */
-export const forecastLines = (step: string, { partitions, tally }: PartitionsForecast): ReadonlyArray<string> => {
+export const forecastLines = (step: string, { partitions, plan, tally }: PartitionsForecast): ReadonlyArray<string> => {
   const all = Decision.total(tally)
+  if (plan !== "Keep") {
+    const unfinished = Decision.unfinished(tally)
+    return plan === "Refuse"
+      ? [
+        `${step}: refuse. Its plan is to be made anew, and ${unfinished} of ${
+          plural(all, "partition")
+        } have not completed`
+      ]
+      : [
+        `${step}: make its plan anew${
+          unfinished === 0 ? "" : `, and give up ${unfinished} of ${plural(all, "partition")}`
+        }`
+      ]
+  }
   const shown = partitions.slice(0, TOLD)
   const left = all - tally.completed - shown.length
   return [

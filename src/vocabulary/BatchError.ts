@@ -337,6 +337,33 @@ export class JobNotCompleted extends Schema.TaggedError<JobNotCompleted>()("JobN
 }
 
 /**
+ * Represents a restart that was to make the plan of a partitioned step anew, while partitions of the old one have not completed.
+ * Nothing of the old plan was changed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ReplanRefused extends Schema.TaggedError<ReplanRefused>()("ReplanRefused", {
+  step: Schema.String,
+  unfinished: Schema.Number,
+  /** How many of these run now. */
+  running: Schema.Number,
+  total: Schema.Number,
+  /** The first of them, in the order of the plan. */
+  first: Schema.String
+}) {
+  override get message(): string {
+    const advice = this.running === 0
+      ? "finish them with `restart: \"keep\"`, or give them up with `restart: \"abandonAndReplan\"`"
+      : `${plural(this.running, "partition")} of them still run: stop them, or wait for their end`
+    return `Step "${this.step}" can't make its plan anew: ${this.unfinished} of ${
+      plural(this.total, "partition")
+    } of the old ` +
+      `one have not completed, the first is "${this.first}"; ${advice}`
+  }
+}
+
+/**
  * Represents a plan of partitions that can't be used: a name is missing or stands there twice, or an input does not fit its
  * schema. All problems at once. Nothing of the plan has been stored, and no partition has begun.
  *

@@ -43,10 +43,15 @@ const ARGUMENTS: { readonly [K in keyof Required<StepListener>]: Parameters<NonN
   onSkipInRead: ["error"],
   onSkipInProcess: [1, "error"],
   onSkipInWrite: [1, "error"],
-  onRetry: ["error", { phase: "read", items: [], attempt: 1 }]
+  onRetry: ["error", { phase: "read", items: [], attempt: 1 }],
+  onPartitionBegun: [{ name: "a", execution: jobExecution }],
+  onPartitionEnded: [{ name: "a", execution: jobExecution }],
+  onPartitionFailed: [{ name: "a", execution: jobExecution }]
 }
 const NAMES = Object.keys(ARGUMENTS) as unknown as ReadonlyArray<keyof StepListener>
-const FORWARD = NAMES.filter((name) => name.startsWith("before") || name.startsWith("onSkip") || name === "onRetry")
+const FORWARD = NAMES.filter((name) =>
+  name.startsWith("before") || name.startsWith("onSkip") || name === "onRetry" || name === "onPartitionBegun"
+)
 
 /** What a listener does is described by data, so that it can be generated and its calls can be compared. */
 interface Plan {

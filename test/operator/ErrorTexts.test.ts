@@ -398,6 +398,7 @@ const ELSEWHERE: ReadonlyArray<string> = [
   "JobRepositoryError",
   "OwnershipLost",
   "PartitionCodeDiffers",
+  "ReplanRefused",
   "SqlColumnError",
   "SqlKeyError",
   "SqlRowError",

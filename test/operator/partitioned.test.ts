@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { ItemReader, ItemWriter, Job, JobOperator, Partition, Step } from "../../src/index.js"
+import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Partition, Step } from "../../src/index.js"
 import { drivers } from "../support/drivers.js"
 
 /** Four partitions of four items; `b` fails at its third item, `d` is never begun. */
@@ -56,6 +56,42 @@ describe.each(drivers)("partitions on $name", ({ layer, name }) => {
       assert.strictEqual(status, "COMPLETED")
       const [after] = yield* JobOperator.partitions(second)
       assert.strictEqual(after!.tally.completed, 4)
+    }).pipe(Effect.provide(layer)))
+
+  it.scoped(`two of four items, of which one fails: four are written, then four more (PART-6) [${name}]`, () =>
+    Effect.gen(function*() {
+      let broken = true
+      const written: Array<string> = []
+      const job = Job.make("four", {
+        flow: Step.partition("load", {
+          plan: Partition.values(["a", "b"]),
+          input: Schema.String,
+          step: (part) =>
+            Step.chunk("rows", {
+              reader: ItemReader.fromIterable([1, 2, 3, 4]),
+              writer: ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+                part === "b" && broken ? Effect.fail("down" as const) : Effect.sync(() => {
+                  written.push(...items.map((item) => `${part}${item}`))
+                })
+              ),
+              chunkSize: 4
+            })
+        })
+      })
+      const first = yield* JobOperator.run(job, {})
+      assert.deepStrictEqual([first.status, written.length], ["FAILED", 4])
+      const [failed] = yield* JobOperator.steps(first.id)
+      assert.deepStrictEqual([failed!.counts.read, failed!.counts.write, failed!.counts.commit], [4, 4, 1])
+      broken = false
+      const second = yield* JobOperator.run(job, {})
+      assert.deepStrictEqual([second.status, written.length], ["COMPLETED", 8])
+      const [whole] = yield* JobOperator.steps(second.id)
+      assert.deepStrictEqual([whole!.counts.read, whole!.counts.write, whole!.counts.commit], [8, 8, 2])
+      const parts = yield* Effect.flatMap(
+        JobRepository.JobRepository,
+        (repository) => repository.jobExecutions({ parentId: second.id })
+      )
+      assert.strictEqual(parts.length, 1)
     }).pipe(Effect.provide(layer)))
 
   it.scoped(`only so many are told, whatever their number [${name}]`, () =>

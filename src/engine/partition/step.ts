@@ -20,13 +20,14 @@ import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
 import type { PartitionPlan } from "../../ports/partitions.js"
 import { isPartition } from "../../ports/partitions.js"
-import { JobRepositoryError, NestedPartition } from "../../vocabulary/BatchError.js"
+import { JobRepositoryError, NestedPartition, ReplanRefused } from "../../vocabulary/BatchError.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as Running from "../session/running.js"
 import { saving } from "../session/saving.js"
 import { owned } from "../session/session.js"
 import { awaitStop } from "../session/stopping.js"
+import type { EngineFailure } from "../step/engine.js"
 import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
 import { advance, finish, isStopping } from "../step/state.js"
@@ -34,6 +35,7 @@ import { resultKey } from "./child.js"
 import { encode } from "./plan.js"
 import type { Pool, Source } from "./slots.js"
 import * as Slots from "./slots.js"
+import * as Telling from "./telling.js"
 
 /** How often a step, or a worker, that nobody wakes looks for what others did. */
 export class Poll extends Context.Reference<Poll>()("effect-batch/PartitionWorker/Poll", {
@@ -72,7 +74,7 @@ const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =
     const { definition: { name: stepName }, session } = state
     const { partitions } = session.repository
     const stepExecutionId = state.progress.step.id
-    const known = yield* ExecutionContext.get(state.progress.context, planKey)
+    const known = yield* keptPlan(state, body)
     if (Option.isNone(known)) {
       advance(state, Progress.changeContext, ExecutionContext.unsafeSet(planKey, stepExecutionId))
       yield* finish(state, () => ({}))
@@ -99,15 +101,69 @@ const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =
     return Option.getOrThrow(yield* resume)
   })
 
+/**
+ * The plan that the step goes on with. None when there is none, and when it is to be made anew: then what the old one left
+ * unfinished is given up, if the step says so, and refused otherwise.
+ */
+const keptPlan = (state: StepState, body: PartitionBody): Erased<Option.Option<number>> =>
+  Effect.gen(function*() {
+    const { definition: { name: step }, session } = state
+    const { partitions } = session.repository
+    const known = yield* ExecutionContext.get(state.progress.context, planKey)
+    if (
+      body.restart === "keep" || Option.isNone(known) ||
+      Option.isNone(yield* saving(session, partitions.find(known.value)))
+    ) {
+      return known
+    }
+    const tally = yield* saving(session, partitions.tally(known.value))
+    if (Decision.replanOf(body.restart, tally) === "Refuse") {
+      const [first] = yield* saving(session, partitions.list(known.value, { standings: Decision.UNFINISHED, limit: 1 }))
+      return yield* new ReplanRefused({
+        step,
+        unfinished: Decision.unfinished(tally),
+        running: tally.running,
+        total: Decision.total(tally),
+        first: first?.name ?? ""
+      })
+    }
+    yield* abandonUnfinished(state, known.value)
+    return Option.none()
+  })
+
+const abandonUnfinished = ({ session }: StepState, planId: number): Effect.Effect<void, OwnerFailure> =>
+  Effect.gen(function*() {
+    const { partitions } = session.repository
+    yield* saving(session, partitions.close(planId))
+    let after = -1
+    while (true) {
+      const page = yield* saving(
+        session,
+        partitions.list(planId, { standings: Decision.UNFINISHED, after, limit: PAGE })
+      )
+      for (const { executionId, exitCode } of page) {
+        if (Option.isSome(executionId)) {
+          const end = { status: "ABANDONED", exitCode, message: "Given up for a new plan of its step" } as const
+          yield* Effect.ignore(session.repository.close(executionId.value, end))
+        }
+      }
+      if (page.length < PAGE) {
+        return
+      }
+      after = page[page.length - 1]!.ordinal
+    }
+  })
+
 /** Runs until nothing runs and nothing may be begun. */
 const manage = (
   state: StepState,
   body: PartitionBody,
   plan: PartitionPlan
-): Erased<Outcome, OwnerFailure, Scope.Scope> =>
+): Erased<Outcome, OwnerFailure | EngineFailure, Scope.Scope> =>
   Effect.gen(function*() {
     const { session } = state
     const { partitions } = session.repository
+    const tellListeners = Telling.make(state, plan)
     const save = <A>(write: Effect.Effect<A, OwnerFailure>) => saving(session, write)
     const witness = yield* Running.witness
     const pool = yield* Slots.makePool(body.concurrency)
@@ -133,7 +189,9 @@ const manage = (
         yield* save(partitions.close(plan.id))
         const tally = yield* save(partitions.tally(plan.id))
         if (next(tally) === "End") {
-          return yield* conclude(state, plan, tally)
+          const outcome = yield* conclude(state, plan, tally)
+          yield* tellListeners
+          return outcome
         }
       }
       yield* isStopping(state) ? stopAll(state, plan) : Effect.void
@@ -141,7 +199,9 @@ const manage = (
       if (failure !== undefined) {
         return yield* failure
       }
-      if ((yield* wait(state, plan, pool)) === "looked") {
+      const woken = yield* wait(state, plan, pool)
+      yield* tellListeners
+      if (woken === "looked") {
         yield* save(partitions.putUp(plan.id, witness))
         // Also what somebody else has put up, or was taking, and then died.
         begins = true

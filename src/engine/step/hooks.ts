@@ -44,7 +44,10 @@ export const compile = (listeners: Listeners): Hooks => {
     onSkipInRead: inOrder("onSkipInRead"),
     onSkipInProcess: inOrder("onSkipInProcess"),
     onSkipInWrite: inOrder("onSkipInWrite"),
-    onRetry: inOrder("onRetry")
+    onRetry: inOrder("onRetry"),
+    onPartitionBegun: inOrder("onPartitionBegun"),
+    onPartitionEnded: reversed("onPartitionEnded"),
+    onPartitionFailed: reversed("onPartitionFailed")
   }
 }
 
