@@ -99,7 +99,8 @@ const messages: Record<string, string> = {
     `"load" ended with exit code "LATE", for which there is no transition: add a case for "LATE" or "*"`,
   InvalidPartitionPlan: `The plan of step "load" can't be used: partition 2 has no name. ` +
     "Nothing was begun; a restart makes the plan again",
-  ReplanRefused: `Step "load" can't make its plan anew: 3 of 40 partitions of the old one have not completed, the first is ` +
+  ReplanRefused:
+    `Step "load" can't make its plan anew: 3 of 40 partitions of the old one have not completed, the first is ` +
     `"de"; finish them with \`restart: "keep"\`, or give them up with \`restart: "abandonAndReplan"\``,
   PartitionsFailed: `3 of 40 partitions of "load" failed, first "de" (execution 7): boom; ` +
     "mend the cause and restart the job, which runs those again that did not complete",
