@@ -40,6 +40,9 @@ export interface DedicatedServer {
   readonly info: ServerInfo
   /** Crashes the server without a flush; it has recovered and accepts connections when the effect succeeds. */
   readonly crash: Effect.Effect<void, Error>
+  /** Crashes it to put its data aside, and to fall back to that: all that was committed in between is lost. */
+  readonly keep: Effect.Effect<void, Error>
+  readonly fallBack: Effect.Effect<void, Error>
 }
 
 /**
@@ -53,7 +56,12 @@ export const dedicated = (
     attempt(() => startServer({ fsync: options?.fsync ?? true })),
     (server) => Effect.promise(server.stop)
   ).pipe(
-    Effect.map((server) => ({ info: server.info, crash: Effect.asVoid(attempt(server.restart)) }))
+    Effect.map((server) => ({
+      info: server.info,
+      crash: Effect.asVoid(attempt(server.restart)),
+      keep: Effect.asVoid(attempt(server.keep)),
+      fallBack: Effect.asVoid(attempt(server.fallBack))
+    }))
   )
 
 // internal

@@ -23,6 +23,9 @@ export interface ServerProcess {
   readonly info: ServerInfo
   /** Crashes the server (nothing is flushed) and waits until it has recovered on the same port. */
   readonly restart: () => Promise<ServerInfo>
+  /** The same, with its data put aside meanwhile, or brought back from there. */
+  readonly keep: () => Promise<ServerInfo>
+  readonly fallBack: () => Promise<ServerInfo>
   /** Stops the server and waits until its process and its files are gone. */
   readonly stop: () => Promise<void>
 }
@@ -45,13 +48,16 @@ export const startServer = async (options: { readonly fsync: boolean }): Promise
   // The server must not keep a finished program alive.
   child.unref()
   for (const stream of [child.stdin, child.stdout]) if (stream instanceof Net.Socket) stream.unref()
+  const told = (line: string) => () => {
+    const answer = nextAnswer(lines)
+    child.stdin.write(`${line}\n`)
+    return answer
+  }
   return {
     info,
-    restart: () => {
-      const answer = nextAnswer(lines)
-      child.stdin.write("restart\n")
-      return answer
-    },
+    restart: told("restart"),
+    keep: told("keep"),
+    fallBack: told("fallBack"),
     stop: () => {
       child.ref()
       child.stdin.end()

@@ -4,7 +4,8 @@
  *
  * Usage: `node postgresServer.mjs '{"fsync":false}'`. Every answer is one line of JSON on standard output: first
  * `{ url, pid, directory }` or `{ error }`; after the line `restart` on standard input (a crash, then recovery on the same
- * port) the same again.
+ * port) the same again, and after `keep` and `fallBack`, which crash the server too: `fallBack` brings back the data that
+ * `keep` has put aside.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
@@ -214,12 +215,27 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => s
 const cluster = main()
 cluster.catch(fail)
 
+// Copies as the user that the files belong to.
+const copy = (from, to) => {
+  Fs.rmSync(to, { recursive: true, force: true })
+  const { error, status } = spawnSync("cp", ["-a", from, to])
+  if (status !== 0) throw new Error(`cp failed: ${error?.message ?? status}`)
+}
+
+// What happens while the server is down.
+const between = {
+  restart: () => undefined,
+  keep: ({ data }) => copy(data, `${data}.kept`),
+  fallBack: ({ data }) => copy(`${data}.kept`, data)
+}
+
 createInterface({ input: process.stdin })
   .on("line", async (line) => {
-    if (line !== "restart") return
+    if (!(line in between)) return
     try {
       const { port } = current.server
       await kill(current.server)
+      between[line](await cluster)
       answer(describe(await launch(await cluster, port)))
     } catch (error) {
       await fail(error)
