@@ -14,7 +14,7 @@ const given = (name: string, otherwise: number): number => {
 }
 
 let isOver = false
-process.once("SIGINT", () => {
+process.on("SIGINT", () => {
   isOver = true
 })
 
