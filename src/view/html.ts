@@ -70,5 +70,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** Control characters, and those that turn the direction of text around, are shown instead of obeyed. */
 const escape = (text: string): string =>
   text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\uFFFD")
+    .replace(
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+      "\uFFFD"
+    )
     .replace(/[&<>"']/g, (char) => ENTITIES[char]!)
