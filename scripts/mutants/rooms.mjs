@@ -16,6 +16,8 @@ const partitioned = ["engine/partition/", "worker/", "decisions/partition"]
 const crash = ["crash/Crash", "chaos/Chaos", "chaos/Turns"]
 const stop = ["chaos/Shutdown", "chaos/Launch"]
 
+const TESTERS = ["BatchTest", "Expect", "Fixture", "ReaderLaws", "Scripted", "StepTest", "WriterLaws"]
+
 /**
  * What a room holds below src/, its tests, those of them that run it in other processes, and the share of mutants that must
  * die. A file is in the first that fits.
@@ -92,5 +94,10 @@ export const rooms = {
   },
   sql: { files: ["sql/"], tests: [["sql/"]], processes: crash, floor: 80 },
   file: { files: ["file/"], tests: [["file/"], ["engine/FileRestart"]], processes: crash, floor: 80 },
-  testing: { files: ["testing/"], tests: [["testing/", "crash/BatchTest"], ["ports/"]], floor: 80 }
+  // The suite for repositories, testing/jobRepository, is what others are tried by.
+  testing: {
+    files: ["testing/crash/", "testing/script", ...TESTERS.map((name) => `testing/${name}`)],
+    tests: [["testing/", "crash/BatchTest"], ["ports/"]],
+    floor: 80
+  }
 }
