@@ -11,6 +11,7 @@ import { faults } from "./faults.js"
 import { files } from "./files.js"
 import { growth } from "./growth.js"
 import * as options from "./options.js"
+import { partitions } from "./partitions.js"
 import { threads } from "./threads.js"
 import { types } from "./types.js"
 import { views } from "./views.js"
@@ -22,6 +23,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   growth,
   faults,
   files,
+  partitions,
   threads,
   types,
   views

@@ -23,7 +23,7 @@ export const partitions = (tables: Tables): EncodedPartitions => ({
 
 const planning = (
   tables: Tables
-): Pick<EncodedPartitions, "insertPlan" | "findPlan" | "findOpenPlans" | "updatePlan" | "setOpen"> => ({
+): Pick<EncodedPartitions, "insertPlan" | "findPlan" | "findOpenPlans" | "updatePlan" | "close"> => ({
   insertPlan: (plan, rows, fence) =>
     fenced(tables, plan.executionId, fence, () =>
       Effect.zipRight(
@@ -45,10 +45,10 @@ const planning = (
         .sort((a, b) => a.id - b.id)
     ),
   updatePlan: (plan, fence) => fenced(tables, plan.executionId, fence, () => put(tables.plans, plan)),
-  setOpen: (planId, isOpen) =>
+  close: (planId, executionId) =>
     Effect.suspend(() => {
       const plan = tables.plans.get(planId)
-      return plan === undefined ? Effect.void : put(tables.plans, { ...plan, isOpen })
+      return plan?.executionId === executionId ? put(tables.plans, { ...plan, isOpen: false }) : Effect.void
     })
 })
 

@@ -113,7 +113,7 @@ export interface ClaimRequest extends ClaimWitness, Pick<LaunchRequest, "owner" 
  * - `plan`: stores a plan and all of its partitions in one transaction, fenced by the execution.
  * - `resume`: the stored plan, run by this execution from now on: what earlier ones left unfinished waits again. None when
  *   nothing was stored.
- * - `close`: no further partitions may be begun; those that somebody is just taking are running when it is done.
+ * - `close`: as far as this execution of the parent is concerned, no further partitions may be begun; those that somebody is just taking are running when it is done.
  * - `openPlans`: the plans of these jobs whose parents are STARTED and from which something may be begun.
  * - `claim`: takes the next partition, abandoned ones first, then in the order of the plan, and claims an execution of it.
  *   None when there is nothing to take; also when the parent is not STARTED. Whether the parent's process lives is not asked:
@@ -138,7 +138,7 @@ export interface Partitions {
     witness: ClaimWitness
   ) => Effect.Effect<Option.Option<PartitionPlan>, OwnerFailure>
   readonly find: (planId: number) => Effect.Effect<Option.Option<PartitionPlan>, JobRepositoryError>
-  readonly close: (planId: number) => Effect.Effect<void, JobRepositoryError>
+  readonly close: (planId: number, executionId: number) => Effect.Effect<void, JobRepositoryError>
   readonly openPlans: (
     jobNames: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<PartitionPlan>, JobRepositoryError>
@@ -244,10 +244,11 @@ export interface EncodedPartitions {
   ) => Effect.Effect<ReadonlyArray<PartitionPlan>, JobRepositoryError>
   /** Fenced by the row of the job execution that the plan names. */
   readonly updatePlan: (plan: PartitionPlan, fence: Fence) => Effect.Effect<Option.Option<void>, JobRepositoryError>
-  readonly setOpen: (planId: number, isOpen: boolean) => Effect.Effect<void, JobRepositoryError>
+  /** Only if it is this execution that runs the plan. */
+  readonly close: (planId: number, executionId: number) => Effect.Effect<void, JobRepositoryError>
   /**
    * One statement: takes down the first partition that is put up, if the plan is open and its execution STARTED; those that
-   * somebody else is taking are passed over. Until the end of the transaction `setOpen` and `updatePlan` of others wait.
+   * somebody else is taking are passed over. Until the end of the transaction `close` and `updatePlan` of others wait.
    */
   readonly take: (planId: number) => Effect.Effect<PartitionRow | null, JobRepositoryError>
   readonly setInstance: (partitionId: number, instanceId: number) => Effect.Effect<void, JobRepositoryError>
@@ -358,7 +359,7 @@ const planning = (driver: Encoded): Pick<Partitions, "plan" | "resume" | "find" 
       })
     )),
   find: (planId) => Effect.map(driver.partitions.findPlan(planId), Option.fromNullable),
-  close: (planId) => driver.partitions.setOpen(planId, false),
+  close: driver.partitions.close,
   openPlans: (jobNames) => jobNames.length === 0 ? Effect.succeed([]) : driver.partitions.findOpenPlans(jobNames)
 })
 

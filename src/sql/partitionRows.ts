@@ -30,7 +30,7 @@ export const partitions = (env: Env): EncodedPartitions => ({
 
 const planning = (
   env: Env
-): Pick<EncodedPartitions, "insertPlan" | "findPlan" | "findOpenPlans" | "updatePlan" | "setOpen"> => {
+): Pick<EncodedPartitions, "insertPlan" | "findPlan" | "findOpenPlans" | "updatePlan" | "close"> => {
   const { dialect, sql, tables } = env
   const found = (condition: Fragment) =>
     Effect.map(
@@ -69,11 +69,12 @@ const planning = (
           (rows) => rows.length === 0 ? Option.none() : Option.some(undefined)
         )
       ),
-    setOpen: (planId, isOpen) =>
+    close: (planId, executionId) =>
       write(
         env,
         "closePartitions",
-        Effect.asVoid(sql`update ${tables.plan} set is_open = ${dialect.flag(isOpen)} where id = ${planId}`)
+        Effect.asVoid(sql`update ${tables.plan} set is_open = ${dialect.flag(false)}
+          where id = ${planId} and job_execution_id = ${executionId}`)
       )
   }
 }

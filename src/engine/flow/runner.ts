@@ -23,7 +23,7 @@ import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { runChunkStep } from "../chunk/step.js"
-import { runPartitionStep } from "../partition/step.js"
+import { countPartitions, runPartitionStep } from "../partition/step.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { jobScope, noteStatus, owned, requestStop, saveJob, setContext } from "../session/session.js"
@@ -375,7 +375,8 @@ const handleStep = (
           round: here.round,
           from,
           fresh: walk.fresh,
-          body: bodyOf(walk, definition, here, position)
+          body: bodyOf(walk, definition, here, position),
+          counted: definition.body._tag === "Partition" ? countPartitions : undefined
         })
         return behind({ ...position, passed }, result, session)
       }

@@ -107,12 +107,13 @@ const runOne = (
   { execution, input, name }: ClaimedPartition
 ): Erased<void, OwnerFailure> => {
   const job = childJob(body, { jobName: execution.instance.jobName, stepName: plan.stepName, name, input })
+  const parentId = execution.parent?.executionId ?? plan.executionId
   return Effect.matchCauseEffect(run(job, execution), {
     onFailure: (cause) =>
       Effect.logWarning(`Partition "${name}" of step "${plan.stepName}" was left: ${describe(cause)}`),
     onSuccess: ({ status }) =>
       body.onFailure === "stop" && status === "FAILED"
-        ? save(repository.partitions.close(plan.id))
+        ? save(repository.partitions.close(plan.id, parentId))
         : Effect.void
   })
 }

@@ -22,6 +22,7 @@ import type { PartitionPlan } from "../../ports/partitions.js"
 import { isPartition } from "../../ports/partitions.js"
 import { JobRepositoryError, NestedPartition, ReplanRefused } from "../../vocabulary/BatchError.js"
 import * as BatchStatus from "../../vocabulary/BatchStatus.js"
+import * as Counts from "../../vocabulary/Counts.js"
 import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import * as Running from "../session/running.js"
 import { saving } from "../session/saving.js"
@@ -56,9 +57,19 @@ export const runPartitionStep = (state: StepState, body: PartitionBody): Erased<
     if (outcome.status === "COMPLETED" && body.collect !== undefined) {
       yield* body.collect(yield* results(state, body, plan))
     }
-    advance(state, Progress.count, yield* saving(session, session.repository.partitions.counts(plan.id)))
+    advance(state, Progress.count, yield* countPartitions(state))
     yield* finish(state, () => ({}))
     return outcome
+  })
+
+/** The sums over all partitions, whichever execution each ended in: also for a step whose work had ended before (PART-6, OWN-4). */
+export const countPartitions = (state: StepState): Erased<Counts.Counts> =>
+  Effect.gen(function*() {
+    const { session } = state
+    const planId = yield* ExecutionContext.get(state.progress.context, planKey)
+    return Option.isNone(planId)
+      ? Counts.empty
+      : yield* saving(session, session.repository.partitions.counts(planId.value))
   })
 
 // -------------------------------------------------------------------------------------
@@ -134,7 +145,10 @@ const keptPlan = (state: StepState, body: PartitionBody): Erased<Option.Option<n
 const abandonUnfinished = ({ session }: StepState, planId: number): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
     const { partitions } = session.repository
-    yield* saving(session, partitions.close(planId))
+    const plan = yield* saving(session, partitions.find(planId))
+    if (Option.isSome(plan)) {
+      yield* saving(session, partitions.close(planId, plan.value.executionId))
+    }
     let after = -1
     while (true) {
       const page = yield* saving(
@@ -186,7 +200,7 @@ const manage = (
       begins = false
       if (pool.active === 0 && next(yield* save(partitions.tally(plan.id))) === "End") {
         // Nobody begins anything behind this. What was just being taken counts.
-        yield* save(partitions.close(plan.id))
+        yield* save(partitions.close(plan.id, session.execution.id))
         const tally = yield* save(partitions.tally(plan.id))
         if (next(tally) === "End") {
           const outcome = yield* conclude(state, plan, tally)
@@ -213,7 +227,7 @@ const manage = (
 const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<"ended" | "looked"> =>
   Effect.gen(function*() {
     const { session } = state
-    const stopped = isStopping(state) ? Effect.never : awaitStop(session)
+    const stopped = isStopping(state) ? forever : awaitStop(session)
     const looked = Effect.raceFirst(
       session.repository.partitions.awaken(plan.id),
       Effect.flatMap(Poll, (poll) => Effect.sleep(poll))
@@ -223,6 +237,9 @@ const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<
       ? changed
       : Effect.raceFirst(changed, Effect.as(Slots.awaitIdle(pool), "ended" as const))
   })
+
+/** Not `Effect.never`, which keeps a timer, and with it the process, for as long as anybody waits. */
+const forever: Effect.Effect<never> = Effect.async<never>(() => {})
 
 /** Passes the request to stop to every partition that runs, wherever that is (D16). */
 const stopAll = ({ session }: StepState, plan: PartitionPlan): Effect.Effect<void, OwnerFailure> =>

@@ -17,6 +17,7 @@ import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { TransactionError } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
+import type * as Counts from "../../vocabulary/Counts.js"
 import type * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
@@ -54,6 +55,8 @@ export interface StepStart {
   readonly from: Option.Option<StepExecution>
   readonly fresh: ExecutionContext.ExecutionContext
   readonly body: Body
+  /** What the counts begin with when an earlier execution has committed all of the work; nothing by default. */
+  readonly counted?: ((state: StepState) => Erased<Counts.Counts>) | undefined
 }
 
 /** The work of a step: what it came to, or nothing when it was to stop before its end. */
@@ -62,7 +65,7 @@ export type Body = (state: StepState) => Erased<Outcome.Outcome | undefined, unk
 export const runStep = (
   session: Session,
   definition: StepDefinition,
-  { body, fresh, from, place, round }: StepStart
+  { body, counted, fresh, from, place, round }: StepStart
 ): Erased<StepResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
@@ -75,7 +78,7 @@ export const runStep = (
       })
       const { stop, telemetry } = yield* Telemetry.step(session, step, definition.body._tag)
       const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step, telemetry)
-      return yield* Effect.onExit(live(state, restore, { body, from }), (exit) =>
+      return yield* Effect.onExit(live(state, restore, { body, counted, from }), (exit) =>
         Effect.sync(() =>
           Exit.isSuccess(exit) ? stop(state.progress.step, exit.value.cause) : stop(undefined, Option.some(exit.cause))
         ))
@@ -90,7 +93,7 @@ export const runStep = (
 const live = (
   state: StepState,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
-  start: Pick<StepStart, "body" | "from">
+  start: Pick<StepStart, "body" | "counted" | "from">
 ): Erased<StepResult, OwnerFailure> =>
   Effect.flatMap(Scope.make(), (scope) =>
     Effect.onExit(
@@ -102,13 +105,13 @@ const liveIn = (
   state: StepState,
   scope: Scope.CloseableScope,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
-  { body, from }: Pick<StepStart, "body" | "from">
+  { body, counted, from }: Pick<StepStart, "body" | "counted" | "from">
 ): Erased<StepResult, OwnerFailure> =>
   Effect.gen(function*() {
     const { progress: { step }, session } = state
     session.publish(BatchEvent.StepStarted({ job: session.execution, step, resumed: Option.isSome(from) }))
     const ended = DurableEnd.read(step.checkpoint)
-    const work = Option.match(ended, { onNone: () => body, onSome: (end) => resumeEnded(end) })
+    const work = Option.match(ended, { onNone: () => body, onSome: (end) => resumeEnded(end, counted) })
     const told = yield* Effect.exit(restore(inScope(state, scope, withinGrace(session, withBeforeStep(state, work)))))
     const exit = Exit.mapErrorCause(told, unwrap)
     const toEnd = end(state, told, Option.exists(ended, ({ decided }) => decided))
@@ -156,9 +159,12 @@ const withBeforeStep = (state: StepState, body: Body): ReturnType<Body> => {
 }
 
 /** An earlier execution has committed all of the work: only what comes behind it is left (OWN-4). */
-const resumeEnded = ({ exitStatus }: DurableEnd.DurableEnd): Body => (state) =>
-  Effect.sync(() => {
+const resumeEnded = ({ exitStatus }: DurableEnd.DurableEnd, counted: StepStart["counted"]): Body => (state) =>
+  Effect.gen(function*() {
     State.advance(state, Progress.addExitStatus, exitStatus)
+    if (counted !== undefined) {
+      State.advance(state, Progress.count, yield* counted(state))
+    }
     return Outcome.passed
   })
 

@@ -141,7 +141,9 @@ export const partitioning: Cases = {
     const openPlans = Effect.map(partitions.openPlans([execution.instance.jobName, "another"]), mine)
     deepStrictEqual(yield* openPlans, [planId])
     deepStrictEqual(yield* partitions.openPlans([]), [])
-    yield* partitions.close(planId)
+    yield* partitions.close(planId, execution.id - 1)
+    deepStrictEqual(yield* openPlans, [planId], "another execution has nothing to say")
+    yield* partitions.close(planId, execution.id)
     assert.strictEqual(yield* nextName(planId), undefined)
     deepStrictEqual(yield* openPlans, [])
     yield* partitions.resume(execution, { id: planId, stepExecutionId: planId, fingerprint: "f" }, alive)
@@ -287,7 +289,7 @@ export const partitioning: Cases = {
   }),
   "who has lost the execution takes over no plan (PART-4, OWN-16)": Effect.gen(function*() {
     const { execution, partitions, planId } = yield* planned(["a"])
-    yield* partitions.close(planId)
+    yield* partitions.close(planId, execution.id)
     for (const zombie of [{ ...execution, token: "stolen" }, { ...execution, epoch: execution.epoch + 1 }]) {
       const plan = { id: planId, stepExecutionId: planId, fingerprint: "other" }
       const error = yield* Effect.flip(partitions.resume(zombie, plan, alive))

@@ -224,6 +224,33 @@ for (const { layer, name } of drivers) {
           assert.deepStrictEqual([...written].sort(), [..."abc"].flatMap((n) => [1, 2, 3, 4].map((i) => `${n}${i}`)))
         }))
 
+      it.effect("a step that was stopped behind its last partition counts the same when it is restarted (PART-6, OWN-4)", () =>
+        Effect.gen(function*() {
+          const load = Step.partition("load", {
+            plan: Partition.values(["a"]),
+            input: Schema.String,
+            step: (input) =>
+              rows(input, new Set()).pipe(
+                Flow.andThen(Step.tasklet(
+                  "stop",
+                  Effect.gen(function*() {
+                    const { parent } = yield* Effect.flatMap(JobScope.JobScope, ({ execution }) => execution)
+                    const repository = yield* JobRepository.JobRepository
+                    yield* repository.requestStop(parent!.executionId)
+                  })
+                ))
+              )
+          })
+          const job = Job.make("stopped behind", { flow: load })
+          const first = yield* JobOperator.run(job, {})
+          assert.strictEqual(first.status, "STOPPED")
+          const second = yield* JobOperator.run(job, {})
+          assert.strictEqual(second.status, "COMPLETED")
+          assert.deepStrictEqual(yield* children(second.id), [])
+          const [step] = yield* JobOperator.steps(second.id)
+          assert.strictEqual(step?.counts.write, 4)
+        }))
+
       it.effect("it begins no more when told so", () =>
         Effect.gen(function*() {
           const broken = new Set(["a"])

@@ -1,0 +1,37 @@
+/**
+ * The partitioned jobs of `partitions`, for its own process and for its workers.
+ */
+import { Effect, Schema } from "effect"
+import { ItemReader, ItemWriter, Job, JobParameters, Step } from "effect-batch"
+
+/** Of `partitions`, with `chunks` of 20 ms each; without chunks a partition does nothing. */
+class Size extends JobParameters.Tag<Size>()("Size", {
+  run: Schema.String,
+  partitions: Schema.Int,
+  chunks: Schema.Int
+}) {}
+
+const make = (name: string, concurrency: number) =>
+  Job.make(name, {
+    parameters: Size,
+    flow: Step.partition("load", {
+      plan: Effect.map(Size, ({ chunks, partitions }) =>
+        Array.from({ length: partitions }, (_, at) => ({ name: `p${at}`, input: chunks }))),
+      input: Schema.Int,
+      step: (chunks) =>
+        chunks === 0 ? Step.tasklet("nothing", Effect.void) : Step.chunk("waiting", {
+          reader: ItemReader.fromIterable(Array.from({ length: chunks }, (_, at) =>
+            at)),
+          writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.sleep("20 millis")),
+          chunkSize: 1
+        }),
+      concurrency,
+      version: "1"
+    })
+  })
+
+/** In four slots of the process that runs it. */
+export const alone = make("alone", 4)
+
+/** In other processes. */
+export const spread = make("spread", 0)

@@ -1,0 +1,104 @@
+/**
+ * What a partition costs, and what more processes gain.
+ */
+import { ManagedRuntime } from "effect"
+import { JobOperator, JobRepository } from "effect-batch"
+import { spawn } from "node:child_process"
+import { randomUUID } from "node:crypto"
+import { fileURLToPath } from "node:url"
+import * as database from "./database.js"
+import * as measure from "./measure.js"
+import * as options from "./options.js"
+import { alone, spread } from "./partitionJobs.js"
+
+const COUNTS = options.large ? [100, 1000, 10_000] : [100, 1000]
+
+type Runtime = ManagedRuntime.ManagedRuntime<JobRepository.JobRepository, unknown>
+
+const run = (runtime: Runtime, job: typeof alone, partitions: number, chunks: number): Promise<unknown> =>
+  (runtime as ReturnType<typeof database.postgres>).runPromise(
+    JobOperator.runOrFail(job, { run: randomUUID(), partitions, chunks })
+  )
+
+/** Empty partitions in four slots of one process; the first ones warm up. */
+const perPartition = async (name: string, runtime: Runtime): Promise<ReadonlyArray<string>> => {
+  await run(runtime, alone, 50, 0)
+  const millis: Array<number> = []
+  for (const count of COUNTS) {
+    const { wall } = await measure.time(() => run(runtime, alone, count, 0))
+    millis.push(wall / 1e6 / count)
+  }
+  return [name, ...millis.map((each) => each.toFixed(2)), (millis[millis.length - 1]! / millis[0]!).toFixed(2)]
+}
+
+const worker = (url: string, slots: number): Promise<() => Promise<void>> =>
+  new Promise((resolve, reject) => {
+    const script = fileURLToPath(new URL("./partitionWorker.ts", import.meta.url))
+    const child = spawn(process.execPath, [...process.execArgv, script, url, String(slots)], {
+      stdio: ["ignore", "pipe", 2]
+    })
+    child.once("error", reject)
+    child.stdout!.once("data", () =>
+      resolve(() =>
+        new Promise((ended) => {
+          child.once("close", () => ended())
+          child.kill("SIGTERM")
+        })
+      ))
+  })
+
+const withWorkers = async <A>(url: string, count: number, slots: number, work: () => Promise<A>): Promise<A> => {
+  const stops = await Promise.all(Array.from({ length: count }, () => worker(url, slots)))
+  try {
+    return await work()
+  } finally {
+    await Promise.all(stops.map((stop) => stop()))
+  }
+}
+
+export const partitions = async (): Promise<void> => {
+  const memory = ManagedRuntime.make(JobRepository.layerMemory)
+  const rows = [await perPartition("memory", memory)]
+  await memory.dispose()
+  await database.inDirectory(async (directory) => {
+    const sqlite = database.sqlite(`${directory}/bench.db`)
+    rows.push(await perPartition("SQLite", sqlite as unknown as Runtime))
+    await sqlite.dispose()
+  })
+  await database.withServer(async ({ url }) => {
+    const postgres = database.postgres(url)
+    rows.push(await perPartition("PostgreSQL", postgres as unknown as Runtime))
+    measure.print(
+      "Milliseconds per empty partition, four slots of one process",
+      ["repository", ...COUNTS.map((count) => `${measure.thousands(count)} partitions`), "ratio"],
+      rows
+    )
+    const waiting: Array<readonly [number, number]> = []
+    for (const processes of [1, 2, 4, 8]) {
+      const { wall } = await withWorkers(
+        url,
+        processes,
+        1,
+        () => measure.time(() => run(postgres as unknown as Runtime, spread as typeof alone, 32, 25))
+      )
+      waiting.push([processes, wall])
+    }
+    measure.print(
+      "32 partitions of 25 chunks that wait 20 ms, on processes of one slot each",
+      ["processes", "seconds", "÷ linear"],
+      waiting.map(([processes, wall]) => [
+        String(processes),
+        (wall / 1e9).toFixed(1),
+        (waiting[0]![1] / wall / processes).toFixed(2)
+      ])
+    )
+    const { wall } = await withWorkers(
+      url,
+      2,
+      4,
+      () => measure.time(() => run(postgres as unknown as Runtime, spread as typeof alone, 1000, 0))
+    )
+    process.stdout.write(`1,000 empty partitions on two processes of four slots: ${(wall / 1e9).toFixed(1)} s\n`)
+    await postgres.dispose()
+  })
+}

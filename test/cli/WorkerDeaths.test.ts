@@ -1,0 +1,112 @@
+/**
+ * Partitions in real processes that are frozen, killed and stopped: the job's own process as well as its workers.
+ */
+import { SqlClient } from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { JobOperator, JobRepository } from "../../src/index.js"
+import { SqlJobRepository } from "../../src/sql/index.js"
+import * as Processes from "../chaos/processes.js"
+import * as Postgres from "../support/Postgres.js"
+
+const ROWS = 320
+
+const counted = Effect.flatMap(SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly all: number; readonly each: number }>`
+      select count(*)::int as all, count(distinct (part, id))::int as each from part_row`,
+    ([count]) => count!
+  ))
+
+const writtenBy = (pid: number | undefined) =>
+  Effect.flatMap(SqlClient, (sql) =>
+    Effect.map(
+      sql<{ readonly count: number }>`select count(*)::int as count from part_row where process = ${pid ?? -1}`,
+      ([row]) => row!.count
+    ))
+
+const partitions = Effect.flatMap(
+  JobRepository.JobRepository,
+  (repository) => repository.jobExecutions({ jobName: "spread/load", limit: 1000 })
+)
+
+/** Looks again and again, as somebody would who waits for it. */
+const until = <A, E, R>(effect: Effect.Effect<A, E, R>, holds: (value: A) => boolean): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    effect,
+    (value) => holds(value) ? Effect.succeed(value) : Effect.delay(until(effect, holds), "20 millis")
+  )
+
+const prepared = Effect.gen(function*() {
+  const program = yield* Processes.compile(new URL("workerProgram.ts", import.meta.url))
+  const url = yield* Postgres.freshUrl
+  const layer = Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(url, { maxConnections: 3 }))
+  return {
+    layer,
+    run: Processes.spawn(program, [url, "run", "spread"]),
+    worker: Processes.spawn(program, [url, "worker", "--slots", "2"])
+  }
+})
+
+const createTable = Effect.flatMap(
+  SqlClient,
+  (sql) => sql`create table part_row (part text not null, id integer not null, process integer not null)`
+)
+
+describe("partitions in processes that die", () => {
+  it.scopedLive(
+    "a worker is frozen and wakes, one joins late, the job and a worker are killed: every row once (PART-5, OWN-16)",
+    () =>
+      Effect.flatMap(prepared, ({ layer, run, worker }) =>
+        Effect.gen(function*() {
+          yield* createTable
+          const job = yield* run
+          const frozen = yield* worker
+          yield* until(writtenBy(frozen.child.pid), (count) => count > 0)
+          frozen.kill("SIGSTOP")
+          const late = yield* worker
+          yield* until(writtenBy(late.child.pid), (count) => count > 0)
+          // What the frozen one had is taken by others when its lease has ended.
+          yield* until(partitions, (found) => found.some(({ exitStatus }) => exitStatus.code === "OWNER_DIED"))
+          job.kill("SIGKILL")
+          late.kill("SIGKILL")
+          frozen.kill("SIGCONT")
+          const repository = yield* JobRepository.JobRepository
+          const complete = (yield* partitions).filter(({ status }) => status === "COMPLETED")
+          assert.strictEqual(yield* repository.deleteJobExecutions(complete.map(({ id }) => id)), 0)
+          const again = yield* run
+          yield* worker
+          const ended = yield* again.ended
+          assert.strictEqual(ended.code, 0, ended.errors)
+          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+          const found = yield* partitions
+          assert.strictEqual(found.filter(({ status }) => status === "COMPLETED").length, 8)
+        }).pipe(Effect.provide(layer))),
+    80_000
+  )
+
+  it.scopedLive(
+    "a stop reaches the workers of a job whose own process is dead, and a restart does the rest (STOP-1, PART-7)",
+    () =>
+      Effect.flatMap(prepared, ({ layer, run, worker }) =>
+        Effect.gen(function*() {
+          yield* createTable
+          const job = yield* run
+          const busy = yield* worker
+          yield* until(writtenBy(busy.child.pid), (count) => count > 0)
+          job.kill("SIGKILL")
+          yield* job.ended
+          const [parent] = yield* JobOperator.executions({ jobName: "spread" })
+          yield* JobOperator.stop(parent!.id)
+          const stopped = yield* until(partitions, (found) => found.every(({ endTime }) => endTime._tag === "Some"))
+          assert.isTrue(stopped.some(({ status }) => status === "STOPPED"))
+          assert.isBelow((yield* counted).all, ROWS)
+          const again = yield* run
+          const ended = yield* again.ended
+          assert.strictEqual(ended.code, 0, ended.errors)
+          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+        }).pipe(Effect.provide(layer))),
+    80_000
+  )
+})

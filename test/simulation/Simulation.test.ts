@@ -1,0 +1,51 @@
+/**
+ * A sample of what `npm run simulate` runs, and proof that it sees what is broken.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Faults from "./faults.js"
+import { planted } from "./flaws.js"
+import * as Simulation from "./simulation.js"
+
+const FAULTS = 200
+
+/** Others for each day; a run that fails says which one it was. */
+const SEED = Number(process.env["EFFECT_BATCH_SIMULATION_SEED"] ?? Math.floor(Date.now() / 86_400_000) * 1000)
+
+/** How far a flaw may be away from the seed that has shown it when it was planted. */
+const NEAR = 30
+
+describe("virtual processes", () => {
+  it("that die, freeze, join, leave and lose answers run every item once, without a person (PART-5, PART-6, PART-16)", () => {
+    for (let [seed, count] = [SEED, 0]; count < FAULTS; seed++) {
+      const { struck, violations } = Simulation.run(Faults.draw(seed))
+      assert.deepStrictEqual(violations, [], `npm run simulate -- --faults 1 --seed ${seed}`)
+      count += struck.length
+    }
+  })
+
+  it("do the same for the same seed", () => {
+    const scenario = Faults.draw(7)
+    assert.deepStrictEqual(Simulation.run(scenario), Simulation.run(scenario))
+  })
+
+  for (const [name, { flaws, says, seed }] of Object.entries(planted)) {
+    it(`show ${name}`, () => {
+      const isShown = (scenario: Simulation.Scenario) =>
+        Simulation.run(scenario, { ...flaws, mostTicks: 20_000 }).violations.some((text) => says.test(text))
+      const found = Array.from({ length: NEAR }, (_, at) => Faults.draw(seed + at)).find(isShown)
+      assert.isDefined(found)
+      assert.deepStrictEqual(Simulation.run(found!).violations, [], "without the flaw")
+    })
+  }
+
+  it("are left with the fewest faults that show a flaw", () => {
+    const drawn = Faults.draw(36)
+    const kinds = (scenario: Simulation.Scenario) => scenario.faults.map(({ kind }) => kind)
+    const fails = (scenario: Simulation.Scenario) => {
+      const struck = kinds(scenario)
+      return struck.lastIndexOf("freeze") > struck.indexOf("kill") && struck.includes("kill")
+    }
+    assert.isAbove(drawn.faults.length, 20)
+    assert.deepStrictEqual(kinds(Faults.shrink(drawn, fails)), ["kill", "freeze"])
+  })
+})
