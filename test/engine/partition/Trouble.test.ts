@@ -196,7 +196,7 @@ describe("a partition that fails", () => {
           doing(Effect.void).pipe(Flow.match({ COMPLETED: Flow.fail("TOO_FEW"), FAILED: Flow.fail("TOO_FEW") }))
       })
       const { exitStatus } = yield* JobOperator.run(Job.make("wordless", { flow: load }), {})
-      assert.match(exitStatus.messages.join(), /first "a" \(execution \d+\): TOO_FEW$/)
+      assert.match(exitStatus.messages.join(), /first "a" \(execution \d+\): TOO_FEW; mend/)
     })
   )
 })
