@@ -176,7 +176,17 @@ export interface Open {
   readonly undos: Array<Effect.Effect<unknown>>
   /** What was forked inside of it may still believe that it is open. */
   isOver: boolean
+  /** Whether it came to nothing because its connection was lost, and not because of what was done in it. */
+  isLost?: boolean
 }
+
+/**
+ * Failures of transactions that came to nothing because their connection was lost, or that none was to be had, where no
+ * transaction of a transactor was open to say so of.
+ *
+ * @internal
+ */
+export const lostConnections: WeakSet<object> = globalValue("effect-batch/Transactor/lost", () => new WeakSet<object>())
 
 /**
  * A FiberRef and no service, as setting one costs a chunk one operation instead of twenty.

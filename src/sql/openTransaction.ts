@@ -9,13 +9,16 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import * as Stream from "effect/Stream"
+import { CurrentTransaction } from "../ports/Transactor.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
 import type { Identity } from "./client.js"
 import { elsewhere, ownerOf } from "./client.js"
 import * as Failure from "./failure.js"
 import * as Lock from "./lock.js"
 import * as Silence from "./silence.js"
+import { classify } from "./sqlState.js"
 import * as Turn from "./turn.js"
 
 /** @internal */
@@ -154,7 +157,7 @@ export const end = <A, E>(
     transaction.stage = OVER
     if (stage._tag !== "Begun") {
       return refused !== undefined && Exit.isFailure(exit) && !Cause.isInterrupted(exit.cause)
-        ? Effect.fail(refused)
+        ? Effect.zipRight(isOutOfReach(refused.cause) ? sayLost : Effect.void, Effect.fail(refused))
         : exit
     }
     const { connection, lost, release } = stage
@@ -168,8 +171,12 @@ export const end = <A, E>(
       const reason = Cause.isInterrupted(cause) ? undefined : lost()
       return reason === undefined ? Effect.failCause(cause) : Effect.fail(reason)
     })
-    return Effect.ensuring(
+    const told = Effect.onError(
       explained,
+      (cause) => !Cause.isInterrupted(cause) && lost?.() === undefined && isCut(connection) ? sayLost : Effect.void
+    )
+    return Effect.ensuring(
+      told,
       behind.length === 0
         ? release
         : Effect.zipRight(release, Effect.suspend(() => Effect.forEach(behind, (effect) => effect, { discard: true })))
@@ -272,6 +279,21 @@ export const BESIDE_MILLIS = 22_500
 
 const WAITING: Stage = { _tag: "Waiting" }
 const OVER: Stage = { _tag: "Over" }
+
+/** Tells who opened the transaction that it may be tried again: the database has nothing against it. */
+const sayLost: Effect.Effect<void> = Effect.map(FiberRef.get(CurrentTransaction), (open) => {
+  if (open !== undefined) {
+    open.isLost = true
+  }
+})
+
+const isOutOfReach = (error: unknown): boolean => classify(error).kind === "connection"
+
+/** Whether nothing can be said any more over the connection. */
+const isCut = (connection: Connection): boolean => {
+  const { pg } = connection as { readonly pg?: Silence.RawClient }
+  return pg?.connection?.stream?.destroyed === true
+}
 
 const begin = (transaction: OpenTransaction): Effect.Effect<Connection, TransactionError> =>
   Effect.uninterruptibleMask((restore) =>

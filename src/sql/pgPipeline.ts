@@ -14,6 +14,7 @@ import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
 import type { Pipeline, PipelineConnection, Pipelined as AnyPipelined } from "../ports/pipelining.js"
+import { lostConnections } from "../ports/Transactor.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
 import type { Database } from "./database.js"
 import * as Database_ from "./database.js"
@@ -300,7 +301,9 @@ const connect = (database: Database): PipelineConnection => {
         Effect.matchEffect(Effect.suspend(() => enter(restore)), {
           onFailure: (error) =>
             Effect.fail(
-              error.cause instanceof TransactionError ? error.cause : Failure.transactionError("begin", error)
+              error.cause instanceof TransactionError
+                ? error.cause
+                : markedLost(Failure.transactionError("begin", error), error)
             ),
           onSuccess: (kept) => Effect.ensuring(transact(kept, transactionOf(first, last), restore), leave(kept))
         })
@@ -412,7 +415,7 @@ const explained = <E>(
   const said = refused instanceof Refused ? saidBy(refused) : error
   // Everything else was said by a server that has rolled back.
   if (!(refused instanceof Refused) || classify(said).kind === "connection") {
-    return Effect.succeed(Failure.transactionError("commit", said))
+    return Effect.succeed(markedLost(Failure.transactionError("commit", said), said))
   }
   if (refused.index < first) {
     return Effect.succeed(Failure.transactionError("begin", said))
@@ -425,6 +428,13 @@ const explained = <E>(
     }
   }
   return Effect.succeed(Failure.transactionError("commit", said))
+}
+
+const markedLost = (error: TransactionError, said: SqlError): TransactionError => {
+  if (classify(said).kind === "connection" && classify(said).sqlState !== "25P03") {
+    lostConnections.add(error)
+  }
+  return error
 }
 
 /** On the connection of the pipeline, which has rolled back, when nothing is on its way there. */

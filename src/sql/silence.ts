@@ -52,6 +52,7 @@ export interface RawClient {
 interface Stream {
   readonly bytesRead?: number
   readonly bytesWritten?: number
+  readonly destroyed?: boolean
   readonly destroy: (error?: Error) => void
 }
 

@@ -12,6 +12,7 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as TestServices from "effect/TestServices"
 import * as Net from "node:net"
 import {
   ItemProcessor,
@@ -356,7 +357,7 @@ describe("a connection that dies", () => {
     ],
     ([death]) =>
       Effect.gen(function*() {
-        const { counts, rows: written, status } = yield* died(death)
+        const { counts, rows: written, status } = yield* TestServices.provideLive(died(death))
         assert.deepStrictEqual(written, rows(20).map(({ n }) => n))
         assert.deepStrictEqual([status, counts.read, counts.write, counts.commit], ["COMPLETED", 20, 20, 5])
       }),

@@ -5,20 +5,25 @@
  * became of these. So the counts and reports of all transactions add up to those of an undisturbed run, whatever
  * crashes in between (FTC-16, FTC-17).
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type { Json } from "../../base/json.js"
 import * as Measure from "../../decisions/measure.js"
 import type { PipelineConnection, Pipelined } from "../../ports/pipelining.js"
+import type { Open } from "../../ports/Transactor.js"
+import { CurrentTransaction, lostConnections } from "../../ports/Transactor.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import * as Counts from "../../vocabulary/Counts.js"
 import * as FaultPoint from "../session/faultPoint.js"
+import { backAgain } from "../session/saving.js"
 import type { Item } from "../step/engine.js"
 import * as Hooks from "../step/hooks.js"
 import type { CommitRecord } from "../step/progress.js"
 import * as Progress from "../step/progress.js"
+import type { StepState } from "../step/state.js"
 import { advance, commit, commitPipelined, current } from "../step/state.js"
 import type { Checkpoint } from "./checkpoint.js"
 import { encodeCheckpoint } from "./checkpoint.js"
@@ -29,7 +34,7 @@ import type { Range } from "./machine.js"
 import type { ChunkPipelining } from "./pipelining.js"
 import { policyFailure, skip, staysOpen } from "./policies.js"
 import type { ChunkEffect, ChunkFailure, Superseded } from "./rejection.js"
-import { describeCause, isSuperseded } from "./rejection.js"
+import { describeCause, isSuperseded, Unreached } from "./rejection.js"
 import type { ChunkRun } from "./run.js"
 import { canPipeline, change, move } from "./run.js"
 import { reportSkips } from "./skips.js"
@@ -98,15 +103,47 @@ export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Ite
         ...record(result),
         write: commands
       }))
-      return commitPipelined(state, { connection, save: pipelining.save }, sent, ends)
+      return unreached(state, commitPipelined(state, { connection, save: pipelining.save }, sent, ends), () => false)
     }
+    const watched = watching(writtenRange(write))
     const transaction = FaultPoint.around(
       state.session,
       undefined,
-      commit(state, Effect.map(writtenRange(write), record), ends),
+      unreached(state, commit(state, Effect.map(watched.work, record), ends), watched.isLost),
       "afterCommit"
     )
     return awaitEarlierChunks === undefined ? transaction : Effect.zipRight(awaitEarlierChunks, transaction)
+  })
+
+/** Work inside of a transaction, and whether that lost its connection. */
+export const watching = <A>(
+  work: ChunkEffect<A>
+): { readonly work: ChunkEffect<A>; readonly isLost: () => boolean } => {
+  let open: Open | undefined
+  return {
+    work: Effect.flatMap(FiberRef.get(CurrentTransaction), (current) => {
+      open = current
+      return work
+    }),
+    isLost: () => open?.isLost === true
+  }
+}
+
+/**
+ * Tells a transaction that has certainly not happened, because its connection was lost, from one that was refused. Of a commit
+ * that nobody could look up nothing is certain.
+ */
+export const unreached = <A>(
+  state: StepState,
+  transaction: ChunkEffect<A>,
+  isLost: () => boolean
+): ChunkEffect<A> =>
+  Effect.catchAllCause(transaction, (cause) => {
+    const error = Option.getOrUndefined(Cause.failureOption(cause))
+    const isMarked = typeof error === "object" && error !== null && lostConnections.has(error)
+    return (isLost() || isMarked) && !Cause.isInterrupted(cause) && state.progress.doubt === undefined
+      ? Effect.fail(new Unreached(cause))
+      : Effect.failCause(cause)
   })
 
 // -------------------------------------------------------------------------------------
@@ -145,7 +182,8 @@ const committed = (run: ChunkRun, result: RangeResult): Effect.Effect<ReadonlyAr
       progress: source.current().progress?.()
     })
   )
-  return sink.committed === undefined ? Effect.succeed(written) : Effect.as(sink.committed, written)
+  const told = sink.committed === undefined ? Effect.succeed(written) : Effect.as(sink.committed, written)
+  return session.outage === undefined ? told : Effect.zipLeft(told, backAgain(session))
 }
 
 const rolledBack = ({ env: { sink }, state }: ChunkRun, cause: Cause.Cause<unknown>): Effect.Effect<void> =>

@@ -24,7 +24,13 @@ export class Superseded {
   constructor(readonly isFrontDurable: boolean) {}
 }
 
-export type Rejection = Repairable | Superseded
+/** The connection was lost before its commit, or there was none: nothing of it has happened. */
+export class Unreached {
+  readonly _tag = "Unreached"
+  constructor(readonly cause: Cause.Cause<ChunkFailure>) {}
+}
+
+export type Rejection = Repairable | Superseded | Unreached
 
 /** Why something inside a chunk failed. */
 export type ChunkFailure = EngineFailure | Rejection

@@ -14,6 +14,7 @@ import type { Sink } from "../../item/ItemWriter.js"
 import * as sinks from "../../item/sinks.js"
 import { CurrentTransaction } from "../../ports/Transactor.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
+import { waitOut } from "../session/saving.js"
 import * as Telemetry from "../session/telemetry.js"
 import type { Engine, Item, UserError, UserServices } from "../step/engine.js"
 import { chunkFailed, tellBefore } from "../step/hooks.js"
@@ -26,13 +27,14 @@ import type { Checkpoint, Scan } from "./checkpoint.js"
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js"
 import * as Chunk from "./chunk.js"
 import type { OutputSource } from "./commit.js"
+import { unreached, watching } from "./commit.js"
 import * as Cursor from "./cursor.js"
 import { pipeliningOf } from "./pipelining.js"
 import { mayRetry } from "./policies.js"
 import { processChunk } from "./process.js"
 import { pull, readChunk } from "./read.js"
 import type { ChunkEffect, ChunkFailure } from "./rejection.js"
-import { describeCause } from "./rejection.js"
+import { describeCause, Unreached } from "./rejection.js"
 import type { Retries } from "./retries.js"
 import { noRetries } from "./retries.js"
 import type { ChunkEnv, ChunkRun } from "./run.js"
@@ -102,14 +104,17 @@ const storeFlushed = (run: ChunkRun): ChunkEffect<void> => {
     const { scan } = decodeCheckpoint(state.progress.step.checkpoint)
     return { checkpoint: Option.some(encodeCheckpoint({ ...Cursor.checkpoint(run.cursor), scan })), counts: {} }
   })
+  const watched = watching(flushed)
   const store = (tried: Retries): ChunkEffect<void> =>
-    commit(state, flushed, unnoticed).pipe(
+    unreached(state, commit(state, watched.work, unnoticed), watched.isLost).pipe(
       Effect.onError(() => state.progress.doubt === undefined ? rollback ?? Effect.void : Effect.void),
       Effect.catchAll((error) =>
-        Effect.flatMap(
-          mayRetry(run, tried, error, { phase: "write", items: [] }),
-          ({ again, retries }) => again ? store(retries) : Effect.fail(error)
-        )
+        error instanceof Unreached
+          ? Effect.flatMap(waitOut(state.session), (again) => again ? store(tried) : Effect.failCause(error.cause))
+          : Effect.flatMap(
+            mayRetry(run, tried, error, { phase: "write", items: [] }),
+            ({ again, retries }) => again ? store(retries) : Effect.fail(error)
+          )
       )
     )
   return Effect.zipRight(Effect.suspend(() => store(noRetries)), committed ?? Effect.void)

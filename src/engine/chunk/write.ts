@@ -12,6 +12,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { atItem, Fatal, type RefusedItem, refusedItem, refusedItems } from "../../vocabulary/failure.js"
+import { waitOut } from "../session/saving.js"
 import type { EngineFailure, Item } from "../step/engine.js"
 import * as Hooks from "../step/hooks.js"
 import * as Chunk from "./chunk.js"
@@ -23,7 +24,7 @@ import { isSkippable, mayRetry, policyFailure, skip } from "./policies.js"
 import type { Outputs } from "./process.js"
 import { originOf } from "./process.js"
 import type { ChunkEffect, ChunkFailure } from "./rejection.js"
-import { Repairable, Superseded } from "./rejection.js"
+import { Repairable, Superseded, Unreached } from "./rejection.js"
 import type { Retries } from "./retries.js"
 import { noRetries } from "./retries.js"
 import { change } from "./run.js"
@@ -128,6 +129,12 @@ const refused = (refusal: Refusal, cause: Cause.Cause<ChunkFailure>): ChunkEffec
     ? ChunkMachine.start(source.size(), refusal.machine.order)
     : refusal.machine
   const error = failure.right
+  if (error instanceof Unreached) {
+    return Effect.flatMap(
+      waitOut(run.state.session),
+      (goesOn) => goesOn ? Effect.succeed(refusal) : refused(refusal, error.cause)
+    )
+  }
   if (Chunk.isKeptOpen(run.chunk)) {
     const isLeftOut = run.chunk.noRollback === "usedInWrite"
     change(run, Chunk.spendNoRollback)

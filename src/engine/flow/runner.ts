@@ -261,7 +261,7 @@ const ask = (
       return Outcome.brokenOff(answered.cause, false)
     }
     if (session.context !== before) {
-      yield* session.contextLock.withPermits(1)(saveJob(session, {}))
+      yield* session.contextLock.withPermits(1)(saving(session, saveJob(session, {})))
     }
     const code = answered.value
     return {

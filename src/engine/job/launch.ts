@@ -226,6 +226,7 @@ const sessionOf = (
       claimedAt,
       isLost: false,
       onLost: new Set(),
+      outage: undefined,
       context: claimed.context,
       contextLock: Effect.unsafeMakeSemaphore(1),
       undecided: new Map(),

@@ -57,7 +57,7 @@ export const runJob = (session: Session, job: JobDefinition): Erased<JobResult, 
 const begin = (session: Session, job: JobDefinition): Erased<Outcome> =>
   Effect.gen(function*() {
     const now = yield* DateTime.now
-    yield* saveJob(session, { status: "STARTED", startTime: Option.some(now) })
+    yield* saving(session, saveJob(session, { status: "STARTED", startTime: Option.some(now) }))
     session.publish(BatchEvent.JobStarted({ job: session.execution }))
     if (session.stopRequested) {
       return { status: "STOPPED" as const, exitStatus: ExitStatus.COMPLETED, cause: Option.none() }

@@ -17,10 +17,39 @@ export const saving = <A, E extends OwnerFailure, R>(
   session: Session,
   write: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | JobRepositoryError, R> =>
-  Effect.catchAll(limited(session, write), (error) =>
-    isTransient(error) && !session.isLost
-      ? Effect.flatMap(monotonic, (since) => again(session, write, since))
-      : Effect.fail(error))
+  Effect.matchEffect(limited(session, write), {
+    onFailure: (error) => isTransient(error) && !session.isLost ? again(session, write, error) : Effect.fail(error),
+    onSuccess: (answer) => session.outage === undefined ? Effect.succeed(answer) : Effect.as(backAgain(session), answer)
+  })
+
+/**
+ * Waits for a while because the repository is out of reach, and says whether to try again: as long as the lease lasts. An outage
+ * is told of once, whoever meets it in this execution (OWN-21).
+ */
+export const waitOut = (session: Session): Effect.Effect<boolean> =>
+  Effect.flatMap(monotonic, (now) => {
+    const { execution, leaseMillis, outage } = session
+    const waited = outage === undefined ? 0 : now - outage
+    if (session.isLost || waited >= Math.max(SHORTEST_PATIENCE, leaseMillis * 0.75)) {
+      return Effect.succeed(false)
+    }
+    session.outage ??= now
+    const told = outage !== undefined ? Effect.void : Effect.logWarning(
+      `The job repository is out of reach of execution ${execution.id}, which waits for it while its lease lasts`
+    )
+    const pause = Math.min(1000, Math.max(100, waited))
+    return told.pipe(Effect.zipRight(Effect.sleep(pause)), Effect.as(true))
+  })
+
+/** Something was stored: if there was an outage, it is over. */
+export const backAgain = (session: Session): Effect.Effect<void> =>
+  session.outage === undefined ? Effect.void : Effect.flatMap(monotonic, (now) => {
+    const { execution, outage } = session
+    session.outage = undefined
+    return outage === undefined ? Effect.void : Effect.logInfo(
+      `The job repository is back: execution ${execution.id} goes on after ${Math.round(now - outage)} ms`
+    )
+  })
 
 /** The same for what is nobody's in particular: for about three seconds. */
 export const retrying = <A, E extends OwnerFailure, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -36,29 +65,15 @@ export const retrying = <A, E extends OwnerFailure, R>(write: Effect.Effect<A, E
 const again = <A, E extends OwnerFailure, R>(
   session: Session,
   write: Effect.Effect<A, E, R>,
-  since: number
+  failed: E | JobRepositoryError
 ): Effect.Effect<A, E | JobRepositoryError, R> =>
-  Effect.gen(function*() {
-    const { execution, leaseMillis } = session
-    const patience = Math.max(SHORTEST_PATIENCE, leaseMillis * 0.75)
-    yield* Effect.logWarning(
-      `The job repository is out of reach of execution ${execution.id}, which waits for it while its lease lasts`
-    )
-    for (let pause = 100;; pause = Math.min(1000, pause * 2)) {
-      yield* Effect.sleep(pause)
-      const answer = yield* Effect.either(limited(session, write))
-      const waited = (yield* monotonic) - since
-      if (answer._tag === "Right") {
-        yield* Effect.logInfo(
-          `The job repository is back: execution ${execution.id} goes on after ${Math.round(waited)} ms`
-        )
-        return answer.right
-      }
-      if (!isTransient(answer.left) || session.isLost || waited >= patience) {
-        return yield* Effect.fail(answer.left)
-      }
-    }
-  })
+  Effect.flatMap(waitOut(session), (goesOn) =>
+    goesOn
+      ? Effect.matchEffect(limited(session, write), {
+        onFailure: (error) => isTransient(error) && !session.isLost ? again(session, write, error) : Effect.fail(error),
+        onSuccess: (answer) => Effect.as(backAgain(session), answer)
+      })
+      : Effect.fail(failed))
 
 const briefly = Schedule.exponential("100 millis").pipe(Schedule.intersect(Schedule.recurs(5)))
 

@@ -69,7 +69,7 @@ export const runStep = (
 ): Erased<StepResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const step = yield* session.repository.createStepExecution(owned(session), {
+      const step = yield* created(session, {
         stepName: definition.name,
         place,
         round,
@@ -88,6 +88,29 @@ export const runStep = (
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** One whose answer was lost may be there already: a place is visited once in a round. */
+const created = (
+  session: Session,
+  step: Parameters<Session["repository"]["createStepExecution"]>[1]
+): Effect.Effect<StepExecution, OwnerFailure> => {
+  const { execution, repository } = session
+  let isAgain = false
+  return saving(
+    session,
+    Effect.suspend(() => {
+      const create = repository.createStepExecution(owned(session), step)
+      if (!isAgain) {
+        isAgain = true
+        return create
+      }
+      return Effect.flatMap(repository.stepExecutions(execution.id), (steps) => {
+        const found = steps.find(({ place, round }) => place === step.place && round === step.round)
+        return found === undefined ? create : Effect.succeed(found)
+      })
+    })
+  )
+}
 
 /** Whatever happens, what the step has opened is closed. */
 const live = (
