@@ -262,9 +262,12 @@ describe("metrics", () => {
   it.effect("retries and takeovers are counted, and what is left of the lease falls while the repository is away", () =>
     Effect.gen(function*() {
       const repository = yield* JobRepository.JobRepository
-      const lease = BatchMetrics.leaseRemaining.pipe(Metric.tagged("job", "cut off"), Metric.tagged("unit", "s"))
+      const lease = BatchMetrics.leaseRemaining.pipe(
+        Metric.tagged("job", "cut from its repository"),
+        Metric.tagged("unit", "s")
+      )
       const left: Array<number> = []
-      const job = Job.make("cut off", { flow: Step.tasklet("wait", Effect.sleep("1 hours")) })
+      const job = Job.make("cut from its repository", { flow: Step.tasklet("wait", Effect.sleep("1 hours")) })
       let isAway = false
       const unlessAway =
         <A extends ReadonlyArray<any>, B, E>(f: (...args: A) => Effect.Effect<B, E | BatchError.JobRepositoryError>) =>
@@ -296,9 +299,9 @@ describe("metrics", () => {
         writer: ItemWriter.fromFunction(() => ++tries < 3 ? Effect.fail(new BadRow({ line: 1 })) : Effect.void),
         chunkSize: 1
       }).pipe(Step.retry("BadRow", { times: 5 }))
-      yield* JobOperator.runOrFail(Job.make("cut off", { flow: flaky }), {})
-      assert.strictEqual(yield* value(BatchMetrics.takeovers, { job: "cut off" }), 1)
-      assert.strictEqual(yield* value(BatchMetrics.launches, { job: "cut off" }), 2)
-      assert.strictEqual(yield* value(BatchMetrics.retries, { job: "cut off", step: "flaky" }), 2)
+      yield* JobOperator.runOrFail(Job.make("cut from its repository", { flow: flaky }), {})
+      assert.strictEqual(yield* value(BatchMetrics.takeovers, { job: "cut from its repository" }), 1)
+      assert.strictEqual(yield* value(BatchMetrics.launches, { job: "cut from its repository" }), 2)
+      assert.strictEqual(yield* value(BatchMetrics.retries, { job: "cut from its repository", step: "flaky" }), 2)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 })
