@@ -4,7 +4,7 @@
  */
 import * as Option from "effect/Option"
 import { sameValue } from "../../base/sameValue.js"
-import type { Position } from "../../item/ItemReader.js"
+import type { Position, Progress } from "../../item/ItemReader.js"
 import * as Counts from "../../vocabulary/Counts.js"
 import type { SkipPhase } from "../../vocabulary/SkippedItem.js"
 import type { Item } from "../step/engine.js"
@@ -28,6 +28,8 @@ export interface Chunk {
   readonly position: Position
   /** Whether nothing follows. */
   readonly done: boolean
+  /** How far the reader was then, if it tells: while this chunk is written, it may be ahead. */
+  readonly progress: Progress | undefined
   /** Skipped, and not durable yet. */
   readonly skips: ReadonlyArray<Skip>
   /** How many of the inputs are durable. */
@@ -75,6 +77,7 @@ export const make = (offset = 0): Chunk => ({
   inputs: [],
   position: null,
   done: false,
+  progress: undefined,
   skips: [],
   committed: 0,
   outputs: [],
@@ -142,10 +145,11 @@ export interface Filled {
   readonly items: ReadonlyArray<Item>
   readonly position: Position
   readonly done: boolean
+  readonly progress?: Progress | undefined
 }
 
-export const fill = (self: Chunk, { done, items, position }: Filled): Chunk =>
-  set(self, { inputs: items, position, done })
+export const fill = (self: Chunk, { done, items, position, progress }: Filled): Chunk =>
+  set(self, { inputs: items, position, done, progress })
 
 export const addSkip = (self: Chunk, skip: Skip): Chunk => set(self, { skips: [...self.skips, skip] })
 
@@ -250,6 +254,7 @@ const set = (self: Chunk, changes: Partial<Chunk>): Chunk => ({
   inputs: changes.inputs ?? self.inputs,
   position: changes.position === undefined ? self.position : changes.position,
   done: changes.done ?? self.done,
+  progress: changes.progress ?? self.progress,
   skips: changes.skips ?? self.skips,
   committed: changes.committed ?? self.committed,
   outputs: changes.outputs ?? self.outputs,

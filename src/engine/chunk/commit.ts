@@ -86,7 +86,9 @@ export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Ite
       saving = now()
       timeWrite(began)
       return {
-        checkpoint: Option.some(encodeCheckpoint(done.checkpoint, Measure.make(source.current().progress?.(), from))),
+        checkpoint: Option.some(
+          encodeCheckpoint(done.checkpoint, Measure.make(run.chunk.progress ?? source.current().progress?.(), from))
+        ),
         counts: done.counts,
         awaitingCommit: Chunk.countsOf(done.waiting, 0)
       }

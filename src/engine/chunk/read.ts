@@ -39,7 +39,8 @@ export const readChunk = (run: ChunkRun): ChunkEffect<void> =>
     })
     return Effect.map(filled, (filled) => {
       read(began)
-      change(run, Chunk.fill, filled)
+      const { done, items, position } = filled
+      change(run, Chunk.fill, { done, items, position, progress: run.env.source.current().progress?.() })
     })
   })
 
