@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
+import { repeated } from "../base/repeated.js"
 import { quoted } from "../base/text.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import { isMarked } from "../vocabulary/sensitiveAst.js"
@@ -80,8 +81,8 @@ export const name = (
  */
 export const alike = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const keys = names.map(loosely)
-  const repeated = new Set(duplicates(keys))
-  return names.filter((_, i) => repeated.has(keys[i]!))
+  const twice = new Set(repeated(keys))
+  return names.filter((_, i) => twice.has(keys[i]!))
 }
 
 /** @internal */
@@ -95,7 +96,7 @@ export const compare = (
   return {
     missing: (wanted?.required ?? []).filter((name) => !names.has(name)),
     unexpected: wanted && strict ? [...names].filter((name) => !known.has(name)) : [],
-    duplicate: duplicates(actual)
+    duplicate: repeated(actual)
   }
 }
 
@@ -152,18 +153,6 @@ const loosely = (name: string): string => name.normalize("NFC").toLowerCase().re
 
 const otherWidth = (header: ReadonlyArray<string>, wanted: ReadonlyArray<string>): string =>
   `the header has ${header.length} columns, \`columns\` has ${wanted.length}`
-
-const duplicates = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const seen = new Set<string>()
-  const repeated = new Set<string>()
-  for (const name of names) {
-    if (seen.has(name)) {
-      repeated.add(name)
-    }
-    seen.add(name)
-  }
-  return [...repeated]
-}
 
 /** The second `a` becomes `a_2`, or what comes next if there is a column of that name. */
 const numbered = (names: ReadonlyArray<string>): ReadonlyArray<string> => {

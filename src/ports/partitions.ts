@@ -238,7 +238,7 @@ export interface EncodedPartitions {
     fence: Fence
   ) => Effect.Effect<Option.Option<void>, JobRepositoryError>
   readonly findPlan: (planId: number) => Effect.Effect<PartitionPlan | null, JobRepositoryError>
-  /** Of these jobs: open, with a STARTED parent, and with something that is put up or was left by a dead process. */
+  /** Of these jobs: open, with a parent that is STARTED. */
   readonly findOpenPlans: (
     jobNames: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<PartitionPlan>, JobRepositoryError>

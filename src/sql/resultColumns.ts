@@ -5,6 +5,7 @@
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
+import { repeated } from "../base/repeated.js"
 import { quoted } from "../base/text.js"
 import { afresh } from "./afresh.js"
 import { SqlStatementError } from "./SqlFailure.js"
@@ -51,15 +52,8 @@ export const refused = (reader: string, { columns, problem }: Unreadable): SqlSt
  * @internal
  */
 export const inNames = (names: ReadonlyArray<string>): Unreadable | undefined => {
-  const seen = new Set<string>()
-  const repeated = new Set<string>()
-  for (const name of names) {
-    if (seen.has(name)) {
-      repeated.add(name)
-    }
-    seen.add(name)
-  }
-  return repeated.size === 0 ? undefined : new Unreadable([...repeated])
+  const twice = repeated(names)
+  return twice.length === 0 ? undefined : new Unreadable(twice)
 }
 
 /**
@@ -99,8 +93,8 @@ export const inSqliteSubquery = (
     }
     // An alias may look like that, too: the query itself tells.
     const [row = {}] = yield* Effect.orElseSucceed(afresh(sql<object>`${query} limit 1`), () => [])
-    const repeated = renamed.filter((name) => !Object.hasOwn(row, name))
-    return repeated.length === 0 ? undefined : new Unreadable(distinct(repeated))
+    const clashing = renamed.filter((name) => !Object.hasOwn(row, name))
+    return clashing.length === 0 ? undefined : new Unreadable(distinct(clashing))
   })
 
 // -------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ export const contains = (ast: AST.AST): boolean => {
   if (known !== undefined) {
     return known
   }
-  const found = search(ast)
+  const found = somePart(ast, isMarked)
   containsMemo.set(ast, found)
   return found
 }
@@ -89,22 +89,20 @@ export const parts = (ast: AST.AST): ReadonlyArray<AST.AST> => {
 export const fieldsOf = (ast: AST.Declaration): AST.AST | undefined =>
   Option.getOrUndefined(AST.getSurrogateAnnotation(ast))
 
-// -------------------------------------------------------------------------------------
-// internal
-// -------------------------------------------------------------------------------------
-
-const containsMemo = new WeakMap<AST.AST, boolean>()
-
 /**
+ * Whether something holds for the schema or a part of it, however deep.
+ *
  * The type side of a recursive schema unfolds for ever into new nodes, so the search is breadth-first and bounded,
  * far beyond the size of any schema that a person writes.
+ *
+ * @internal
  */
-const search = (root: AST.AST): boolean => {
+export const somePart = (root: AST.AST, holds: (ast: AST.AST) => boolean): boolean => {
   const queue = [root]
   const seen = new Set(queue)
   for (let i = 0; i < queue.length && i < LIMIT; i++) {
     const ast = queue[i]!
-    if (isMarked(ast)) {
+    if (holds(ast)) {
       return true
     }
     for (const part of parts(ast)) {
@@ -116,5 +114,11 @@ const search = (root: AST.AST): boolean => {
   }
   return false
 }
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const containsMemo = new WeakMap<AST.AST, boolean>()
 
 const LIMIT = 20_000
