@@ -153,8 +153,9 @@ class CsvSource<A> implements Opened<A> {
         this.finish(scanner, trailer, fields)
         break
       }
-      this.trouble = scanner.foreignBreak ? this.linesEndOtherwise(scanner) : undefined
-      if (this.trouble !== undefined) {
+      const unknown = scanner.foreignBreak && scanner.rowLine === 1 && this.rows.window.maybeOneLine
+      this.trouble = scanner.foreignBreak && !unknown ? this.linesEndOtherwise(scanner) : undefined
+      if (unknown || this.trouble !== undefined) {
         rewind(scanner)
         break
       }

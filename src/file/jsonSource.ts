@@ -307,6 +307,9 @@ class LineSource<A> implements Lines<A> {
 
   readonly pull = (max: number): Effect.Effect<ItemReader.Page<A, JsonError>, FileError> =>
     Effect.suspend(() => {
+      if (this.untouched && this.window.maybeOneLine) {
+        return Effect.zipRight(this.window.more, this.pull(max))
+      }
       const trouble = this.onlyLine()
       const items = trouble === undefined ? this.take(max) : []
       return trouble !== undefined
@@ -352,10 +355,15 @@ class LineSource<A> implements Lines<A> {
     return items
   }
 
+  /** Whether nothing was read but a byte order mark. */
+  private get untouched(): boolean {
+    return this.window.index <= 3 && this.window.line === 1
+  }
+
   /** A file that is one line holds one value; one that holds many has other line breaks, or is another format. */
   private onlyLine(): FileError | undefined {
     const { window } = this
-    if (window.index > 3 || window.line > 1 || window.text === "") {
+    if (!this.untouched || window.text === "") {
       return undefined
     }
     const markup = recognise.markupIn(window.text.slice(window.index, window.index + headLength), "JSON")

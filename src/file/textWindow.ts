@@ -36,6 +36,8 @@ export class TextWindow {
   private readonly complete: boolean
   private damaged = false
   private regionBytes = 0
+  /** Where the text begins, behind a byte order mark. */
+  private start = 0
   private markIndex = 0
   private markBytes = 0
 
@@ -68,9 +70,15 @@ export class TextWindow {
 
   /** Whether the whole file is in memory and holds no line break of this kind, at least not before its last character. */
   get oneLine(): boolean {
-    const { final, lineBreak, text } = this
-    const found = text.indexOf(lineBreak)
-    return final && this.bytes.whole && this.bytes.base === 0 && (found < 0 || found === text.length - 1)
+    return this.final && this.onlyOneSoFar
+  }
+
+  /**
+   * Whether it takes more of the file to know if it is one line. What a reader says of a file must not depend on where its
+   * blocks happen to end.
+   */
+  get maybeOneLine(): boolean {
+    return !this.final && this.onlyOneSoFar
   }
 
   /** Makes the text longer. Fails without having moved. */
@@ -123,6 +131,11 @@ export class TextWindow {
     return new FileError({ path: this.bytes.path, action: "read", reason: "NotText", problem, hint })
   }
 
+  private get onlyOneSoFar(): boolean {
+    const found = this.text.indexOf(this.lineBreak)
+    return this.bytes.whole && this.bytes.base <= this.start && (found < 0 || found === this.text.length - 1)
+  }
+
   private byteIndex(): number {
     const unit = encodings.unitOf(this.encoding)
     if (unit === 2 || this.regionBytes === this.text.length) {
@@ -154,6 +167,7 @@ export class TextWindow {
     const mark = this.raw ? encodings.rawMark : encodings.byteOrderMark
     if (this.bytes.base === 0 && this.encoding !== "latin1" && this.text.startsWith(mark)) {
       this.index = this.raw ? 3 : 1
+      this.start = this.byteIndex()
     }
   }
 

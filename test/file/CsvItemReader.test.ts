@@ -12,7 +12,7 @@ import * as CsvItemReader from "../../src/file/CsvItemReader.js"
 import type { CsvError } from "../../src/file/FileError.js"
 import * as ReaderLaws from "../../src/testing/ReaderLaws.js"
 import * as Sensitive from "../../src/vocabulary/Sensitive.js"
-import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
+import { failuresOf, itemsOf, MemoryFiles, type Read, readAll } from "./support.js"
 
 const Payment = Schema.Struct({ id: Schema.String, cents: Schema.NumberFromString })
 
@@ -37,6 +37,13 @@ const cell = FastCheck.stringOf(
 )
 
 const rows = FastCheck.array(FastCheck.tuple(cell, cell), { maxLength: 8 })
+
+/** What can be compared of a whole reading. */
+const outcome = (found: Either.Either<Read<unknown, { readonly message: string }>, { readonly message: string }>) =>
+  Either.match(found, {
+    onLeft: (failure) => failure.message,
+    onRight: ({ given }) => given.map((one) => "item" in one ? one.item : one.failure.message)
+  })
 
 const encode = (field: string) => /[",\r\n\uFEFF]/.test(field) ? `"${field.replaceAll("\"", "\"\"")}"` : field
 
@@ -311,11 +318,38 @@ describe("CsvItemReader", () => {
         FastCheck.constantFrom("utf-8" as const, "latin1" as const),
         FastCheck.integer({ min: 4, max: 30 })
       ],
-      ([bytes, encoding, bufferSize]) =>
-        ReaderLaws.check(CsvItemReader.make(path, { columns: ["a", "b"], header: false, encoding, bufferSize })).pipe(
-          Effect.provide(new MemoryFiles().set(path, Buffer.from(bytes)).layer)
-        )
+      ([bytes, encoding, bufferSize]) => {
+        const reader = (bufferSize: number) =>
+          CsvItemReader.make(path, { columns: ["a", "b"], header: false, encoding, bufferSize })
+        const files = new MemoryFiles().set(path, Buffer.from(bytes)).layer
+        return Effect.gen(function*() {
+          const [inBlocks, atOnce] = yield* Effect.forEach([bufferSize, 1000], (size) =>
+            Effect.either(readAll(reader(size))))
+          assert.deepStrictEqual(outcome(inBlocks!), outcome(atOnce!))
+          // A file that is refused as a whole has no positions to go on from.
+          yield* Either.isRight(atOnce!) ? ReaderLaws.check(reader(bufferSize)) : Effect.void
+        }).pipe(Effect.provide(files))
+      },
+      {
+        fastCheck: {
+          examples: [
+            [[0x2c, 0x0d, 0x2c, 0x0d, 0x2c], "utf-8", 4],
+            [[0x2c, 0x0d, 0x2c, 0x0d, 0x2c, 0x20, 0x20, 0x0a], "utf-8", 8]
+          ]
+        }
+      }
     )
+
+    it.effect("refuses a file of one line with other line breaks wherever its blocks end (OWN-25)", () =>
+      Effect.gen(function*() {
+        for (const mark of ["", "\uFEFF"]) {
+          const content = Buffer.from(`${mark}a,b\rc,d\re,f\n`)
+          for (let bufferSize = 4; bufferSize <= content.length + 1; bufferSize++) {
+            const failure = yield* Effect.flip(read(content, { header: false, columns: ["x", "y"], bufferSize }))
+            assert.include(failure.message, "its lines end with CR, which `lineEnding` does not say", `${bufferSize}`)
+          }
+        }
+      }))
 
     const restart = (
       change: (content: string) => string,

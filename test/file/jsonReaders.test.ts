@@ -169,6 +169,17 @@ describe("NdjsonItemReader", () => {
       Effect.provide(files(items.map((item) => JSON.stringify(item)).join("\n{bad\n\n")))
     ))
 
+  it.effect("refuses a file of one line with other line breaks wherever its blocks end (OWN-25)", () =>
+    Effect.gen(function*() {
+      for (const mark of ["", "\uFEFF"]) {
+        const content = Buffer.from(`${mark}{"a":1}\r{"a":2}\r{"a":3}\n`)
+        for (let bufferSize = 4; bufferSize <= content.length + 1; bufferSize++) {
+          const failure = yield* Effect.flip(lines(content, { bufferSize }))
+          assert.include(failure.message, "its lines end with CR, not with LF", `${bufferSize}`)
+        }
+      }
+    }))
+
   it.effect("passes bad lines by, and names line and byte", () =>
     Effect.gen(function*() {
       const schema = Schema.Struct({ at: Schema.Date })
