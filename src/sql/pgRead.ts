@@ -7,7 +7,8 @@ import type { SqlError } from "@effect/sql/SqlError"
 import type { Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import { speaksProtocol } from "./pgPipeline.js"
-import { offsetOf } from "./readValue.js"
+import { unchecked } from "./pgUnchecked.js"
+import { ArrayText, offsetOf } from "./readValue.js"
 import { inNames, Unreadable } from "./resultColumns.js"
 
 /**
@@ -22,17 +23,29 @@ export const exactly = (sql: SqlClient) => {
       statement
   }
   let areDigitsShown = false
+  const delimiters = new Map<number, string>()
+  const checkArrays = <A extends object>({ fields, rows }: Result<A>): Effect.Effect<void, SqlError> =>
+    Effect.gen(function*() {
+      const arrays = fields.filter(({ dataTypeID }) => dataTypeID === BOXES || dataTypeID >= FIRST_OF_USERS)
+      if (rows.length > 0 && arrays.some(({ dataTypeID }) => !delimiters.has(dataTypeID))) {
+        yield* learnDelimiters(sql, arrays.map(({ dataTypeID }) => dataTypeID), delimiters)
+      }
+      arrays.forEach(({ dataTypeID, name }) => apart(rows, name, delimiters.get(dataTypeID) ?? ","))
+    })
   return <A extends object>(statement: Statement<A>): Effect.Effect<ReadonlyArray<A>, SqlError | Unreadable> =>
-    Effect.flatMap(configured(statement).raw, (raw) => {
-      const { fields, rows } = raw as Result<A>
+    Effect.flatMap(unchecked(sql, statement, configured(statement).raw, configured, parserOf), (raw) => {
+      const result = raw as Result<A>
+      const { fields, rows } = result
       const wrong = inNames(fields.map(({ name }) => name))
       if (wrong !== undefined) {
         return Effect.fail(wrong)
       }
       const float = areDigitsShown ? undefined : fields.find(({ dataTypeID }) => mayBeFloat(dataTypeID))
-      return float === undefined ? Effect.succeed(rows) : Effect.flatMap(digitsOf(sql), (digits) => {
-        areDigitsShown = digits > 0
-        return areDigitsShown ? Effect.succeed(rows) : Effect.fail(new Unreadable([float.name], "digits"))
+      const checked: Effect.Effect<ReadonlyArray<A>, SqlError | Unreadable> = Effect.as(checkArrays(result), rows)
+      // From 1 on the server shows as many digits as a float has.
+      return float === undefined ? checked : Effect.flatMap(settingOf(sql, "extra_float_digits"), (digits) => {
+        areDigitsShown = Number(digits) > 0
+        return areDigitsShown ? checked : Effect.fail(new Unreadable([float.name], "digits"))
       })
     })
 }
@@ -57,12 +70,39 @@ const floats: ReadonlySet<number> = new Set([
 
 const FIRST_OF_USERS = 16384
 
-/** How many digits the server shows of a float: from 1 on as many as it has. */
-const digitsOf = (sql: SqlClient): Effect.Effect<number, SqlError> =>
+const BOXES = 1020
+
+const settingOf = (sql: SqlClient, name: string): Effect.Effect<string, SqlError> =>
   Effect.map(
-    sql<{ readonly n: string }>`select current_setting('extra_float_digits') as n`,
-    ([row]) => Number(row!.n)
+    sql<{ readonly value: string }>`select current_setting(${name}) as value`,
+    ([row]) => row!.value
   )
+
+/** What stands between the elements of arrays: mostly a comma, but a semicolon between boxes and a colon between geometries. */
+const learnDelimiters = (
+  sql: SqlClient,
+  types: ReadonlyArray<number>,
+  known: Map<number, string>
+): Effect.Effect<void, SqlError> =>
+  Effect.map(
+    sql<{ readonly type: string; readonly delimiter: string }>`
+      select a.oid::text as type, e.typdelim::text as delimiter
+      from pg_catalog.pg_type a join pg_catalog.pg_type e on e.oid = a.typelem and e.typarray = a.oid
+      where a.oid = any(${`{${types.join(",")}}`}::oid[])`,
+    (found) => {
+      types.forEach((type) => known.set(type, ","))
+      found.forEach(({ delimiter, type }) => known.set(Number(type), delimiter))
+    }
+  )
+
+const apart = (rows: ReadonlyArray<object>, column: string, delimiter: string): void => {
+  if (delimiter !== ",") {
+    ;(rows as ReadonlyArray<Record<string, unknown>>).forEach((row) => {
+      const value = row[column]
+      row[column] = typeof value === "string" ? new ArrayText(value, delimiter) : value
+    })
+  }
+}
 
 type Parse = (text: string) => unknown
 
@@ -77,7 +117,9 @@ const configured = <A>(statement: Statement<A>): Statement<A> => {
 
 const itself: Parse = (text) => text
 
-const types = { getTypeParser: (oid: number): Parse => parsers[oid] ?? itself }
+const parserOf = (oid: number): Parse => parsers[oid] ?? itself
+
+const types = { getTypeParser: parserOf }
 
 const bytes: Parse = (text) =>
   text.startsWith("\\x")

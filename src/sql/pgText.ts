@@ -1,6 +1,7 @@
 /**
  * Texts of PostgreSQL as elements of an array literal and as fields of COPY, and array literals taken apart.
  */
+import { notFor, refuse, wellFormed } from "./unfit.js"
 
 /**
  * What a value is in the text of its type: null for NULL, and the text otherwise.
@@ -8,6 +9,31 @@
  * @internal
  */
 export type Encode = (value: unknown) => string | null
+
+/**
+ * The text of a value that is neither null nor undefined.
+ *
+ * @internal
+ */
+export type Scalar = (value: NonNullable<unknown>) => string
+
+/**
+ * The text, if PostgreSQL has all of its characters.
+ *
+ * @internal
+ */
+export const checked = (value: string): string =>
+  value.includes("\0")
+    ? refuse("the text holds the character U+0000, which PostgreSQL cannot store")
+    : wellFormed(value)
+
+/** @internal */
+export const onlyText = (value: unknown, column: string): string => {
+  if (typeof value !== "string") {
+    throw notFor(value, column)
+  }
+  return checked(value)
+}
 
 /**
  * A value as an element of an array literal.
@@ -52,9 +78,21 @@ export type Elements = ReadonlyArray<string | null | Elements>
  *
  * @internal
  */
-export const elementsOf = (text: string): Elements | undefined => {
-  const [found, end] = text.charCodeAt(0) === 123 && !boxes.test(text) ? elementsFrom(text, 1) : [undefined, 0]
-  return end === text.length ? found : undefined
+export const elementsOf = (text: string, delimiter = ","): Elements | undefined => {
+  const start = skipBlank(text, 0)
+  const foreign = delimiter === "," && boxes.test(text)
+  const [found, end] = text[start] === "{" && !foreign ? elementsFrom(text, start + 1, delimiter) : [undefined, 0]
+  return found !== undefined && skipBlank(text, end) === text.length ? found : undefined
+}
+
+/**
+ * Bounds of its own that an array literal begins with, such as `[0:2]=`, and what follows them.
+ *
+ * @internal
+ */
+export const boundsOf = (text: string): readonly [bounds: string, rest: string] => {
+  const bounds = /^\s*(?:\[[+-]?\d+(?::[+-]?\d+)?\])+\s*=/.exec(text)?.[0] ?? ""
+  return [bounds, text.slice(bounds.length)]
 }
 
 // -------------------------------------------------------------------------------------
@@ -69,28 +107,51 @@ const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "
 
 // Sticky, so that each is tried where the one before it ended.
 const quoted = /"((?:[^"\\]|\\.)*)"/ys
-const bare = /[^",{}\\]+/y
+const bares: Record<string, RegExp> = {}
+const blank = /\s*/y
 
-// Boxes are the only elements that stand unquoted with commas in them; their delimiter is another one.
+const bareUpTo = (delimiter: string): RegExp =>
+  bares[delimiter] ??= new RegExp(`(?:[^"{}\\\\${/[\]^\\-]/.test(delimiter) ? "\\" : ""}${delimiter}]|\\\\.)+`, "ys")
+
+// Boxes are the only elements that come with the server and stand unquoted with commas in them.
 const boxes = /^\{+\([^()"]*,[^()"]*\),\([^()"]*\)[;}]/
 
-const elementsFrom = (text: string, start: number): readonly [found: Elements | undefined, end: number] => {
+const skipBlank = (text: string, from: number): number => {
+  blank.lastIndex = from
+  blank.exec(text)
+  return blank.lastIndex
+}
+
+const unescaped = (text: string): string => text.replace(/\\(.)/gs, "$1")
+
+/** Blanks around a bare element do not count. */
+const bareValue = (text: string): string | null => {
+  const found = text.replace(/^\s+/, "").replace(/(?<!\\)\s+$/, "")
+  return found.toUpperCase() === "NULL" ? null : unescaped(found)
+}
+
+const elementsFrom = (
+  text: string,
+  start: number,
+  delimiter: string
+): readonly [found: Elements | undefined, end: number] => {
   const found: Array<string | null | Elements> = []
-  let at = start
+  const bare = bareUpTo(delimiter)
+  let at = skipBlank(text, start)
   while (text[at] !== "}") {
     if (found.length > 0) {
-      if (text[at] !== ",") {
+      if (text[at] !== delimiter) {
         return [undefined, at]
       }
-      at++
+      at = skipBlank(text, at + 1)
     }
     if (text[at] === "{") {
-      const [inner, end] = elementsFrom(text, at + 1)
+      const [inner, end] = elementsFrom(text, at + 1, delimiter)
       if (inner === undefined) {
         return [undefined, at]
       }
       found.push(inner)
-      at = end
+      at = skipBlank(text, end)
       continue
     }
     const pattern = text[at] === "\"" ? quoted : bare
@@ -99,10 +160,8 @@ const elementsFrom = (text: string, start: number): readonly [found: Elements | 
     if (match === null) {
       return [undefined, at]
     }
-    found.push(
-      match[1] !== undefined ? match[1].replace(/\\(.)/gs, "$1") : match[0] === "NULL" ? null : match[0]
-    )
-    at = pattern.lastIndex
+    found.push(match[1] !== undefined ? unescaped(match[1]) : bareValue(match[0]))
+    at = skipBlank(text, pattern.lastIndex)
   }
   return [found, at + 1]
 }

@@ -19,6 +19,15 @@ export class Misread {
 }
 
 /**
+ * The text of an array whose elements are not separated by commas.
+ *
+ * @internal
+ */
+export class ArrayText {
+  constructor(readonly text: string, readonly delimiter: string) {}
+}
+
+/**
  * How the values of a column are adapted.
  *
  * @internal
@@ -35,7 +44,9 @@ export const adapter = (want: Want): (value: unknown) => unknown => (value) => {
       if (value instanceof Misread) {
         throw value
       }
-      return value
+      return value instanceof ArrayText
+        ? want.text || want.items === undefined ? value.text : elementsOf(want.items, value.text, value.delimiter)
+        : value
   }
 }
 
@@ -136,8 +147,8 @@ export const offsetOf = (zone: string | undefined): number => {
 
 const isArrayLiteral = /^(?:(?:\[-?\d+:-?\d+\])+=)?\{/
 
-const elementsOf = (want: Want, text: string): unknown => {
-  const elements = pgText.elementsOf(text)
+const elementsOf = (want: Want, text: string, delimiter?: string): unknown => {
+  const elements = pgText.elementsOf(text, delimiter)
   if (elements === undefined) {
     if (want.json || isJson(text)) {
       return jsonOf(text)

@@ -94,6 +94,146 @@ describe("what PostgreSQL holds", () => {
         assert.deepStrictEqual(yield* shown("boxes"), ["{(3,4),(1,2);(5,6),(3,4)}"])
       }))
 
+    it.effect("arrays are taken apart by the delimiter of their type, be it of an extension (OWN-24)", () =>
+      Effect.gen(function*() {
+        // As PostGIS declares its geometries.
+        yield* run(
+          "create type shape",
+          "create function shape_in(cstring) returns shape language internal immutable strict as 'textin'",
+          "create function shape_out(shape) returns cstring language internal immutable strict as 'textout'",
+          "create type shape (input = shape_in, output = shape_out, like = text, delimiter = ':')",
+          "create type colour as enum ('red', 'a,b')",
+          "create table shapes (id int primary key, v shape[], w box[], x colour[])",
+          "insert into shapes values (1, '{0101:\"0,a:b\":NULL}', '{(3,4),(1,2);(5,6),(3,4)}', '{red,\"a,b\"}')"
+        )
+        const Shapes = Schema.Struct({
+          id: Schema.Number,
+          v: Schema.Array(Schema.NullOr(Schema.String)),
+          w: Schema.Array(Schema.String),
+          x: Schema.Array(Schema.String)
+        })
+        const expected = {
+          id: 1,
+          v: ["0101", "0,a:b", null],
+          w: ["(3,4),(1,2)", "(5,6),(3,4)"],
+          x: ["red", "a,b"]
+        }
+        const { bad, items } = yield* given(keyset("shapes", Shapes))
+        assert.deepStrictEqual(bad, [])
+        assert.deepStrictEqual(items, [expected])
+        const texts = yield* given(keyset("shapes", asItIs))
+        yield* run("create table more_shapes (like shapes including all)")
+        yield* writeAll(SqlItemWriter.insertInto("more_shapes"), texts.items)
+        assert.deepStrictEqual((yield* given(keyset("more_shapes", Shapes))).items, items)
+      }))
+
+    it.effect("a document whose declaration the server would not give back is refused (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run("create table documents (id int primary key, v xml, w xml[])")
+        const insert = SqlItemWriter.insertInto<Item & { readonly w?: unknown }>("documents")
+        const kept = [
+          "<a/>",
+          "a<b/>",
+          " \n<a/>",
+          "<?xml version=\"1.0\" standalone=\"yes\"?><a/>",
+          "<?xml version=\"1.1\"?><a/>"
+        ]
+        yield* writeAll(insert, kept.map((v, id) => ({ id, v, w: [v] })))
+        const { items } = yield* given(keyset(
+          "documents",
+          Schema.Struct({
+            id: Schema.Number,
+            v: Schema.String,
+            w: Schema.Array(Schema.String)
+          })
+        ))
+        assert.deepStrictEqual(items, kept.map((v, id) => ({ id, v, w: [v] })))
+        const lost = [
+          "<?xml version=\"1.0\"?><a/>",
+          "<?xml version='1.1'?><a/>",
+          "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a/>",
+          "<?xml version=\"1.0\" encoding=\"latin1\" standalone=\"no\"?><a/>",
+          "<?xml version=\"1.0\"  standalone=\"no\" ?><a/>"
+        ]
+        for (const xml of lost) {
+          for (
+            const item of [{ id: 9, v: xml }, { id: 9, w: [xml] }, { id: 9, w: `{"${xml.replace(/"/g, "\\\$&")}"}` }]
+          ) {
+            const error = yield* Effect.flip(
+              writeAll(insert, [{ ...item, id: 8, ["v" in item ? "v" : "w"]: null }, item])
+            )
+            assert.instanceOf(error, SqlDataError)
+            assert.strictEqual(error.item, 1)
+            assert.strictEqual(error.column, "v" in item ? "v" : "w")
+            assert.include(error.message, "its declaration (`<?xml … ?>`) would be dropped")
+          }
+        }
+      }))
+
+    it.effect.each<readonly [type: string, good: string, bad: ReadonlyArray<string>]>([
+      ["numeric(6, 2)[]", "{1.00,NULL}", ["{1.005}", "[0:1]={1.00,1.005}", "{ { 1 , \"1.005\" } }"]],
+      ["date[]", "{2024-02-29}", ["{\"2024-02-29 12:00\"}", "{today}"]],
+      ["timestamp[]", "{\"2024-02-29 12:00:00\"}", ["{\"2024-02-29 12:00:00+02\"}", "{2024-02-29T12:00:00.1234567}"]],
+      ["real[]", "{0.1}", ["{16777217}"]],
+      ["money[]", "{$1.00}", ["{1.005}"]],
+      ["name[]", "{a}", [`{${"x".repeat(64)}}`]],
+      ["daterange", "[2024-02-29,2024-03-01)", ["[2024-02-29 12:00,)", "[\"2024-02-28 00:00:01\",2024-03-01)"]],
+      ["tsrange", "[\"2024-02-29 12:00:00\",)", ["[2024-02-29 12:00:00+02,)", "(,\"2024-02-29 12:00:00+02\")"]],
+      ["tstzrange", "[\"2024-02-29 12:00:00+00\",)", ["[now,)", "[2024-02-29T12:00:00.1234567Z,)"]],
+      ["tsmultirange", "{[\"2024-02-29 12:00:00\",)}", ["{(,1999-01-01), [2024-02-29 12:00:00+02,)}"]]
+    ])(
+      "%s: what is written as text is held to the same, element by element and bound by bound (OWN-24)",
+      ([type, good, bad]) =>
+        Effect.gen(function*() {
+          const table = `t_${type.replace(/\W/g, "_")}`
+          yield* run(`create table ${table} (id int primary key, v ${type})`, "set timezone to 'Asia/Kolkata'")
+          for (
+            const [id, writer] of [SqlItemWriter.insertInto<Item>(table), SqlItemWriter.copyInto<Item>(table)].entries()
+          ) {
+            yield* writeAll(writer, [{ id, v: good }])
+            for (const v of bad) {
+              const error = yield* Effect.flip(writeAll(writer, [{ id: 9, v }]))
+              assert.instanceOf(error, SqlDataError, v)
+              assert.deepStrictEqual([error.item, error.column], [0, "v"])
+            }
+          }
+          yield* run("set timezone to 'UTC'")
+          assert.deepStrictEqual(yield* shown(table), [good, good])
+        })
+    )
+
+    it.effect("texts of a database that checks none are bad records where their bytes are not UTF-8 (OWN-24)", () =>
+      Effect.gen(function*() {
+        const name = "unchecked"
+        yield* run(`create database ${name} encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0`)
+        const url = new URL(yield* Postgres.url)
+        url.pathname = `/${name}`
+        yield* Effect.gen(function*() {
+          yield* run(
+            "create table texts (id int primary key, v text, w varchar(9)[])",
+            "insert into texts values (1, convert_from('\\x4dfc', 'SQL_ASCII'), '{a}'), (2, 'M\uFFFDller', '{b}'), (3, 'Müller', '{c}'),"
+              + " (4, 'x', array[convert_from('\\x80', 'SQL_ASCII')]), (5, null, null)"
+          )
+          for (const reader of [keyset("texts", asItIs), query("select * from texts order by id", asItIs)]) {
+            const found = yield* given(reader as ReturnType<typeof query<Item, unknown>>)
+            assert.deepStrictEqual(found.items.map(({ id, v }) => [id, v]), [[2, "M\uFFFDller"], [3, "Müller"], [
+              5,
+              null
+            ]])
+            assert.strictEqual(found.bad.length, 2)
+            assert.include(found.bad[0], "v: the text holds bytes that are not valid UTF-8; read it as bytes")
+            assert.include(found.bad[1], "w: the text holds bytes")
+          }
+          const bytes = yield* given(
+            query("select id, convert_to(v, 'SQL_ASCII') as v from texts where id = 1", asItIs)
+          )
+          assert.deepStrictEqual(bytes.items, [{ id: 1, v: Buffer.from("M\xfc", "latin1") }])
+          const error = yield* Effect.flip(given(keyset("texts", asItIs, "v")))
+          assert.instanceOf(error, SqlKeyError)
+        }).pipe(Effect.provide(Layer.fresh(Postgres.layerUrl(url.href))), Effect.orDie)
+        yield* run(`drop database ${name} with (force)`)
+      }))
+
     it.effect("a single byte that the server would make of four characters is refused (OWN-24)", () =>
       Effect.gen(function*() {
         yield* run("create table bytes (id int primary key, v \"char\")")

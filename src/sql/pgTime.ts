@@ -1,0 +1,154 @@
+/**
+ * Dates, times and intervals as the texts of PostgreSQL: what a column would drop of them without a word is refused.
+ */
+import * as Decimal from "./decimal.js"
+import { onlyText, type Scalar } from "./pgText.js"
+import { isoOf, refuse } from "./unfit.js"
+
+/**
+ * Dates and times. A `Date` is an instant, and in a column without zone its time in UTC, wherever the process runs.
+ *
+ * @internal
+ */
+export const temporal = (
+  name: string,
+  modifier: number,
+  fromDate: ((date: Date) => string) | undefined
+): Scalar => {
+  const precision = modifier < 0 ? 6 : modifier
+  const dropped = lost[name]
+  const complete = inUtc[name]
+  return (value) => {
+    if (value instanceof Date && fromDate !== undefined) {
+      isoOf(value)
+      return fraction(fromDate(value), precision)
+    }
+    const found = onlyText(value, `a ${name} column`)
+    if (moving.test(found)) {
+      return refuse("the text names a moment that depends on when it is read")
+    }
+    const problem = dropped === undefined ? undefined : dropped(found)
+    return problem === undefined
+      ? fraction(complete === undefined ? found : complete(found), precision)
+      : refuse(problem)
+  }
+}
+
+/**
+ * Fields that the column does not have, `interval year to month` say, are dropped by the server. No time at all is written
+ * like one.
+ *
+ * @internal
+ */
+export const interval = (modifier: number): Scalar => {
+  const precision = modifier < 0 || (modifier & 0xffff) === 0xffff ? 6 : modifier & 0xffff
+  const fields = modifier < 0 ? RANGE : (modifier >> 16) & RANGE
+  const rest = fields === RANGE ? undefined : droppedFields(fields)
+  return (value) => {
+    const found = onlyText(value, "an interval column")
+    const digits = /\.(\d+)/.exec(found)?.[1]?.replace(/0+$/, "")
+    return digits !== undefined && digits.length > precision
+      ? refuse(`it has ${digits.length} digits behind the point and the column keeps ${precision}`)
+      : fields !== RANGE && Decimal.canonical(found) !== undefined
+      ? refuse("it is a number without a unit")
+      : rest !== undefined && rest.test(found) && !/^\s*00:00:00\s*$/.test(found)
+      ? refuse("it has fields that the column does not keep")
+      : found
+  }
+}
+
+/** @internal */
+export const dayOf = (date: Date): string => {
+  return date.getTime() % 86_400_000 === 0 ? day(date).join("") : refuse(
+    "the time of day would be dropped: a date column takes a Date at midnight in UTC, or a text such as 2024-02-29"
+  )
+}
+
+/** @internal */
+export const stamp = (date: Date, zone: string): string => {
+  const [shown, era] = day(date)
+  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(":")
+  return `${shown} ${time}.${String(date.getUTCMilliseconds()).padStart(3, "0")}${zone}${era}`
+}
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const RANGE = 0x7fff
+
+const moving = /^\s*(?:now|today|tomorrow|yesterday|allballs)\s*$/i
+
+const isoLike = /^\s*\d{4,}-\d\d-\d\d(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?/i
+
+const timeZone = /:\d\d(?:\.\d+)?\s*(?:Z|[+-]\d\d.*)\s*$/i
+
+const offset = /^(?:Z|[+-]00(?::?00)?)$/i
+
+/** What a column of the type would drop without a word. */
+const lost: Readonly<Record<string, (text: string) => string | undefined>> = {
+  date: (text) => {
+    const [, time, zone] = isoLike.exec(text) ?? []
+    return time !== undefined && /[1-9]/.test(time)
+      ? "the time of day would be dropped; a date column takes midnight in UTC or a day such as 2024-02-29"
+      : zone !== undefined && !offset.test(zone)
+      ? "the offset would be dropped; give the day alone, such as 2024-02-29"
+      : undefined
+  },
+  timestamp: (text) => {
+    const zone = isoLike.exec(text)?.[2]
+    return zone !== undefined && !offset.test(zone)
+      ? "the offset would be dropped; give the time in UTC, or use a timestamptz column"
+      : undefined
+  },
+  time: (text) =>
+    !text.includes(":")
+      ? "it is not a time such as 12:34:56"
+      : isoLike.test(text)
+      ? "the day would be dropped; give the time alone"
+      : timeZone.test(text)
+      ? "the offset would be dropped; give the time alone, or use a timetz column"
+      : undefined,
+  timetz: (text) =>
+    !text.includes(":")
+      ? "it is not a time such as 12:34:56+00"
+      : isoLike.test(text)
+      ? "the day would be dropped; give the time alone"
+      : undefined
+}
+
+/** A text without zone is one in UTC, as a `Date` would be, whatever zone the session has. */
+const inUtc: Readonly<Record<string, (text: string) => string>> = {
+  timestamptz: (text) =>
+    /^\d{4,}-\d\d-\d\d$/.test(text) ? `${text} 00:00:00+00` : naive.test(text) ? `${text}+00` : text,
+  timetz: (text) => /^\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/.test(text) ? `${text}+00` : text
+}
+
+const naive = /^\d{4,}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/
+
+const fraction = (text: string, precision: number): string => {
+  const digits = /:\d\d\.(\d+)/.exec(text)?.[1]?.replace(/0+$/, "")
+  return digits !== undefined && digits.length > precision
+    ? refuse(`it has ${digits.length} digits of a second and the column keeps ${precision}`)
+    : text
+}
+
+// The bits that PostgreSQL gives the fields: month 1, year 2, day 3, hour 10, minute 11, second 12.
+const droppedFields = (fields: number): RegExp | undefined => {
+  const has = (bit: number) => (fields & (1 << bit)) !== 0
+  const names = [
+    ...(has(1) || has(2) && has(1) ? [] : has(2) ? ["mon"] : ["mon", "year"]),
+    ...(has(3) ? [] : ["day", "week"]),
+    ...(has(10) || has(11) || has(12) ? [] : [":", "hour", "min", "sec"])
+  ]
+  return names.length === 0 ? undefined : new RegExp(names.join("|"), "i")
+}
+
+// PostgreSQL has no year 0 and no negative ones: the year before 1 is 1 BC.
+const day = (date: Date): readonly [day: string, era: string] => {
+  const year = date.getUTCFullYear()
+  const shown = String(year > 0 ? year : 1 - year).padStart(4, "0")
+  return [`${shown}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`, year > 0 ? "" : " BC"]
+}
+
+const two = (value: number): string => String(value).padStart(2, "0")
