@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
+import { lostMember } from "./lostMembers.js"
 
 /** @internal */
 export type Json =
@@ -120,7 +121,8 @@ const copy = (value: unknown, path: string): Json => {
 
 const copyObject = (value: object, path: string): Json => {
   if (Array.isArray(value)) {
-    return Array.from(value, (element, index) => copy(element, `${path}[${index}]`))
+    const elements = Array.from(value, (element, index) => copy(element, `${path}[${index}]`))
+    return whole(value, path, elements)
   }
   if (Object.prototype.toString.call(value) !== "[object Object]" || "toJSON" in value) {
     throw new NotJson(`JSON cannot hold a ${value.constructor?.name ?? "special object"}${at(path)}`)
@@ -131,7 +133,15 @@ const copyObject = (value: object, path: string): Json => {
       entries.push([key, copy(member, path === "" ? key : `${path}.${key}`)])
     }
   }
-  return Object.fromEntries(entries)
+  return whole(value, path, Object.fromEntries(entries))
+}
+
+const whole = (value: object, path: string, copied: Json): Json => {
+  const lost = lostMember(value)
+  if (lost !== undefined) {
+    throw new NotJson(`JSON cannot hold ${Array.isArray(value) ? "an array" : "an object"} with ${lost}${at(path)}`)
+  }
+  return copied
 }
 
 function declareJson<A extends Json>(

@@ -10,7 +10,7 @@ import type { Encoding } from "./CsvFormat.js"
 import * as encodings from "./encodings.js"
 import { type FileError, ItemEncodeError } from "./FileError.js"
 import * as fileSink from "./fileSink.js"
-import { footers, oneOf, refuse, shown, unknown } from "./options.js"
+import { flags, footers, oneOf, refuse, shown, unknown } from "./options.js"
 import { withBreak } from "./text.js"
 
 /**
@@ -28,6 +28,8 @@ export interface Options {
   readonly lineEnding?: "\n" | "\r\n" | "\r" | undefined
   /** Default `utf-8`. */
   readonly encoding?: Encoding | undefined
+  /** Whether the text of an item may be several lines, in whatever line breaks it holds; default false. */
+  readonly multiline?: boolean | undefined
   /** Whether the file begins with a byte order mark; default: in UTF-16 only. */
   readonly byteOrderMark?: boolean | undefined
   /**
@@ -48,11 +50,11 @@ export interface Options {
 }
 
 /**
- * A writer of one line per item, such as fixed-width records. The line ending is added; text that holds line breaks
- * itself becomes several lines.
+ * A writer of one line per item, such as fixed-width records. The line ending is added.
  *
  * Guarantee: exactly once, as described at `CsvItemWriter.make`. Header and footer stand once in the file, also after
- * a restart. Text that the encoding cannot hold is an `ItemEncodeError`.
+ * a restart. Text that the encoding cannot hold is an `ItemEncodeError`, and so is one with a line break in it, which whoever
+ * reads the file would take for two items, unless `multiline` says that it may be several lines.
  *
  * @example
  * ```ts
@@ -89,7 +91,7 @@ export const lines = <A>(
 // -------------------------------------------------------------------------------------
 
 const makeFormat = <A>(path: string, toLine: (item: A) => string, options: Options): fileSink.Format<A> => {
-  const { encoding = "utf-8", footer, header = "", lineEnding = "\n" } = options
+  const { encoding = "utf-8", footer, header = "", lineEnding = "\n", multiline = false } = options
   return {
     memo: null,
     lineEnding,
@@ -103,6 +105,10 @@ const makeFormat = <A>(path: string, toLine: (item: A) => string, options: Optio
         if (typeof line !== "string") {
           return fail(i, "its line is no text")
         }
+        const at = multiline ? -1 : line.search(/[\r\n]/)
+        if (at >= 0) {
+          return fail(i, breakIn(line, at))
+        }
         const wrong = encodings.misfit(line, encoding)
         if (wrong !== undefined) {
           return fail(i, `it holds ${wrong}, which ${encodings.labels[encoding]} cannot hold`)
@@ -115,8 +121,18 @@ const makeFormat = <A>(path: string, toLine: (item: A) => string, options: Optio
   }
 }
 
+const breakIn = (line: string, at: number): string => {
+  const found = line.startsWith("\r\n", at) ? "CRLF" : line[at] === "\r" ? "CR" : "LF"
+  const added = at + (found === "CRLF" ? 2 : 1) === line.length ? "; the line ending is added by the writer" : ""
+  return `its text has a line break (${found}) at character ${at + 1} and would be several lines${
+    added || "; " +
+      "replace it, or set `multiline` if the text of an item may be several lines"
+  }`
+}
+
 const misshapen = (toLine: unknown, options: Options): ReadonlyArray<string> => [
-  ...unknown(options, [...fileSink.names, "header", "footer", "lineEnding", "encoding", "byteOrderMark"]),
+  ...unknown(options, [...fileSink.names, "header", "footer", "lineEnding", "encoding", "byteOrderMark", "multiline"]),
+  ...flags(options, ["multiline"]),
   ...footers(options),
   ...(options.header === undefined || typeof options.header === "string"
     ? []

@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { Buffer } from "node:buffer"
 import type { Json } from "../base/json.js"
+import { lostMember } from "../base/lostMembers.js"
 import { quoted } from "../base/text.js"
 import { type Cell, type Cells, cellsOf } from "./csvCells.js"
 import { compare, expected, unlikeSchema } from "./csvColumns.js"
@@ -226,7 +227,8 @@ const encodeItem = (
   names: Columns,
   record: { readonly [column: string]: unknown }
 ): string | records.Explanation => {
-  const mismatch = compareKeys(record, names, optional)
+  const lost = lostMember(record)
+  const mismatch = lost === undefined ? compareKeys(record, names, optional) : `it has ${lost}, which can be no column`
   if (mismatch !== undefined) {
     return { problem: mismatch, key: undefined }
   }

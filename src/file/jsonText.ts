@@ -4,6 +4,7 @@
  */
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import { lostMember } from "../base/lostMembers.js"
 
 /**
  * What has no form in JSON.
@@ -73,7 +74,7 @@ class Check {
         return false
       }
     }
-    return true
+    return this.isWhole(values)
   }
 
   private fitsObject(value: object): boolean {
@@ -90,13 +91,12 @@ class Check {
         return false
       }
     }
-    return this.hasNoSymbols(value)
+    return this.isWhole(value)
   }
 
-  private hasNoSymbols(value: object): boolean {
-    const symbols = Object.getOwnPropertySymbols(value)
-    return symbols.length === 0 || !symbols.some((key) => Object.prototype.propertyIsEnumerable.call(value, key)) ||
-      this.fail("an object with a member whose name is a symbol")
+  private isWhole(value: object): boolean {
+    const lost = lostMember(value)
+    return lost === undefined || this.fail(`an ${Array.isArray(value) ? "array" : "object"} with ${lost}`)
   }
 
   private fail(problem: string): false {

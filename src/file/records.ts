@@ -9,6 +9,7 @@ import * as AST from "effect/SchemaAST"
 import * as FastDecode from "../base/fastDecode.js"
 import { oneLine } from "../base/text.js"
 import { hasProto, losesProto, protoProblem } from "../item/lostNames.js"
+import { wholeEncode } from "../item/wholeEncode.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 
 /** @internal */
@@ -75,7 +76,7 @@ export const encoder = <I>(
   if (schema === undefined) {
     return check
   }
-  const encode = ParseResult.encodeUnknownEither(schema as Schema.Schema<unknown>)
+  const encode = wholeEncode(schema)
   const format = formatter(schema)
   const loses = losesProto(schema)
   return (item) => {

@@ -6,7 +6,6 @@ import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
-import { Buffer, isUtf8 } from "node:buffer"
 import { columnOf } from "./identifiers.js"
 import { Misread } from "./readValue.js"
 import { classify } from "./sqlState.js"
@@ -81,5 +80,10 @@ const asBytes = (
     return { fields, rows }
   })
 
-const valueOf = (bytes: unknown, parse: (text: string) => unknown): unknown =>
-  bytes instanceof Buffer ? isUtf8(bytes) ? parse(bytes.toString("utf8")) : damaged : null
+const valueOf = (bytes: unknown, parse: (text: string) => unknown): unknown => {
+  if (!(bytes instanceof Buffer)) {
+    return null
+  }
+  const text = bytes.toString("utf8")
+  return Buffer.from(text, "utf8").equals(bytes) ? parse(text) : damaged
+}

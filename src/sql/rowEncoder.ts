@@ -2,9 +2,10 @@
  * From items to the rows of a table, by a Schema.
  */
 import * as Either from "effect/Either"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import { hasProto, losesProto, protoProblem } from "../item/lostNames.js"
+import { wholeEncode } from "../item/wholeEncode.js"
 import * as Sensitive from "../vocabulary/Sensitive.js"
 import type { SqlColumnError } from "./SqlFailure.js"
 import type { Item } from "./tableWrite.js"
@@ -25,7 +26,7 @@ export const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> | undefined 
 
 /** @internal */
 export const rowEncoder = <A extends object, I extends object>(table: string, schema: Schema.Schema<A, I>) => {
-  const encode = Schema.encodeEither(schema, { onExcessProperty: "error" })
+  const encode = wholeEncode(schema)
   const format = Sensitive.formatIssues(schema)
   const loses = losesProto(schema)
   return (items: ReadonlyArray<A>): Either.Either<ReadonlyArray<Item>, SqlColumnError> => {
@@ -36,7 +37,7 @@ export const rowEncoder = <A extends object, I extends object>(table: string, sc
       }
       const row = encode(items[index]!)
       if (Either.isLeft(row)) {
-        const [issue] = format(row.left.issue)
+        const [issue] = format(row.left)
         return Either.left(tableWrite.fieldError(table, issue?.path ?? "", index, issue?.message ?? "it does not fit"))
       }
       rows.push(row.right as Item)

@@ -6,6 +6,7 @@ import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { lostMember } from "../base/lostMembers.js"
 import { didYouMean, quoted } from "../base/text.js"
 import { quoteName } from "./identifiers.js"
 import type { TableName } from "./identifiers.js"
@@ -178,6 +179,10 @@ export const checkFields = (
   const known = new Set(fields)
   for (let index = 0; index < items.length; index++) {
     const keys = Object.keys(items[index]!)
+    const lost = lostMember(items[index]!)
+    if (lost !== undefined) {
+      return fieldError(table, "", index, `it has ${lost}, which can be no column`)
+    }
     if (sameNames(keys, fields)) {
       continue
     }

@@ -4,6 +4,7 @@
  */
 import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
+import { lostMember } from "../base/lostMembers.js"
 
 /**
  * A value no column can hold, or not this one. Encoders throw it; who calls them knows item and column. `isData` says that
@@ -134,7 +135,7 @@ const problemInObject = (value: object): Problem | undefined => {
         return { ...problem, path: `[${index}]${problem.path}` }
       }
     }
-    return undefined
+    return lostIn(value)
   }
   if (value instanceof Date) {
     return Number.isNaN(value.getTime()) ? { path: "", what: "the date is not valid" } : undefined
@@ -148,5 +149,10 @@ const problemInObject = (value: object): Problem | undefined => {
       return { ...problem, path: `.${key}${problem.path}` }
     }
   }
-  return undefined
+  return lostIn(value)
+}
+
+const lostIn = (value: object): Problem | undefined => {
+  const lost = lostMember(value)
+  return lost === undefined ? undefined : { path: "", what: `${kindOf(value)} with ${lost} would lose that` }
 }

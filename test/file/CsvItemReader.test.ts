@@ -323,8 +323,10 @@ describe("CsvItemReader", () => {
           CsvItemReader.make(path, { columns: ["a", "b"], header: false, encoding, bufferSize })
         const files = new MemoryFiles().set(path, Buffer.from(bytes)).layer
         return Effect.gen(function*() {
-          const [inBlocks, atOnce] = yield* Effect.forEach([bufferSize, 1000], (size) =>
-            Effect.either(readAll(reader(size))))
+          const [inBlocks, atOnce] = yield* Effect.forEach(
+            [bufferSize, 1000],
+            (size) => Effect.either(readAll(reader(size)))
+          )
           assert.deepStrictEqual(outcome(inBlocks!), outcome(atOnce!))
           // A file that is refused as a whole has no positions to go on from.
           yield* Either.isRight(atOnce!) ? ReaderLaws.check(reader(bufferSize)) : Effect.void

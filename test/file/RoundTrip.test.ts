@@ -108,20 +108,26 @@ describe("written and read again", () => {
     "lines of text in any encoding are the bytes that were given, also after a crash, or are refused (OWN-24, ITEM-20)",
     [
       chunks(
-        FastCheck.oneof(FastCheck.fullUnicodeString({ maxLength: 8 }), FastCheck.constantFrom("€", "é", "", "\uFEFFx"))
+        FastCheck.oneof(
+          FastCheck.fullUnicodeString({ maxLength: 8 }),
+          FastCheck.constantFrom("€", "é", "", "\uFEFFx", "a\nb", "a\r\n")
+        )
       ),
       FastCheck.nat(4),
       FastCheck.constantFrom(...encodings.encodings),
       FastCheck.constantFrom("\n" as const, "\r\n" as const, "\r" as const),
-      FastCheck.constantFrom(undefined, "head")
+      FastCheck.constantFrom(undefined, "head"),
+      FastCheck.constantFrom(undefined, false, true)
     ],
-    ([chunks, crashAfter, encoding, lineEnding, header]) =>
+    ([chunks, crashAfter, encoding, lineEnding, header, multiline]) =>
       Effect.gen(function*() {
-        const fits = (line: string) => encodings.misfit(line, encoding) === undefined
+        const fits = (line: string) =>
+          encodings.misfit(line, encoding) === undefined && (multiline === true || !/[\r\n]/.test(line))
         const writer = TextItemWriter.lines<string>(path, (line) => line, {
           encoding,
           lineEnding,
           header,
+          multiline,
           footer: ({ items }) => `${items} lines`
         })
         if (!chunks.flat().every(fits)) {
@@ -141,6 +147,27 @@ describe("written and read again", () => {
       }) as Effect.Effect<void>,
     { fastCheck: { numRuns } }
   )
+
+  it.effect.each<readonly [string, string]>([
+    [
+      "a\nb",
+      "its text has a line break (LF) at character 2 and would be several lines; replace it, or set `multiline`"
+    ],
+    ["a\rb\n", "its text has a line break (CR) at character 2"],
+    ["\r\n\r\n", "its text has a line break (CRLF) at character 1"],
+    [
+      "ab\n",
+      "its text has a line break (LF) at character 3 and would be several lines; the line ending is added by the writer"
+    ],
+    ["ab\r\n", "its text has a line break (CRLF) at character 3 and would be several lines; the line ending is added"]
+  ])("a line that is several is refused by item and place: %j (OWN-24)", ([wrong, message]) =>
+    Effect.gen(function*() {
+      for (const lineEnding of ["\n", "\r", "\r\n"] as const) {
+        const writer = TextItemWriter.lines<string>(path, (item) => item, { lineEnding })
+        const error = yield* Effect.flip(write(writer, [["good"], ["good", wrong]], 0))
+        assert.include((error as unknown as Error).message, `Item 3 cannot be written to "x": ${message}`)
+      }
+    }) as Effect.Effect<void>)
 
   it.effect("a line that is no text is refused by item, and no text of an object (OWN-24)", () =>
     Effect.gen(function*() {

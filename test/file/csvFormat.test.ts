@@ -468,7 +468,8 @@ describe("what has no place in a cell (OWN-24)", () => {
     ["a Redacted", secret],
     ["an error", new Error("x")],
     ["a date", new Date(0)],
-    ["nothing at all", {}]
+    ["nothing at all", {}],
+    ["a member whose name is a symbol", { a: 1, [Symbol("s")]: 2 }]
   ])("an item that is no record: %s", ([, item]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(write({}, [[item as Item]]))
@@ -490,6 +491,23 @@ describe("what has no place in a cell (OWN-24)", () => {
       assert.include(error.message, message)
       const name = yield* Effect.flip(write({ encoding }, [[{ [text]: "x" }]]))
       assert.include(name.message, "a name holds")
+    }))
+
+  it.effect("a member whose name is a symbol, and one that the schema does not have", () =>
+    Effect.gen(function*() {
+      const schema = Schema.Struct({ x: Schema.String })
+      const hidden = Object.defineProperty({ x: "a" }, Symbol("s"), { value: 1, enumerable: false })
+      const first = yield* Effect.flip(write({}, [[hidden, { x: "b", [Symbol("s")]: 1 }]]))
+      assert.include(first.message, "Item 2 cannot be written")
+      assert.include(first.message, "it has a member whose name is a symbol (Symbol(s)), which can be no column")
+      const known = yield* Effect.flip(
+        Effect.scoped(Effect.gen(function*() {
+          const sink = yield* CsvItemWriter.make(path, { schema }).open(Option.none())
+          yield* sink.write([hidden, { x: "b", y: "c" } as { readonly x: string }])
+        })).pipe(Effect.provide(new MemoryFiles().layer))
+      )
+      assert.include(known.message, "Item 2 cannot be written")
+      assert.include(known.message, "is unexpected, expected: ")
     }))
 
   it.effect("text without quotes that would become several cells or rows", () =>

@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -127,7 +128,22 @@ describe("JSON as it is written", () => {
     ["undefined in an array", [1, undefined], "x[1] is undefined"],
 
     ["a hole in an array", [1, , 2], "x[1] is undefined"],
-    ["a name that is a symbol", { [Symbol("s")]: 1 }, "x is an object with a member whose name is a symbol"],
+    [
+      "a name that is a symbol",
+      { [Symbol("s")]: 1 },
+      "x is an object with a member whose name is a symbol (Symbol(s))"
+    ],
+    [
+      "a symbol in an array",
+      [Object.assign([1], { [Symbol.for("t")]: 1 })],
+      "x[0] is an array with a member whose name is a symbol (Symbol(t))"
+    ],
+    [
+      "a name in an array",
+      Object.assign([1, 2], { total: 3 }),
+      "x is an array with a member named \"total\" beside its elements"
+    ],
+    ["what a regular expression found", /a/.exec("ba"), "x is an array with a member named \"index\""],
     ["something deep inside", [{ "a b": { c: new Map() } }], "x[0][\"a b\"].c is a Map"],
     ["itself", loop, "it holds itself, or is nested too deeply"],
     ["too many arrays in each other", deep, "it holds itself, or is nested too deeply"]
@@ -142,6 +158,46 @@ describe("JSON as it is written", () => {
         assert.notInclude(error.message, "hunter2")
         assert(error._tag === "ItemEncodeError")
         assert.strictEqual(error.column?.startsWith("x") ?? false, /\bx(\[|\.| is)/.test(message))
+      }
+    }).pipe(Effect.scoped, Effect.provide(new MemoryFiles().layer)))
+
+  it.effect("what nobody is meant to see does not count: hidden members, the hash of Effect, getters of a class (OWN-24)", () =>
+    Effect.gen(function*() {
+      for (const [writer, reader] of Object.values(formats)) {
+        const files = new MemoryFiles()
+        const hidden = Object.defineProperty({ a: 1 }, Symbol("s"), { value: 1, enumerable: false })
+        const hashed = Data.struct({ a: 1 })
+        Hash.hash(hashed)
+        yield* write(files, writer, [hidden, hashed, { a: 1, b: undefined }])
+        assert.deepStrictEqual(itemsOf(yield* Effect.provide(readAll(reader), files.layer)), [{ a: 1 }, { a: 1 }, {
+          a: 1
+        }])
+      }
+    }))
+
+  it.effect("a schema does not drop what it does not know either (OWN-24)", () =>
+    Effect.gen(function*() {
+      const schema = Schema.Struct({ a: Schema.Number, n: Schema.optional(Schema.Struct({ b: Schema.Number })) })
+      const hashed = Data.struct({ a: 1 })
+      Hash.hash(hashed)
+      for (
+        const writer of [NdjsonItemWriter.make(path, { schema }), JsonItemWriter.array(path, { schema })]
+      ) {
+        const sink = yield* writer.open(Option.none())
+        yield* sink.write([hashed])
+        for (
+          const [item, name] of [
+            [{ a: 1, c: 2 }, "c"],
+            [{ a: 1, n: { b: 1, c: 2 } }, "n"],
+            [{ a: 1, [Symbol("s")]: 2 }, "Symbol(s)"],
+            [Object.assign(Data.struct(hashed), { c: 2 }), "c"]
+          ] as const
+        ) {
+          const error = yield* Effect.flip(sink.write([item as { readonly a: number }]))
+          assert(error._tag === "ItemEncodeError")
+          assert.strictEqual(error.column, name)
+          assert.include(error.message, "is unexpected, expected: ")
+        }
       }
     }).pipe(Effect.scoped, Effect.provide(new MemoryFiles().layer)))
 

@@ -3,12 +3,14 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Hash from "effect/Hash"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as ItemReader from "../../src/item/ItemReader.js"
-import { SqlDataError, SqlKeyError, SqlStatementError } from "../../src/sql/SqlFailure.js"
+import { SqlColumnError, SqlDataError, SqlKeyError, SqlStatementError } from "../../src/sql/SqlFailure.js"
 import * as SqlItemReader from "../../src/sql/SqlItemReader.js"
 import * as SqlItemWriter from "../../src/sql/SqlItemWriter.js"
 import * as Postgres from "../support/Postgres.js"
@@ -125,6 +127,36 @@ describe("what PostgreSQL holds", () => {
         yield* run("create table more_shapes (like shapes including all)")
         yield* writeAll(SqlItemWriter.insertInto("more_shapes"), texts.items)
         assert.deepStrictEqual((yield* given(keyset("more_shapes", Shapes))).items, items)
+      }))
+
+    it.effect("what no column can be named after is refused, and what nobody is meant to see is not (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run("create table members (id int primary key, v jsonb)")
+        const schema = Schema.Struct({ id: Schema.Number, v: Schema.optional(Schema.String) })
+        const hashed = Data.struct({ id: 1, v: "1" })
+        Hash.hash(hashed)
+        const s = Symbol("s")
+        for (
+          const writer of [
+            SqlItemWriter.insertInto<Item>("members"),
+            SqlItemWriter.copyInto<Item>("members"),
+            SqlItemWriter.insertInto("members", { schema }) as never,
+            SqlItemWriter.upsertInto<Item>("members", { key: ["id"] })
+          ]
+        ) {
+          yield* run("delete from members")
+          yield* writeAll(writer, [hashed])
+          const error = yield* Effect.flip(writeAll(writer, [{ id: 2, v: "1" }, { id: 3, v: "1", [s]: 1 } as Item]))
+          assert.instanceOf(error, SqlColumnError)
+          assert.strictEqual(error.item, 1)
+          assert.include(error.message, "Symbol(s)")
+        }
+        for (const v of [{ a: 1, [s]: 1 }, [1, { [s]: 1 }], /a/.exec("a"), Object.assign([1], { total: 1 })]) {
+          const error = yield* Effect.flip(writeAll(SqlItemWriter.insertInto<Item>("members"), [{ id: 9, v }]))
+          assert.instanceOf(error, SqlColumnError)
+          assert.strictEqual(error.column, "v")
+          assert.include(error.message, "would lose that")
+        }
       }))
 
     it.effect("a document whose declaration the server would not give back is refused (OWN-24)", () =>
