@@ -120,7 +120,9 @@ export interface Schedule {
 
 /**
  * - `name`: of the schedule, one of its job. Default: the text of the cron, or `default`.
- * - `timeZone`: of a cron that is given as text. Default UTC.
+ * - `timeZone`: of a cron that is given as text. Default UTC, as for a `Cron` without one. When clocks are set back, a cron of every
+ *   hour ticks in the repeated one as well, and one that names hours once, at the first; when they are set forward, a time that is
+ *   skipped comes as much later.
  * - `misfire`: what becomes of ticks that are more than `tolerance` late. `once`, the default: of all that are due the latest
  *   runs. `skip`: none of them does.
  * - `tolerance`: default 1 minute, so that the loss of a process is no misfire.
@@ -142,7 +144,7 @@ export interface ScheduleOptions {
  * once, whichever process dies meanwhile. One that fails is not launched again by its schedule; that is for an operator, or for
  * `BatchCluster.run` with its parameters.
  *
- * Refused with `JobDefinitionError`: text that is no cron or no time zone, and parameters that are the same for every tick.
+ * Refused with `JobDefinitionError`: text that is no cron or no time zone, a cron that never comes, and parameters that are the same for every tick.
  *
  * @example
  * ```ts

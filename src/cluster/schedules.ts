@@ -8,7 +8,7 @@ import type * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import * as Calendar from "../decisions/calendar.js"
 import * as Ticks from "../decisions/ticks.js"
 import type { Job } from "../definition/Job.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
@@ -29,10 +29,16 @@ export interface Schedule {
 
 export const groupOf = ({ cron, job, name }: Schedule): string => groupOfSchedule(job.name, name, cron)
 
-/** Two ticks that are one instance would run once, and never again. */
+/** One without a tick would wait for ever; and two ticks that are one instance would run once, and never again. */
 export const check = (schedule: Schedule): void => {
-  const first = Ticks.nextOf(schedule.cron, Date.UTC(2026, 0, 1))
-  const second = Ticks.nextOf(schedule.cron, first)
+  const first = Calendar.nextOf(schedule.cron, Date.UTC(2026, 0, 1))
+  if (!Number.isFinite(first)) {
+    throw new JobDefinitionError({
+      jobName: schedule.job.name,
+      defects: [`the schedule "${schedule.name}" never comes: no month has such a day`]
+    })
+  }
+  const second = Calendar.nextOf(schedule.cron, first)
   const keys = [first, second].map((tick) => jobKey(Effect.runSync(parametersOf(schedule, tick))))
   if (keys[0] === keys[1]) {
     throw new JobDefinitionError({
@@ -74,7 +80,7 @@ export const layer = (schedules: ReadonlyArray<Schedule>, restarts: number) => {
 // -------------------------------------------------------------------------------------
 
 const zoned = ({ cron }: Schedule, millis: number): DateTime.Zoned =>
-  DateTime.unsafeMakeZoned(millis, { timeZone: Option.getOrElse(cron.tz, () => DateTime.zoneUnsafeMakeNamed("UTC")) })
+  DateTime.unsafeMakeZoned(millis, { timeZone: Calendar.zoneOf(cron) })
 
 const parametersOf = (schedule: Schedule, millis: number) =>
   Effect.suspend(() => {
@@ -84,7 +90,7 @@ const parametersOf = (schedule: Schedule, millis: number) =>
 
 /** Sent by every process that begins: one that is on its way already is the same message. */
 const begin = (schedule: Schedule) =>
-  Effect.flatMap(DateTime.now, ({ epochMillis }) => send(schedule, Ticks.nextOf(schedule.cron, epochMillis)))
+  Effect.flatMap(DateTime.now, ({ epochMillis }) => send(schedule, Calendar.nextOf(schedule.cron, epochMillis)))
 
 const send = (schedule: Schedule, millis: number) =>
   Effect.flatMap(ScheduleEntity.client, (clientOf) =>

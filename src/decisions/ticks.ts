@@ -5,7 +5,8 @@
  * Laws, tested by properties: the ticks that run ascend strictly; while no delivery is later than `toleranceMillis`, all of them
  * run, each once; and what is handed on lies behind what was delivered, so a chain of messages never stands still.
  */
-import * as Cron from "effect/Cron"
+import type * as Cron from "effect/Cron"
+import { lastOf, nextOf } from "./calendar.js"
 
 /**
  * What becomes of ticks that are too late: of all that are due the latest runs (`once`), or none (`skip`).
@@ -34,9 +35,3 @@ export const decide = (cron: Cron.Cron, at: number, now: number, { misfire, tole
   const latest = Math.max(at, lastOf(cron, now))
   return { run: latest, next: nextOf(cron, latest) }
 }
-
-/** The first tick behind that time. */
-export const nextOf = (cron: Cron.Cron, millis: number): number => Cron.next(cron, new Date(millis)).getTime()
-
-/** The last tick up to that time. */
-export const lastOf = (cron: Cron.Cron, millis: number): number => Cron.prev(cron, new Date(millis + 1000)).getTime()

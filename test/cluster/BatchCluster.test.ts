@@ -325,10 +325,11 @@ describe("a schedule", () => {
     )
   }
 
-  it("is refused when it is no cron, or when its ticks are one instance", () => {
+  it("is refused when it is no cron, when it never comes, or when its ticks are one instance", () => {
     const job = makeDaily("any", () => Effect.void)
     assert.throws(() => BatchCluster.schedule(job, "every day", tickOf), /"every day" is not one/)
     assert.throws(() => BatchCluster.schedule(job, "0 0 * * * *", tickOf, { timeZone: "Mars/Olympus" }), /is not one/)
+    assert.throws(() => BatchCluster.schedule(job, "0 0 30 2 *", tickOf), /never comes: no month has such a day/)
     assert.throws(
       () => BatchCluster.schedule(job, "0 0 * * * *", () => ({ day: "monday" })),
       /same identifying parameters for different ticks/

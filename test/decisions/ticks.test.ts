@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cron from "effect/Cron"
 import * as FastCheck from "effect/FastCheck"
+import { nextOf } from "../../src/decisions/calendar.js"
 import type { Policy } from "../../src/decisions/ticks.js"
-import { decide, lastOf, nextOf } from "../../src/decisions/ticks.js"
+import { decide } from "../../src/decisions/ticks.js"
 
 const minutely = Cron.unsafeParse("0 * * * * *", "UTC")
 
@@ -41,21 +42,6 @@ describe("a tick", () => {
       run: undefined,
       next: at("10:05:00")
     })
-  })
-
-  it("keeps to its time zone when clocks are changed", () => {
-    const nightly = Cron.unsafeParse("0 30 2 * * *", "Europe/Berlin")
-    const march = Date.parse("2026-03-28T01:30:00Z")
-    assert.strictEqual(nextOf(nightly, march), Date.parse("2026-03-29T01:30:00Z"))
-    assert.strictEqual(nextOf(nightly, nextOf(nightly, march)), Date.parse("2026-03-30T00:30:00Z"))
-    const october = Date.parse("2026-10-25T00:30:00Z")
-    assert.strictEqual(nextOf(nightly, october), Date.parse("2026-10-26T01:30:00Z"))
-  })
-
-  it.prop("is the last of its cron at its own time, and until the next one", [crons, anyTime], ([cron, time]) => {
-    const tick = nextOf(cron, time)
-    assert.strictEqual(lastOf(cron, tick), tick)
-    assert.strictEqual(lastOf(cron, nextOf(cron, tick) - 1), tick)
   })
 
   it.prop(
