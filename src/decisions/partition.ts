@@ -70,9 +70,10 @@ export const MAX_DEATHS = 5
 
 /**
  * Where a partition stands. What ended without completing in an earlier run of the parent waits for this one, and so does
- * what lost its process.
+ * what lost its process. What has failed in this run has failed, also when it had been put up before, by somebody who thought that
+ * its process was gone: a step that is to stop at the first failure would wait for it for ever.
  */
-export const standingOf = ({ deaths, isOfThisRun, isOrphaned, isWaiting, status }: Facts): Standing => {
+export const standingOf = ({ deaths, isOfThisRun, isOrphaned, status }: Facts): Standing => {
   switch (status) {
     case null:
       return "waiting"
@@ -87,7 +88,7 @@ export const standingOf = ({ deaths, isOfThisRun, isOrphaned, isWaiting, status 
         ? isOfThisRun && deaths >= MAX_DEATHS ? "failed" : "waiting"
         : BatchStatus.isRunning(status)
         ? "running"
-        : isWaiting || !isOfThisRun
+        : !isOfThisRun
         ? "waiting"
         : status === "STOPPED"
         ? "stopped"

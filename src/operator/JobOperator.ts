@@ -432,7 +432,8 @@ export const abandon: (
 
 /**
  * Closes an execution whose process died without a word, with its running steps, as FAILED: a restart continues from
- * its last commit. A launch of the same instance does the same; use this to look first.
+ * its last commit. A launch of the same instance does the same; use this to look first. One that had been asked to stop becomes
+ * STOPPED: its partitions, wherever they run, stop as well, and no cluster runs it again by itself.
  *
  * An execution that is not running is left as it is. One whose owner lives fails with `JobExecutionAlreadyRunning`,
  * unless `force` is true: then its owner can no longer commit. The exit code says which it was,

@@ -67,7 +67,7 @@ export const recover = (
     if (!isDead && !options.force) {
       return yield* stillRunning(repository, execution)
     }
-    yield* bury(repository, executionId, isDead ? "OWNER_DIED" : "RECOVERED", options.reason)
+    yield* bury(repository, execution, isDead ? "OWNER_DIED" : "RECOVERED", options.reason)
     return yield* repository.jobExecution(executionId)
   })
 
@@ -79,8 +79,11 @@ export const recoverExpired = (
     const expired = yield* repository.expiredExecutions(yield* Running.witness)
     const recovered = yield* Effect.forEach(
       expired.filter(({ instance }) => jobName === undefined || instance.jobName === jobName),
-      ({ id }) =>
-        Effect.zipRight(bury(repository, id, "OWNER_DIED", undefined), repository.jobExecution(id)).pipe(
+      (execution) =>
+        Effect.zipRight(
+          bury(repository, execution, "OWNER_DIED", undefined),
+          repository.jobExecution(execution.id)
+        ).pipe(
           Effect.map(Option.some),
           // deleted by somebody else meanwhile
           Effect.catchTag("NoSuchJobExecution", () => Effect.succeedNone)
@@ -98,14 +101,15 @@ const REASONS = {
   RECOVERED: "An operator took it away from its process; a restart goes on from the last commit"
 }
 
+/** One that was asked to stop has stopped, so that partitions of it hear of that, and no cluster runs it again (D16). */
 const bury = (
   repository: Effect.Effect.Success<typeof JobRepository>,
-  executionId: number,
+  { id, status }: JobExecution,
   exitCode: keyof typeof REASONS,
   reason: string | undefined
 ) =>
-  repository.close(executionId, {
-    status: "FAILED",
+  repository.close(id, {
+    status: status === "STOPPING" ? "STOPPED" : "FAILED",
     exitCode,
     message: reason === undefined ? REASONS[exitCode] : `${REASONS[exitCode]}: ${reason}`
   })

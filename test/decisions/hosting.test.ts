@@ -4,10 +4,11 @@ import type { Attempt } from "../../src/decisions/hosting.js"
 import { decide } from "../../src/decisions/hosting.js"
 import { isRunning } from "../../src/vocabulary/BatchStatus.js"
 
-type Kind = "died" | "left" | "failed" | "stopped" | "completed" | "abandoned" | "running" | "expired"
+type Kind = "died" | "died stopping" | "left" | "failed" | "stopped" | "completed" | "abandoned" | "running" | "expired"
 
 const kinds: { readonly [K in Kind]: Pick<Attempt, "status" | "exitCode" | "isExpired"> } = {
   died: { status: "FAILED", exitCode: "OWNER_DIED", isExpired: false },
+  "died stopping": { status: "STOPPED", exitCode: "OWNER_DIED", isExpired: false },
   left: { status: "STOPPED", exitCode: "OWNER_LEFT", isExpired: false },
   failed: { status: "FAILED", exitCode: "FAILED", isExpired: false },
   stopped: { status: "STOPPED", exitCode: "STOPPED", isExpired: false },
@@ -35,7 +36,7 @@ describe("what a cluster does about an instance", () => {
   })
 
   it("takes an end of the job itself for the answer", () => {
-    for (const kind of ["failed", "stopped", "completed", "abandoned"] as const) {
+    for (const kind of ["failed", "stopped", "died stopping", "completed", "abandoned"] as const) {
       assert.deepStrictEqual(decide(history("died", kind), fresh), { _tag: "End", id: 2, gaveUp: false })
     }
   })

@@ -68,6 +68,16 @@ describe("partition", () => {
     }
   })
 
+  it.prop(
+    "what was put up while its process was slow has ended with it all the same (PART-5, PART-7)",
+    [facts],
+    ([some]) => {
+      const ended = { ...some, status: "FAILED" as const, isOfThisRun: true, isOrphaned: false }
+      assert.strictEqual(Partition.standingOf({ ...ended, isWaiting: true }), "failed")
+      assert.strictEqual(Partition.standingOf({ ...ended, isWaiting: true, status: "STOPPED" }), "stopped")
+    }
+  )
+
   it("what lost its process is begun again, until it has killed five of them", () => {
     for (const status of ["STARTED", "FAILED"] as const) {
       const dead = (deaths: number) => ({ ...known, status, isOrphaned: true, deaths })

@@ -28,6 +28,7 @@ import {
   StepScope,
   Transactor
 } from "../../src/index.js"
+import type { Encoded } from "../../src/ports/JobRepository.js"
 import { JobInstanceAlreadyComplete } from "../../src/vocabulary/BatchError.js"
 import type { BatchEvent } from "../../src/vocabulary/BatchEvent.js"
 import { describe } from "../../src/vocabulary/failure.js"
@@ -106,6 +107,8 @@ interface World {
   readonly stops: Map<number, number>
   readonly job: Job.Job.Any
   isDone: boolean
+  /** It was complete, and somebody had it deleted since. */
+  isForgotten: boolean
   count: number
 }
 
@@ -138,7 +141,7 @@ const simulate = (scenario: Scenario, flaws: Flaws): Result => {
     scenario,
     random,
     machine,
-    database: Database_.make({ machine, flaw: flaws.driver, isUnlocked: flaws.isUnlocked ?? false }),
+    database: undefined as never,
     nodes: new Set(),
     rows: [],
     struck: [],
@@ -148,9 +151,14 @@ const simulate = (scenario: Scenario, flaws: Flaws): Result => {
     stops: new Map(),
     job: undefined as never,
     isDone: false,
+    isForgotten: false,
     count: 0
   }
-  Object.assign(world, { job: jobOf(world) })
+  const flaw: Flaw = (driver) => forgetting(world)(flaws.driver?.(driver) ?? driver)
+  Object.assign(world, {
+    job: jobOf(world),
+    database: Database_.make({ machine, flaw, isUnlocked: flaws.isUnlocked ?? false })
+  })
   startRunner(world)
   Array.from({ length: scenario.workers }, () => startWorker(world))
   const waiting = [...scenario.faults]
@@ -163,7 +171,9 @@ const simulate = (scenario: Scenario, flaws: Flaws): Result => {
     }
   }
   calm(world, flaws.mostTicks ?? MOST_TICKS)
-  check(world)
+  if (!world.isForgotten) {
+    check(world)
+  }
   return {
     violations: [...world.violations],
     struck: world.struck,
@@ -381,6 +391,51 @@ const operate = (world: World, program: Effect.Effect<unknown, unknown, any>): v
 // faults
 // -------------------------------------------------------------------------------------
 
+/** Of parts of a job, which stay as long as it does; of all that has ended; or of what is complete. */
+const purgeOf = (amount: number): Effect.Effect<unknown, unknown, any> => {
+  switch (amount % 4) {
+    case 0:
+      return purgeParts(["COMPLETED"])
+    case 1:
+      return purgeParts(undefined)
+    case 2:
+      return JobOperator.purge({ statuses: ["COMPLETED", "ABANDONED", "FAILED", "STOPPED", "UNKNOWN"] })
+    default:
+      return JobOperator.purge({})
+  }
+}
+
+const purgeParts = (statuses: ReadonlyArray<"COMPLETED"> | undefined) =>
+  Effect.flatMap(JobRepository.JobRepository, (repository) =>
+    Effect.flatMap(
+      repository.jobExecutions({ jobName: "job/load", statuses, limit: 1000 }),
+      (parts) => repository.deleteJobExecutions(parts.map(({ id }) => id))
+    ))
+
+/**
+ * Whoever has a job forgotten wants it to run from the beginning, and so removes what it wrote. One that was complete has to hold
+ * what it promises now; what somebody runs then is another job.
+ */
+const forgetting = (world: World) => (driver: Encoded): Encoded => ({
+  ...driver,
+  deleteJobExecutions: (ids) =>
+    Effect.suspend(() => {
+      const roots = () => allExecutions(world).filter(({ parentExecutionId }) => parentExecutionId === null)
+      const before = roots()
+      if (!world.isDone && before.some(({ id, status }) => status === "COMPLETED" && ids.includes(id))) {
+        check(world)
+        world.isForgotten = world.isDone = true
+      }
+      return Effect.tap(driver.deleteJobExecutions(ids), () =>
+        Effect.sync(() => {
+          if (before.length > 0 && roots().length === 0) {
+            world.rows.length = 0
+            world.stops.clear()
+          }
+        }))
+    })
+})
+
 const die = (world: World, node: Node): void => {
   const known = gone.get(world) ?? new Set()
   gone.set(world, known.add(`${node.process.host} ${node.process.name}`))
@@ -437,15 +492,7 @@ const strike = (world: World, fault: Fault): void => {
     }
     case "purge": {
       hit("")
-      // What is complete of a job that is not must stay, or its restart would run it again.
-      operate(
-        world,
-        Effect.flatMap(JobRepository.JobRepository, (repository) =>
-          Effect.flatMap(
-            repository.jobExecutions({ jobName: "job/load", statuses: ["COMPLETED"], limit: 1000 }),
-            (complete) => repository.deleteJobExecutions(complete.map(({ id }) => id))
-          ))
-      )
+      operate(world, purgeOf(fault.amount))
       return
     }
     case "recover": {

@@ -115,6 +115,19 @@ for (const driver of drivers) {
           assert.strictEqual((yield* JobOperator.recover(restarted.id)).status, "COMPLETED")
         }))
 
+      it.effect("a dead execution that had been asked to stop becomes STOPPED, and may be restarted (RECOVER-1, D16)", () =>
+        Effect.gen(function*() {
+          const asked = yield* dead("asked")
+          yield* JobOperator.stop(asked)
+          const recovered = yield* JobOperator.recover(asked)
+          assert.deepStrictEqual([recovered.status, recovered.exitStatus.code], ["STOPPED", "OWNER_DIED"])
+          const also = yield* dead("also asked")
+          yield* JobOperator.stop(also)
+          const all = yield* JobOperator.recoverExpired({ jobName: "also asked" })
+          assert.deepStrictEqual(all.map(({ id, status }) => [id, status]), [[also, "STOPPED"]])
+          assert.strictEqual((yield* JobOperator.run(done("asked"), {})).status, "COMPLETED")
+        }))
+
       it.effect("an execution whose owner lives is left alone, unless forced; the owner then commits nothing more (RECOVER-1)", () =>
         Effect.gen(function*() {
           const { begun, gate, job, written } = yield* waiting("forced")
