@@ -30,6 +30,10 @@ describe.runIf(process.platform === "linux")("another process", () => {
       const pid = Number(await line(parent))
       const stat = () => readFileSync(`/proc/${pid}/stat`, "utf8")
       const owner = named(pid, stat().split(" ")[21]!)
+      // Until it is that program, the shell waits for its child after all.
+      while (readFileSync(`/proc/${parent.pid}/comm`, "utf8").trim() !== "sleep") {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
       assert.isFalse(isGone(owner))
       process.kill(pid, "SIGKILL")
       while (!stat().includes(") Z ")) {
