@@ -1,6 +1,7 @@
 /**
- * A race that waits for the loser. Effect's own race leaves its children behind when it is interrupted from outside; a
- * job that is interrupted must have written its last rows before its layers are released.
+ * Two races that Effect's own can't run, because that leaves its children behind when it is interrupted from outside, and hands
+ * an interruption on to them even where it can't be interrupted itself. A job that is interrupted must have written its last
+ * rows before its layers are released.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -37,5 +38,31 @@ export const until = <A, E, R, B, E2, R2>(
       )
       const result = Exit.isFailure(exit) && signalled !== undefined ? signalled : exit
       return yield* result
+    })
+  )
+
+/**
+ * Runs the effect until it ends, or until the signal fails first: then the effect is left behind, interrupted. Both run in fibers
+ * apart from this one, which hear of its interruption only where it can be interrupted.
+ */
+export const orLeave = <A, E, R, E2, R2>(
+  effect: Effect.Effect<A, E, R>,
+  signal: Effect.Effect<never, E2, R2>
+): Effect.Effect<A, E | E2, R | R2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const running = yield* Effect.forkDaemon(Effect.interruptible(effect))
+      const watching = yield* Effect.forkDaemon(Effect.interruptible(signal))
+      const first = Effect.async<A, E | E2>((resume) => {
+        running.addObserver(resume)
+        watching.addObserver(resume)
+      })
+      const leave = Effect.fiberIdWith((id) =>
+        Effect.sync(() => {
+          running.unsafeInterruptAsFork(id)
+          watching.unsafeInterruptAsFork(id)
+        })
+      )
+      return yield* Effect.ensuring(restore(first), leave)
     })
   )

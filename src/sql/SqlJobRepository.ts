@@ -12,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Race from "../base/race.js"
 import * as JobRepository from "../ports/JobRepository.js"
 import { Transactor } from "../ports/Transactor.js"
 import type { JobRepositoryError } from "../vocabulary/BatchError.js"
@@ -242,17 +243,18 @@ const makeTransact = (env: Env_.Env, control: Control | undefined, idle: string)
         return Effect.provideService(effect, OwnTransaction, transaction)
       }
     )
-    const tried = Effect.mapError(
-      Contention.retry(Database_.transact(database, begin(patienceMillis), marked)),
-      (error): E | JobRepositoryError =>
-        error instanceof TransactionError ? Failure.fromTransactionError("transaction", error) : error
-    )
+    const tried = (inside?: Database_.Restore) =>
+      Effect.mapError(
+        Contention.retry(Database_.transact(database, begin(patienceMillis), marked, inside)),
+        (error): E | JobRepositoryError =>
+          error instanceof TransactionError ? Failure.fromTransactionError("transaction", error) : error
+      )
     const own = control === undefined || database.isPooled
-      ? tried
-      // A launch cannot be interrupted, but that it waits can end.
-      : Effect.raceFirst(
-        Effect.interruptible(tried),
-        Effect.interruptible(Backends.watch(env, control, patienceMillis, () => pid))
+      ? tried()
+      // That a launch waits can end, also by an interruption. What it has committed it is told of.
+      : Race.until(
+        Effect.uninterruptible(tried(Effect.interruptible)),
+        Backends.watch(env, control, patienceMillis, () => pid)
       )
     return Effect.flatMap(
       Effect.zip(Ambient.ambient, OwnTransaction),

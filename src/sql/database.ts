@@ -118,16 +118,20 @@ export type Restore = Open.Restore
 export type Begin = (isOwn: boolean) => string
 
 /**
- * Runs the effect in a new transaction on a connection of its own, which `begin` opens before.
+ * Runs the effect in a new transaction on a connection of its own, which `begin` opens before. A caller that cannot be
+ * interrupted, but wants the effect and the wait for the connection to be, gives `Effect.interruptible`: then it always hears of
+ * a commit.
  *
  * @internal
  */
 export const transact = <A, E, R>(
   database: Database,
   begin: string,
-  effect: Effect.Effect<A, E, R>
+  effect: Effect.Effect<A, E, R>,
+  inside?: Restore
 ): Effect.Effect<A, E | TransactionError, R> =>
-  Effect.uninterruptibleMask((restore) => {
+  Effect.uninterruptibleMask((outside) => {
+    const restore = inside ?? outside
     const transaction = Open.make(database.identity, begins(database, () => begin))
     return ended(
       transaction,

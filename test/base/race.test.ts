@@ -3,7 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { until } from "../../src/base/race.js"
+import { orLeave, until } from "../../src/base/race.js"
 
 /** An effect that never ends by itself, and takes some turns to clean up. */
 const slowToEnd = (log: Array<string>, entered: Deferred.Deferred<void>) =>
@@ -62,4 +62,58 @@ describe("a race that waits for the loser", () => {
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(log, ["cleaned up", "cleaned up", "released"])
     }))
+})
+
+describe("a race that leaves the loser behind", () => {
+  it.effect("returns what the effect comes to, and ends the signal", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const entered = yield* Deferred.make<void>()
+      const signal = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void log.push("no signal")))
+      assert.strictEqual(yield* orLeave(Effect.as(Effect.yieldNow(), "done"), signal), "done")
+      assert.deepStrictEqual(yield* Effect.exit(orLeave(Effect.fail("broken"), signal)), Exit.fail("broken"))
+      yield* Effect.repeatN(Effect.yieldNow(), 10)
+      assert.deepStrictEqual(log, ["no signal", "no signal"])
+      assert.isFalse(yield* Deferred.isDone(entered))
+    }))
+
+  it.effect("does not wait for an effect that the signal has interrupted", () =>
+    Effect.gen(function*() {
+      const entered = yield* Deferred.make<void>()
+      const answer = yield* Deferred.make<void>()
+      const log: Array<string> = []
+      const effect = Effect.uninterruptible(
+        Effect.zipRight(Deferred.succeed(entered, undefined), Deferred.await(answer))
+      )
+        .pipe(Effect.onExit((exit) => Effect.sync(() => void log.push(exit._tag))))
+      const exit = yield* Effect.exit(orLeave(effect, Effect.zipRight(Deferred.await(entered), Effect.fail("lost"))))
+      assert.deepStrictEqual([exit, log.length], [Exit.fail("lost"), 0])
+      yield* Deferred.succeed(answer, undefined)
+      yield* Effect.repeatN(Effect.yieldNow(), 10)
+      assert.strictEqual(log.length, 1)
+    }))
+
+  for (const times of [1, 2, 3]) {
+    it.effect(`is not disturbed by ${times} interruptions where it can't be interrupted, and by the first one elsewhere`, () =>
+      Effect.gen(function*() {
+        const entered = yield* Deferred.make<void>()
+        const answer = yield* Deferred.make<string>()
+        let told: Exit.Exit<string> | undefined
+        const effect = Effect.zipRight(Deferred.succeed(entered, undefined), Deferred.await(answer))
+        const protectedOne = yield* Effect.fork(Effect.uninterruptible(
+          Effect.flatMap(Effect.exit(orLeave(effect, Effect.never)), (exit) => Effect.sync(() => void (told = exit)))
+        ))
+        yield* Deferred.await(entered)
+        for (let k = 0; k < times; k++) {
+          yield* Fiber.interruptFork(protectedOne)
+          yield* Effect.repeatN(Effect.yieldNow(), 10)
+        }
+        const other = yield* Effect.fork(orLeave(Deferred.await(answer), Effect.never))
+        yield* Effect.yieldNow()
+        assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(other)))
+        yield* Deferred.succeed(answer, "stored")
+        yield* Fiber.await(protectedOne)
+        assert.deepStrictEqual(told, Exit.succeed("stored"))
+      }))
+  }
 })

@@ -72,7 +72,7 @@ describe("an interruption during a commit", () => {
   const [, postgres] = sqlDrivers
   it.layer(postgres!.layer)(
     "PostgreSQL, with a commit that takes its time",
-    (it) =>
+    (it) => {
       it.effect("committed items are counted, and are not written again", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
@@ -106,5 +106,26 @@ describe("an interruption during a commit", () => {
           const rows = yield* sql<{ readonly n: number }>`select n from copied order by n`
           assert.deepStrictEqual(rows.map(({ n }) => n), numbers)
         }))
+
+      it.effect("a launch that was committed is known: it leaves no row that blocks the next one (EFF-3)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql.unsafe(
+            "create function linger() returns trigger language plpgsql as " +
+              "'begin perform pg_sleep(0.4); return null; end'"
+          )
+          yield* sql`create constraint trigger slow after insert on batch_job_execution deferrable initially deferred
+          for each row execute function linger()`
+          const job = Job.make("launched slowly", { flow: Step.tasklet("work", Effect.void) })
+          const run = yield* Effect.fork(JobOperator.run(job, {}))
+          const committing =
+            sql`select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`
+          yield* Effect.repeat(committing, { until: (rows) => rows.length > 0 })
+          yield* Fiber.interrupt(run)
+          const [execution] = yield* JobOperator.executions({ jobName: "launched slowly" })
+          assert.strictEqual(execution?.status, "STOPPED")
+          assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+        }))
+    }
   )
 })

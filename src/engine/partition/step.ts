@@ -198,7 +198,9 @@ const manage = (
         yield* Slots.fill(pool, Slots.work(source))
       }
       begins = false
-      if (pool.active === 0 && next(yield* save(partitions.tally(plan.id))) === "End") {
+      // Seen before anything is asked: a slot that ends while the answers are on their way is not waited for in vain.
+      const isBusy = pool.active > 0
+      if (!isBusy && next(yield* save(partitions.tally(plan.id))) === "End") {
         // Nobody begins anything behind this. What was just being taken counts.
         yield* save(partitions.close(plan.id, session.execution.id))
         const tally = yield* save(partitions.tally(plan.id))
@@ -213,7 +215,7 @@ const manage = (
       if (failure !== undefined) {
         return yield* failure
       }
-      const woken = yield* wait(state, plan, pool)
+      const woken = yield* wait(state, plan, isBusy ? Option.some(pool) : Option.none())
       yield* tellListeners
       if (woken === "looked") {
         yield* save(partitions.putUp(plan.id, witness))
@@ -223,8 +225,8 @@ const manage = (
     }
   })
 
-/** Until all slots have ended, somebody hints at a change or it is time to look, or a stop is requested. */
-const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<"ended" | "looked"> =>
+/** Until all slots of a busy pool have ended, somebody hints at a change or it is time to look, or a stop is requested. */
+const wait = (state: StepState, plan: PartitionPlan, busy: Option.Option<Pool>): Effect.Effect<"ended" | "looked"> =>
   Effect.gen(function*() {
     const { session } = state
     const stopped = isStopping(state) ? forever : awaitStop(session)
@@ -233,9 +235,10 @@ const wait = (state: StepState, plan: PartitionPlan, pool: Pool): Effect.Effect<
       Effect.flatMap(Poll, (poll) => Effect.sleep(poll))
     )
     const changed = Effect.as(Effect.raceFirst(looked, stopped), "looked" as const)
-    return yield* pool.active === 0
-      ? changed
-      : Effect.raceFirst(changed, Effect.as(Slots.awaitIdle(pool), "ended" as const))
+    return yield* Option.match(busy, {
+      onNone: () => changed,
+      onSome: (pool) => Effect.raceFirst(changed, Effect.as(Slots.awaitIdle(pool), "ended" as const))
+    })
   })
 
 /** Not `Effect.never`, which keeps a timer, and with it the process, for as long as anybody waits. */

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Race from "../../base/race.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobRepositoryError } from "../../vocabulary/BatchError.js"
 import { monotonic } from "./heartbeat.js"
@@ -85,16 +86,17 @@ const limited = <A, E extends OwnerFailure, R>(
   session: Session,
   write: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | JobRepositoryError, R> =>
-  Effect.raceFirst(
-    Effect.interruptible(Effect.disconnect(write)),
-    Effect.interruptible(Effect.zipRight(lost(session), Effect.sleep(Math.max(250, session.leaseMillis / 16)))).pipe(
-      Effect.zipRight(Effect.fail(
+  Race.orLeave(
+    write,
+    Effect.zipRight(
+      Effect.zipRight(lost(session), Effect.sleep(Math.max(250, session.leaseMillis / 16))),
+      Effect.fail(
         new JobRepositoryError({
           operation: "save",
           reason: "transient",
           detail: "there was no answer before the lease ended"
         })
-      ))
+      )
     )
   )
 

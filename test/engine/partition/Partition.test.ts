@@ -19,6 +19,7 @@ import {
   JobParameters,
   JobRepository,
   JobScope,
+  Listener,
   Partition,
   Step
 } from "../../../src/index.js"
@@ -226,29 +227,49 @@ for (const { layer, name } of drivers) {
 
       it.effect("a step that was stopped behind its last partition counts the same when it is restarted (PART-6, OWN-4)", () =>
         Effect.gen(function*() {
+          const stop = Effect.gen(function*() {
+            const [running] = yield* JobOperator.executions({ jobName: "stopped behind", statuses: ["STARTED"] })
+            yield* JobOperator.stop(running!.id)
+          })
           const load = Step.partition("load", {
             plan: Partition.values(["a"]),
             input: Schema.String,
-            step: (input) =>
-              rows(input, new Set()).pipe(
-                Flow.andThen(Step.tasklet(
+            step: (input) => rows(input, new Set())
+          }).pipe(Step.listen(Listener.step({ onPartitionEnded: () => Effect.orDie(stop) })))
+          const first = yield* JobOperator.run(Job.make("stopped behind", { flow: load }), {})
+          assert.strictEqual(first.status, "STOPPED")
+          assert.deepStrictEqual((yield* children(first.id)).map(({ status }) => status), ["COMPLETED"])
+          const again = Step.partition("load", {
+            plan: Partition.values(["a"]),
+            input: Schema.String,
+            step: (input) => rows(input, new Set())
+          })
+          const second = yield* JobOperator.run(Job.make("stopped behind", { flow: again }), {})
+          assert.strictEqual(second.status, "COMPLETED")
+          assert.deepStrictEqual(yield* children(second.id), [])
+          const [step] = yield* JobOperator.steps(second.id)
+          assert.strictEqual(step?.counts.write, 4)
+        }))
+
+      it.effect("a step is not left waiting when a stop comes while its last partition ends (D16)", () =>
+        Effect.gen(function*() {
+          for (let k = 0; k < 10; k++) {
+            const load = Step.partition("load", {
+              plan: Partition.values(["a"]),
+              input: Schema.String,
+              step: () =>
+                Step.tasklet(
                   "stop",
                   Effect.gen(function*() {
                     const { parent } = yield* Effect.flatMap(JobScope.JobScope, ({ execution }) => execution)
                     const repository = yield* JobRepository.JobRepository
                     yield* repository.requestStop(parent!.executionId)
                   })
-                ))
-              )
-          })
-          const job = Job.make("stopped behind", { flow: load })
-          const first = yield* JobOperator.run(job, {})
-          assert.strictEqual(first.status, "STOPPED")
-          const second = yield* JobOperator.run(job, {})
-          assert.strictEqual(second.status, "COMPLETED")
-          assert.deepStrictEqual(yield* children(second.id), [])
-          const [step] = yield* JobOperator.steps(second.id)
-          assert.strictEqual(step?.counts.write, 4)
+                )
+            })
+            const { status } = yield* JobOperator.run(Job.make(`stopped while it ends ${k}`, { flow: load }), {})
+            assert.strictEqual(status, "STOPPED")
+          }
         }))
 
       it.effect("it begins no more when told so", () =>
