@@ -109,7 +109,7 @@ export class SqlTransientError extends Schema.TaggedError<SqlTransientError>()("
 }) {
   override get message(): string {
     return `${where(this)} failed: ${moments[this.kind] ?? "the database was not able to"}${names(this)}; ` +
-      "it may succeed when it is tried again: retry SqlTransientError"
+      "it may succeed when it is tried again: restart the job, or let the step retry SqlTransientError"
   }
 }
 

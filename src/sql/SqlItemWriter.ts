@@ -275,7 +275,7 @@ export const statement = <A, E, R>(
             // The compiler does not see that excluding the scope twice is excluding it once.
             write: (items) =>
               Effect.scoped(
-                refail("write")(
+                refail(`write by "${name}"`)(
                   wholly(
                     database,
                     Effect.mapError(

@@ -38,6 +38,18 @@ export const isDouble = (text: string): boolean => {
 }
 
 /**
+ * Whether PostgreSQL shows a number of 64 bits like this: of some large ones JavaScript knows a shorter text, which lies in the
+ * middle between two numbers.
+ *
+ * @internal
+ */
+export const isShownDouble = (text: string): boolean => {
+  const number = Number(text)
+  return isDouble(text) || (Math.abs(number) >= 2 ** 53 && Number.isFinite(number) &&
+    [16, 17].some((digits) => canonical(number.toPrecision(digits)) === canonical(text)))
+}
+
+/**
  * Whether a number comes back from 32 bits as it went in: it has that many bits, or is the shortest text of one that has.
  *
  * @internal
@@ -48,10 +60,13 @@ export const isSingle = (value: number): boolean => {
     return true
   }
   // The smallest numbers have fewer digits than the others.
+  const text = Math.abs(single).toExponential(40)
   for (let digits = Math.abs(single) < leastNormal ? 1 : 6; digits <= 9; digits++) {
-    const shortest = Number(single.toPrecision(digits))
-    if (Math.fround(shortest) === single) {
-      return shortest === value
+    const shortest = nearest(text, digits).map((found) => Math.sign(single) * found).filter((found) =>
+      Math.fround(found) === single && !isMiddle(found, single)
+    )
+    if (shortest.length > 0) {
+      return shortest[0] === value
     }
   }
   return false
@@ -62,6 +77,27 @@ export const isSingle = (value: number): boolean => {
 // -------------------------------------------------------------------------------------
 
 const leastNormal = 2 ** -126
+
+const bits = new DataView(new ArrayBuffer(4))
+
+/** Whether a number is as far from its neighbour of 32 bits: PostgreSQL writes none so, though it would read it as this one. */
+const isMiddle = (value: number, single: number): boolean =>
+  [1, -1].some((step) => {
+    bits.setFloat32(0, Math.abs(single))
+    bits.setUint32(0, bits.getUint32(0) + step)
+    return (bits.getFloat32(0) + Math.abs(single)) / 2 === Math.abs(value)
+  })
+
+/** The numbers with so many digits below and above, the nearer one first; of two that are equally near the even one. */
+const nearest = (text: string, digits: number): ReadonlyArray<number> => {
+  const at = text.indexOf("e")
+  const kept = Number(text[0]! + text.slice(2, digits + 1))
+  const rest = text.slice(digits + 1, at)
+  const scale = Number(text.slice(at + 1)) - digits + 1
+  const [below, above] = [Number(`${kept}e${scale}`), Number(`${kept + 1}e${scale}`)]
+  const isBelow = rest < "5" || (/^50*$/.test(rest) && kept % 2 === 0)
+  return isBelow ? [below, above] : [above, below]
+}
 
 const decimal = /^\s*([+-]?)(?=\d|\.\d)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?\s*$/
 

@@ -180,7 +180,7 @@ export const encodePlace = (keys: ReadonlyArray<KeyColumn>, { after, read }: Pla
 export const decodePlace = (keys: ReadonlyArray<KeyColumn>, position: unknown): Either.Either<Place, string> => {
   const stored = decodeStored(position)
   if (Either.isLeft(stored)) {
-    return Either.left("the stored position is not one of a keyset reader")
+    return Either.left(`the stored position is not one of a keyset reader; ${OTHER_READER}`)
   }
   const { after, read } = stored.right
   if (after === null) {
@@ -189,8 +189,11 @@ export const decodePlace = (keys: ReadonlyArray<KeyColumn>, position: unknown): 
   const names = Object.keys(after)
   return names.length === keys.length && keys.every(({ column }) => names.includes(column))
     ? Either.right({ after: keys.map(({ column }) => after[column]!), read })
-    : Either.left(`the stored position belongs to the key (${quoted(names)})`)
+    : Either.left(`the stored position belongs to the key (${quoted(names)}); ${OTHER_READER}`)
 }
+
+const OTHER_READER =
+  "restart with the reader that stored it, or abandon the execution and run the job with another identifying parameter"
 
 /**
  * The rows of a page without the added key columns, and what is known about them.

@@ -266,7 +266,7 @@ const double: Scalar = (value) => {
     return Object.is(value, -0) ? "-0" : String(value)
   }
   const found = typeof value === "bigint" ? String(value) : onlyText(value, "a float column")
-  return Decimal.canonical(found) !== undefined && !Decimal.isDouble(found)
+  return Decimal.canonical(found) !== undefined && !Decimal.isShownDouble(found)
     ? refuse("it has more digits than a column of 64 bits keeps; round it before")
     : found
 }

@@ -46,7 +46,11 @@ export const kindOf = (value: unknown): string => {
 }
 
 /** @internal */
-export const notFor = (value: unknown, column: string): Unfit => new Unfit(`${kindOf(value)} is no value of ${column}`)
+export const notFor = (value: unknown, column: string): Unfit => {
+  const problem = `${kindOf(value)} is no value of ${column}`
+  const isTold = /[;,]/.test(column) || Redacted.isRedacted(value)
+  return new Unfit(isTold ? problem : `${problem}; convert it in the processor, or by the schema of the writer`)
+}
 
 /**
  * The text, if it is one: half of a surrogate pair has no UTF-8.

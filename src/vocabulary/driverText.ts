@@ -50,7 +50,8 @@ export const inWords = (error: DriverError): string => {
  *
  * @internal
  */
-export const saysWhatToDo = (text: string): boolean => PROBLEMS.some(([, problem]) => text.includes(problem))
+export const saysWhatToDo = (text: string): boolean =>
+  advice.test(text) || PROBLEMS.some(([, problem]) => text.includes(problem))
 
 /**
  * What is wrong and what helps, for codes that are about the database, the session or the transaction and not about the
@@ -64,6 +65,9 @@ export const problemOf = (code: string | undefined): string | undefined =>
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** How the advice begins in the words of this library. */
+const advice = /[:;.] (?:let|upgrade|use|wait for|run) /i
 
 const text = (error: object, key: string): string | undefined => {
   const value = (error as Record<string, unknown>)[key]

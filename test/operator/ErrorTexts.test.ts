@@ -1,7 +1,6 @@
 /**
  * Every error that the library can end with, provoked as it happens to people, and what it says then: what happened, where,
- * and what to do. Those that need a crash, a lost lease or another database are provoked in tests of their own; their texts
- * are in the table of `BatchError.test.ts`.
+ * and what to do. Those that need several clients, workers or a lost lease are provoked in `ErrorTextsOutside.test.ts`.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { SqlClient } from "@effect/sql/SqlClient"
@@ -41,6 +40,7 @@ import * as Sql from "../../src/sql/index.js"
 import { describeError } from "../../src/vocabulary/failure.js"
 import { MemoryFiles } from "../file/support.js"
 import * as Sqlite from "../support/Sqlite.js"
+import { cases as outside } from "./errorTextsOutside.js"
 
 /** Gives the error, or a record that tells it. */
 type Provoke = Effect.Effect<unknown, unknown, any>
@@ -392,20 +392,6 @@ const cases: ReadonlyArray<readonly [what: string, provoke: Provoke, says: strin
   ]
 ]
 
-/** These need a crash, a lost lease, another version or other workers: provoked where the tests make such things. */
-const ELSEWHERE: ReadonlyArray<string> = [
-  "CsvTrailerError",
-  "JobRepositoryError",
-  "OwnershipLost",
-  "PartitionCodeDiffers",
-  "ReplanRefused",
-  "SqlColumnError",
-  "SqlKeyError",
-  "SqlRowError",
-  "SqlTransientError",
-  "TransactionError"
-]
-
 const services = Layer.mergeAll(
   Layer.provideMerge(SqlJobRepository.layer, Sqlite.layer),
   NodeContext.layer
@@ -436,8 +422,8 @@ describe("what an error says", () => {
           : []
       )
     assert.deepStrictEqual(
-      [...new Set(tags)].filter((tag) => !cases.some(([, , says]) => says.includes(`${tag}: `))).sort(),
-      [...ELSEWHERE].sort()
+      [...new Set(tags)].filter((tag) => ![...cases, ...outside].some(([, , says]) => says.includes(`${tag}: `))),
+      []
     )
   })
 })

@@ -295,7 +295,8 @@ const suite = (
             const failed = failsAt < rows.length
             assert.strictEqual(first.status, failed ? "FAILED" : "COMPLETED", JSON.stringify(first.exitStatus))
             if (failed) {
-              assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+              const second = yield* JobOperator.run(job, {})
+              assert.strictEqual(second.status, "COMPLETED", JSON.stringify(second.exitStatus))
             }
             const all = (table: string) =>
               sql.unsafe(`select id, ${names.map(shown).join(", ")} from ${table} order by id`)
