@@ -91,7 +91,7 @@ export const elementsOf = (text: string, delimiter = ","): Elements | undefined 
  * @internal
  */
 export const boundsOf = (text: string): readonly [bounds: string, rest: string] => {
-  const bounds = /^\s*(?:\[[+-]?\d+(?::[+-]?\d+)?\])+\s*=/.exec(text)?.[0] ?? ""
+  const bounds = /^[ \t\n\r\v\f]*(?:\[[+-]?\d+(?::[+-]?\d+)?\])+[ \t\n\r\v\f]*=/.exec(text)?.[0] ?? ""
   return [bounds, text.slice(bounds.length)]
 }
 
@@ -108,7 +108,8 @@ const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "
 // Sticky, so that each is tried where the one before it ended.
 const quoted = /"((?:[^"\\]|\\.)*)"/ys
 const bares: Record<string, RegExp> = {}
-const blank = /\s*/y
+// Blanks of ASCII: PostgreSQL knows no others.
+const blank = /[ \t\n\r\v\f]*/y
 
 const bareUpTo = (delimiter: string): RegExp =>
   bares[delimiter] ??= new RegExp(`(?:[^"{}\\\\${/[\]^\\-]/.test(delimiter) ? "\\" : ""}${delimiter}]|\\\\.)+`, "ys")
@@ -126,7 +127,7 @@ const unescaped = (text: string): string => text.replace(/\\(.)/gs, "$1")
 
 /** Blanks around a bare element do not count. */
 const bareValue = (text: string): string | null => {
-  const found = text.replace(/^\s+/, "").replace(/(?<!\\)\s+$/, "")
+  const found = text.replace(/^[ \t\n\r\v\f]+/, "").replace(/(?<!\\)[ \t\n\r\v\f]+$/, "")
   return found.toUpperCase() === "NULL" ? null : unescaped(found)
 }
 
