@@ -120,5 +120,7 @@ const howToGoOn = (
     (registered) =>
       Option.exists(registered, ({ job }) => definitionOf(job).restartable)
         ? [`Go on from the last commit with: ${program} restart ${id}`]
+        : Option.isSome(registered)
+        ? ["It cannot be restarted: see what it has done, then run it with another identifying parameter"]
         : []
   )

@@ -201,16 +201,15 @@ export const mail = (options: {
 (notification: Notification): Effect.Effect<void, unknown, CommandExecutor.CommandExecutor> => {
   const [program, ...args] = options.command
   const text = textOf(notification)
-  // Encoded, so that nothing in it can become a header.
-  const subject = `=?UTF-8?B?${Buffer.from(text.slice(0, 150)).toString("base64")}?=`
   const message = [
     `From: ${oneLine(options.from)}`,
     `To: ${oneLine(options.to)}`,
-    `Subject: ${subject}`,
+    `Subject: ${encodedWords(Array.from(text).slice(0, 150).join(""))}`,
     "MIME-Version: 1.0",
     "Content-Type: text/plain; charset=utf-8",
+    "Content-Transfer-Encoding: 8bit",
     "",
-    text,
+    ...piecesOf(text, MAIL_LINE),
     `at ${DateTime.formatIso(notification.time)}`,
     ""
   ].join("\n")
@@ -224,6 +223,34 @@ export const mail = (options: {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** A line of a mail has at most 998 bytes. */
+const MAIL_LINE = 900
+
+/** What fits into a line of 76 characters behind "Subject: ", encoded; RFC 2047 wants words of at most 75. */
+const WORD = 39
+
+/** Encoded, so that nothing in it can become a header; in words that each hold whole characters, one a line. */
+const encodedWords = (text: string): string =>
+  piecesOf(text, WORD).map((piece) => `=?UTF-8?B?${Buffer.from(piece).toString("base64")}?=`).join("\n ")
+
+/** Pieces of so many bytes of UTF-8 at most. */
+const piecesOf = (text: string, bytes: number): ReadonlyArray<string> => {
+  const pieces: Array<string> = []
+  let piece = ""
+  let size = 0
+  for (const char of text) {
+    const more = Buffer.byteLength(char)
+    if (size + more > bytes) {
+      pieces.push(piece)
+      piece = ""
+      size = 0
+    }
+    piece += char
+    size += more
+  }
+  return [...pieces, piece]
+}
 
 const PAGE = 1000
 

@@ -279,6 +279,35 @@ describe("ready-made notifiers", () => {
       assert.strictEqual(failed._tag, "Failure")
     }).pipe(Effect.provide(FetchHttpClient.layer)))
 
+  it.scopedLive("give a mail whose subject is whole in words that each fit, whatever its characters are", () =>
+    Effect.gen(function*() {
+      const file = `${process.env["TMPDIR"] ?? "/tmp"}/effect-batch-subject-${process.pid}`
+      const mail = Watch.mail({ command: ["sh", "-c", `cat > ${file}`], from: "a@example.org", to: "b@example.org" })
+      for (const text of ["short", "ü".repeat(200), "a" + "🙂".repeat(400), "x".repeat(3000), "\ud800 half", ""]) {
+        yield* mail({ ...notification, text })
+        const mailed = readFileSync(file, "utf8")
+        for (const line of mailed.split("\n")) {
+          assert.isAtMost(Buffer.byteLength(line), 998)
+        }
+        const lines = /^Subject: (.*(?:\n .*)*)$/m.exec(mailed)![1]!.split("\n ")
+        const words = lines.map((line) => {
+          assert.isAtMost("Subject: ".length + line.length, 76)
+          const bytes = Buffer.from(/^=\?UTF-8\?B\?([A-Za-z\d+/]+=*)\?=$/.exec(line)![1]!, "base64")
+          return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+        })
+        const wanted = Array.from(Watch.textOf({ ...notification, text }).replace(/\ud800/, "\ufffd")).slice(0, 150)
+          .join("")
+        assert.strictEqual(words.join(""), wanted)
+        assert.strictEqual(
+          mailed.split("\n\n")[1]!.split("\nat ")[0]!.replaceAll("\n", ""),
+          Watch.textOf({
+            ...notification,
+            text
+          }).replace(/\ud800/, "\ufffd")
+        )
+      }
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scopedLive("give a mail to a program, in which no name becomes a header", () =>
     Effect.gen(function*() {
       const file = `${process.env["TMPDIR"] ?? "/tmp"}/effect-batch-mail-${process.pid}`
@@ -286,12 +315,13 @@ describe("ready-made notifiers", () => {
         notification
       )
       const [head, body] = readFileSync(file, "utf8").split("\n\n")
-      assert.deepStrictEqual(head!.split("\n").map((line) => line.split(":")[0]), [
+      assert.deepStrictEqual(head!.replaceAll("\n ", "").split("\n").map((line) => line.split(":")[0]), [
         "From",
         "To",
         "Subject",
         "MIME-Version",
-        "Content-Type"
+        "Content-Type",
+        "Content-Transfer-Encoding"
       ])
       assert.include(body, "(execution 7)")
       const failed = yield* Effect.exit(
