@@ -139,27 +139,17 @@ export const isJob = (value: unknown): value is Job.Any => Predicate.hasProperty
  * @since 0.1.0
  * @category constructors
  */
-export const make: {
-  <Self, P, C extends string, E, R, EL = never, RL = never>(name: string, options: {
-    readonly parameters: Context.Tag<Self, any> & Declaration<any, P>
+export const make = <C extends string, E, R, Self = never, P = {}, EL = never, RL = never>(
+  name: string,
+  // One signature, so that the compiler says once what does not fit.
+  options: {
     readonly flow: Flow<C, E, R>
+    readonly parameters?: Context.Tag<Self, any> & Declaration<any, P>
     readonly incrementer?: Incrementer<Types.NoInfer<P>> | undefined
     readonly restartable?: boolean | undefined
     readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
-  }): Job<P, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, Self | StepScope | JobScope>>
-  <C extends string, E, R, EL = never, RL = never>(name: string, options: {
-    readonly flow: Flow<C, E, R>
-    readonly incrementer?: Incrementer<{}> | undefined
-    readonly restartable?: boolean | undefined
-    readonly listeners?: ReadonlyArray<JobListener<EL, RL>> | undefined
-  }): Job<{}, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, StepScope | JobScope>>
-} = (name: string, options: {
-  readonly parameters?: (Context.Tag<any, any> & Declaration<any, any>) | undefined
-  readonly flow: Flow<string, any, any>
-  readonly incrementer?: Incrementer<any> | undefined
-  readonly restartable?: boolean | undefined
-  readonly listeners?: ReadonlyArray<JobListener<any, any>> | undefined
-}): any => {
+  }
+): Job<P, Flow.Final<C>, E | EL, Exclude<Types.NoInfer<R | RL>, Self | StepScope | JobScope>> => {
   const definition: JobDefinition = {
     name,
     parameters: options.parameters,
@@ -172,7 +162,7 @@ export const make: {
   if (found.length > 0) {
     throw new JobDefinitionError({ jobName: name, defects: found })
   }
-  return withTree(Proto, { name }, definition)
+  return withTree(Proto, { name }, definition) as any
 }
 
 /**

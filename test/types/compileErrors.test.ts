@@ -146,7 +146,30 @@ const cases: ReadonlyArray<readonly [mistake: string, code: string, says: Readon
   ]],
   ["a flow that is not one", "Job.make(\"j\", { flow: [load, other] })", [
     "is missing the following properties from type 'Flow<"
-  ]]
+  ]],
+  ["a flow that is an effect", "Job.make(\"j\", { flow: Effect.log(\"a\") })", [
+    "Type 'Effect<void, never, never>' is missing the following properties from type 'Flow<"
+  ]],
+  ["a flow that is a function", "Job.make(\"j\", { flow: () => load })", [
+    "Type '() => Step.ChunkStep<Row, Payment",
+    "to type 'Flow<"
+  ]],
+  ["a job without a flow", "Job.make(\"j\", { parameters: Params })", [
+    "Property 'flow' is missing in type '{ parameters: typeof Params; }' but required in type '{ readonly flow: Flow<"
+  ]],
+  ["a step in the place of the options", "Job.make(\"j\", load)", [
+    "Property 'flow' is missing in type 'ChunkStep<Row, Payment,"
+  ]],
+  ["steps in the option of another library", "Job.make(\"j\", { steps: [load, other] })", [
+    "'steps' does not exist in type '{ readonly flow: Flow<"
+  ]],
+  [
+    "parameters that are a schema",
+    "Job.make(\"j\", { parameters: Schema.Struct({ file: Schema.String }), flow: load })",
+    [
+      "Type 'Struct<{ file: typeof String$; }>' is not assignable to type 'Tag<"
+    ]
+  ]
 ]
 
 const messages = (() => {
@@ -184,8 +207,9 @@ describe("what the compiler says", () => {
   cases.forEach(([mistake, code, says], i) => {
     it(`to ${mistake}`, () => {
       const [message, ...more] = messages[i]!
-      assert.isAtMost(more.length, code.startsWith("Step.chunk") ? 0 : 1, JSON.stringify(messages[i]))
-      if (code.startsWith("Step.chunk")) {
+      const isOnce = /^(?:Step\.chunk|Job\.make)/.test(code)
+      assert.isAtMost(more.length, isOnce ? 0 : 1, JSON.stringify(messages[i]))
+      if (isOnce) {
         assert.notInclude(message?.text ?? "", "Overload 1 of", "once, and not for each signature")
       }
       for (const part of says) {
