@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { BatchError, ExecutionContext, ExitStatus } from "../../src/index.js"
+import { lengthened } from "./longSearch.js"
 
 class Odd extends Data.TaggedError("Odd")<{ readonly row: number }> {}
 
@@ -40,5 +41,18 @@ describe("the deep comparison of the tests", () => {
       }
       assert.deepStrictEqual(wrap(self), wrap(self))
     }
+  })
+})
+
+describe("a long search", () => {
+  it("tries more of every property, and gives it the time", () => {
+    assert.deepStrictEqual(
+      [undefined, 1000, { fastCheck: { numRuns: 25 }, timeout: 2000 }].map((options) => lengthened(options, 20)),
+      [
+        { timeout: 6_000_000, fastCheck: {} },
+        { timeout: 20_000, fastCheck: {} },
+        { timeout: 40_000, fastCheck: { numRuns: 500 } }
+      ]
+    )
   })
 })

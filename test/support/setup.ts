@@ -1,6 +1,8 @@
 import { addEqualityTesters, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
 import { isDeepStrictEqual } from "node:util"
 import { chai } from "vitest"
+import { longer, times } from "./longSearch.js"
 
 addEqualityTesters()
 
@@ -8,11 +10,22 @@ addEqualityTesters()
 // as soon as their messages are.
 chai.config.deepEqual = isDeepStrictEqual
 
+// What fast-check itself tries, where a test says nothing.
+FastCheck.configureGlobal({ numRuns: Math.ceil(100 * times) })
+
 const { effect, flakyTest, layer, live, prop, scoped, scopedLive } = it
 const process_ = globalThis as { testApi?: Partial<typeof it> }
 
 if (process_.testApi === undefined) {
-  process_.testApi = { effect, flakyTest, layer, live, prop, scoped, scopedLive }
+  process_.testApi = times === 1 ? { effect, flakyTest, layer, live, prop, scoped, scopedLive } : {
+    flakyTest,
+    layer,
+    prop: longer(prop),
+    effect: Object.assign(effect, { prop: longer(effect.prop) }),
+    live: Object.assign(live, { prop: longer(live.prop) }),
+    scoped: Object.assign(scoped, { prop: longer(scoped.prop) }),
+    scopedLive: Object.assign(scopedLive, { prop: longer(scopedLive.prop) })
+  }
   // A worker whose test runner was killed would otherwise wait for ever, together with the servers it started.
   // Vitest turns process.exit into an error.
   process.once("disconnect", () => process.kill(process.pid, "SIGKILL"))

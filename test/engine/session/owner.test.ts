@@ -23,12 +23,15 @@ describe("this process", () => {
 
 describe.runIf(process.platform === "linux")("another process", () => {
   it("is alive until it ends, and gone as soon as it is killed, also while nobody has waited for it (OWN-20)", async () => {
-    // The shell becomes a program that never waits for the child it had.
+    // The shell becomes a program that never waits for the child it had; before that, it would wait for it.
     const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"])
     const ended = new Promise((resolve) => parent.once("exit", resolve))
     try {
       const pid = Number(await line(parent))
-      const stat = () => readFileSync(`/proc/${pid}/stat`, "utf8")
+      const stat = (of = pid) => readFileSync(`/proc/${of}/stat`, "utf8")
+      while (!stat(parent.pid).includes("(sleep)")) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
       const owner = named(pid, stat().split(" ")[21]!)
       // Until it is that program, the shell waits for its child after all.
       while (readFileSync(`/proc/${parent.pid}/comm`, "utf8").trim() !== "sleep") {

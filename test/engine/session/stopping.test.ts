@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Session } from "../../../src/engine/session/session.js"
 import { requestStop } from "../../../src/engine/session/session.js"
-import { awaitStop, unlessStopped } from "../../../src/engine/session/stopping.js"
+import { awaitStop, unlessStopped, withinGrace } from "../../../src/engine/session/stopping.js"
 
 /** What is asked of a session here. */
 const makeSession = () =>
@@ -83,4 +83,17 @@ it.effect("who waits for the stop and gives up leaves nothing behind, and hears 
     yield* Fiber.join(hears)
     yield* awaitStop(session)
     assert.strictEqual(session.onStop.size, 0)
+  }))
+
+it.effect("what the body of a step starts in the background goes on behind it, and ends with the step", () =>
+  Effect.gen(function*() {
+    const session = makeSession()
+    const heard: Array<string> = []
+    const background = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void heard.push("the background ends")))
+    const step = withinGrace(session, Effect.zipRight(Effect.fork(background), Effect.yieldNow())).pipe(
+      Effect.zipRight(Effect.yieldNow()),
+      Effect.zipRight(Effect.sync(() => void heard.push("the step goes on")))
+    )
+    yield* Fiber.await(yield* Effect.fork(step))
+    assert.deepStrictEqual(heard, ["the step goes on", "the background ends"])
   }))
