@@ -422,7 +422,7 @@ const forgetting = (world: World) => (driver: Encoded): Encoded => ({
     Effect.suspend(() => {
       const roots = () => allExecutions(world).filter(({ parentExecutionId }) => parentExecutionId === null)
       const before = roots()
-      if (!world.isDone && before.some(({ id, status }) => status === "COMPLETED" && ids.includes(id))) {
+      if (!world.isForgotten && before.some(({ id, status }) => status === "COMPLETED" && ids.includes(id))) {
         check(world)
         world.isForgotten = world.isDone = true
       }
