@@ -17,6 +17,7 @@ import { layerClientProtocol, layerSocketServer } from "@effect/platform-node/No
 import type { SocketServerError } from "@effect/platform/SocketServer"
 import * as RpcSerialization from "@effect/rpc/RpcSerialization"
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -133,6 +134,23 @@ export const migrate = (
     )
   })
 
+/**
+ * Deletes messages that were answered before that time, with their answers. They have no time, but their ids, and those of the
+ * answers, begin with one.
+ */
+export const forget = (
+  tablePrefix: string,
+  before: DateTime.Utc
+): Effect.Effect<void, SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function*() {
+    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+    const [messages, replies] = [sql(`${tablePrefix}_messages`), sql(`${tablePrefix}_replies`)]
+    const first = String(firstIdOf(before.epochMillis))
+    yield* sql`with gone as (
+        delete from ${messages} where processed and coalesce(last_reply_id, id) < ${first}::bigint returning request_id
+      ) delete from ${replies} where request_id in (select request_id from gone)`
+  })
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
@@ -150,27 +168,18 @@ const fatal = (detail: string, cause?: unknown) =>
 /** How long messages that were answered stay. What was asked twice within that time is known to be the same. */
 const KEPT = Duration.days(1)
 
-/** Messages have no time, but their ids, and those of the answers, begin with one. */
 const forgetful = (prefix: string) =>
   Singleton.make(
     "effect-batch/forgetful",
-    Effect.gen(function*() {
-      const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-      const [messages, replies] = [sql(`${prefix}_messages`), sql(`${prefix}_replies`)]
-      const forget = Effect.flatMap(DateTime.now, ({ epochMillis }) => {
-        const before = String(firstIdOf(epochMillis - Duration.toMillis(KEPT)))
-        return sql`with gone as (
-            delete from ${messages} where processed and coalesce(last_reply_id, id) < ${before}::bigint returning request_id
-          ) delete from ${replies} where request_id in (select request_id from gone)`
-      })
-      yield* Effect.forever(
-        Effect.zipRight(
-          Effect.catchAllCause(forget, (cause) =>
-            Effect.logWarning(`Old messages could not be deleted: ${describe(cause)}`)),
-          Effect.sleep("1 hour")
-        )
+    Effect.forever(
+      Effect.zipRight(
+        Effect.catchAllCause(
+          Effect.flatMap(DateTime.now, (now) => forget(prefix, DateTime.subtractDuration(now, KEPT))),
+          (cause) => Effect.logWarning(`Old messages could not be deleted: ${describe(cause)}`)
+        ),
+        Effect.sleep("1 hour")
       )
-    })
+    )
   )
 
 const firstIdOf = (timestamp: number): bigint =>

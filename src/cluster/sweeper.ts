@@ -48,10 +48,12 @@ const recover = ({ jobs }: Options) =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const expired = yield* repository.expiredExecutions(yield* Running.witness)
-    for (const { id, instance, parent } of expired) {
+    for (const { id, instance, parent, status } of expired) {
       if (parent === undefined && jobs.has(instance.jobName)) {
         yield* Effect.logWarning(
-          `Execution ${id} of job "${instance.jobName}" has lost its process: it is closed as FAILED`
+          `Execution ${id} of job "${instance.jobName}" has lost its process: it is closed as ${
+            status === "STOPPING" ? "STOPPED" : "FAILED"
+          }`
         )
         yield* Effect.catchTags(JobOperator.recover(id), {
           JobExecutionAlreadyRunning: () => Effect.void,
@@ -73,9 +75,11 @@ const nameQuiet = ({ jobs, quiet }: Options, named: Set<number>) =>
       newest.set(jobExecutionId, Math.max(newest.get(jobExecutionId) ?? 0, lastUpdated.epochMillis))
     }
     const { epochMillis: now } = yield* DateTime.now
+    // The name of the job and that of the step; either may have slashes in it.
+    const isOurs = (name: string) => [...jobs].some((job) => name.startsWith(`${job}/`))
     const since = now - Duration.toMillis(quiet)
     const silent = running.filter(({ id, instance, lastUpdated }) =>
-      jobs.has(instance.jobName.split("/")[0]!) && Math.max(newest.get(id) ?? 0, lastUpdated.epochMillis) < since
+      isOurs(instance.jobName) && Math.max(newest.get(id) ?? 0, lastUpdated.epochMillis) < since
     )
     const fresh = silent.filter(({ id }) => !named.has(id))
     named.clear()

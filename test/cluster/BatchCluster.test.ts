@@ -14,6 +14,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
@@ -72,6 +73,11 @@ const executionsOf = (jobName: string) => JobOperator.executions({ jobName })
 
 const until = <A, E, R>(effect: Effect.Effect<A, E, R>, done: (value: A) => boolean) =>
   Effect.repeat(effect, { until: done, schedule: Schedule.spaced("50 millis") })
+
+/** Time passes in steps that let everybody do what was due. */
+const passing: Effect.Effect<never> = Effect.forever(
+  Effect.zipRight(TestClock.adjust("250 millis"), Effect.promise(() => new Promise((done) => setImmediate(done))))
+)
 
 describe("a job that the cluster is asked to run", () => {
   {
@@ -238,10 +244,40 @@ describe("an execution that lost its process", () => {
   }
 })
 
-/** Time passes in steps that let everybody do what was due. */
-const passing: Effect.Effect<never> = Effect.forever(
-  Effect.zipRight(TestClock.adjust("250 millis"), Effect.promise(() => new Promise((done) => setImmediate(done))))
-)
+describe("partitions that make no progress", () => {
+  const messages: Array<string> = []
+  const logger = Logger.replace(
+    Logger.defaultLogger,
+    Logger.make(({ message }) => void messages.push(String(message)))
+  )
+  const never = (name: string) =>
+    Job.make(name, {
+      flow: Step.partition("lo/ad", {
+        plan: Partition.values(["a", "b"]),
+        input: Schema.String,
+        step: (input) => Step.tasklet("wait", input === "a" ? Effect.never : Effect.void),
+        concurrency: 2
+      })
+    })
+
+  it.effect("are named in one warning, once, unless they are of jobs of others", () => {
+    const [job, other] = [never("qui/et"), never("of others")]
+    const test = Effect.gen(function*() {
+      yield* Effect.fork(JobOperator.run(other, {}))
+      yield* BatchCluster.submit(job, {})
+      yield* Effect.sleep("14 seconds")
+      const warnings = messages.filter((message) => message.startsWith("Partitions without progress"))
+      const [id] = (yield* JobOperator.executions({ jobName: "qui/et/lo/ad", partitions: true })).filter(({ status }) =>
+        status === "STARTED"
+      ).map(({ id }) => id)
+      assert.deepStrictEqual(warnings, [`Partitions without progress for 3s: "qui/et/lo/ad, execution ${id}"`])
+    })
+    return Effect.raceFirst(
+      soon(Effect.provide(test, cluster([job], { quiet: "3 seconds" }, "250 millis")), "250 millis"),
+      passing
+    ).pipe(Effect.provide(logger))
+  })
+})
 
 const virtual = <E>(
   title: string,
@@ -322,6 +358,24 @@ describe("a schedule", () => {
           })
         ]
       }
+    )
+  }
+
+  for (const misfire of ["once", "skip"] as const) {
+    const days: Array<string> = []
+    const job = makeDaily(`late ${misfire}`, (day) =>
+      Effect.suspend(() => days.push(day) === 1 ? Effect.sleep("23500 millis") : Effect.void))
+    virtual(
+      misfire === "once"
+        ? "has the latest of its ticks run when many of them had to wait too long"
+        : "leaves out ticks that had to wait too long, when it is to skip those",
+      [job],
+      Effect.gen(function*() {
+        yield* until(Effect.sync(() => days.length), (length) => length === 3)
+        const seconds = days.map((day) => (Date.parse(day) - Date.parse(days[0]!)) / 1000)
+        assert.deepStrictEqual(seconds, misfire === "once" ? [0, 20, 25] : [0, 25, 30])
+      }),
+      { schedules: [BatchCluster.schedule(job, "*/5 * * * * *", tickOf, { misfire, tolerance: "2 seconds" })] }
     )
   }
 

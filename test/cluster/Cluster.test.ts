@@ -4,6 +4,7 @@
 import type { Sharding } from "@effect/cluster/Sharding"
 import { SqlClient } from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -11,6 +12,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:net"
 import { BatchCluster } from "../../src/cluster/index.js"
+import * as Node from "../../src/cluster/node.js"
 import { Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Processes from "../chaos/processes.js"
@@ -170,6 +172,55 @@ describe("a cluster of three", () => {
         })
       ),
     120_000
+  )
+})
+
+describe("messages that were answered", () => {
+  it.scopedLive(
+    "are deleted behind their time, with their answers, and what is still to come stays",
+    () =>
+      Effect.gen(function*() {
+        const job = Job.make("asked", { parameters: Day, flow: Step.tasklet("work", Effect.void) })
+        const yearly = BatchCluster.schedule(job, "0 0 0 1 1 *", (tick) => ({ day: tick.epochMillis }))
+        const url = yield* Postgres.freshUrl
+        const runner = Layer.unwrapEffect(
+          Effect.map(freePort, (port) =>
+            BatchCluster.layer([job], { schedules: [yearly], address: { host: "localhost", port }, sharding }))
+        )
+        yield* Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const [answered, open] = [
+            sql<{ readonly count: number }>`
+            select count(*)::int as count from batch_cluster_messages
+            where processed and entity_type = 'effect-batch/Job'`,
+            sql<
+              { readonly count: number }
+            >`select count(*)::int as count from batch_cluster_messages where not processed`
+          ].map(Effect.map(([row]) =>
+            row!.count
+          )) as [Effect.Effect<number>, Effect.Effect<number>]
+          const replies = Effect.map(
+            sql<{ readonly count: number }>`select count(*)::int as count from batch_cluster_replies`,
+            ([row]) => row!.count
+          )
+          yield* BatchCluster.run(job, { day: 1 })
+          yield* BatchCluster.run(job, { day: 2 })
+          yield* until(open, (count) => count === 1)
+          assert.strictEqual(yield* answered, 2)
+          const now = yield* DateTime.now
+          yield* Node.forget("batch_cluster", DateTime.subtract(now, { minutes: 10 }))
+          assert.deepStrictEqual([yield* answered, yield* open], [2, 1])
+          yield* Node.forget("batch_cluster", DateTime.add(now, { minutes: 10 }))
+          assert.deepStrictEqual([yield* answered, yield* open, yield* replies], [0, 1, 0])
+          assert.strictEqual((yield* BatchCluster.run(job, { day: 2 })).status, "COMPLETED")
+          assert.strictEqual((yield* JobOperator.executions({ jobName: "asked" })).length, 2)
+        }).pipe(
+          Effect.provide(runner),
+          Effect.provide(SqlJobRepository.layer),
+          Effect.provide(Postgres.layerUrl(url, { maxConnections: 6 }))
+        )
+      }),
+    60_000
   )
 })
 
