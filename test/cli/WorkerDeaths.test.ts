@@ -54,6 +54,33 @@ const createTable = Effect.flatMap(
   (sql) => sql`create table part_row (part text not null, id integer not null, process integer not null)`
 )
 
+/** Nobody who is taken over can tell: epochs stay what they were, and with them what the fence compares. */
+const withoutFence = Effect.flatMap(SqlClient, (sql) =>
+  Effect.zipRight(
+    sql`create function keep_epoch() returns trigger language plpgsql as
+      $$ begin new.epoch = old.epoch; return new; end $$`,
+    Effect.forEach(["batch_job_execution", "batch_step_execution"], (table) =>
+      sql`create trigger keep_epoch before update on ${sql(table)} for each row execute function keep_epoch()`)
+  ))
+
+/** Any number that nobody else locks. */
+const HELD = 4_711
+
+/** Whoever stores a partition waits in the middle of the transaction, as long as a test has the lock. */
+const holdingPlans = Effect.flatMap(SqlClient, (sql) =>
+  Effect.zipRight(
+    sql`create function held() returns trigger language plpgsql as
+      $$ begin perform pg_advisory_xact_lock_shared(${sql.literal(String(HELD))}); return new; end $$`,
+    sql`create trigger held after insert on batch_partition for each row execute function held()`
+  ))
+
+const waitingForLock = Effect.flatMap(SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly count: number }>`
+      select count(*)::int as count from pg_locks where locktype = 'advisory' and objid = ${HELD} and not granted`,
+    ([row]) => row!.count
+  ))
+
 describe("partitions in processes that die", () => {
   it.scopedLive(
     "a worker is frozen and wakes, one joins late, the job and a worker are killed: every row once (PART-5, OWN-16)",
@@ -106,6 +133,63 @@ describe("partitions in processes that die", () => {
           const ended = yield* again.ended
           assert.strictEqual(ended.code, 0, ended.errors)
           assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+        }).pipe(Effect.provide(layer))),
+    80_000
+  )
+
+  it.scopedLive(
+    "without the fence the worker that wakes writes again what others have written: the test above sees that (OWN-16)",
+    () =>
+      Effect.flatMap(prepared, ({ layer, run, worker }) =>
+        Effect.gen(function*() {
+          yield* createTable
+          const job = yield* run
+          const frozen = yield* worker
+          yield* until(writtenBy(frozen.child.pid), (count) => count > 0)
+          yield* withoutFence
+          frozen.kill("SIGSTOP")
+          yield* worker
+          const ended = yield* job.ended
+          assert.strictEqual(ended.code, 0, ended.errors)
+          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+          frozen.kill("SIGCONT")
+          yield* until(counted, ({ all, each }) => all > each)
+        }).pipe(Effect.provide(layer))),
+    80_000
+  )
+
+  it.scopedLive(
+    "the job is killed while it stores its plan: nothing of that is there, and the next one plans anew (PART-10)",
+    () =>
+      Effect.flatMap(prepared, ({ layer, run, worker }) =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const stored = Effect.map(
+            sql<{ readonly count: number }>`select (select count(*) from batch_partition)::int
+              + (select count(*) from batch_partition_plan)::int as count`,
+            ([row]) => row!.count
+          )
+          yield* createTable
+          yield* JobRepository.JobRepository
+          yield* holdingPlans
+          const job = yield* sql.withTransaction(Effect.gen(function*() {
+            yield* sql`select pg_advisory_xact_lock(${HELD})`
+            const job = yield* run
+            yield* until(waitingForLock, (count) => count === 1)
+            job.kill("SIGKILL")
+            yield* job.ended
+            return job
+          }))
+          assert.isNotNull(job)
+          yield* until(waitingForLock, (count) => count === 0)
+          assert.strictEqual(yield* stored, 0)
+          yield* sql`drop trigger held on batch_partition`
+          const again = yield* run
+          yield* worker
+          const ended = yield* again.ended
+          assert.strictEqual(ended.code, 0, ended.errors)
+          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+          assert.strictEqual(yield* stored, 9)
         }).pipe(Effect.provide(layer))),
     80_000
   )

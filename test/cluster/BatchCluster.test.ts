@@ -363,8 +363,10 @@ describe("a schedule", () => {
 
   for (const misfire of ["once", "skip"] as const) {
     const days: Array<string> = []
-    const job = makeDaily(`late ${misfire}`, (day) =>
-      Effect.suspend(() => days.push(day) === 1 ? Effect.sleep("23500 millis") : Effect.void))
+    const job = makeDaily(
+      `late ${misfire}`,
+      (day) => Effect.suspend(() => days.push(day) === 1 ? Effect.sleep("23500 millis") : Effect.void)
+    )
     virtual(
       misfire === "once"
         ? "has the latest of its ticks run when many of them had to wait too long"
