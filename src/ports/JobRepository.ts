@@ -252,7 +252,8 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
    */
   readonly beatsQueue?: boolean | undefined
   /**
-   * Inserts a step execution together with the context and checkpoint it starts from.
+   * Inserts a step execution together with the context and checkpoint it starts from. A place is visited once in a round of
+   * an execution: when it is stored already, perhaps by a call whose answer was lost, that row is the answer.
    *
    * @see HAND-15
    */
@@ -563,7 +564,11 @@ export interface Encoded {
     fence: Fence,
     leaseMillis: number
   ) => Effect.Effect<Option.Option<string>, JobRepositoryError>
-  /** Fenced by the row of the job execution. Gives the id. The step row keeps the epoch. */
+  /**
+   * Fenced by the row of the job execution. Gives the id. The step row keeps the epoch. One that is there already, of the same
+   * execution, place and round (a place may be null, which is none), is the answer, also when it was inserted at this very moment
+   * by a call whose answer was lost: there is never a second one.
+   */
   readonly insertStepExecution: (
     row: Omit<StepExecutionRow, "id">,
     fence: Fence

@@ -160,6 +160,12 @@ const runningSteps = (
     fenced(tables, row.jobExecutionId, fence, () => put(tables.answers, { ...row, id: tables.nextId++ })),
   insertStepExecution: (row, fence) =>
     fenced(tables, row.jobExecutionId, fence, () => {
+      const earlier = row.place === null ? undefined : tables.steps.find("execution", row.jobExecutionId).find(
+        ({ place, round }) => place === row.place && round === row.round
+      )
+      if (earlier !== undefined) {
+        return Effect.succeed(earlier.id)
+      }
       const id = tables.nextId++
       return Effect.as(put(tables.steps, { ...row, id, epoch: fence.epoch }), id)
     }),

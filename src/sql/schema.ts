@@ -60,7 +60,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 3, name: "add_token", statements: (names) => [token(names)] },
   { id: 4, name: "add_partitions", statements: (names) => partitions(names) },
   { id: 5, name: "views", statements: (names) => views(names) },
-  { id: 6, name: "add_causes", statements: (names) => causes(names) }
+  { id: 6, name: "add_causes", statements: (names) => causes(names) },
+  { id: 7, name: "visit_places_once", statements: (names) => visitedOnce(names) }
 ]
 
 /** @internal */
@@ -97,6 +98,24 @@ const token = ({ table }: Names): string =>
 const causes = ({ table }: Names): ReadonlyArray<string> => [
   `alter table ${table("job_execution")} add column causes text`,
   `alter table ${table("step_execution")} add column causes text`
+]
+
+/**
+ * A step stands in a place once in a round of an execution. Where an insert without an answer has left a second row behind, which
+ * nobody has gone on with, that one is put into a round of its own: the flow of a restart does not come by it.
+ */
+const visitedOnce = ({ index, table }: Names): ReadonlyArray<string> => [
+  `update ${table("step_execution")} set round = round || '#' || id where place is not null and exists (
+  select 1 from ${table("step_execution")} other
+  where other.job_execution_id = ${table("step_execution")}.job_execution_id
+    and other.place = ${table("step_execution")}.place and other.round = ${table("step_execution")}.round
+    and (other.commit_count + other.rollback_count, -other.id) >
+      (${table("step_execution")}.commit_count + ${table("step_execution")}.rollback_count, -${
+    table("step_execution")
+  }.id)
+)`,
+  `create unique index ${index("step_execution_place")} on ${table("step_execution")} (job_execution_id, place, round)
+  where place is not null`
 ]
 
 const statuses = "('COMPLETED', 'STARTING', 'STARTED', 'STOPPING', 'STOPPED', 'FAILED', 'ABANDONED', 'UNKNOWN')"

@@ -17,7 +17,9 @@ import * as Rows from "./rows.js"
 import { classify } from "./sqlState.js"
 
 /**
- * The lock on the execution, shared with other steps, makes a take-over wait that would otherwise miss this step.
+ * The lock on the execution, shared with other steps, makes a take-over wait that would otherwise miss this step. An insert
+ * whose answer was lost may come true at any time, also behind the look for it: the index lets a place be visited once in a
+ * round, and who comes second is given the row of the first.
  *
  * @internal
  */
@@ -37,11 +39,20 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
       ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${dialect.json(row.checkpoint)}, j.epoch
     from ${tables.execution} j
     where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token} ${sql.literal(dialect.forShare)}
+    on conflict (job_execution_id, place, round) where place is not null do nothing
     returning ${sql.literal(dialect.number("id"))} as "id"`
+  const earlier = sql<Raw>`select ${sql.literal(dialect.number("s.id"))} as "id"
+    from ${tables.step} s join ${tables.execution} j on j.id = s.job_execution_id
+    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token}
+      and s.place = ${row.place} and s.round = ${row.round}`
+  const stored = Effect.flatMap(
+    insert,
+    (inserted) => inserted.length > 0 || row.place === null ? Effect.succeed(inserted) : earlier
+  )
   return write(
     env,
     "createStepExecution",
-    Effect.map(insert, ([inserted]) => inserted === undefined ? Option.none() : Option.some(Rows.number(inserted.id)))
+    Effect.map(stored, ([found]) => found === undefined ? Option.none() : Option.some(Rows.number(found.id)))
   )
 }
 

@@ -81,6 +81,33 @@ for (const { client, dialect, fresh } of [postgres, sqlite]) {
         assert.deepStrictEqual(yield* sql`select token from batch_job_execution`, [{ token: "" }])
       }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => client(database))))))
 
+    it.scoped("a row that an insert without an answer has left in the place of another one stands in no restart's way (OWN-21)", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const all = Migrations.statements(dialect)
+        const last = all.findIndex((text) => text.includes("set round = round"))
+        yield* execute(all.slice(0, last))
+        const now = dialect === "pg" ? "clock_timestamp()" : "0"
+        yield* execute([
+          `insert into batch_job_instance (job_name, job_key, create_time) values ('old', 'key', ${now})`,
+          `insert into batch_job_execution (job_instance_id, status, exit_code, exit_message, create_time, last_updated,
+            context, epoch, lease_millis) select id, 'STARTED', '', '', ${now}, ${now}, '{}', 1, 1000 from batch_job_instance`,
+          ...[0, 2, 0].map((commits) =>
+            `insert into batch_step_execution (job_execution_id, step_name, place, round, status, exit_code, exit_message,
+              create_time, last_updated, context, epoch, commit_count)
+            select id, 'load', 'load', '1', 'STARTED', '', '', ${now}, ${now}, '{}', 1, ${commits}
+            from batch_job_execution`
+          )
+        ])
+        assert.deepStrictEqual(yield* Migrations.run(), names.slice(names.indexOf("visit_places_once")))
+        const rows = yield* sql<{ round: string; commit_count: unknown }>`
+          select round, commit_count from batch_step_execution order by id`
+        assert.deepStrictEqual(
+          rows.map(({ commit_count, round }) => `${round} ${commit_count}`),
+          ["1#1 0", "1 2", "1#3 0"]
+        )
+      }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => client(database))))))
+
     it.scoped("a layer that does not migrate says that the tables are missing", () =>
       Effect.gen(function*() {
         const error = yield* buildFails({ migrate: false })

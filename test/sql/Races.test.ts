@@ -192,3 +192,12 @@ it.scoped("a purge leaves an instance alone that another process has just launch
     assert.strictEqual(deleted, 0)
     assert.strictEqual((yield* repository.jobExecutions({ jobName })).length, 2)
   }))
+
+it.scopedLive("an insert of a step that comes true behind the look for it leaves no second row (OWN-21)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, taker } = yield* opened
+    const create = Kit.createStep(execution, "load", { place: "load", round: "1" })
+    const answered = yield* meanwhile(owner, Effect.provide(create, owner), Effect.provide(create, taker))
+    const stored = yield* repositoryOf(taker).stepExecutions(execution.id)
+    assert.deepStrictEqual(stored.map(({ id }) => id), [answered.id])
+  }))

@@ -69,13 +69,17 @@ export const runStep = (
 ): Erased<StepResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const step = yield* created(session, {
-        stepName: definition.name,
-        place,
-        round,
-        context: Option.match(from, { onNone: () => fresh, onSome: (last) => last.context }),
-        checkpoint: Option.flatMap(from, (last) => last.checkpoint)
-      })
+      // May be tried again: a place is visited once in a round.
+      const step = yield* saving(
+        session,
+        session.repository.createStepExecution(owned(session), {
+          stepName: definition.name,
+          place,
+          round,
+          context: Option.match(from, { onNone: () => fresh, onSome: (last) => last.context }),
+          checkpoint: Option.flatMap(from, (last) => last.checkpoint)
+        })
+      )
       const { stop, telemetry } = yield* Telemetry.step(session, step, definition.body._tag)
       const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step, telemetry)
       return yield* Effect.onExit(live(state, restore, { body, counted, from }), (exit) =>
@@ -88,29 +92,6 @@ export const runStep = (
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
-
-/** One whose answer was lost may be there already: a place is visited once in a round. */
-const created = (
-  session: Session,
-  step: Parameters<Session["repository"]["createStepExecution"]>[1]
-): Effect.Effect<StepExecution, OwnerFailure> => {
-  const { execution, repository } = session
-  let isAgain = false
-  return saving(
-    session,
-    Effect.suspend(() => {
-      const create = repository.createStepExecution(owned(session), step)
-      if (!isAgain) {
-        isAgain = true
-        return create
-      }
-      return Effect.flatMap(repository.stepExecutions(execution.id), (steps) => {
-        const found = steps.find(({ place, round }) => place === step.place && round === step.round)
-        return found === undefined ? create : Effect.succeed(found)
-      })
-    })
-  )
-}
 
 /** Whatever happens, what the step has opened is closed. */
 const live = (

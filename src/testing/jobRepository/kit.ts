@@ -68,7 +68,11 @@ export const setStatus = (execution: JobExecution, status: BatchStatus) =>
     return changed
   })
 
-/** @internal */
+/**
+ * In the next round of its place, unless one is given.
+ *
+ * @internal
+ */
 export const createStep = (
   execution: JobExecution,
   stepName: string,
@@ -79,14 +83,17 @@ export const createStep = (
     readonly round?: string
   } = {}
 ) =>
-  Effect.flatMap(JobRepository, (repository) =>
-    repository.createStepExecution(execution, {
+  Effect.gen(function*() {
+    const repository = yield* JobRepository
+    const before = from.round === undefined ? yield* repository.stepExecutions(execution.id) : []
+    return yield* repository.createStepExecution(execution, {
       stepName,
       place: from.place,
-      round: from.round,
+      round: from.round ?? String(1 + before.filter((step) => step.stepName === stepName).length),
       context: from.context ?? ExecutionContext.empty,
       checkpoint: Option.fromNullable(from.checkpoint)
-    }))
+    })
+  })
 
 /**
  * Makes an owner dead: its lease ends in the past, by whatever clock the store uses.

@@ -55,6 +55,31 @@ export const storing: Cases = {
       deepStrictEqual(yield* Kit.storedStep(step), step)
     }
   }),
+  "a step that is created again in its place and round is the one that is there, as its first answer may be lost (OWN-21)":
+    Effect.gen(function*() {
+      const repository = yield* JobRepository
+      const execution = yield* Kit.launchFresh()
+      const [first, again, together] = yield* Effect.all([
+        Kit.createStep(execution, "load", { place: "load", round: "1" }),
+        Kit.createStep(execution, "load", { place: "load", round: "1" }),
+        Effect.forEach(
+          [1, 2, 3],
+          () => Kit.createStep(execution, "post", { place: "post", round: "1" }),
+          { concurrency: "unbounded" }
+        )
+      ])
+      deepStrictEqual(again.id, first.id)
+      deepStrictEqual(new Set(together.map(({ id }) => id)).size, 1)
+      const others = [
+        yield* Kit.createStep(execution, "load", { place: "load", round: "2" }),
+        yield* Kit.createStep(execution, "load", { place: "other", round: "1" }),
+        yield* Kit.createStep(execution, "load"),
+        yield* Kit.createStep(execution, "load"),
+        yield* Kit.createStep(yield* Kit.launchFresh(), "load", { place: "load", round: "1" })
+      ]
+      deepStrictEqual(new Set([first, ...together.slice(0, 1), ...others].map(({ id }) => id)).size, 7)
+      deepStrictEqual((yield* repository.stepExecutions(execution.id)).length, 6)
+    }),
   "parameter values come back exactly (PARAM-1)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const parameters = difficult.map((value, index) => Kit.parameter(`parameter ${index}`, value, index % 2 === 0))
