@@ -25,6 +25,8 @@ import * as Proxy from "./proxy.js"
 export interface Settings {
   readonly faults: number
   readonly seed: number
+  /** So many servers, each with its own rounds of workers, are attacked side by side: most of a round is waiting. */
+  readonly lanes: number
   readonly log: (line: string) => void
   /** Ends it behind the round that is going on. */
   readonly isOver?: () => boolean
@@ -32,6 +34,8 @@ export interface Settings {
 
 export interface Result {
   readonly faults: Readonly<Record<string, number>>
+  /** What the run that was hit said next, by kind of fault: it went on, or ended and how. */
+  readonly outcomes: Readonly<Record<string, Readonly<Record<string, number>>>>
   /** How executions ended, by exit code. */
   readonly endings: Readonly<Record<string, number>>
   readonly rounds: number
@@ -42,6 +46,8 @@ export interface Result {
 const WORKERS = 3
 const JOBS = 6
 const LEASE_MILLIS = 1500
+/** After so many faults a round is left in peace, so that it ends on a slow machine, too. */
+const FAULTS_A_ROUND = 80
 
 type Random = (below: number) => number
 
@@ -74,31 +80,32 @@ const MOODS: ReadonlyArray<Mood> = [
   }
 ]
 
-/** Each gives whether it hit anything. */
+/** Whom a fault has hit: one of the workers, or whichever of them notices first. Nobody when it hit nothing. */
+type Hit = number | "somebody" | undefined
+
 const attackers = (present: ReadonlyArray<Processes.Process>, proxy: Proxy.Proxy, random: Random) => {
-  const victim = () => present[random(WORKERS)]
-  const freeze = (millis: () => number) =>
-    Effect.suspend(() => {
-      const process = victim()
-      return process === undefined ? Effect.succeed(false) : Effect.as(
-        Effect.zipRight(
-          Effect.sync(() => process.kill("SIGSTOP")),
-          Effect.forkDaemon(Effect.delay(Effect.sync(() => process.kill("SIGCONT")), millis()))
-        ),
-        true
-      )
+  const strike = (attack: (process: Processes.Process) => void) =>
+    Effect.sync((): Hit => {
+      const slot = random(WORKERS)
+      const process = present[slot]
+      if (process === undefined || process.child.exitCode !== null || process.child.signalCode !== null) {
+        return undefined
+      }
+      attack(process)
+      return slot
     })
-  const network = (strike: () => number) => Effect.sync(() => strike() > 0)
+  const freeze = (millis: () => number) =>
+    strike((process) => {
+      process.kill("SIGSTOP")
+      setTimeout(() => process.kill("SIGCONT"), millis())
+    })
+  const network = (strike: () => number) => Effect.sync((): Hit => strike() > 0 ? "somebody" : undefined)
   const one = () => {
     const chosen = random(8)
     return (index: number) => index % 8 === chosen
   }
   return {
-    kill: Effect.sync(() => {
-      const process = victim()
-      process?.kill("SIGKILL")
-      return process !== undefined
-    }),
+    kill: strike((process) => process.kill("SIGKILL")),
     freezeShort: freeze(() => 100 + random(LEASE_MILLIS / 2)),
     freezeLong: freeze(() => LEASE_MILLIS + 100 + random(LEASE_MILLIS)),
     cut: network(() => proxy.cut(() => true)),
@@ -108,19 +115,62 @@ const attackers = (present: ReadonlyArray<Processes.Process>, proxy: Proxy.Proxy
     silenceBack: network(() => proxy.silence(one(), { toServer: Infinity, toClient: random(400) })),
     away: Effect.suspend(() => {
       proxy.blackout(true)
-      return Effect.as(Effect.delay(Effect.sync(() => proxy.blackout(false)), 200 + random(LEASE_MILLIS)), true)
+      return Effect.as(
+        Effect.delay(Effect.sync(() => proxy.blackout(false)), 200 + random(LEASE_MILLIS)),
+        "somebody" as Hit
+      )
     })
   }
 }
 
+/** How a run ended, from the line that its worker wrote about it. */
+const endingOf = (line: string): string =>
+  [
+    [/ COMPLETED$|JobInstanceAlreadyComplete/, "went on to the end"],
+    [/OwnershipLost/, "lost its execution, and said so"],
+    [/JobExecutionAlreadyRunning/, "was kept out by a living owner"],
+    [/ STOPPED /, "stopped"],
+    [/RepositoryUnavailable|TransactionError|SqlError|connection|database/i, "failed without its database"]
+  ].find(([pattern]) => (pattern as RegExp).test(line))?.[1] as string | undefined ?? "failed otherwise"
+
+/** The faults whose outcome has not been seen yet. */
+const outcomesIn = (outcomes: Record<string, Record<string, number>>) => {
+  let open: ReadonlyArray<{ readonly name: string; readonly hit: Hit }> = []
+  const settle = (outcome: string, isMeant: (hit: Hit) => boolean) => {
+    for (const { hit, name } of open) {
+      if (isMeant(hit)) {
+        const counts = outcomes[name] ??= {}
+        counts[outcome] = (counts[outcome] ?? 0) + 1
+      }
+    }
+    open = open.filter(({ hit }) => !isMeant(hit))
+  }
+  return {
+    struck: (name: string, hit: Hit) => {
+      open = [...open, { name, hit }]
+    },
+    said: (slot: number, line: string) => settle(endingOf(line), (hit) => hit === slot || hit === "somebody"),
+    died: (slot: number) => settle("died", (hit) => hit === slot),
+    over: () => settle("no run was going on", () => true)
+  }
+}
+
 /** Keeps workers at work until all have ended in peace. */
-const crew = (worker: string, options: CampaignOptions, unexpected: Array<string>) => {
+const crew = (
+  worker: string,
+  options: CampaignOptions,
+  unexpected: Array<string>,
+  outcomes: ReturnType<typeof outcomesIn>
+) => {
   const present: Array<Processes.Process> = []
   const keep = (slot: number): Effect.Effect<void> =>
     Effect.scoped(Effect.gen(function*() {
-      const process = yield* Processes.spawn(worker, [JSON.stringify(options)])
+      const process = yield* Processes.spawn(worker, [JSON.stringify(options)], (line) => outcomes.said(slot, line))
       present[slot] = process
       const ended = yield* process.ended
+      if (ended.signal !== null) {
+        outcomes.died(slot)
+      }
       for (const line of ended.lines) {
         // Nothing but what faults make of a run.
         if (/FileError|violates|out of memory|TypeError|is not a function/.test(line)) {
@@ -185,104 +235,148 @@ const verdict = (directory: string, jobs: CampaignOptions["jobs"]) =>
     return { violations, left }
   })
 
-export const campaign = (
-  { faults: wanted, isOver = () => false, log, seed }: Settings
-): Effect.Effect<Result, unknown, Scope.Scope> =>
+/** What all lanes have done together. */
+interface Tally {
+  readonly faults: Record<string, number>
+  readonly outcomes: Record<string, Record<string, number>>
+  readonly violations: Array<string>
+  readonly isOver: () => boolean
+  readonly log: (line: string) => void
+  rounds: number
+  sum: number
+}
+
+/** Strikes until interrupted, or for long enough. */
+const havoc = (
+  mood: Mood,
+  server: Postgres.DedicatedServer,
+  attacks: ReturnType<typeof attackers>,
+  random: Random,
+  struck: (name: string, hit: Hit) => void
+) =>
+  Effect.gen(function*() {
+    for (let strikes = 1; strikes <= FAULTS_A_ROUND; strikes++) {
+      yield* Effect.sleep(150 + random(500))
+      const name = mood.fallsBack === true && strikes % 12 === 6
+        ? "olderCopy"
+        : mood.attacks[random(mood.attacks.length)]!
+      const hit = name === "olderCopy" ? Effect.as(server.fallBack, "somebody" as Hit) : attacks[name]
+      struck(name, yield* hit)
+    }
+  })
+
+const migrated = <A, E>(url: URL, effect: Effect.Effect<A, E, SqlClient.SqlClient>) =>
+  Effect.provide(effect, Layer.fresh(Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(url.href))))
+
+/** A server, and the ways to it: straight, and through PgBouncer where it is installed. */
+const arena = Effect.gen(function*() {
+  const server = yield* Postgres.dedicated({ fsync: false })
+  const direct = new URL(server.info.url)
+  yield* migrated(
+    direct,
+    Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => Effect.forEach(table, (text) => sql.unsafe(text), { discard: true })
+    )
+  )
+  const way = (to: URL) => Effect.map(Proxy.to(to.hostname, Number(to.port)), (proxy) => ({ to, proxy }))
+  const straight = yield* way(direct)
+  const pooled = PgBouncer.isInstalled
+    ? yield* Effect.flatMap(PgBouncer.before(direct.href), (url) => way(new URL(url)))
+    : undefined
+  return { server, direct, straight, pooled }
+})
+
+type Arena = Effect.Effect.Success<typeof arena>
+
+/** A round: jobs of several kinds under attack, then in peace, then the verdict. */
+const round = (worker: string, { direct, pooled, server, straight }: Arena, index: number, tally: Tally, random: Random) =>
+  Effect.gen(function*() {
+    const mood = MOODS[index % MOODS.length]!
+    const way = mood.isPooled === true ? pooled : straight
+    if (way === undefined) {
+      return
+    }
+    const number = ++tally.rounds
+    const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-batch-chaos-"))
+    const jobs = Array.from({ length: JOBS }, (_, at) => ({
+      job: index * JOBS + at + 1,
+      kind: mood.kinds[(index + at) % mood.kinds.length]!
+    }))
+    jobs.filter(({ kind }) => kind === "append").forEach(({ job, kind }) =>
+      Fs.writeFileSync(pathOf(directory, job, kind), before)
+    )
+    const url = new URL(way.to)
+    url.hostname = "127.0.0.1"
+    url.port = String(way.proxy.port)
+    const options = { url: url.href, directory, jobs, leaseMillis: LEASE_MILLIS, poolSize: 1 + random(3) }
+    const unexpected: Array<string> = []
+    const outcomes = outcomesIn(tally.outcomes)
+    if (mood.fallsBack === true) {
+      yield* server.keep
+    }
+    const { present, working } = crew(worker, options, unexpected, outcomes)
+    const struck = (name: string, hit: Hit) => {
+      if (hit !== undefined) {
+        tally.faults[name] = (tally.faults[name] ?? 0) + 1
+        tally.sum++
+        outcomes.struck(name, hit)
+      }
+    }
+    const all = havoc(mood, server, attackers(present, way.proxy, random), random, struck)
+    yield* Effect.raceFirst(working, Effect.zipRight(all, Effect.never))
+    way.proxy.blackout(false)
+    // What the server has forgotten is done again, in peace.
+    yield* crew(worker, { ...options, url: direct.href }, unexpected, outcomes).working
+    outcomes.over()
+    const found = yield* migrated(direct, verdict(directory, jobs))
+    const broken = [...unexpected, ...found.violations]
+    tally.violations.push(
+      ...broken.map((line) => `round ${number} (${mood.name}, pool ${options.poolSize}): ${line}`)
+    )
+    tally.log(
+      `round ${number} (${mood.name}, pool of ${options.poolSize}): ${tally.sum} faults, ` +
+        (broken.length === 0 ? "all held" : `BROKEN\n  ${broken.join("\n  ")}\n  files in ${directory}`) +
+        (found.left.length === 0 ? "" : `, left behind: ${found.left.join(", ")}`)
+    )
+    if (broken.length === 0) {
+      Fs.rmSync(directory, { recursive: true, force: true })
+    }
+  })
+
+/** Rounds on a server of its own, until all lanes together have struck often enough. */
+const lane = (worker: string, seed: number, wanted: number, tally: Tally) =>
   Effect.gen(function*() {
     const random = seeded(seed)
-    const server = yield* Postgres.dedicated({ fsync: false })
-    const direct = new URL(server.info.url)
-    const live = Layer.fresh(Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(direct.href)))
-    yield* Effect.provide(
-      Effect.flatMap(
-        SqlClient.SqlClient,
-        (sql) => Effect.forEach(table, (text) => sql.unsafe(text), { discard: true })
-      ),
-      live
-    )
-    const bouncer = PgBouncer.isInstalled ? new URL(yield* PgBouncer.before(direct.href)) : undefined
-    if (bouncer === undefined) {
-      log("PgBouncer is not installed: no round goes through it")
+    const ground = yield* arena
+    let index = random(MOODS.length)
+    for (; tally.sum < wanted && !tally.isOver(); index++) {
+      yield* round(worker, ground, index, tally, random)
     }
-    const ways = new Map<boolean, Proxy.Proxy>()
-    for (const isPooled of bouncer === undefined ? [false] : [false, true]) {
-      const to = isPooled ? bouncer! : direct
-      ways.set(isPooled, yield* Proxy.to(to.hostname, Number(to.port)))
-    }
-    const worker = yield* Processes.compile(new URL("campaignWorker.ts", import.meta.url))
-    const faults: Record<string, number> = {}
-    const violations: Array<string> = []
-    let [jobs, rounds, sum] = [0, 0, 0]
-    const hit = (name: string) => {
-      faults[name] = (faults[name] ?? 0) + 1
-      sum++
-    }
-    while (sum < wanted && !isOver()) {
-      const mood = MOODS[rounds % MOODS.length]!
-      rounds++
-      if (mood.isPooled === true && bouncer === undefined) {
-        continue
-      }
-      const proxy = ways.get(mood.isPooled === true)!
-      const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-batch-chaos-"))
-      const list = Array.from({ length: JOBS }, (_, index) => ({
-        job: jobs + index + 1,
-        kind: mood.kinds[(rounds + index) % mood.kinds.length]!
-      }))
-      jobs += JOBS
-      list.filter(({ kind }) => kind === "append").forEach(({ job, kind }) =>
-        Fs.writeFileSync(pathOf(directory, job, kind), before)
-      )
-      const url = new URL(mood.isPooled === true ? bouncer! : direct)
-      url.hostname = "127.0.0.1"
-      url.port = String(proxy.port)
-      const poolSize = 1 + random(3)
-      const options = { url: url.href, directory, jobs: list, leaseMillis: LEASE_MILLIS, poolSize }
-      const unexpected: Array<string> = []
-      if (mood.fallsBack === true) {
-        yield* server.keep
-      }
-      const { present, working } = crew(worker, options, unexpected)
-      const all = attackers(present, proxy, random)
-      let struck = 0
-      const havoc = Effect.gen(function*() {
-        while (true) {
-          yield* Effect.sleep(200 + random(600))
-          const name = mood.attacks[random(mood.attacks.length)]!
-          if (yield* all[name]) {
-            hit(name)
-            struck++
-          }
-          if (mood.fallsBack === true && struck % 10 === 5) {
-            yield* server.fallBack
-            hit("olderCopy")
-            struck++
-          }
-        }
-      })
-      yield* Effect.raceFirst(working, havoc)
-      proxy.blackout(false)
-      // What the server has forgotten is done again, in peace.
-      const peace = crew(worker, { ...options, url: direct.href }, unexpected)
-      yield* peace.working
-      const found = yield* Effect.provide(verdict(directory, list), live)
-      const broken = [...unexpected, ...found.violations]
-      violations.push(...broken.map((line) => `round ${rounds} (${mood.name}, pool ${poolSize}): ${line}`))
-      log(
-        `round ${rounds} (${mood.name}, pool of ${poolSize}): ${sum} faults, ` +
-          (broken.length === 0 ? "all held" : `BROKEN\n  ${broken.join("\n  ")}\n  files in ${directory}`) +
-          (found.left.length === 0 ? "" : `, left behind: ${found.left.join(", ")}`)
-      )
-      if (broken.length === 0) {
-        Fs.rmSync(directory, { recursive: true, force: true })
-      }
-    }
-    const ended = yield* Effect.provide(
+    return yield* migrated(
+      ground.direct,
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
         sql<{ readonly code: string; readonly n: number }>`
-          select exit_code as code, count(*)::int as n from batch_job_execution group by 1 order by 1`),
-      live
+          select exit_code as code, count(*)::int as n from batch_job_execution group by 1`)
     )
-    const endings = Object.fromEntries(ended.map(({ code, n }) => [code, n]))
-    return { faults, endings, rounds, jobs, violations }
+  })
+
+export const campaign = (
+  { faults: wanted, isOver = () => false, lanes, log, seed }: Settings
+): Effect.Effect<Result, unknown, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (!PgBouncer.isInstalled) {
+      log("PgBouncer is not installed: no round goes through it")
+    }
+    const worker = yield* Processes.compile(new URL("campaignWorker.ts", import.meta.url))
+    const tally: Tally = { faults: {}, outcomes: {}, violations: [], isOver, log, rounds: 0, sum: 0 }
+    const random = seeded(seed)
+    const seeds = Array.from({ length: lanes }, (_, index) => index === 0 ? seed : random(2 ** 31))
+    const ended = yield* Effect.forEach(seeds, (own) => lane(worker, own, wanted, tally), { concurrency: "unbounded" })
+    const endings: Record<string, number> = {}
+    ended.flat().forEach(({ code, n }) => {
+      endings[code] = (endings[code] ?? 0) + n
+    })
+    const { faults, outcomes, rounds, violations } = tally
+    return { faults, outcomes, endings, rounds, jobs: rounds * JOBS, violations }
   })

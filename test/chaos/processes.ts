@@ -30,13 +30,17 @@ export interface Process {
 export const compile = (entry: URL): Effect.Effect<string, never, Scope.Scope> => bundle(fileURLToPath(entry))
 
 /** Starts the program; it dies with the scope. */
-export const spawn = (file: string, args: ReadonlyArray<string>): Effect.Effect<Process, never, Scope.Scope> =>
+export const spawn = (
+  file: string,
+  args: ReadonlyArray<string>,
+  onLine: (line: string) => void = () => {}
+): Effect.Effect<Process, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => start(file, args)),
+    Effect.sync(() => start(file, args, onLine)),
     ({ child, kill }) => Effect.sync(() => child.exitCode === null && child.signalCode === null && kill("SIGKILL"))
   )
 
-const start = (file: string, args: ReadonlyArray<string>): Process => {
+const start = (file: string, args: ReadonlyArray<string>, onLine: (line: string) => void): Process => {
   const child = spawnProcess(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "pipe"] })
   const lines: Array<string> = []
   const waiting = new Set<() => void>()
@@ -48,6 +52,7 @@ const start = (file: string, args: ReadonlyArray<string>): Process => {
   })
   createInterface({ input: child.stdout }).on("line", (line) => {
     lines.push(line)
+    onLine(line)
     notify()
   })
   child.once("close", (code, signal) => {
