@@ -58,6 +58,12 @@ export interface LaunchRequest {
    * @see OWN-21
    */
   readonly hasGivenUp?: ((token: string) => boolean) | undefined
+  /**
+   * Told the secret of the claim before that is stored: when the answer is lost, it is what the claim can be given up by.
+   *
+   * @see OWN-21
+   */
+  readonly onToken?: ((token: string) => void) | undefined
   /** The execution that launches this one as a part of itself. */
   readonly parent?: ParentLink | undefined
   /** JSON text of the context with which an instance begins; empty by default. */
@@ -70,7 +76,7 @@ export interface LaunchRequest {
  * @since 0.1.0
  * @category models
  */
-export interface ClaimWitness extends Pick<LaunchRequest, "isOwnerGone" | "hasGivenUp"> {}
+export interface ClaimWitness extends Pick<LaunchRequest, "isOwnerGone" | "hasGivenUp" | "onToken"> {}
 
 /**
  * A new step execution: where it starts, and what it inherits.

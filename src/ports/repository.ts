@@ -272,6 +272,7 @@ const launch = (driver: Encoded, request: LaunchRequest) =>
       restartOf: previous?.id ?? null
     }
     const token = tokenOf(driver)
+    request.onToken?.(token)
     const id = yield* driver.insertJobExecution(row, request.leaseMillis, token)
     const claimed = Rows.toJobExecution({ ...row, id, leaseLeftMillis: request.leaseMillis })
     return Effect.as(takenOver, { ...(yield* readable("launch", claimed)), token })

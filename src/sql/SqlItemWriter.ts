@@ -30,6 +30,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ItemWriter from "../item/ItemWriter.js"
 import { databaseIn } from "../ports/address.js"
+import * as Outage from "../ports/outage.js"
 import * as Pipelining from "../ports/pipelining.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { ambient } from "./ambient.js"
@@ -44,6 +45,7 @@ import { fieldsOf, rowEncoder } from "./rowEncoder.js"
 import type { SqlColumnError, SqlFailure } from "./SqlFailure.js"
 import { refail, SqlDataError, SqlStatementError } from "./SqlFailure.js"
 import { sqliteTable } from "./sqliteTable.js"
+import { isOutOfReach } from "./sqlState.js"
 import * as StatementValues from "./statementValues.js"
 import type { Action, Ask, Column as Column_, Item, Table, TableDialect, Write, Written } from "./tableWrite.js"
 import * as tableWrite from "./tableWrite.js"
@@ -414,7 +416,9 @@ const findTable = <A, C extends Column_>(
   Effect.gen(function*() {
     const { action, table: name } = target
     for (const meaning of meaningsOf(name)) {
-      const columns = yield* refail(action._tag, name)(dialect.describe(sql, meaning))
+      const columns = yield* refail(action._tag, name)(
+        Outage.outlastingReads(dialect.describe(sql, meaning), isOutOfReach)
+      )
       if (columns.length > 0) {
         return { name, text: tableText(meaning), columns }
       }

@@ -6,12 +6,14 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
+import * as Outage from "../ports/outage.js"
 import { JobDefinitionError } from "../vocabulary/BatchError.js"
 import { stripped as outsideTransaction } from "./client.js"
 import { keyCodec } from "./keyCodec.js"
 import * as keyRange from "./keyRange.js"
 import { refail, type SqlFailure } from "./SqlFailure.js"
 import type { Select } from "./SqlItemReader.js"
+import { isOutOfReach } from "./sqlState.js"
 
 /**
  * A part of the rows of a query, by the key that it was planned by. The bounds are text that the database has written and
@@ -107,7 +109,11 @@ export const ranges = (options: {
     const codec = yield* keyCodec({ sql, rows, keys: [{ column, direction: "asc" }] })
     const bounds = partitions === 1 ? [] : yield* keyRange.boundsOf(sql, rows, column, codec, partitions)
     return keyRange.between(column, bounds).map((input, index) => ({ name: `range ${index + 1}`, input }))
-  }).pipe(outsideTransaction, refail(`plan ranges of "${column}"`))
+  }).pipe(
+    outsideTransaction,
+    (planned) => Outage.outlastingReads(planned, isOutOfReach),
+    refail(`plan ranges of "${column}"`)
+  )
 }
 
 // -------------------------------------------------------------------------------------

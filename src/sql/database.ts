@@ -16,6 +16,7 @@ import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
+import * as Outage from "../ports/outage.js"
 import { JobRepositoryError, TransactionError } from "../vocabulary/BatchError.js"
 import { forgiving } from "./afresh.js"
 import type { Ambient } from "./ambient.js"
@@ -33,6 +34,7 @@ import * as Patience from "./patience.js"
 import * as Pool from "./pool.js"
 import * as SessionSettings from "./sessionSettings.js"
 import * as Silence from "./silence.js"
+import * as SqlState from "./sqlState.js"
 import * as Stalls from "./stalls.js"
 
 /**
@@ -471,13 +473,27 @@ const begins = (
   idleTimeout?: Duration.Duration
 ): OpenTransaction["begin"] =>
 (restore, isOwn) =>
+  // Refused, it has done nothing, and may be tried again.
+  Outage.outlasting(
+    beginning(database, begin(isOwn), restore, idleTimeout),
+    ({ cause }) => SqlState.isOutOfReach(cause),
+    undefined,
+    restore
+  )
+
+const beginning = (
+  database: Database,
+  begin: string,
+  restore: Restore,
+  idleTimeout: Duration.Duration | undefined
+): Effect.Effect<Begun, TransactionError> =>
   Effect.flatMap(
     Effect.zip(Scope.make(), FiberRef.get(Enclosing)),
     ([scope, enclosing]) =>
       enclosing !== undefined && Open.isBegun(enclosing)
         ? Effect.fail(oneConnection(database, "end it first, or leave out the propagation"))
         : Effect.onExit(
-          Effect.map(start(database, begin(isOwn), scope, restore), (connection): Begun => {
+          Effect.map(start(database, begin, scope, restore), (connection): Begun => {
             const since = performance.now()
             const watch = idleTimeout === undefined ? undefined : IdleTimeout.watch(connection, idleTimeout)
             return {

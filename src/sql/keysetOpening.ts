@@ -4,6 +4,7 @@
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
+import * as Outage from "../ports/outage.js"
 import { stripped as outsideTransaction } from "./client.js"
 import { columnOf } from "./identifiers.js"
 import { keyCodec } from "./keyCodec.js"
@@ -12,6 +13,7 @@ import * as keyset from "./keyset.js"
 import { exactly as pgExactly } from "./pgRead.js"
 import * as columns from "./resultColumns.js"
 import { refail, type SqlFailure, SqlKeyError, type SqlStatementError } from "./SqlFailure.js"
+import { isOutOfReach } from "./sqlState.js"
 
 /** @internal */
 export interface Opened {
@@ -42,8 +44,15 @@ export const countOf = (reader: string, { rows, sql }: keyset.KeyQuery): Effect.
     Effect.map(([row]) => Number(row!.n))
   )
 
-/** @internal */
-export const reading = (reader: string) => refail(`read by "${reader}"`)
+/**
+ * Reads may be asked again, so they wait for a database that is away.
+ *
+ * @internal
+ */
+export const reading = (reader: string) => {
+  const refailed = refail(`read by "${reader}"`)
+  return <A, E, R>(effect: Effect.Effect<A, E, R>) => refailed(Outage.outlastingReads(effect, isOutOfReach))
+}
 
 /** @internal */
 export const refusing = (reader: string) => <E>(error: E): Exclude<E, columns.Unreadable> | SqlStatementError =>

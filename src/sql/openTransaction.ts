@@ -18,7 +18,7 @@ import { elsewhere, ownerOf } from "./client.js"
 import * as Failure from "./failure.js"
 import * as Lock from "./lock.js"
 import * as Silence from "./silence.js"
-import { classify } from "./sqlState.js"
+import { isOutOfReach } from "./sqlState.js"
 import * as Turn from "./turn.js"
 
 /** @internal */
@@ -286,8 +286,6 @@ const sayLost: Effect.Effect<void> = Effect.map(FiberRef.get(CurrentTransaction)
     open.isLost = true
   }
 })
-
-const isOutOfReach = (error: unknown): boolean => classify(error).kind === "connection"
 
 /** Whether nothing can be said any more over the connection. */
 const isCut = (connection: Connection): boolean => {

@@ -65,6 +65,13 @@ export const classify = (error: unknown): Classification => {
   }
 }
 
+/**
+ * Whether the database could not be reached, or not to the end: somebody else's row or statement is not to blame.
+ *
+ * @internal
+ */
+export const isOutOfReach = (error: unknown): boolean => classify(error).kind === "connection"
+
 // internal
 
 const retryable: ReadonlySet<Kind> = new Set(["serialization", "deadlock", "connection", "busy"])

@@ -34,6 +34,9 @@ export interface World<in out P, out Code extends string, out E, out R, out E2, 
  * - `make`: makes a new world for each attempt; what it acquires is released after the attempt.
  * - `seed`: what the random crashes are made from. The same seed repeats a check exactly. Default 1.
  * - `randomRuns`: how many attempts are made with two to four random crashes. Default 20.
+ * - `lostConnections`: whether the connection to the database is lost as well, without the death of the process: once in each
+ *   operation of the repository and in each commit, before it is done, and when it is and only the answer is missing. A run that
+ *   does not complete then is restarted. About three times as many attempts. Default false.
  *
  * @since 0.1.0
  * @category models
@@ -42,6 +45,7 @@ export interface CrashOptions<in out P, out Code extends string, out E, out R, o
   readonly make: Effect.Effect<World<P, Code, E, R, E2, R2>, E3, R3>
   readonly seed?: number | undefined
   readonly randomRuns?: number | undefined
+  readonly lostConnections?: boolean | undefined
 }
 
 /**
@@ -72,9 +76,12 @@ export class CrashFinding extends Schema.TaggedError<CrashFinding>()("CrashFindi
   killed: Schema.Array(Schema.Array(Schema.String))
 }) {
   override get message(): string {
-    const runs = this.killed.map((points, run) =>
-      `run ${run + 1} died at point ${points.length} (${points.slice(-4).join(", ")})`
-    )
+    const runs = this.killed.map((points, run) => {
+      const lost = points.find((point) => point.startsWith("lost "))
+      return lost === undefined
+        ? `run ${run + 1} died at point ${points.length} (${points.slice(-4).join(", ")})`
+        : `run ${run + 1} had its connection ${lost}, and went on (${points.slice(-4).join(", ")})`
+    })
     const what = `${this.difference} is ${toStringUnknown(this.got, 0)} instead of ${toStringUnknown(this.expected, 0)}`
     return this.killed.length === 0
       ? `The job "${this.job}" cannot be checked: ${what}`
@@ -149,7 +156,11 @@ export const crashEverywhereWith = <P, Code extends string, E, R, E2, R2, E3, R3
       }))
     const { finding, points, runs } = yield* search(
       (plan) => world.run(make, plan, flaws),
-      { seed: options.seed ?? 1, randomRuns: options.randomRuns ?? 20 }
+      {
+        seed: options.seed ?? 1,
+        randomRuns: options.randomRuns ?? 20,
+        lostConnections: options.lostConnections === true
+      }
     )
     if (finding !== undefined) {
       const { difference: { expected, got, path }, killed } = finding

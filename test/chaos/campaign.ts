@@ -290,7 +290,13 @@ const arena = Effect.gen(function*() {
 type Arena = Effect.Effect.Success<typeof arena>
 
 /** A round: jobs of several kinds under attack, then in peace, then the verdict. */
-const round = (worker: string, { direct, pooled, server, straight }: Arena, index: number, tally: Tally, random: Random) =>
+const round = (
+  worker: string,
+  { direct, pooled, server, straight }: Arena,
+  index: number,
+  tally: Tally,
+  random: Random
+) =>
   Effect.gen(function*() {
     const mood = MOODS[index % MOODS.length]!
     const way = mood.isPooled === true ? pooled : straight

@@ -48,17 +48,24 @@ const program = Effect.gen(function*() {
     yield* Effect.sleep("50 millis")
   }
 }).pipe(
-  Effect.provideService(JobOperator.Ownership, { ...JobOperator.Ownership.defaultValue(), lease: leaseMillis }),
-  Effect.provide(Layer.merge(
-    NodeFileSystem.layer,
-    Layer.provideMerge(
-      SqlJobRepository.layerWith({ migrate: false }),
-      Postgres.layerUrl(url, { maxConnections: poolSize })
-    )
-  ))
+  Effect.provideService(JobOperator.Ownership, { ...JobOperator.Ownership.defaultValue(), lease: leaseMillis })
 )
 
-Effect.runPromise(program).then(
+const services = Layer.build(Layer.merge(
+  NodeFileSystem.layer,
+  Layer.provideMerge(
+    SqlJobRepository.layerWith({ migrate: false }),
+    Postgres.layerUrl(url, { maxConnections: poolSize, connectTimeout: "2 seconds" })
+  )
+))
+
+// The client itself asks something when it is made, and would wait for ever for the answer of a network that has fallen silent.
+const begun = Effect.timeoutFail(Effect.disconnect(services), {
+  duration: "10 seconds",
+  onTimeout: () => "the database did not answer"
+})
+
+Effect.runPromise(Effect.scoped(Effect.flatMap(begun, (live) => Effect.provide(program, live)))).then(
   () => process.exit(0),
   // The database was out of reach when it began; somebody starts another worker.
   (error) => {

@@ -45,7 +45,9 @@ const crossed = (counts: Readonly<Record<string, Readonly<Record<string, number>
 process.stdout.write(`seed ${settings.seed}\n`)
 const result = await Effect.runPromise(Effect.scoped(campaign(settings)))
 process.stdout.write(
-  `${table("faults", result.faults)}\n${crossed(result.outcomes)}\n${table("executions by exit code", result.endings)}\n` +
+  `${table("faults", result.faults)}\n${crossed(result.outcomes)}\n${
+    table("executions by exit code", result.endings)
+  }\n` +
     `${result.jobs} jobs in ${result.rounds} rounds, ${result.violations.length} promises broken\n`
 )
 result.violations.forEach((line) => process.stdout.write(`  ${line}\n`))

@@ -17,6 +17,8 @@ export interface Proxy {
   readonly silence: (choose: (index: number) => boolean, budget?: Budget) => number
   /** Whether new connections are silent from the beginning: the network is away. */
   readonly blackout: (isAway: boolean) => void
+  /** Whether all connections are cut, and new ones refused: the server is away. */
+  readonly refuse: (isRefusing: boolean) => void
 }
 
 export interface Budget {
@@ -42,7 +44,13 @@ const listen = (host: string, port: number) =>
   new Promise<Proxy & { readonly close: () => void }>((resolve) => {
     const pairs = new Set<Pair>()
     let isAway = false
+    let isRefusing = false
     const server = Net.createServer((client) => {
+      if (isRefusing) {
+        client.on("error", () => {})
+        client.resetAndDestroy()
+        return
+      }
       const upstream = Net.connect(port, host)
       const end = () => {
         pairs.delete(pair)
@@ -85,6 +93,12 @@ const listen = (host: string, port: number) =>
             pairs.forEach((pair) => {
               pair.left = { toServer: 0, toClient: 0 }
             })
+          }
+        },
+        refuse: (refuses) => {
+          isRefusing = refuses
+          if (refuses) {
+            cut(() => true)
           }
         },
         close: () => {

@@ -8,12 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { seeded } from "../../src/base/random.js"
-import { JobOperator } from "../../src/index.js"
-import { SqlJobRepository } from "../../src/sql/index.js"
+import { Flow, ItemWriter, Job, JobOperator, Listener, Step } from "../../src/index.js"
+import { SqlItemReader, SqlItemWriter, SqlJobRepository, SqlPartition } from "../../src/sql/index.js"
 import { campaignJob, idsIn, rows, table } from "../chaos/campaignJob.js"
 import * as Proxy from "../chaos/proxy.js"
 import * as Postgres from "../support/Postgres.js"
@@ -124,5 +125,107 @@ describe("a chunk whose transaction loses its connection", () => {
         assert.strictEqual(said.filter((line) => line.includes("is back")).length, begins)
       }),
     120_000
+  )
+})
+
+describe("a database that is away for a while", () => {
+  interface Row {
+    readonly id: number
+  }
+  const COUNT = 6
+  const LEASE_MILLIS = 4000
+
+  const source = SqlItemReader.keyset({
+    select: (sql) => sql`select id from away_source`,
+    key: ["id"],
+    schema: Schema.Struct({ id: Schema.Number })
+  })
+
+  /** Goes away in each of these places, and is back before the lease ends. */
+  const jobAway = (away: Effect.Effect<void>) => {
+    const opening = Step.chunk("opening", {
+      reader: source,
+      writer: SqlItemWriter.insertInto<Row>("away_target"),
+      chunkSize: COUNT
+    }).pipe(Step.listen(Listener.step({ beforeStep: () => away })))
+    const paging = Step.chunk("paging", {
+      reader: source,
+      processor: (row: Row) => Effect.as(row.id === 2 ? away : Effect.void, { id: row.id + COUNT }),
+      writer: ItemWriter.tee(SqlItemWriter.insertInto<Row>("away_target"), ItemWriter.discard),
+      chunkSize: 2
+    })
+    const tasklet = Step.tasklet(
+      "tasklet",
+      Effect.zipRight(away, Effect.flatMap(SqlClient.SqlClient, (sql) => sql`insert into away_target values (100)`))
+    )
+    const decided = Flow.decide("decided", ["ON"], () => Effect.as(away, "ON" as const))
+    const planned = Step.partition("planned", {
+      plan: Effect.zipRight(
+        away,
+        SqlPartition.ranges({ select: (sql) => sql`select id from away_source`, key: "id", partitions: 2 })
+      ),
+      input: SqlPartition.KeyRange,
+      step: () => Step.tasklet("part", Effect.void)
+    })
+    return Job.make("away", {
+      flow: Flow.graph("opening", {
+        opening: { run: opening, on: { COMPLETED: "paging" } },
+        paging: { run: paging, on: { COMPLETED: "tasklet" } },
+        tasklet: { run: tasklet, on: { COMPLETED: "decided" } },
+        decided: { run: decided, on: { ON: "planned" } },
+        planned: { run: planned, on: { COMPLETED: "END" } }
+      })
+    })
+  }
+
+  it.scopedLive(
+    "is waited for by what opens a step, by each page, by the begin of a tasklet, by answers and by plans (OWN-21)",
+    () =>
+      Effect.gen(function*() {
+        const url = new URL(yield* Postgres.freshUrl)
+        const proxy = yield* Proxy.to(url.hostname, Number(url.port))
+        const proxied = new URL(url)
+        proxied.hostname = "127.0.0.1"
+        proxied.port = String(proxy.port)
+        const direct = Postgres.layerUrl(url.href)
+        yield* Effect.provide(
+          Effect.flatMap(SqlClient.SqlClient, (sql) =>
+            Effect.zipRight(
+              sql`create table away_target (id integer primary key)`,
+              sql`create table away_source as select id from generate_series(1, ${COUNT}::int) id`
+            )),
+          direct
+        )
+        let outages = 0
+        const away = Effect.sync(() => {
+          outages++
+          proxy.refuse(true)
+          setTimeout(() => proxy.refuse(false), 150)
+        })
+        const said: Array<string> = []
+        const logger = Logger.make(({ message }) => void said.push(String(message)))
+        const ended = yield* JobOperator.run(jobAway(away), {}).pipe(
+          Effect.provideService(JobOperator.Ownership, {
+            ...JobOperator.Ownership.defaultValue(),
+            lease: LEASE_MILLIS
+          }),
+          Effect.provide(Layer.fresh(Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(proxied.href)))),
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
+        assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
+        assert.strictEqual(outages, 5)
+        const written = yield* Effect.provide(
+          Effect.flatMap(SqlClient.SqlClient, (sql) => sql<Row>`select id from away_target order by id`),
+          direct
+        )
+        assert.deepStrictEqual(
+          written.map(({ id }) => id),
+          [...Array.from({ length: 2 * COUNT }, (_, index) => index + 1), 100]
+        )
+        const begins = said.filter((line) => line.includes("out of reach")).length
+        assert.isAtLeast(begins, 1)
+        assert.strictEqual(said.filter((line) => line.includes("is back")).length, begins)
+      }),
+    60_000
   )
 })

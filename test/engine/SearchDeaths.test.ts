@@ -60,7 +60,7 @@ describe("a search for bad records that dies several times", () => {
         const { commit: _, rollback: __, ...items } = counts
         const expected = { status, output: { written, skipped }, totals: { "searched/plan": items } }
         for (const kills of [[], ...attempts]) {
-          const { output, status, totals } = yield* World.run(make, kills, {})
+          const { output, status, totals } = yield* World.run(make, kills.map((at) => ({ _tag: "Kill", at })), {})
           assert.deepStrictEqual({ status, output, totals }, expected, `killed at ${kills}`)
         }
       }),

@@ -8,6 +8,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { ConfigError } from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -28,12 +29,22 @@ export const layer: Layer.Layer<PgClient.PgClient | SqlClient, Error | ConfigErr
   Effect.map(freshUrl, (database) => layerUrl(database))
 )
 
-/** A client of the database at a URL, with `maxConnections` pooled connections (10 by default). */
+/**
+ * A client of the database at a URL, with `maxConnections` pooled connections (10 by default). Without a `connectTimeout` it waits
+ * for ever for a network that is silent while it connects.
+ */
 export const layerUrl = (
   database: string,
-  options?: { readonly maxConnections?: number | undefined }
+  { connectTimeout, maxConnections = 10 }: {
+    readonly maxConnections?: number | undefined
+    readonly connectTimeout?: Duration.DurationInput | undefined
+  } = {}
 ): Layer.Layer<PgClient.PgClient | SqlClient, ConfigError | SqlError> =>
-  PgClient.layer({ url: Redacted.make(database), maxConnections: options?.maxConnections ?? 10 })
+  PgClient.layer({
+    url: Redacted.make(database),
+    maxConnections,
+    ...(connectTimeout === undefined ? {} : { connectTimeout })
+  })
 
 /** A server of one test's own. */
 export interface DedicatedServer {

@@ -22,6 +22,7 @@ import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import * as JobParameters from "../../vocabulary/JobParameters.js"
 import type { EndedJobExecution } from "../session/launched.js"
 import { stop } from "../session/running.js"
+import { saving } from "../session/saving.js"
 import { awaitStop } from "../session/stopping.js"
 import * as Progress from "../step/progress.js"
 import type { StepState } from "../step/state.js"
@@ -79,7 +80,7 @@ const adopting = (state: StepState, run: Erased<Ended>): Erased<Ended> =>
     (error): Erased<Ended> =>
       error.status === "COMPLETED"
         ? Effect.map(
-          state.session.repository.jobExecution(error.executionId),
+          saving(state.session, state.session.repository.jobExecution(error.executionId)),
           (execution): Ended => ({ ...execution, failure: Option.none() })
         )
         : Effect.fail(error)

@@ -24,9 +24,9 @@ import * as ExitStatus from "../../vocabulary/ExitStatus.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { runChunkStep } from "../chunk/step.js"
 import { countPartitions, runPartitionStep } from "../partition/step.js"
-import { saving } from "../session/saving.js"
+import { saving, savingAnswer, savingStep } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { jobScope, noteStatus, owned, requestStop, saveJob, setContext } from "../session/session.js"
+import { jobScope, requestStop, saveJob, setContext } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import type { Body, StepResult } from "../step/runner.js"
 import { runStep } from "../step/runner.js"
@@ -206,7 +206,7 @@ const recorded = (
   return code === undefined || (ran && passing)
     ? Effect.succeed(undefined)
     : ran
-    ? Effect.as(session.repository.recordAnswer(owned(session), History.noAnswer(place, round)), undefined)
+    ? Effect.as(savingAnswer(session, History.noAnswer(place, round)), undefined)
     : Effect.succeed({
       status: code === "FAILED" ? "ABANDONED" : "COMPLETED",
       exitStatus: ExitStatus.make(code),
@@ -230,7 +230,7 @@ const decide = (
     const came = yield* ask(walk.session, decider, position)
     const { code } = came.exitStatus
     if (came.status === "COMPLETED") {
-      yield* walk.session.repository.recordAnswer(owned(walk.session), { place, round, code })
+      yield* savingAnswer(walk.session, { place, round, code })
     }
     const failed = came.status === "FAILED" && came.final !== true ? [{ place, round, code }] : []
     return { ...position, came, began: true, failed: [...position.failed, ...failed] }
@@ -465,11 +465,8 @@ const stored = (session: Session, { id, stepName }: History.StepRecord) =>
 const dealWith = (session: Session, failed: Position["failed"]): Walking<void> =>
   Effect.forEach(failed, (failure) =>
     "stepName" in failure
-      ? Effect.map(
-        session.repository.updateStepExecution(owned(session), { ...failure, status: "ABANDONED" }),
-        (status) => noteStatus(session, status)
-      )
-      : session.repository.recordAnswer(owned(session), failure), { discard: true })
+      ? savingStep(session, { ...failure, status: "ABANDONED" })
+      : savingAnswer(session, failure), { discard: true })
 
 const outcomeOf = ({ exitStatus, status }: StepExecution): Outcome.Outcome => ({
   status,

@@ -18,6 +18,7 @@ import type { Job } from "../../definition/Job.js"
 import { definitionOf } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobRepository } from "../../ports/JobRepository.js"
+import * as Outage from "../../ports/outage.js"
 import { OutputOwner } from "../../ports/outputOwner.js"
 import type { ParentLink } from "../../ports/partitions.js"
 import { isOpen, Transactor } from "../../ports/Transactor.js"
@@ -33,7 +34,7 @@ import { heartbeat, monotonic } from "../session/heartbeat.js"
 import type { EndedJobExecution, RunningJobExecution } from "../session/launched.js"
 import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
-import { saving } from "../session/saving.js"
+import { saving, waitingOf } from "../session/saving.js"
 import type { HandsOver, Session } from "../session/session.js"
 import { saveJob, stoppedAs } from "../session/session.js"
 import * as Telemetry from "../session/telemetry.js"
@@ -180,16 +181,18 @@ const claim = (
     const claimedAt = yield* monotonic
     const running = yield* Running.Running
     const claimed = yield* Effect.mapError(
-      repository.launch({
-        jobName: job.name,
-        parameters: encoded,
-        restartable: definitionOf(job).restartable,
-        owner,
-        leaseMillis: Duration.toMillis(lease),
-        ...(yield* Running.witness),
-        parent: part.parent,
-        context: part.context
-      }),
+      Running.claiming((witness) =>
+        repository.launch({
+          jobName: job.name,
+          parameters: encoded,
+          restartable: definitionOf(job).restartable,
+          owner,
+          leaseMillis: Duration.toMillis(lease),
+          ...witness,
+          parent: part.parent,
+          context: part.context
+        })
+      ),
       (error) => Running.located(running, repository, error)
     )
     yield* Telemetry.launched(job.name)
@@ -283,7 +286,10 @@ const execute = (
         Context.add(provided as Context.Context<never>, OutputOwner, { owner, isGone: isOwnerGone })
       )
     )
-    const { cause } = yield* Race.until(running, heartbeat(session))
+    const waiting = Effect.locally(running, Outage.Current, waitingOf(session))
+    // A beat has its own patience.
+    const beating = Effect.locally(heartbeat(session), Outage.Current, undefined)
+    const { cause } = yield* Race.until(waiting, beating)
     return {
       ...session.execution,
       exit: Option.match(cause as Option.Option<Cause.Cause<unknown>>, {

@@ -94,8 +94,10 @@ export const awaitIdle = (pool: Pool): Effect.Effect<void> =>
 const take = ({ plan, repository, save }: Source): Effect.Effect<Option.Option<ClaimedPartition>, OwnerFailure> =>
   Effect.gen(function*() {
     const { lease, owner } = yield* Ownership
-    const request = { owner, leaseMillis: Duration.toMillis(lease), ...(yield* Running.witness) }
-    return yield* save(repository.partitions.claim(plan.id, request))
+    const leaseMillis = Duration.toMillis(lease)
+    return yield* save(
+      Running.claiming((witness) => repository.partitions.claim(plan.id, { owner, leaseMillis, ...witness }))
+    )
   })
 
 /**

@@ -100,13 +100,17 @@ const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =
       return stored.value
     }
     const planned = yield* encode(stepName, body, (yield* body.plan) as ReadonlyArray<Planned<unknown>>)
-    // One that was stored, but not answered, is found when it is tried again.
+    // One that was stored, but not answered, is found when it is tried again, or refused when it comes true at that very moment.
     yield* saving(
       session,
       Effect.flatMap(partitions.find(id), (found) =>
         Option.isSome(found)
           ? Effect.void
-          : partitions.plan(owned(session), { id, stepName, fingerprint }, planned))
+          : Effect.catchIf(
+            partitions.plan(owned(session), { id, stepName, fingerprint }, planned),
+            (error) => error._tag === "JobRepositoryError" && error.reason === "conflict",
+            () => Effect.void
+          ))
     )
     yield* partitions.wake(0)
     return Option.getOrThrow(yield* resume)
@@ -158,7 +162,7 @@ const abandonUnfinished = ({ session }: StepState, planId: number): Effect.Effec
       for (const { executionId, exitCode } of page) {
         if (Option.isSome(executionId)) {
           const end = { status: "ABANDONED", exitCode, message: "Given up for a new plan of its step" } as const
-          yield* Effect.ignore(session.repository.close(executionId.value, end))
+          yield* Effect.ignore(saving(session, session.repository.close(executionId.value, end)))
         }
       }
       if (page.length < PAGE) {
@@ -278,7 +282,7 @@ const conclude = (
       )
     for (const { executionId, status } of bad) {
       if (Option.isSome(executionId) && Option.exists(status, BatchStatus.isRunning)) {
-        yield* Effect.ignore(repository.close(executionId.value, DIED))
+        yield* Effect.ignore(saving(state.session, repository.close(executionId.value, DIED)))
       }
     }
     const first = bad.find(({ standing }) => standing !== "waiting")

@@ -52,6 +52,18 @@ export const witness: Effect.Effect<ClaimWitness> = Effect.zipWith(
   ({ isOwnerGone }, { givenUp }) => ({ isOwnerGone, hasGivenUp: (token) => givenUp.has(token) })
 )
 
+/** Runs what claims an execution. A claim without an answer may be stored all the same, and is given up (OWN-21). */
+export const claiming = <A, E, R>(claim: (witness: ClaimWitness) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.zipWith(witness, Running, (known, { givenUp }) => ({ known, givenUp })).pipe(
+    Effect.flatMap(({ givenUp, known }) => {
+      const drawn: Array<string> = []
+      return Effect.onError(
+        claim({ ...known, onToken: (token) => void drawn.push(token) }),
+        () => Effect.sync(() => drawn.forEach((token) => givenUp.add(token)))
+      )
+    })
+  )
+
 /** Runs the effect with the session in the register. */
 export const registered = <A, E, R>(session: Session, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Running, (running) =>

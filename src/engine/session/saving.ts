@@ -5,50 +5,75 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Race from "../../base/race.js"
+import type { AnswerRecord } from "../../decisions/flowHistory.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
-import { JobRepositoryError } from "../../vocabulary/BatchError.js"
+import * as Outage from "../../ports/outage.js"
+import { JobRepositoryError, type NoSuchJobExecution } from "../../vocabulary/BatchError.js"
+import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import { monotonic } from "./heartbeat.js"
 import type { Session } from "./session.js"
+import { noteStatus, owned } from "./session.js"
 
 /**
  * Tries again while the repository says that this may help, for as long as the execution keeps its lease (OWN-21). When the
- * lease is lost, it is tried once, and not for long: nobody may be there to answer (OWN-18).
+ * lease is lost, it is tried once, and not for long: nobody may be there to answer (OWN-18). So it is for what may be stored twice:
+ * its answer may have been lost.
  */
-export const saving = <A, E extends OwnerFailure, R>(
+export const saving = <A, E extends Failure, R>(
   session: Session,
   write: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | JobRepositoryError, R> =>
-  Effect.matchEffect(limited(session, write), {
-    onFailure: (error) => isTransient(error) && !session.isLost ? again(session, write, error) : Effect.fail(error),
-    onSuccess: (answer) => session.outage === undefined ? Effect.succeed(answer) : Effect.as(backAgain(session), answer)
-  })
+): Effect.Effect<A, E | JobRepositoryError, R> => {
+  const once = Effect.tap(
+    limited(session, write),
+    () => session.outage === undefined ? Effect.void : backAgain(session)
+  )
+  return Outage.outlasting(once, (error) => isTransient(error) && !session.isLost, waitingOf(session))
+}
+
+/** The last one of a place and round counts, so it may be stored twice. */
+export const savingAnswer = (session: Session, record: AnswerRecord): Effect.Effect<void, OwnerFailure> =>
+  saving(session, Effect.suspend(() => session.repository.recordAnswer(owned(session), record)))
+
+/** A step execution that is over, as it is. */
+export const savingStep = (session: Session, step: StepExecution): Effect.Effect<void, OwnerFailure> =>
+  Effect.map(
+    saving(session, Effect.suspend(() => session.repository.updateStepExecution(owned(session), step))),
+    (status) => noteStatus(session, status)
+  )
+
+/** How everything waits that runs in the execution: as long as the lease lasts. */
+export const waitingOf = (session: Session): Outage.Waiting => ({
+  now: monotonic,
+  pause: (since) => waitOut(session, since),
+  over: Effect.suspend(() => backAgain(session))
+})
 
 /**
- * Waits for a while because the repository is out of reach, and says whether to try again: as long as the lease lasts. An outage
- * is told of once, whoever meets it in this execution (OWN-21).
+ * Waits for a while because a database is out of reach, and says whether to try again what has been tried since then, on the
+ * clock of the heartbeat. An outage is told of once, whoever meets it in this execution (OWN-21).
  */
-export const waitOut = (session: Session): Effect.Effect<boolean> =>
+export const waitOut = (session: Session, since = Infinity): Effect.Effect<boolean> =>
   Effect.flatMap(monotonic, (now) => {
     const { execution, leaseMillis, outage } = session
-    const waited = outage === undefined ? 0 : now - outage
+    const waited = now - Math.min(since, outage ?? now)
     if (session.isLost || waited >= Math.max(SHORTEST_PATIENCE, leaseMillis * 0.75)) {
       return Effect.succeed(false)
     }
     session.outage ??= now
     const told = outage !== undefined ? Effect.void : Effect.logWarning(
-      `The job repository is out of reach of execution ${execution.id}, which waits for it while its lease lasts`
+      `A database is out of reach of execution ${execution.id}, which waits for it while its lease lasts`
     )
     const pause = Math.min(1000, Math.max(100, waited))
     return told.pipe(Effect.zipRight(Effect.sleep(pause)), Effect.as(true))
   })
 
-/** Something was stored: if there was an outage, it is over. */
+/** Something was answered: if there was an outage, it is over. */
 export const backAgain = (session: Session): Effect.Effect<void> =>
   session.outage === undefined ? Effect.void : Effect.flatMap(monotonic, (now) => {
     const { execution, outage } = session
     session.outage = undefined
     return outage === undefined ? Effect.void : Effect.logInfo(
-      `The job repository is back: execution ${execution.id} goes on after ${Math.round(now - outage)} ms`
+      `The database is back: execution ${execution.id} goes on after ${Math.round(now - outage)} ms`
     )
   })
 
@@ -63,18 +88,7 @@ export const retrying = <A, E extends OwnerFailure, R>(write: Effect.Effect<A, E
 // internal
 // -------------------------------------------------------------------------------------
 
-const again = <A, E extends OwnerFailure, R>(
-  session: Session,
-  write: Effect.Effect<A, E, R>,
-  failed: E | JobRepositoryError
-): Effect.Effect<A, E | JobRepositoryError, R> =>
-  Effect.flatMap(waitOut(session), (goesOn) =>
-    goesOn
-      ? Effect.matchEffect(limited(session, write), {
-        onFailure: (error) => isTransient(error) && !session.isLost ? again(session, write, error) : Effect.fail(error),
-        onSuccess: (answer) => Effect.as(backAgain(session), answer)
-      })
-      : Effect.fail(failed))
+type Failure = OwnerFailure | NoSuchJobExecution
 
 const briefly = Schedule.exponential("100 millis").pipe(Schedule.intersect(Schedule.recurs(5)))
 
@@ -82,7 +96,7 @@ const briefly = Schedule.exponential("100 millis").pipe(Schedule.intersect(Sched
 const SHORTEST_PATIENCE = 3000
 
 /** Leaves a statement behind that has no answer some time after the lease was lost. */
-const limited = <A, E extends OwnerFailure, R>(
+const limited = <A, E extends Failure, R>(
   session: Session,
   write: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | JobRepositoryError, R> =>
@@ -110,5 +124,4 @@ const lost = (session: Session): Effect.Effect<void> =>
     return Effect.sync(() => session.onLost.delete(wake))
   })
 
-const isTransient = (error: OwnerFailure): boolean =>
-  error._tag === "JobRepositoryError" && error.reason === "transient"
+const isTransient = (error: Failure): boolean => error._tag === "JobRepositoryError" && error.reason === "transient"

@@ -60,7 +60,7 @@ export interface Session {
   isLost: boolean
   /** Called when that happens, each of them once. */
   readonly onLost: Set<() => void>
-  /** Since when the repository is out of reach, on the clock of the heartbeat. */
+  /** Since when a database is out of reach, on the clock of the heartbeat. */
   outage: number | undefined
   /** The job's context as the steps that have committed left it. Replaced by `setContext` only: branches share it. */
   context: ExecutionContext.ExecutionContext

@@ -22,6 +22,10 @@ export const hasAdvanced = (known: StepExecution, stored: StepExecution): boolea
 export const hasHappened = (before: StepExecution, attempted: StepExecution, stored: StepExecution): boolean =>
   fingerprint(stored) === fingerprint(attempted) || hasAdvanced(before, stored)
 
+/** Whether the row is what was to be stored: only the answer was lost, the last time. */
+export const isStored = (attempted: StepExecution, stored: StepExecution): boolean =>
+  stored.status === attempted.status && fingerprint(stored) === fingerprint(attempted)
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------

@@ -193,18 +193,15 @@ const end = (
     const open = ending.status === "COMPLETED" && afterStepsOf(state).length > 0
     const ended = { ...ending, endTime: Option.some(now), lastUpdated: now }
     // A commit in doubt is decided before the end is saved, so the checkpoint is that of then, and not of now.
-    yield* saving(
-      state.session,
-      State.finish(state, ({ checkpoint }) => ({
-        ...(open ? { lastUpdated: now } : ended),
-        checkpoint: ending.status === "COMPLETED" && !open
-          ? DurableEnd.unmark(checkpoint)
-          // What an earlier commit has marked stays so, whatever failed behind it.
-          : mark === undefined
-          ? checkpoint
-          : DurableEnd.mark(checkpoint, mark)
-      }))
-    )
+    yield* State.finish(state, ({ checkpoint }) => ({
+      ...(open ? { lastUpdated: now } : ended),
+      checkpoint: ending.status === "COMPLETED" && !open
+        ? DurableEnd.unmark(checkpoint)
+        // What an earlier commit has marked stays so, whatever failed behind it.
+        : mark === undefined
+        ? checkpoint
+        : DurableEnd.mark(checkpoint, mark)
+    }))
     State.advance(state, Progress.amend, ended)
   })
 
@@ -290,13 +287,10 @@ const afterStep = (state: StepState): Erased<Option.Option<Cause.Cause<unknown>>
       State.advance(state, Progress.setStatus, ending.status)
     }
     State.advance(state, Progress.setStatus, ending.status)
-    yield* saving(
-      state.session,
-      State.finish(state, ({ checkpoint }) => ({
-        ...ending,
-        checkpoint: ending.status === "COMPLETED" ? DurableEnd.unmark(checkpoint) : checkpoint
-      }))
-    )
+    yield* State.finish(state, ({ checkpoint }) => ({
+      ...ending,
+      checkpoint: ending.status === "COMPLETED" ? DurableEnd.unmark(checkpoint) : checkpoint
+    }))
     return ending.status === "FAILED" ? failure : Option.none()
   })
 

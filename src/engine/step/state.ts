@@ -21,7 +21,7 @@ import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
 import { decide, entryOf, jobContextName, noteStatus, owned, setContext, updated } from "../session/session.js"
 import type { StepTelemetry } from "../session/telemetry.js"
-import { hasAdvanced, hasHappened, mayHaveCommitted } from "./doubt.js"
+import { hasAdvanced, hasHappened, isStored, mayHaveCommitted } from "./doubt.js"
 import type { Engine, EngineFailure } from "./engine.js"
 import type { Hooks } from "./hooks.js"
 import type { JobContextLock } from "./jobContextLock.js"
@@ -133,20 +133,23 @@ export type Changes = (step: StepExecution) => Partial<StepExecution>
 
 /**
  * Ends the step: everything that is not committed becomes part of it. If a commit is in doubt, this is decided first,
- * because saving the step from before that commit would have its items written again.
+ * because saving the step from before that commit would have its items written again. It waits for a database that is away.
  */
 export const finish = (state: StepState, changes: Changes): Effect.Effect<void, OwnerFailure> =>
-  Effect.suspend(() => {
-    const lock = Lock.make(state.session.contextLock)
-    return Effect.flatMap(decideDoubt(state), () => {
-      return Effect.map(saveLast(state, lock, changes), (step) => {
-        takeOverJobContext(state, state.progress)
-        state.session.undecided.delete(step.id)
-        advance(state, Progress.finish, step)
-        state.telemetry.stored(step.counts)
-      })
-    }).pipe(Effect.ensuring(Effect.suspend(() => lock.release() ?? Effect.void)))
-  })
+  saving(
+    state.session,
+    Effect.suspend(() => {
+      const lock = Lock.make(state.session.contextLock)
+      return Effect.flatMap(decideDoubt(state), () => {
+        return Effect.map(saveLast(state, lock, changes), (step) => {
+          takeOverJobContext(state, state.progress)
+          state.session.undecided.delete(step.id)
+          advance(state, Progress.finish, step)
+          state.telemetry.stored(step.counts)
+        })
+      }).pipe(Effect.ensuring(Effect.suspend(() => lock.release() ?? Effect.void)))
+    })
+  )
 
 export const services = (state: StepState): Context.Context<StepScope | JobScope> => {
   const inStep = entryOf(() => `the context of step "${state.definition.name}"`)
@@ -332,6 +335,9 @@ const saveLast = (
       ? Effect.flatMap(state.session.repository.stepExecutions(step.jobExecutionId), (steps) => {
         const known = state.progress.step
         const stored = steps.find(({ id }) => id === step.id)
+        if (stored !== undefined && isStored(step, stored)) {
+          return Effect.succeed(step)
+        }
         if (stored === undefined || !hasAdvanced(known, stored)) {
           return Effect.fail(error)
         }

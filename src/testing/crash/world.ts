@@ -23,8 +23,8 @@ export interface World<P, Code extends string, E, R, E2, R2> {
   readonly observe: Effect.Effect<unknown, E2, R2>
 }
 
-/** For each run the number of the point at which it is killed. The runs after these are not killed. */
-export type Plan = ReadonlyArray<number>
+/** For each run what befalls it. Nothing befalls the runs after these. */
+export type Plan = ReadonlyArray<Life.Strike>
 
 /** What remains when the job is done. */
 export interface Outcome {
@@ -34,6 +34,8 @@ export interface Outcome {
   readonly totals: Readonly<Record<string, ItemCounts>>
   /** The points that each run passed. */
   readonly runs: ReadonlyArray<ReadonlyArray<string>>
+  /** The operations of the first run. */
+  readonly operations: number
 }
 
 /** What cannot depend on how often a job was started; numbers of transactions do. */
@@ -54,13 +56,18 @@ export const run = <P, Code extends string, E, R, E2, R2, E3, R3>(
     const store = yield* Store.make(flaws)
     const runs: Array<ReadonlyArray<string>> = []
     let status: string | undefined
+    let operations: number | undefined
     while (status === undefined) {
-      const end = yield* Life.live(store, plan[runs.length] ?? Infinity, JobOperator.run(job, parameters))
+      const strike = plan[runs.length]
+      const end = yield* Life.live(store, strike, JobOperator.run(job, parameters))
       runs.push(end.points)
-      status = end._tag === "Killed" ? undefined : statusOf(end.exit)
+      operations ??= end.operations.length
+      const ended = end._tag === "Killed" ? undefined : statusOf(end.exit)
+      // What has not outlived the loss of its connection is restarted, like what was killed.
+      status = ended !== "COMPLETED" && strike?._tag === "Lose" ? undefined : ended
     }
     const output = yield* Effect.provide(observe, Context.make(JobRepository, store.repository))
-    return { status, output, totals: yield* totals(store), runs }
+    return { status, output, totals: yield* totals(store), runs, operations }
   })) as any
 
 // -------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ export const check = (plan: Hostile): Effect.Effect<void, unknown> =>
     for (let run = 0; run < bound && !complete && !isStuck(); run++) {
       calls.push(`-- execution ${run + 1}`)
       const life = yield* Effect.raceFirst(
-        Life.live(store, plan.kills[run] ?? Infinity, JobOperator.run(job, {})),
+        Life.live(store, { _tag: "Kill", at: plan.kills[run] ?? Infinity }, JobOperator.run(job, {})),
         Effect.zipRight(patience, Effect.suspend(() => wrong(`execution ${run + 1} hangs`)))
       )
       tried.executions++
