@@ -4,7 +4,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { canonical } from "../base/json.js"
 import { plural } from "../base/text.js"
 import * as DurableEnd from "../decisions/durableEnd.js"
 import * as History from "../decisions/flowHistory.js"
@@ -37,6 +36,7 @@ import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import * as Partitioned from "./partitioned.js"
+import { placeText } from "./placeText.js"
 
 /**
  * - `NewInstance`: these parameters have never been run.
@@ -430,7 +430,7 @@ const lineOf = (step: string, forecast: StepForecast): string => {
       if (Option.isSome(DurableEnd.read(checkpoint))) {
         return `${step}: resume behind its work, which has ended: only its listeners are called again`
       }
-      const position = forecast.position === null ? "from the beginning" : `at ${canonical(forecast.position)}`
+      const position = forecast.position === null ? "from the beginning" : `at ${placeText(forecast.position)}`
       return `${step}: resume ${position}, after ${plural(counts.read, "item")} read and ${
         plural(counts.commit, "commit")
       }`
