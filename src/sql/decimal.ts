@@ -28,6 +28,17 @@ export const decimals = (text: string): number | undefined => {
 }
 
 /**
+ * How many zeros a number ends with in front of the point, for those that do not round; infinitely many for zero and for what
+ * is not a plain decimal.
+ *
+ * @internal
+ */
+export const zeros = (text: string): number => {
+  const parts = partsOf(text)
+  return parts === undefined || parts.digits === "" ? Number.POSITIVE_INFINITY : parts.exponent
+}
+
+/**
  * Whether the number that is nearest to the text is written the same again, so that nothing of the text is lost.
  *
  * @internal

@@ -40,14 +40,17 @@ export interface PgColumn extends PgType {
 export const describe = (
   sql: SqlClient,
   table: TableName
-): Effect.Effect<ReadonlyArray<PgColumn>, SqlError> =>
-  Effect.map(
+): Effect.Effect<ReadonlyArray<PgColumn>, SqlError> => columnsIn(sql, sql`to_regclass(${tableText(table)}::text)`)
+
+/** The columns of a relation; a composite type is one, too. */
+const columnsIn = (sql: SqlClient, relation: Fragment): Effect.Effect<ReadonlyArray<PgColumn>, SqlError> =>
+  Effect.flatMap(
     sql<Row>`
       with recursive col as (
         select a.attnum, a.attname, a.atttypid, a.atttypmod, a.attidentity, a.attcollation,
           to_jsonb(a) ->> 'attgenerated' as generated
         from pg_catalog.pg_attribute a
-        where a.attrelid = to_regclass(${tableText(table)}::text) and a.attnum > 0 and not a.attisdropped
+        where a.attrelid = ${relation} and a.attnum > 0 and not a.attisdropped
       ), ${
       innermost(
         sql,
@@ -56,7 +59,7 @@ export const describe = (
       )
     }
       select col.attname::text as name, format_type(col.atttypid, -1)::text as type,
-        format_type(col.atttypid, col.atttypmod)::text as full_type, t.typname::text as base,
+        format_type(col.atttypid, col.atttypmod)::text as full_type, t.typname::text as base, t.oid::text as oid,
         t.typcategory::text as category, (t.oid < 16384)::text as builtin, base.arrays::text as arrays,
         base.typmod::text as modifier, (base.arrays > 0 or t.typtype = 'c' or own.typarray = 0 or own.typdelim <> ',')::text as via_text,
         t.typdelim::text as delimiter,
@@ -72,7 +75,12 @@ export const describe = (
       left join pg_catalog.pg_collation co on co.oid = col.attcollation
       left join pg_catalog.pg_namespace n on n.oid = co.collnamespace
       order by col.attnum`,
-    (rows) => rows.map(columnOf)
+    (rows) =>
+      Effect.forEach(rows, (row) =>
+        row.category !== "C" ? Effect.succeed(columnOf(row)) : Effect.map(
+          columnsIn(sql, sql`(select typrelid from pg_catalog.pg_type where oid = ${row.oid}::oid)`),
+          (fields) => ({ ...columnOf(row), fields })
+        ))
   )
 
 /**
@@ -121,6 +129,7 @@ interface Row {
   readonly type: string
   readonly full_type: string
   readonly base: string
+  readonly oid: string
   readonly category: string
   readonly builtin: string
   readonly arrays: string

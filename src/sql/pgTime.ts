@@ -77,7 +77,7 @@ export const stamp = (date: Date, zone: string): string => {
 
 const RANGE = 0x7fff
 
-const moving = /^\s*(?:now|today|tomorrow|yesterday|allballs)\s*$/i
+const moving = /\b(?:now|today|tomorrow|yesterday|allballs)\b/i
 
 const isoLike = /^\s*\d{4,}-\d\d-\d\d(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?/i
 
@@ -85,22 +85,41 @@ const timeZone = /:\d\d(?:\.\d+)?\s*(?:Z|[+-]\d\d.*)\s*$/i
 
 const offset = /^(?:Z|[+-]00(?::?00)?)$/i
 
+const known =
+  /\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?|am|pm|ad|bc|utc|gmt|infinity|epoch)\b/gi
+
+/** The zone that a text of any form names: its offset, or `named` for words that are none of a date. */
+const zoneOf = (text: string): string | undefined => {
+  const rest = text.replace(/(?<=\d)\s*[tz](?![a-z])/gi, " ").replace(known, "")
+  return /[a-z]/i.test(rest)
+    ? "named"
+    : /(?::\d\d(?:\.\d+)?|T\d{4,6}(?:\.\d+)?)\s*([+-]\d\d(?::?\d\d)*)/i.exec(text)?.[1] ??
+      (/\d\s*z\s*(?:bc|ad)?\s*$|\b(?:utc|gmt)\b/i.test(text) ? "Z" : undefined)
+}
+
+const timeOfDay = /T[0-5]*[1-9]\d*|\d:\d/i
+
 /** What a column of the type would drop without a word. */
 const lost: Readonly<Record<string, (text: string) => string | undefined>> = {
   date: (text) => {
-    const [, time, zone] = isoLike.exec(text) ?? []
-    return time !== undefined && /[1-9]/.test(time)
+    const zone = zoneOf(text)
+    const isMidnight = !timeOfDay.test(text) || /(?:^|[ T])(?:00:00(?::00(?:\.0+)?)?)(?![\d:.])/i.test(text)
+    return !isMidnight
       ? "the time of day would be dropped; a date column takes midnight in UTC or a day such as 2024-02-29"
       : zone !== undefined && !offset.test(zone)
       ? "the offset would be dropped; give the day alone, such as 2024-02-29"
       : undefined
   },
   timestamp: (text) => {
-    const zone = isoLike.exec(text)?.[2]
+    const zone = zoneOf(text)
     return zone !== undefined && !offset.test(zone)
       ? "the offset would be dropped; give the time in UTC, or use a timestamptz column"
       : undefined
   },
+  timestamptz: (text) =>
+    zoneOf(text) === undefined && !naive.test(text) && !/infinity|epoch/i.test(text)
+      ? "the text has no zone, and would be read in that of the session; give the time in UTC, such as 2024-02-29T12:34:56Z"
+      : undefined,
   time: (text) =>
     !text.includes(":")
       ? "it is not a time such as 12:34:56"
@@ -120,11 +139,14 @@ const lost: Readonly<Record<string, (text: string) => string | undefined>> = {
 /** A text without zone is one in UTC, as a `Date` would be, whatever zone the session has. */
 const inUtc: Readonly<Record<string, (text: string) => string>> = {
   timestamptz: (text) =>
-    /^\d{4,}-\d\d-\d\d$/.test(text) ? `${text} 00:00:00+00` : naive.test(text) ? `${text}+00` : text,
+    text.replace(
+      naive,
+      (_, day: string, time: string | undefined, era = "") => `${day} ${time ?? "00:00:00"}+00${era}`
+    ),
   timetz: (text) => /^\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/.test(text) ? `${text}+00` : text
 }
 
-const naive = /^\d{4,}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/
+const naive = /^\s*(\d{4,}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?( BC| AD)?\s*$/i
 
 const fraction = (text: string, precision: number): string => {
   const digits = /:\d\d\.(\d+)/.exec(text)?.[1]?.replace(/0+$/, "")

@@ -5,8 +5,10 @@
  * behind the scale of a number, and reads `1` as true. What would change on the way is refused here, where the item is
  * known; what the server refuses by itself is left to it.
  */
+import { repeated } from "../base/jsonNames.js"
 import * as Decimal from "./decimal.js"
 import { rangeOf } from "./pgRange.js"
+import { recordOf } from "./pgRecord.js"
 import { boundsOf, checked, type Elements, elementsOf, type Encode, onlyText, quote, type Scalar } from "./pgText.js"
 import { dayOf, interval, stamp, temporal } from "./pgTime.js"
 import { bytesOf, isoOf, jsonText, kindOf, notFor, refuse, Unfit } from "./unfit.js"
@@ -28,6 +30,8 @@ export interface PgType {
   readonly modifier: number
   /** What stands between the elements of an array. */
   readonly delimiter: string
+  /** The fields of a composite type, where they are known. */
+  readonly fields?: ReadonlyArray<PgType>
 }
 
 /**
@@ -88,6 +92,13 @@ const scalar = (type: PgType): Scalar => {
   if (range !== undefined) {
     return range
   }
+  if (type.fields !== undefined) {
+    // The server may write bytes in another form than the one that is taken here.
+    return recordOf(
+      type.fields.map((field) => field.base === "bytea" ? (text) => text as string : encoder(field)),
+      type.base
+    )
+  }
   switch (type.category) {
     case "S":
       return characters(type)
@@ -104,7 +115,7 @@ const scalar = (type: PgType): Scalar => {
 const special: Readonly<Record<string, (modifier: number) => Scalar>> = {
   bool: () => (value) => typeof value === "boolean" ? String(value) : onlyText(value, "a boolean column"),
   json: () => json,
-  jsonb: () => json,
+  jsonb: () => jsonb,
   bytea: () => bytes,
   int2: () => integer,
   int4: () => integer,
@@ -197,6 +208,24 @@ const json: Scalar = (value) => {
   }
 }
 
+// The server keeps the last of members that have one name.
+const jsonb: Scalar = (value) => {
+  const text = json(value)
+  const name = typeof value === "string" ? repeatedIn(text) : undefined
+  return name === undefined
+    ? text
+    : refuse(`its JSON has an object that has the name ${JSON.stringify(name)} twice, of which the column keeps one`)
+}
+
+const repeatedIn = (text: string): string | undefined => {
+  try {
+    return repeated(text, JSON.parse(text))
+  } catch {
+    // The server says what is wrong with it.
+    return undefined
+  }
+}
+
 const bytes: Scalar = (value) => {
   if (typeof value === "string") {
     return /^\\x(?:[\da-f]{2})*$/i.test(value) ? value : refuse("a text is no bytes; give a Uint8Array")
@@ -247,7 +276,10 @@ const scaleOf = (modifier: number): number => (((modifier - 4) & 0x7ff) ^ 1024) 
 
 const numeric = (scale: number | undefined, name: string): Scalar => (value) => {
   const found = isNumeric(value) ? String(value) : onlyText(value, `a ${name} column`)
-  const needed = scale === undefined ? undefined : scale < 0 ? undefined : Decimal.decimals(found)
+  if (scale !== undefined && scale < 0 && Decimal.zeros(found) < -scale) {
+    return refuse(`its last ${-scale} digits would be rounded to zeros; round it before`)
+  }
+  const needed = scale === undefined || scale < 0 ? undefined : Decimal.decimals(found)
   return needed !== undefined && needed > scale!
     ? refuse(`it has ${needed} digits behind the point and the column keeps ${scale}; round it before`)
     : found

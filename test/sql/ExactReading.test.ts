@@ -154,6 +154,41 @@ describe("what PostgreSQL holds", () => {
         assert.deepStrictEqual((yield* given(keyset("more_shapes", Shapes))).items, items)
       }))
 
+    it.effect("times in other forms are what they say, whatever zone the session has (OWN-24)", () =>
+      Effect.gen(function*() {
+        yield* run("create table times (id int primary key, v timestamptz, w timestamp, x date)")
+        yield* run("set timezone to 'Asia/Kolkata'")
+        const at = [
+          "2024-02-29 12:00",
+          "2024-02-29T12:00:00Z",
+          "20240229T120000Z",
+          "Feb 29 2024 12:00 UTC",
+          " 2024-02-29 12:00:00 "
+        ]
+        yield* writeAll(
+          SqlItemWriter.insertInto<Item>("times"),
+          [
+            ...at.map((v, id) => ({
+              id,
+              v,
+              w: v,
+              x: ["2024-02-29", "Feb 29 2024", "20240229", "2024-02-29T00:00:00Z"][id % 4]!
+            })),
+            { id: 10, v: "0044-03-15 12:00 BC", w: "0044-03-15 12:00 BC", x: "0044-03-15 BC" },
+            { id: 11, v: "infinity", w: "-infinity", x: "epoch" }
+          ]
+        )
+        yield* run("set timezone to 'UTC'")
+        const sql = yield* SqlClient.SqlClient
+        const found = yield* sql<{ readonly v: string }>`
+          select concat_ws(' | ', v, w, x) as v from times order by id`
+        assert.deepStrictEqual(found.map(({ v }) => v), [
+          ...at.map(() => "2024-02-29 12:00:00+00 | 2024-02-29 12:00:00 | 2024-02-29"),
+          "0044-03-15 12:00:00+00 BC | 0044-03-15 12:00:00 BC | 0044-03-15 BC",
+          "infinity | -infinity | 1970-01-01"
+        ])
+      }))
+
     it.effect("what no column can be named after is refused, and what nobody is meant to see is not (OWN-24)", () =>
       Effect.gen(function*() {
         yield* run("create table members (id int primary key, v jsonb)")
@@ -234,6 +269,26 @@ describe("what PostgreSQL holds", () => {
       ["real[]", "{0.1}", ["{16777217}", "{261713.13}", "{542732000}"]],
       ["double precision[]", "{0.1}", ["{9007199254740993}", "{0.10000000000000001}"]],
       ["money[]", "{$1.00}", ["{1.005}"]],
+      ["jsonb", "{\"a\": 1}", ["{\"a\":1,\"a\":2}", "[{\"b\":{\"c\":1,\"\\u0063\":2}}]"]],
+      ["jsonb[]", "{\"{\\\"a\\\": 1}\"}", ["{\"{\\\"a\\\":1,\\\"a\\\":2}\"}"]],
+      ["numeric(3, -2)", "1200", ["1250", "1", "1200.5"]],
+      ["date", "2024-02-29", ["Feb 29 2024 10:00", "20240229T120000", "2024-02-29 12:00 Europe/Berlin", "today"]],
+      ["timestamp", "2024-02-29 12:00:00", [
+        "2024-02-29 12:00 Europe/Berlin",
+        "Feb 29 2024 10:00 PST",
+        "20240229T120000+0200",
+        "2024-02-29 12:00:00+05:30",
+        "today 10:00"
+      ]],
+      ["timestamptz", "2024-02-29 12:00:00+00", ["Feb 29 2024 10:00", "20240229T120000", "tomorrow 10:00"]],
+      ["composite", String.raw`(1.00,2024-02-29,"a,""b""\\c",)`, [
+        "(1.005,,,)",
+        "(,2024-02-29 12:00,,)",
+        "( 1.005 ,,x,)",
+        "(,,,\"(1.005)\")"
+      ]],
+      ["composite[]", "{\"(1.00,2024-02-29,a,)\"}", ["{\"(1.005,,,)\"}", String.raw`{"(,,,\"(1.005)\")"}`]],
+      ["composite_domain", "(1.00,2024-02-29,,)", ["(1.005,,,)"]],
       ["name[]", "{a}", [`{${"x".repeat(64)}}`]],
       ["daterange", "[2024-02-29,2024-03-01)", ["[2024-02-29 12:00,)", "[\"2024-02-28 00:00:01\",2024-03-01)"]],
       ["tsrange", "[\"2024-02-29 12:00:00\",)", ["[2024-02-29 12:00:00+02,)", "(,\"2024-02-29 12:00:00+02\")"]],
@@ -243,7 +298,14 @@ describe("what PostgreSQL holds", () => {
       "%s: what is written as text is held to the same, element by element and bound by bound (OWN-24)",
       ([type, good, bad]) =>
         Effect.gen(function*() {
-          const table = `t_${type.replace(/\W/g, "_")}`
+          const table = `t_${type.replace(/\W/g, "_")}_held`
+          if (type === "composite") {
+            yield* run(
+              "create type inner_composite as (n numeric(6, 2))",
+              "create type composite as (n numeric(6, 2), d date, t text, i inner_composite)",
+              "create domain composite_domain as composite"
+            )
+          }
           yield* run(`create table ${table} (id int primary key, v ${type})`, "set timezone to 'Asia/Kolkata'")
           for (
             const [id, writer] of [SqlItemWriter.insertInto<Item>(table), SqlItemWriter.copyInto<Item>(table)].entries()
