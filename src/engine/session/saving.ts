@@ -104,12 +104,15 @@ const limited = <A, E extends Failure, R>(
     write,
     Effect.zipRight(
       Effect.zipRight(lost(session), Effect.sleep(Math.max(250, session.leaseMillis / 16))),
-      Effect.fail(
-        new JobRepositoryError({
-          operation: "save",
-          reason: "transient",
-          detail: "there was no answer before the lease ended"
-        })
+      // Made when it is needed: with its stack it costs more than what is saved.
+      Effect.suspend(() =>
+        Effect.fail(
+          new JobRepositoryError({
+            operation: "save",
+            reason: "transient",
+            detail: "there was no answer before the lease ended"
+          })
+        )
       )
     )
   )
