@@ -60,9 +60,10 @@ const taking = (tables: Tables): Pick<EncodedPartitions, "take" | "setInstance" 
     Effect.suspend(() => {
       const plan = tables.plans.get(planId)
       const first = plan === undefined || !isTakeable(tables, plan) ? undefined : firstWaiting(tables, planId)
-      return first === undefined
-        ? Effect.succeed(null)
-        : Effect.as(put(tables.partitions, { ...first, waiting: null }), first)
+      return plan === undefined || first === undefined ? Effect.succeed(null) : Effect.as(
+        put(tables.partitions, { ...first, waiting: null }),
+        { partition: first, plan, context: tables.executions.get(plan.executionId)?.context ?? "{}" }
+      )
     }),
   setInstance: (partitionId, instanceId) => changed(tables, partitionId, { instanceId }),
   putUp: (partitionIds) =>

@@ -247,10 +247,16 @@ export interface EncodedPartitions {
   /** Only if it is this execution that runs the plan. */
   readonly close: (planId: number, executionId: number) => Effect.Effect<void, JobRepositoryError>
   /**
-   * One statement: takes down the first partition that is put up, if the plan is open and its execution STARTED; those that
-   * somebody else is taking are passed over. Until the end of the transaction `close` and `updatePlan` of others wait.
+   * Takes down the first partition that is put up, if the plan is open and its execution STARTED; those that somebody else is
+   * taking are passed over. Until the end of the transaction `close` and `updatePlan` of others wait. `context`: that of
+   * the execution which runs the plan.
    */
-  readonly take: (planId: number) => Effect.Effect<PartitionRow | null, JobRepositoryError>
+  readonly take: (
+    planId: number
+  ) => Effect.Effect<
+    { readonly partition: PartitionRow; readonly plan: PartitionPlan; readonly context: string } | null,
+    JobRepositoryError
+  >
   readonly setInstance: (partitionId: number, instanceId: number) => Effect.Effect<void, JobRepositoryError>
   /** Those that had an execution before come first. */
   readonly putUp: (partitionIds: ReadonlyArray<number>) => Effect.Effect<void, JobRepositoryError>
@@ -388,21 +394,18 @@ const takeOne = (
   request: ClaimRequest
 ): Effect.Effect<ClaimedPartition | "nothing" | "refused", JobRepositoryError> =>
   Effect.gen(function*() {
-    const row = yield* driver.partitions.take(planId)
-    const plan = row === null ? null : yield* driver.partitions.findPlan(planId)
-    if (row === null || plan === null) {
+    const taken = yield* driver.partitions.take(planId)
+    if (taken === null) {
       return "nothing"
     }
-    const [parent] = row.instanceId === null
-      ? yield* driver.findJobExecutions({ ids: [plan.executionId], limit: 1 })
-      : []
+    const { context, partition: row, plan } = taken
     const launched = yield* launch(driver, {
       ...request,
       jobName: childJobName(plan.jobName, plan.stepName),
       parameters: childParameters(plan, row.name),
       restartable: true,
       parent: { executionId: plan.executionId, instanceId: plan.instanceId },
-      context: parent?.context
+      context: row.instanceId === null ? context : undefined
     })
     const claimed = yield* Effect.either(launched)
     if (Either.isLeft(claimed)) {

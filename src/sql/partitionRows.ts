@@ -37,7 +37,7 @@ const planning = (
       sql<Raw>`select ${planColumns(env)}
         from ${tables.plan} l join ${tables.instance} i on i.id = l.job_instance_id
         where ${condition} order by l.id`,
-      (rows) => rows.map(toPlan)
+      (rows) => rows.map((row) => toPlan(row))
     )
   return {
     insertPlan: (plan, rows, fence) =>
@@ -124,25 +124,9 @@ const insertPartitions = (
   )
 
 const taking = (env: Env): Pick<EncodedPartitions, "take" | "setInstance" | "putUp"> => {
-  const { dialect, sql, tables } = env
-  const forUpdate = dialect.name === "pg" ? "for update of p skip locked for share of l" : ""
+  const { sql, tables } = env
   return {
-    take: (planId) =>
-      write(
-        env,
-        "claimPartition",
-        Effect.map(
-          sql<Raw>`update ${tables.partition} set waiting = null where id = (
-              select p.id from ${tables.partition} p
-              join ${tables.plan} l on l.id = p.plan_id
-              join ${tables.execution} e on e.id = l.job_execution_id
-              where p.plan_id = ${planId} and p.waiting is not null
-                and l.is_open = ${dialect.flag(true)} and e.status = 'STARTED'
-              order by p.waiting, p.ordinal limit 1 ${sql.literal(forUpdate)}
-            ) returning ${partitionColumns(env, "")}`,
-          ([row]) => row === undefined ? null : toPartition(row)
-        )
-      ),
+    take: take(env),
     setInstance: (partitionId, instanceId) =>
       write(
         env,
@@ -158,6 +142,44 @@ const taking = (env: Env): Pick<EncodedPartitions, "take" | "setInstance" | "put
             where ${sql.in("id", ids)}`, { discard: true })
       )
   }
+}
+
+/** On PostgreSQL one statement: what it says of the plan is locked by it. */
+const take = (env: Env): EncodedPartitions["take"] => (planId) => {
+  const { dialect, sql, tables } = env
+  const isPg = dialect.name === "pg"
+  const update = sql`update ${tables.partition} set waiting = null where id = (
+      select p.id from ${tables.partition} p
+      join ${tables.plan} l on l.id = p.plan_id
+      join ${tables.execution} e on e.id = l.job_execution_id
+      where p.plan_id = ${planId} and p.waiting is not null
+        and l.is_open = ${dialect.flag(true)} and e.status = 'STARTED'
+      order by p.waiting, p.ordinal limit 1 ${sql.literal(isPg ? "for update of p skip locked for share of l" : "")}
+    ) returning`
+  // Ids of partitions and plans have the same name.
+  const taken = (partition: Fragment) =>
+    sql<Raw>`select ${partitionColumns(env, "p.")}, ${sql.literal(dialect.text("e.context"))} as "context",
+        l.*
+      from ${partition} p join (
+        select ${planColumns(env, "plan_")} from ${tables.plan} l join ${tables.instance} i on i.id = l.job_instance_id
+        where l.id = ${planId}
+      ) l on 1 = 1 join ${tables.execution} e on e.id = l."plan_executionId"`
+  const rows = isPg
+    ? sql<Raw>`with taken as (${update} *) ${taken(sql.literal("taken"))}`
+    : Effect.flatMap(sql<Raw>`${update} id as "id"`, ([row]) =>
+      row === undefined
+        ? Effect.succeed([])
+        : taken(sql`(select * from ${tables.partition} where id = ${Rows.number(row.id)})`))
+  return write(
+    env,
+    "claimPartition",
+    Effect.map(rows, ([row]) =>
+      row === undefined ? null : {
+        partition: toPartition(row),
+        plan: toPlan(row, "plan_"),
+        context: row.context as string
+      })
+  )
 }
 
 const looking = (
@@ -221,10 +243,9 @@ const findStates = (env: Env): EncodedPartitions["findStates"] => (planId, { aft
           e.exit_message as "exitMessage", e.owner as "owner", e.token as "token",
           ${sql.literal(dialect.millis("e.start_time"))} as "startTime",
           ${sql.literal(dialect.millis("e.end_time"))} as "endTime"
-        ${factTables(env)}
-        where p.plan_id = ${planId} and p.ordinal > ${after} ${
-        sql.literal(unsettled ? "and p.waiting is null and (e.status is null or e.status <> 'COMPLETED')" : "")
-      } order by p.ordinal limit ${limit}`,
+        ${unsettled ? unsettledTables(env, planId) : factTables(env)}
+        where p.plan_id = ${planId} and p.ordinal > ${after} ${sql.literal(unsettled ? "and p.waiting is null" : "")}
+        order by p.ordinal limit ${limit}`,
       (rows) => rows.map(toState)
     )
   )
@@ -251,14 +272,17 @@ const findContexts = (env: Env): EncodedPartitions["findContexts"] => (planId, {
   )
 }
 
-const planColumns = ({ dialect, sql }: Env): Fragment =>
+const planColumns = ({ dialect, sql }: Env, prefix = ""): Fragment =>
   sql.literal(
     [
       ...[["l.id", "id"], ["l.job_instance_id", "instanceId"], ["l.job_execution_id", "executionId"], [
         "l.step_execution_id",
         "stepExecutionId"
-      ], ["l.size", "size"]].map(([column, name]) => `${dialect.number(column!)} as "${name}"`),
-      `i.job_name as "jobName", l.step_name as "stepName", l.fingerprint as "fingerprint", l.is_open as "isOpen"`
+      ], ["l.size", "size"]].map(([column, name]) => `${dialect.number(column!)} as "${prefix}${name}"`),
+      ...[["i.job_name", "jobName"], ["l.step_name", "stepName"], ["l.fingerprint", "fingerprint"], [
+        "l.is_open",
+        "isOpen"
+      ]].map(([column, name]) => `${column} as "${prefix}${name}"`)
     ].join(", ")
   )
 
@@ -274,6 +298,14 @@ const factTables = ({ sql, tables }: Env): Fragment =>
   sql`from ${tables.partition} p join ${tables.plan} l on l.id = p.plan_id
     left join ${tables.execution} e
       on e.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = p.job_instance_id)`
+
+/** The same of those whose newest execution has not completed, without a look at the others: what is not put up has an execution. */
+const unsettledTables = ({ sql, tables }: Env, planId: number): Fragment =>
+  sql`from ${tables.execution} e join ${tables.partition} p on p.job_instance_id = e.job_instance_id
+    join ${tables.plan} l on l.id = p.plan_id
+      and e.parent_instance_id = (select r.job_instance_id from ${tables.plan} r where r.id = ${planId})
+      and e.status <> 'COMPLETED'
+      and e.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = e.job_instance_id)`
 
 const factColumns = ({ dialect, sql, tables }: Env): Fragment => {
   const isDead = sql.literal(
@@ -307,17 +339,20 @@ const countColumns = ({ dialect, sql }: Env): Fragment =>
     }).join(", ")
   )
 
-const toPlan = (row: Raw): PartitionPlan => ({
-  id: Rows.number(row.id),
-  jobName: row.jobName as string,
-  instanceId: Rows.number(row.instanceId),
-  executionId: Rows.number(row.executionId),
-  stepExecutionId: Rows.number(row.stepExecutionId),
-  stepName: row.stepName as string,
-  fingerprint: row.fingerprint as string,
-  size: Rows.number(row.size),
-  isOpen: Boolean(row.isOpen)
-})
+const toPlan = (row: Raw, prefix = ""): PartitionPlan => {
+  const value = (name: string): unknown => row[`${prefix}${name}`]
+  return {
+    id: Rows.number(value("id")),
+    jobName: value("jobName") as string,
+    instanceId: Rows.number(value("instanceId")),
+    executionId: Rows.number(value("executionId")),
+    stepExecutionId: Rows.number(value("stepExecutionId")),
+    stepName: value("stepName") as string,
+    fingerprint: value("fingerprint") as string,
+    size: Rows.number(value("size")),
+    isOpen: Boolean(value("isOpen"))
+  }
+}
 
 const toPartition = (row: Raw): PartitionRow => ({
   id: Rows.number(row.id),

@@ -2,6 +2,7 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Partition from "../../src/decisions/partition.js"
 import { JobRepository } from "../../src/ports/JobRepository.js"
 import * as Migrations from "../../src/sql/Migrations.js"
 import { migrations } from "../../src/sql/schema.js"
@@ -106,6 +107,47 @@ for (const { client, dialect, fresh } of [postgres, sqlite]) {
           rows.map(({ commit_count, round }) => `${round} ${commit_count}`),
           ["1#1 0", "1 2", "1#3 0"]
         )
+      }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => client(database))))))
+
+    it.scoped("tables of version 7 get an index of what has not completed, and what they hold is listed by it (PART-5)", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const all = Migrations.statements(dialect)
+        yield* execute(all.slice(0, all.findIndex((text) => text.includes("job_execution_unsettled"))))
+        const now = dialect === "pg" ? "clock_timestamp()" : "0"
+        const insert = (id: number, status: string, parent: string) =>
+          `insert into batch_job_execution (job_instance_id, status, exit_code, exit_message, create_time, last_updated,
+            context, epoch, lease_millis, parent_execution_id, parent_instance_id) values (${id}, '${status}', '', '', ${now}, ${now}, '{}', 1, 1000, ${parent})`
+        yield* execute([
+          ...["job", "job/load", "job/load"].map((name, at) =>
+            `insert into batch_job_instance (job_name, job_key, create_time) values ('${name}', 'key ${at}', ${now})`
+          ),
+          insert(1, "STARTED", "null, null"),
+          insert(2, "COMPLETED", "1, 1"),
+          insert(3, "FAILED", "1, 1"),
+          `insert into batch_partition_plan (id, job_instance_id, job_execution_id, step_execution_id, step_name,
+            fingerprint, size, is_open) values (7, 1, 1, 7, 'load', 'code', 2, true)`,
+          ...[2, 3].map((id) =>
+            `insert into batch_partition (plan_id, ordinal, name, input, job_instance_id) values (7, ${id}, 'p${id}', '1', ${id})`
+          )
+        ])
+        assert.deepStrictEqual(yield* Migrations.run(), names.slice(names.indexOf("index_unsettled")))
+        const catalog = dialect === "pg"
+          ? sql`select indexname as name from pg_indexes`
+          : sql`select name from sqlite_master`
+        const indexes = (yield* catalog).map((row) => row.name)
+        assert.include(indexes, "batch_job_execution_unsettled")
+        yield* Effect.gen(function*() {
+          const { partitions } = yield* JobRepository
+          const put = yield* partitions.putUp(7, { isOwnerGone: () => false })
+          // It failed in the run that still goes on.
+          assert.strictEqual(put, 0)
+          assert.deepStrictEqual(yield* partitions.tally(7), {
+            ...Partition.emptyTally,
+            completed: 1,
+            failed: 1
+          })
+        }).pipe(Effect.provide(SqlJobRepository.layer))
       }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(fresh, (database) => client(database))))))
 
     it.scoped("a layer that does not migrate says that the tables are missing", () =>
