@@ -81,8 +81,6 @@ const moving = /\b(?:now|today|tomorrow|yesterday|allballs)\b/i
 
 const isoLike = /^\s*\d{4,}-\d\d-\d\d(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?/i
 
-const timeZone = /:\d\d(?:\.\d+)?\s*(?:Z|[+-]\d\d.*)\s*$/i
-
 const offset = /^(?:Z|[+-]00(?::?00)?)$/i
 
 const known =
@@ -90,6 +88,10 @@ const known =
 
 /** The zone that a text of any form names: its offset, or `named` for words that are none of a date. */
 const zoneOf = (text: string): string | undefined => {
+  const iso = isoLike.exec(text)
+  if (iso !== null && iso[0].length === text.length) {
+    return iso[2]
+  }
   const rest = text.replace(/(?<=\d)\s*[tz](?![a-z])/gi, " ").replace(known, "")
   return /[a-z]/i.test(rest)
     ? "named"
@@ -125,7 +127,7 @@ const lost: Readonly<Record<string, (text: string) => string | undefined>> = {
       ? "it is not a time such as 12:34:56"
       : isoLike.test(text)
       ? "the day would be dropped; give the time alone"
-      : timeZone.test(text)
+      : zoneOf(text) !== undefined
       ? "the offset would be dropped; give the time alone, or use a timetz column"
       : undefined,
   timetz: (text) =>
@@ -133,8 +135,12 @@ const lost: Readonly<Record<string, (text: string) => string | undefined>> = {
       ? "it is not a time such as 12:34:56+00"
       : isoLike.test(text)
       ? "the day would be dropped; give the time alone"
+      : zoneOf(text) === undefined && !plainTime.test(text)
+      ? "the text has no zone, and would be read in that of the session; give one, such as 12:34:56+00"
       : undefined
 }
+
+const plainTime = /^\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/
 
 /** A text without zone is one in UTC, as a `Date` would be, whatever zone the session has. */
 const inUtc: Readonly<Record<string, (text: string) => string>> = {
@@ -143,7 +149,7 @@ const inUtc: Readonly<Record<string, (text: string) => string>> = {
       naive,
       (_, day: string, time: string | undefined, era = "") => `${day} ${time ?? "00:00:00"}+00${era}`
     ),
-  timetz: (text) => /^\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/.test(text) ? `${text}+00` : text
+  timetz: (text) => plainTime.test(text) ? `${text}+00` : text
 }
 
 const naive = /^\s*(\d{4,}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?( BC| AD)?\s*$/i
