@@ -3,9 +3,12 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { ItemReader, Job, JobOperator, Step } from "../../src/index.js"
+import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../src/index.js"
 import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
 import * as PgBouncer from "../support/PgBouncer.js"
 import * as Postgres from "../support/Postgres.js"
@@ -55,4 +58,93 @@ describe.skipIf(!PgBouncer.isInstalled)("behind PgBouncer in transaction mode", 
         }).pipe(Effect.provide(live)), 300_000)
     }
   }
+
+  /** Two processes, each with a pool of its own in front of the same pooler, as far as a test has processes. */
+  const two = Effect.gen(function*() {
+    const url = yield* Effect.flatMap(Postgres.freshUrl, PgBouncer.before)
+    const process = Layer.fresh(SqlJobRepository.layer).pipe(
+      Layer.provideMerge(Postgres.layerUrl(url, { maxConnections: 3 }))
+    )
+    const first = yield* Layer.build(process)
+    yield* Effect.provide(
+      Effect.flatMap(SqlClient.SqlClient, (sql) => sql`create table pooled (n int primary key)`),
+      first
+    )
+    return { first, second: yield* Layer.build(process) }
+  })
+
+  /** Calls `at` inside of the transaction of the third chunk, and goes on when that is done. */
+  const calling = (at: Effect.Effect<void>) =>
+    Job.make("called", {
+      flow: Step.chunk("load", {
+        reader: ItemReader.fromIterable(Array.from({ length: COUNT }, (_, n): Row => ({ n }))),
+        writer: ItemWriter.tee(
+          writers.insertInto,
+          ItemWriter.fromFunction((rows: ReadonlyArray<Row>) => rows.some(({ n }) => n === 12) ? at : Effect.void, {
+            delivery: "transactional"
+          })
+        ),
+        chunkSize: 5
+      })
+    })
+
+  const rowsOf = Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => Effect.map(sql<Row>`select n from pooled order by n`, (rows) => rows.map(({ n }) => n))
+  )
+
+  const owning = (owner: string) =>
+    Effect.provideService(JobOperator.Ownership, { lease: 2000, owner, isOwnerGone: () => false })
+
+  it.scopedLive(
+    "a stop that another process asks for is heard at the next commit, and the restart goes on",
+    () =>
+      Effect.gen(function*() {
+        const { first, second } = yield* two
+        const stop = Effect.flatMap(JobOperator.executions(), ([running]) => JobOperator.stop(running!.id)).pipe(
+          Effect.provide(second),
+          Effect.orDie
+        )
+        const stopped = yield* JobOperator.run(calling(stop), {}).pipe(Effect.provide(first))
+        assert.strictEqual(stopped.status, "STOPPED", stopped.exitStatus.messages.join())
+        assert.deepStrictEqual(yield* Effect.provide(rowsOf, second), Array.from({ length: 15 }, (_, n) => n))
+        const ended = yield* JobOperator.run(calling(Effect.void), {}).pipe(Effect.provide(second))
+        assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
+        assert.deepStrictEqual(yield* Effect.provide(rowsOf, second), Array.from({ length: COUNT }, (_, n) => n))
+      }),
+    300_000
+  )
+
+  it.scopedLive(
+    "an owner that does not beat is taken over, and what it still holds open commits nothing",
+    () =>
+      Effect.gen(function*() {
+        const { first, second } = yield* two
+        const inside = yield* Deferred.make<void>()
+        const taken = yield* Deferred.make<void>()
+        const hangs = Effect.zipRight(Deferred.succeed(inside, undefined), Deferred.await(taken))
+        const repository = Context.get(first, JobRepository.JobRepository)
+        const owner = yield* Effect.fork(
+          JobOperator.run(calling(hangs), {}).pipe(
+            owning("first"),
+            // A process that is frozen does not beat.
+            Effect.provideService(JobRepository.JobRepository, { ...repository, renewLease: () => Effect.never }),
+            Effect.provide(first),
+            Effect.exit
+          )
+        )
+        yield* Deferred.await(inside)
+        yield* Effect.sleep(2500)
+        const ended = yield* JobOperator.run(calling(Effect.void), {}).pipe(
+          owning("second"),
+          Effect.provide(second),
+          Effect.timeout("30 seconds")
+        )
+        assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
+        yield* Deferred.succeed(taken, undefined)
+        assert.strictEqual((yield* Fiber.join(owner))._tag, "Failure")
+        assert.deepStrictEqual(yield* Effect.provide(rowsOf, second), Array.from({ length: COUNT }, (_, n) => n))
+      }),
+    300_000
+  )
 })
