@@ -13,6 +13,7 @@ import { growth } from "./growth.js"
 import * as options from "./options.js"
 import { partitions } from "./partitions.js"
 import { threads } from "./threads.js"
+import { turns } from "./turns.js"
 import { types } from "./types.js"
 import { views } from "./views.js"
 
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   files,
   partitions,
   threads,
+  turns,
   types,
   views
 }
