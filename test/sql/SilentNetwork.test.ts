@@ -6,8 +6,10 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { ItemReader, ItemWriter, Job, JobOperator, Step } from "../../src/index.js"
 import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
 import * as Proxy from "../chaos/proxy.js"
@@ -113,10 +115,18 @@ describe("a network that falls silent", () => {
       })
       const run = (job: ReturnType<typeof loading>, owner: string) =>
         JobOperator.run(job, {}).pipe(owning(owner), Effect.provide(proxied), Effect.timeout("40 seconds"))
-      const ended = yield* run(loading("messages", atRow(20, strike)), "first")
-      if (ended.status !== "COMPLETED") {
-        assert.strictEqual(ended.status, "FAILED")
-        assert.strictEqual((yield* run(loading("messages", noStrike), "second")).status, "COMPLETED")
+      const ended = yield* Effect.map(
+        Effect.either(run(loading("messages", atRow(20, strike)), "first")),
+        (result) => Either.isLeft(result) ? result.left._tag : result.right.status
+      )
+      if (ended !== "COMPLETED") {
+        // On a machine that is busy for as long as a lease, the heartbeat may come too late as well.
+        assert.include(["FAILED", "OwnershipLost"], ended)
+        const second = Effect.retry(run(loading("messages", noStrike), "second"), {
+          while: ({ _tag }) => _tag === "JobExecutionAlreadyRunning",
+          schedule: Schedule.spaced(200)
+        })
+        assert.strictEqual((yield* second).status, "COMPLETED")
       }
       yield* Effect.provide(eachOnce, direct)
     })
