@@ -3,6 +3,7 @@
  */
 import { Effect, Schema } from "effect"
 import { ItemReader, ItemWriter, Job, JobParameters, Step } from "effect-batch"
+import { CsvItemReader, FilePartition } from "effect-batch/file"
 
 /** Of `partitions`, with `chunks` of 20 ms each; without chunks a partition does nothing. */
 class Size extends JobParameters.Tag<Size>()("Size", {
@@ -35,3 +36,26 @@ export const alone = make("alone", 4)
 
 /** In other processes. */
 export const spread = make("spread", 0)
+
+class File extends JobParameters.Tag<File>()("File", { run: Schema.String, path: Schema.String }) {}
+
+const rows = {
+  schema: Schema.Struct({ id: Schema.NumberFromString, name: Schema.String, cents: Schema.NumberFromString })
+}
+
+/** One large file, in eight ranges, in other processes. */
+export const csv = Job.make("csv", {
+  parameters: File,
+  flow: Step.partition("load", {
+    plan: Effect.flatMap(File, ({ path }) => FilePartition.csvRanges(path, { ...rows, partitions: 8 })),
+    input: FilePartition.FileRange,
+    step: (range) =>
+      Step.chunk("rows", {
+        reader: CsvItemReader.make(range.path, { ...rows, range }),
+        writer: ItemWriter.discard,
+        chunkSize: 1000
+      }),
+    concurrency: 0,
+    version: "1"
+  })
+})

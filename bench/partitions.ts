@@ -1,15 +1,17 @@
 /**
  * What a partition costs, and what more processes gain.
  */
-import { ManagedRuntime } from "effect"
+import { NodeContext } from "@effect/platform-node"
+import { Effect, ManagedRuntime } from "effect"
 import { JobOperator, JobRepository } from "effect-batch"
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
+import { writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import * as database from "./database.js"
 import * as measure from "./measure.js"
 import * as options from "./options.js"
-import { alone, spread } from "./partitionJobs.js"
+import { alone, csv, spread } from "./partitionJobs.js"
 
 const COUNTS = options.large ? [100, 1000, 10_000] : [100, 1000]
 
@@ -56,6 +58,26 @@ const withWorkers = async <A>(url: string, count: number, slots: number, work: (
   }
 }
 
+const ROWS = options.large ? 4_000_000 : 1_000_000
+
+/** One file on one process and on two of one slot each, in nanoseconds. */
+const csvOn = (url: string, runtime: Runtime): Promise<ReadonlyArray<readonly [number, number]>> =>
+  database.inDirectory(async (directory) => {
+    const path = `${directory}/rows.csv`
+    const lines = Array.from({ length: ROWS }, (_, id) => `${id},name of ${id},${id % 9973}`)
+    await writeFile(path, `id,name,cents\n${lines.join("\n")}\n`)
+    const load = () =>
+      (runtime as ReturnType<typeof database.postgres>).runPromise(
+        Effect.provide(JobOperator.runOrFail(csv, { run: randomUUID(), path }), NodeContext.layer)
+      )
+    const found: Array<readonly [number, number]> = []
+    for (const processes of [1, 2]) {
+      const { wall } = await withWorkers(url, processes, 1, () => measure.time(load))
+      found.push([processes, wall])
+    }
+    return found
+  })
+
 export const partitions = async (): Promise<void> => {
   const memory = ManagedRuntime.make(JobRepository.layerMemory)
   const rows = [await perPartition("memory", memory)]
@@ -99,6 +121,16 @@ export const partitions = async (): Promise<void> => {
       () => measure.time(() => run(postgres as unknown as Runtime, spread as typeof alone, 1000, 0))
     )
     process.stdout.write(`1,000 empty partitions on two processes of four slots: ${(wall / 1e9).toFixed(1)} s\n`)
+    const loads = await csvOn(url, postgres as unknown as Runtime)
+    measure.print(
+      `A CSV file of ${measure.thousands(ROWS)} rows in eight ranges, on processes of one slot each`,
+      ["processes", "seconds", "÷ one"],
+      loads.map(([processes, wall]) => [
+        String(processes),
+        (wall / 1e9).toFixed(1),
+        (loads[0]![1] / wall).toFixed(2)
+      ])
+    )
     await postgres.dispose()
   })
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run simulate -- --faults 100000 --seed 1`: runs one seed after the other until so many faults have struck. A seed that fails
- * is printed with the fewest faults with which it still does.
+ * is printed with the fewest faults with which it still does. `--partitions 1000` makes every plan that large, of one chunk each.
  */
 import * as Faults from "./faults.js"
 import * as Simulation from "./simulation.js"
@@ -17,6 +17,11 @@ const number = (flag: string, standard: number): number => {
 
 const faults = number("faults", 1000)
 const first = number("seed", 1)
+const partitions = number("partitions", 0)
+const draw = (seed: number): Simulation.Scenario =>
+  partitions === 0 ? Faults.draw(seed) : { ...Faults.draw(seed), partitions, items: 2 }
+/** Pieces of work until nobody waits for the end any more. */
+const mostTicks = Math.max(300_000, partitions * 1000)
 const began = performance.now()
 const struck = new Map<string, number>()
 const failed: Array<number> = []
@@ -35,16 +40,16 @@ while (count < faults) {
     told = count
     tell()
   }
-  const scenario = Faults.draw(seed)
-  const result = Simulation.run(scenario)
+  const scenario = draw(seed)
+  const result = Simulation.run(scenario, { mostTicks })
   result.struck.forEach((kind) => struck.set(kind, (struck.get(kind) ?? 0) + 1))
   count += result.struck.length
   executions += result.executions
   if (result.violations.length > 0) {
     failed.push(seed)
-    const isFailing = (fewer: Simulation.Scenario) => Simulation.run(fewer).violations.length > 0
+    const isFailing = (fewer: Simulation.Scenario) => Simulation.run(fewer, { mostTicks }).violations.length > 0
     const shortest = Faults.shrink(scenario, isFailing)
-    const { trace, violations } = Simulation.run(shortest)
+    const { trace, violations } = Simulation.run(shortest, { mostTicks })
     const { faults: few, ...others } = shortest
     process.stdout.write(
       `seed ${seed} fails with ${few.length} of ${scenario.faults.length} faults: ${JSON.stringify(others)}\n` +
