@@ -347,7 +347,9 @@ export const acquire = (
   scope: Scope.Scope,
   restore: Restore
 ): Effect.Effect<Connection, SqlError> => {
-  const reserve = stripped(Scope.extend(database.sql.reserve, scope))
+  const reserve = stripped(
+    Effect.retry(Scope.extend(database.sql.reserve, scope), { while: (error) => Pool.isBehindOurs(database, error) })
+  )
   return database.only === undefined
     ? Effect.flatMap(
       Effect.forkDaemon(Effect.tap(reserve, (connection) => inUse(database, scope, connection))),

@@ -75,6 +75,15 @@ export const awaited = (
     return Effect.sync(() => clearInterval(watch))
   })
 
+/**
+ * Whether the driver has given up the wait behind transactions of ours, for which a client's `connectTimeout` is not meant: they
+ * are waited for as long as they take.
+ *
+ * @internal
+ */
+export const isBehindOurs = ({ holding }: Pool, { cause }: SqlError): boolean =>
+  holding > 0 && cause instanceof Error && cause.message.includes("timeout exceeded when trying to connect")
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ const owning = Effect.provideService(JobOperator.Ownership, {
 })
 
 /** A repository over a pool of so many connections, with a table to write to. Fresh, as all layers of a file share a memory. */
-const poolOf = (maxConnections: number) =>
+const poolOf = (maxConnections: number, connectTimeout?: number) =>
   Layer.unwrapScoped(
     Effect.map(
       Postgres.freshUrl,
@@ -41,7 +41,7 @@ const poolOf = (maxConnections: number) =>
           Effect.flatMap(SqlClient.SqlClient, (sql) => sql`create table pooled (id int)`)
         )
         return Layer.merge(Layer.fresh(SqlJobRepository.layer), table).pipe(
-          Layer.provideMerge(Postgres.layerUrl(url, { maxConnections }))
+          Layer.provideMerge(Postgres.layerUrl(url, { maxConnections, connectTimeout }))
         )
       }
     )
@@ -250,4 +250,19 @@ describe("a step that cannot store its end", () => {
       )
       assert.deepStrictEqual(closed, ["reader"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
+})
+
+describe("a client with a connectTimeout", () => {
+  it.scopedLive("waits longer than that behind a transaction of ours, which comes to an end (OWN-21)", () =>
+    Effect.gen(function*() {
+      const { transact } = yield* Transactor.Transactor
+      const holding = yield* Deferred.make<void>()
+      const holder = yield* Effect.fork(transact(
+        Effect.zipRight(write, Effect.zipRight(Deferred.succeed(holding, undefined), Effect.sleep(700)))
+      ))
+      yield* Deferred.await(holding)
+      yield* Effect.all([transact(write), transact(write)], { concurrency: 2 })
+      yield* Fiber.join(holder)
+      assert.strictEqual(yield* stored, 3)
+    }).pipe(Effect.provide(poolOf(1, 150))))
 })
