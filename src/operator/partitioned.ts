@@ -101,13 +101,9 @@ export const forecast = (
     const tally = yield* partitions.tally(id)
     const unfinished = yield* partitions.list(id, { standings: UNFINISHED, limit: FORESEEN })
     const begun = unfinished.flatMap(({ executionId }) => Option.toArray(executionId))
-    const last = new Map<number, StepExecution>()
-    for (const row of begun.length === 0 ? [] : yield* stepExecutionsOf(begun)) {
-      const known = last.get(row.jobExecutionId)
-      if (known === undefined || (known.id < row.id && row.status !== "COMPLETED")) {
-        last.set(row.jobExecutionId, row)
-      }
-    }
+    // The job of a partition has one step.
+    const rows = begun.length === 0 ? [] : yield* stepExecutionsOf(begun)
+    const last = new Map(rows.map((row) => [row.jobExecutionId, row]))
     return Option.some({
       tally,
       plan: Decision.replanOf(restart, tally),

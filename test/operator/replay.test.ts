@@ -24,6 +24,7 @@ import {
   Sensitive,
   Step
 } from "../../src/index.js"
+import * as Replay from "../../src/operator/replay.js"
 import { drivers } from "../support/drivers.js"
 
 const Item = Schema.Struct({ id: Schema.Number, day: Schema.Date })
@@ -166,6 +167,10 @@ describe("running skipped records again", () => {
       assert.strictEqual(again.status, "COMPLETED", again.exitStatus.messages.join())
       assert.deepStrictEqual(seen, ["monday north 1"])
       assert.notInclude(JobParameters.format(again.parameters), "hunter2")
+      assert.deepStrictEqual(
+        again.parameters.filter(({ identifying }) => identifying).map(({ name, value }) => [name, value]),
+        [["replay.of", id]]
+      )
       assert.deepStrictEqual((yield* JobOperator.steps(again.id)).map(({ stepName }) => stepName), [
         "load",
         "load (only write)"
@@ -196,6 +201,99 @@ describe("running skipped records again", () => {
       assert.strictEqual((yield* JobOperator.replay(job, failed.id)).status, "COMPLETED")
       assert.lengthOf(it.written, 9)
       assert.include(yield* refusal(JobOperator.replay(job, 999)), "NoSuchJobExecution")
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("is refused behind an attempt that was given up", () =>
+    Effect.gen(function*() {
+      const it = world("given up")
+      const { id } = yield* JobOperator.run(it.job, {})
+      const broken = Job.make("given up", {
+        flow: it.load.pipe(Step.listen(Listener.step({ beforeStep: () => Effect.fail("closed") })))
+      })
+      const failed = yield* JobOperator.replay(broken, id)
+      assert.strictEqual(failed.status, "FAILED")
+      yield* JobOperator.abandon(failed.id)
+      assert.include(
+        yield* refusal(JobOperator.replay(it.job, id)),
+        `ReplayRefused done: What execution ${id} of job "given up" skipped is not run again: execution ${failed.id} was to`
+      )
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("goes on however often it has failed, whatever limit of starts the step has", () =>
+    Effect.gen(function*() {
+      const it = world("limited")
+      let closed = 0
+      const job = Job.make("limited", {
+        flow: it.load.pipe(
+          Step.startLimit(1),
+          Step.listen(
+            Listener.step({ beforeStep: () => closed-- > 0 ? Effect.fail("closed") : Effect.void })
+          )
+        )
+      })
+      const { id } = yield* JobOperator.run(job, {})
+      mended(it)
+      closed = 2
+      const ends = [
+        yield* JobOperator.replay(job, id),
+        yield* JobOperator.replay(job, id),
+        yield* JobOperator.replay(job, id)
+      ]
+      assert.deepStrictEqual(ends.map(({ status }) => status), ["FAILED", "FAILED", "COMPLETED"])
+      assert.lengthOf(it.written, 9)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("has the job's context as the last execution left it, without what the engine keeps in it", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const it = world("context")
+      let isBroken = true
+      const job = Job.make("context", {
+        flow: it.load.pipe(Flow.andThen(Step.tasklet(
+          "post",
+          Effect.suspend(() => isBroken ? Effect.fail("closed") : Effect.orDie(JobScope.set(Tenant, "south")))
+        )))
+      })
+      const { id } = yield* JobOperator.run(job, {})
+      isBroken = false
+      yield* JobOperator.run(job, {})
+      const Kept = ExecutionContext.key("batch.kept", Schema.String)
+      const { part } = yield* Effect.provideService(Replay.plan(job, id), JobRepository.JobRepository, {
+        ...repository,
+        jobExecutions: (filter) =>
+          Effect.map(
+            repository.jobExecutions(filter),
+            (all) => all.map((one) => ({ ...one, context: ExecutionContext.unsafeSet(one.context, Kept, "engine") }))
+          )
+      })
+      assert.strictEqual(
+        part.context,
+        ExecutionContext.toJson(ExecutionContext.unsafeSet(ExecutionContext.empty, Tenant, "south"))
+      )
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("is not refused because another round of the same step has run in a later execution", () =>
+    Effect.gen(function*() {
+      const it = world("rounds")
+      let visits = 0
+      const check = Step.tasklet("check", Effect.suspend(() => ++visits === 2 ? Effect.fail("closed") : Effect.void))
+      const more = Flow.decide(
+        "more",
+        ["YES", "NO"],
+        () => Effect.sync(() => visits < 2 ? "YES" as const : "NO" as const)
+      )
+      const job = Job.make("rounds", {
+        flow: Flow.graph("check", {
+          check: { run: check, on: { COMPLETED: "load" } },
+          load: { run: it.load, on: { COMPLETED: "more" } },
+          more: { run: more, on: { YES: "check", NO: "END" } }
+        })
+      })
+      const first = yield* JobOperator.run(job, {})
+      const second = yield* JobOperator.run(job, {})
+      assert.deepStrictEqual([first.status, second.status], ["FAILED", "COMPLETED"])
+      mended(it)
+      assert.strictEqual((yield* JobOperator.replay(job, first.id)).status, "COMPLETED")
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.effect("is refused while it runs", () =>
@@ -288,11 +386,16 @@ describe("running skipped records again", () => {
       let isBroken = true
       const job = Job.make("secrets", {
         flow: Step.chunk("pay", {
-          reader: ItemReader.fromIterable<typeof Payment.Type>([{ id: 1, iban: "DE02" }, { id: 2 }]),
+          reader: ItemReader.fromIterable<typeof Payment.Type>([
+            { id: 1, iban: "DE02" },
+            { id: 2 },
+            { id: 3, iban: "DE03" },
+            { id: 4, iban: "DE04" }
+          ]),
           processor: (payment) => isBroken ? Effect.fail(bad) : Effect.succeed(payment),
           writer: ItemWriter.inMemory(written),
           chunkSize: 5
-        }).pipe(Step.skip("Bad", { limit: 2 }), Step.quarantine({ input: Payment }))
+        }).pipe(Step.skip("Bad", { limit: 4 }), Step.quarantine({ input: Payment }))
       })
       const { id } = yield* JobOperator.run(job, {})
       isBroken = false
@@ -300,7 +403,7 @@ describe("running skipped records again", () => {
       assert.strictEqual(again.status, "COMPLETED")
       assert.deepStrictEqual(written, [{ id: 2 }])
       const [left, ...others] = yield* JobOperator.skipped(again.id)
-      assert.deepStrictEqual(others, [])
+      assert.deepStrictEqual(others.map(({ errorTag }) => errorTag), ["RecordNotReplayed", "RecordNotReplayed"])
       assert.strictEqual(left!.errorTag, "RecordNotReplayed")
       assert.match(
         left!.message,

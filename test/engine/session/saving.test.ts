@@ -8,7 +8,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { monotonic } from "../../../src/engine/session/heartbeat.js"
-import { saving } from "../../../src/engine/session/saving.js"
+import { saving, waitOut } from "../../../src/engine/session/saving.js"
 import { lose } from "../../../src/engine/session/session.js"
 import { failing, makeSession } from "./support.js"
 
@@ -72,6 +72,13 @@ describe("what must be stored", () => {
       session.outage = yield* monotonic
       yield* saving(session, Effect.void)
       assert.isUndefined(session.outage)
+    }))
+
+  it.effect("is not waited for when the lease is lost (OWN-18)", () =>
+    Effect.gen(function*() {
+      const session = yield* makeSession(4000)
+      lose(session)
+      assert.isFalse(yield* waitOut(session))
     }))
 
   it.effect("fails at once when trying again cannot help", () =>
