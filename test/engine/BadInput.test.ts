@@ -303,43 +303,50 @@ const closableWay = Effect.gen(function*() {
 })
 
 describe("bad input: a database that cannot be reached", () => {
-  it.scoped("of the database that a step reads from", () =>
-    Effect.gen(function*() {
-      const { close, direct, through } = yield* closableWay
-      const right = yield* Layer.build(Postgres.layerUrl(direct))
-      let client = yield* Layer.build(Postgres.layerUrl(through))
-      yield* Effect.provide(table("source"), right)
-      yield* Effect.provide(
-        Effect.flatMap(
-          SqlClient.SqlClient,
-          (sql) => sql`insert into source values (1, ${SECRET}, 1), (2, ${SECRET}, 1)`
-        ),
-        right
-      )
-      const sources = SqlItemReader.keyset({
-        name: "sources",
-        select: (sql) => sql`select id from source`,
-        key: ["id"],
-        schema: Schema.Struct({ id: Schema.Number })
-      })
-      const reader = ItemReader.make(
-        "remote",
-        (from) =>
-          Effect.suspend(() =>
-            Effect.map(Effect.provide(sources.open(from), client), (source) => ({
-              pull: (max: number) => Effect.provide(source.pull(max), client)
-            }))
-          )
-      )
-      const out: Array<{ readonly id: number }> = []
-      yield* close
-      yield* failsThenCompletes(
-        Job.make("remote", { flow: Step.chunk("load", { reader, writer: ItemWriter.inMemory(out), chunkSize: 2 }) }),
-        { tag: "SqlTransientError", place: ["by \"sources\"", "cannot be reached"], written: 0 },
-        Effect.sync(() => void (client = right))
-      )
-      assert.deepStrictEqual(out, ids(2))
-    }).pipe(Effect.provide(JobRepository.layerMemory)), { timeout: 300_000 })
+  it.scopedLive(
+    "of the database that a step reads from, after it was waited for (OWN-21)",
+    () =>
+      Effect.gen(function*() {
+        const { close, direct, through } = yield* closableWay
+        const right = yield* Layer.build(Postgres.layerUrl(direct))
+        let client = yield* Layer.build(Postgres.layerUrl(through))
+        yield* Effect.provide(table("source"), right)
+        yield* Effect.provide(
+          Effect.flatMap(
+            SqlClient.SqlClient,
+            (sql) => sql`insert into source values (1, ${SECRET}, 1), (2, ${SECRET}, 1)`
+          ),
+          right
+        )
+        const sources = SqlItemReader.keyset({
+          name: "sources",
+          select: (sql) => sql`select id from source`,
+          key: ["id"],
+          schema: Schema.Struct({ id: Schema.Number })
+        })
+        const reader = ItemReader.make(
+          "remote",
+          (from) =>
+            Effect.suspend(() =>
+              Effect.map(Effect.provide(sources.open(from), client), (source) => ({
+                pull: (max: number) => Effect.provide(source.pull(max), client)
+              }))
+            )
+        )
+        const out: Array<{ readonly id: number }> = []
+        yield* close
+        yield* failsThenCompletes(
+          Job.make("remote", { flow: Step.chunk("load", { reader, writer: ItemWriter.inMemory(out), chunkSize: 2 }) }),
+          { tag: "SqlTransientError", place: ["by \"sources\"", "cannot be reached"], written: 0 },
+          Effect.sync(() => void (client = right))
+        )
+        assert.deepStrictEqual(out, ids(2))
+      }).pipe(
+        Effect.provideService(JobOperator.Ownership, { lease: 1000, owner: "me", isOwnerGone: () => false }),
+        Effect.provide(JobRepository.layerMemory)
+      ),
+    { timeout: 300_000 }
+  )
 
   it.scoped(
     "of the database of the job repository: the launch fails, and nothing has begun",
