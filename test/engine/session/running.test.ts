@@ -31,15 +31,17 @@ describe("the register of running executions", () => {
       let ends = 0
       running.onEnd.add(() => void ends++)
       for (const end of [Effect.void, Effect.fail("no"), Effect.interrupt]) {
-        const seen = Effect.sync(() => [
-          find(running, session.repository, 1).length,
-          find(running, session.repository, 2).length,
-          find(running, other.repository, 1).length
-        ])
-        yield* registered(
-          session,
-          Effect.zipRight(Effect.map(seen, (seen) => assert.deepStrictEqual(seen, [1, 0, 0])), end)
-        ).pipe(Effect.exit, Effect.provideService(Running, running))
+        let seen: ReadonlyArray<number> = []
+        const look = Effect.sync(() => {
+          seen = [[session.repository, 1], [session.repository, 2], [other.repository, 1]].map(([repository, id]) =>
+            find(running, repository as typeof session.repository, id as number).length
+          )
+        })
+        yield* registered(session, Effect.zipRight(look, end)).pipe(
+          Effect.exit,
+          Effect.provideService(Running, running)
+        )
+        assert.deepStrictEqual(seen, [1, 0, 0])
         assert.deepStrictEqual(find(running, session.repository, 1), [])
       }
       assert.strictEqual(ends, 3)
