@@ -7,6 +7,7 @@
  * next JOB [flags]           run the next instance, by the job's incrementer or a run.id that counts up
  * explain JOB [flags]        say what a run would do now; exits as that run would if it were refused
  * worker                     run partitions of jobs that other processes run, until a signal
+ * cluster run                be a process of the cluster, where the program has one; list schedules
  * list jobs | executions     show ID      skipped ID      partitions ID      graph JOB [ID]
  * restart ID    stop ID      abandon ID   recover [ID]    purge
  * ```
@@ -17,6 +18,7 @@
  */
 import * as Terminal from "@effect/platform/Terminal"
 import type * as Cause from "effect/Cause"
+import type { Cron } from "effect/Cron"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -32,6 +34,7 @@ import type { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
 import { NoSuchJob } from "../vocabulary/BatchError.js"
 import type { BatchStatus } from "../vocabulary/BatchStatus.js"
+import * as Cluster_ from "./clusterCommands.js"
 import type { Asked, Command, Misuse } from "./command.js"
 import { read, wantsJson } from "./command.js"
 import { completion } from "./completion.js"
@@ -65,6 +68,31 @@ export type Outcome = { readonly status: BatchStatus } | { readonly refusal: unk
 export const UsageError: typeof Usage.UsageError = Usage.UsageError
 
 /**
+ * What `cluster run` was given: how many partitions (`slots`, 1 by default) and jobs (`jobs`, 16) run at once in this process,
+ * where others reach it (`address`, `localhost:34431`) and where it listens, if that is elsewhere. As `BatchCluster.layer` takes it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClusterSettings extends Cluster_.Settings {}
+
+/**
+ * The cluster that the program is part of, for `cluster run` and `list schedules`.
+ *
+ * - `process`: makes this process one of the cluster, for as long as the layer lives: `BatchCluster.layer`.
+ * - `schedules`: those that it gives to `BatchCluster.layer`, to be listed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cluster<out R> {
+  readonly process: (settings: ClusterSettings) => Layer.Layer<never, unknown, R>
+  readonly schedules?:
+    | ReadonlyArray<{ readonly jobName: string; readonly name: string; readonly cron: Cron }>
+    | undefined
+}
+
+/**
  * A command line: takes the arguments of the process, its own name included. `exitCodeOf` makes an exit code of how it
  * ended. A command line that makes no sense fails with `UsageError`.
  *
@@ -81,6 +109,7 @@ export interface BatchCli {
  * - `name`, `version`: of the program.
  * - `jobs`: what it can run.
  * - `layer`: the repository, and all that the jobs need. It is built when a command needs it, not for help.
+ * - `cluster`: adds `cluster run` and `list schedules`: see {@link Cluster}.
  *
  * @example
  * ```ts
@@ -97,19 +126,20 @@ export interface BatchCli {
  * @since 0.1.0
  * @category constructors
  */
-export const make = <const Jobs extends ReadonlyArray<Job.Any>, E>(options: {
+export const make = <const Jobs extends ReadonlyArray<Job.Any>, E, S = never>(options: {
   readonly name: string
   readonly version: string
   readonly jobs: Jobs
-  readonly layer: Layer.Layer<JobRepository | Transactor | JobRegistry.Requirements<Jobs>, E>
+  readonly layer: Layer.Layer<JobRepository | Transactor | JobRegistry.Requirements<Jobs> | S, E>
+  readonly cluster?: Cluster<JobRepository | Transactor | JobRegistry.Requirements<Jobs> | S> | undefined
 }): BatchCli => {
-  const { jobs, layer, name, version } = options
+  const { cluster, jobs, layer, name, version } = options
   const live = Layer.provideMerge(
     JobRegistry.layer(jobs) as Layer.Layer<any, unknown, any>,
     layer
   ) as CliContext["live"]
   const context: CliContext = { name, jobs, live }
-  const program: Program = { name, version, commands: commandsOf(context) }
+  const program: Program = { name, version, commands: commandsOf(context, cluster) }
   return (args) =>
     Effect.suspend(() => {
       const given = args.slice(2)
@@ -181,9 +211,10 @@ export const exitCodeOf = (
 // internal
 // -------------------------------------------------------------------------------------
 
-const commandsOf = (context: CliContext): ReadonlyArray<Command<Work>> => [
+const commandsOf = (context: CliContext, cluster: Cluster<any> | undefined): ReadonlyArray<Command<Work>> => [
   ...Run.perJob(context),
   worker(context),
+  ...(cluster === undefined ? [] : Cluster_.clusterCommands(context, cluster)),
   Operator.listJobs(context),
   Operator.listExecutions(context),
   Operator.show(context),

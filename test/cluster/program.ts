@@ -1,13 +1,14 @@
 /**
- * A process of a cluster as people write it: a job whose chunks take their time, and one that a schedule runs every second. Their
+ * A process of a cluster as people write it, with its command line: a job whose chunks take their time, and one that a schedule runs every second. Their
  * rows tell which process wrote them.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { BatchCli } from "../../src/cli/index.js"
 import { BatchCluster } from "../../src/cluster/index.js"
 import { ItemReader, ItemWriter, Job, JobOperator, JobParameters, Step } from "../../src/index.js"
 import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
@@ -64,16 +65,23 @@ export const ownership = { ...JobOperator.Ownership.defaultValue(), lease: "10 s
 const [, file, url, port] = process.argv
 
 if (file?.endsWith("program.mjs") === true) {
-  const runner = BatchCluster.layer([long, ticking], {
-    address: { host: "localhost", port: Number(port) },
-    schedules: [
-      BatchCluster.schedule(ticking, "* * * * * *", (tick) => ({ at: DateTime.formatIso(tick) }), { name: "seconds" })
-    ],
-    sharding
-  }).pipe(
-    Layer.tap(() => Effect.sync(() => process.stdout.write("ready\n"))),
-    Layer.provide(SqlJobRepository.layer),
-    Layer.provide(Postgres.layerUrl(url!, { maxConnections: 6 }))
-  )
-  NodeRuntime.runMain(Effect.provideService(Layer.launch(runner), JobOperator.Ownership, ownership))
+  const jobs = [long, ticking]
+  const schedules = [
+    BatchCluster.schedule(ticking, "* * * * * *", (tick) => ({ at: DateTime.formatIso(tick) }), { name: "seconds" })
+  ]
+  const cli = BatchCli.make({
+    name: "program",
+    version: "1.0.0",
+    jobs,
+    layer: Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(url!, { maxConnections: 6 })),
+    cluster: {
+      schedules,
+      process: (settings) =>
+        BatchCluster.layer(jobs, { ...settings, schedules, sharding }).pipe(
+          Layer.tap(() => Effect.sync(() => process.stdout.write("ready\n")))
+        )
+    }
+  })
+  process.argv.splice(2, 2, "cluster", "run", "--address", `localhost:${port}`)
+  BatchCli.runMain((args) => Effect.provideService(cli(args), JobOperator.Ownership, ownership), NodeContext.layer)
 }
