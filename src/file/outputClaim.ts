@@ -75,15 +75,15 @@ export const copyOutput = (output: Output, state: Plan.State): Effect.Effect<Cla
     )
   )
 
-/** Removes what earlier turns have left, which is known by their tokens. */
+/** Removes what earlier turns have left, which is known by their tokens; also what they have made after they lost. */
 export const sweep = (output: Output, turns: ReadonlyArray<Plan.Turn>): Effect.Effect<void> =>
   Effect.forEach(turns, ({ token }) => {
-    const { old, part } = Plan.namesOf(output.target, token)
-    return Effect.zipRight(remove(output, part), remove(output, old))
+    const { gone, old, part } = Plan.namesOf(output.target, token)
+    return Effect.forEach([part, old, gone], (name) => remove(output, name), { discard: true })
   }, { discard: true })
 
 export const remove = ({ fs }: Output, path: string): Effect.Effect<void> =>
-  Effect.ignore(fs.remove(path, { force: true }))
+  Effect.ignore(fs.remove(path, { recursive: true, force: true }))
 
 /** Remembers, for this process, that nobody writes to the part of a turn any more. */
 export const letGo = (token: string): void => {

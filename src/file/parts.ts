@@ -132,7 +132,7 @@ const publish = (output: Output, state: Plan.State): Effect.Effect<void, FileErr
       return known.reason === "NotFound" ? taken(path) : known
     })
     yield* syncDirectory(output)
-    yield* output.mayRemove ? Effect.ignore(fs.remove(names.gone, { recursive: true, force: true })) : Effect.void
+    yield* output.mayRemove ? remove(output, names.gone) : Effect.void
   })
 
 const discard = (output: Output, state: Plan.State): Effect.Effect<void, FileError> =>
@@ -147,7 +147,7 @@ const discard = (output: Output, state: Plan.State): Effect.Effect<void, FileErr
     )
     yield* syncDirectory(output)
     yield* remove(output, names.part)
-    yield* Effect.ignore(fs.remove(names.gone, { recursive: true, force: true }))
+    yield* remove(output, names.gone)
   })
 
 const unlessReplaced = ({ fs, path, target }: Output, state: Plan.State): Effect.Effect<void, FileError> =>

@@ -159,6 +159,37 @@ describe("what is no table (OWN-25)", () => {
     }))
 })
 
+describe("UTF-16 in blocks and limits of an odd number of bytes", () => {
+  const encoded = (text: string, encoding: "utf16le" | "utf16be") =>
+    encoding === "utf16le" ? Buffer.from(text, "utf16le") : Buffer.from(text, "utf16le").swap16()
+
+  it.effect("two halves of different characters are no line break (OWN-24)", () =>
+    Effect.gen(function*() {
+      // The last byte of the one and the first of the other are those of a line feed.
+      for (const [encoding, pair] of [["utf16le", "\u0A05\u0100"], ["utf16be", "\u0100\u0A05"]] as const) {
+        const expected = [{ a: `${pair}x${pair}` }, { a: "y" }, { a: pair }]
+        const content = encoded(`a\n${expected.map(({ a }) => a).join("\n")}\n`, encoding)
+        for (let bufferSize = 4; bufferSize < 24; bufferSize++) {
+          const reader = CsvItemReader.make(path, { encoding, bufferSize })
+          assert.deepStrictEqual(itemsOf(yield* Effect.provide(readAll(reader), files(content))), expected)
+        }
+      }
+    }))
+
+  it.effect("a line without an end is told within the limit (OWN-25)", () =>
+    Effect.gen(function*() {
+      for (const encoding of ["utf16le", "utf16be"] as const) {
+        for (const maxRecordSize of [40, 41]) {
+          const reader = CsvItemReader.make(path, { encoding, bufferSize: 9, maxRecordSize })
+          const told = (text: string) => Effect.map(error(encoded(text, encoding), reader), ({ message }) => message)
+          const text = "a\n" + "x".repeat(99)
+          assert.include(yield* told(text), `there is no line break within ${maxRecordSize} bytes from byte 4, line 2`)
+          assert.include(yield* told(text.replaceAll("xx", "x\r")), "its lines seem to end with")
+        }
+      }
+    }))
+})
+
 describe("marks where none belong (OWN-25)", () => {
   const header = (content: string | Uint8Array, options: CsvItemReader.Options = {}) =>
     Effect.map(error(content, CsvItemReader.make(path, options)), ({ message }) => message)
@@ -171,6 +202,15 @@ describe("marks where none belong (OWN-25)", () => {
       assert.include(yield* header(`\uFEFF\uFEFF"id",name\n1,2\n`), told)
       const damaged = Buffer.concat([Buffer.from("\uFEFF\uFEFFid,name\n1,"), Buffer.from([0xff, 0x0a])])
       assert.include(yield* header(damaged), told)
+    }))
+
+  it.effect("the one at the beginning is no part of the first name or item, whatever is damaged behind it", () =>
+    Effect.gen(function*() {
+      const damaged = (text: string) => Buffer.concat([Buffer.from(`\uFEFF${text}`), Buffer.from([0xff, 0x0a])])
+      const rows = yield* Effect.provide(readAll(readers.CSV!), files(damaged("id,name\n1,a\n2,")))
+      assert.deepStrictEqual([itemsOf(rows), failuresOf(rows).length], [[{ id: "1", name: "a" }], 1])
+      const lines = yield* Effect.provide(readAll(NdjsonItemReader.make(path)), files(damaged("{\"id\":1}\n")))
+      assert.deepStrictEqual([itemsOf(lines), failuresOf(lines).length], [[{ id: 1 }], 1])
     }))
 
   it.effect("a byte order mark in front of a row shows that files were put together", () =>

@@ -167,6 +167,24 @@ const disturbed = (one: Case, freezes: ReadonlyArray<number>, wake: "first" | "l
     return { delivered, now: files.text("out") }
   })
 
+/** Freezes a process, wakes it to its end in the middle of the one that takes over, and lets that one go on. */
+const interleaved = (one: Case, first: number, second: number) =>
+  Effect.gen(function*() {
+    const files = disk(one)
+    const store = fresh()
+    const [frozen, successor] = [new Gate(first), new Gate(second)]
+    const old = yield* Effect.forkDaemon(Effect.exit(start(files)(one, store, 1, one.items[0]!, frozen)))
+    yield* Effect.raceFirst(Deferred.await(frozen.isFrozen), Fiber.await(old))
+    const next = yield* Effect.forkDaemon(Effect.exit(start(files)(one, store, 2, one.items[1]!, successor)))
+    yield* Effect.raceFirst(Deferred.await(successor.isFrozen), Fiber.await(next))
+    yield* frozen.thaw
+    yield* Fiber.join(old)
+    yield* successor.thaw
+    const exit = yield* Fiber.join(next)
+    assert.isTrue(Exit.isSuccess(exit), `the successor failed (${first}, ${second}): ${JSON.stringify(exit)}`)
+    return files.text("out")
+  })
+
 /** 1 tries all pairs of places. */
 const stride = Number(globalThis.process.env["EFFECT_BATCH_FREEZE_STRIDE"] ?? 4)
 
@@ -194,6 +212,18 @@ describe("a writer that was frozen", () => {
             const { delivered, now } = yield* disturbed(one, [first, second], wake)
             assert.include(texts, delivered)
             assert.strictEqual(now, delivered, `frozen in front of ${first}, then of ${second}; ${wake} wakes first`)
+          }
+        }
+      }))
+
+    it.effect(`nor one that wakes up while it is taken over: ${one.name} (OWN-17)`, () =>
+      Effect.gen(function*() {
+        const { operations } = yield* calm(one, one.items[0]!)
+        const { text } = yield* calm(one, one.items[1]!)
+        for (let first = 1; first < operations; first++) {
+          for (let second = 1 + first % stride; second < operations + 8; second += stride) {
+            const where = `frozen in front of ${first}, woken while the other one is in front of ${second}`
+            assert.deepStrictEqual(yield* interleaved(one, first, second), text, where)
           }
         }
       }))

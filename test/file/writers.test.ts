@@ -15,61 +15,14 @@ import * as CsvItemWriter from "../../src/file/CsvItemWriter.js"
 import * as JsonItemWriter from "../../src/file/JsonItemWriter.js"
 import * as NdjsonItemWriter from "../../src/file/NdjsonItemWriter.js"
 import * as TextItemWriter from "../../src/file/TextItemWriter.js"
-import type * as ItemWriter from "../../src/item/ItemWriter.js"
 import { OutputOwner } from "../../src/ports/outputOwner.js"
 import * as Transactor from "../../src/ports/Transactor.js"
 import * as WriterLaws from "../../src/testing/WriterLaws.js"
 import * as Sensitive from "../../src/vocabulary/Sensitive.js"
+import { type Chunk, commit, live, runChunk, type Writer } from "./lives.js"
 import { MemoryFiles } from "./support.js"
 
 const path = "out"
-
-type Writer<A> = ItemWriter.ItemWriter<A, unknown, FileSystem.FileSystem>
-
-/** What an engine does with one chunk. */
-type Chunk<A> =
-  | { readonly _tag: "commit"; readonly items: ReadonlyArray<A> }
-  | { readonly _tag: "rollback"; readonly items: ReadonlyArray<A>; readonly flushed: boolean }
-
-const runChunk = <A>(sink: ItemWriter.Sink<A, unknown, FileSystem.FileSystem>, chunk: Chunk<A>) =>
-  Effect.gen(function*() {
-    yield* sink.write(chunk.items)
-    const state = chunk._tag === "commit" || chunk.flushed ? yield* sink.flush! : null
-    if (chunk._tag === "rollback") {
-      yield* sink.rollback!
-      return Option.none<Json>()
-    }
-    yield* sink.committed!
-    return Option.some(JSON.parse(JSON.stringify(state)) as Json)
-  })
-
-/** One life of a step: gives the last committed state; ends by death or by completion. */
-const live = <A>(
-  writer: Writer<A>,
-  from: Option.Option<Json>,
-  chunks: ReadonlyArray<Chunk<A>>,
-  ending: "complete" | "die" | ReadonlyArray<A>
-) =>
-  Effect.scoped(Effect.gen(function*() {
-    const sink = yield* writer.open(from)
-    const store = Effect.zipLeft(Effect.map(sink.flush!, (state) => JSON.parse(JSON.stringify(state))), sink.committed!)
-    let state: Option.Option<Json> = Option.some(yield* store)
-    for (const chunk of chunks) {
-      const committed = yield* runChunk(sink, chunk)
-      state = Option.orElse(committed, () => state)
-    }
-    if (ending === "complete") {
-      state = Option.some(yield* store)
-      yield* sink.complete!
-    } else if (ending !== "die") {
-      // Killed between flush and commit.
-      yield* sink.write(ending)
-      yield* sink.flush!
-    }
-    return state
-  }))
-
-const commit = <A>(...items: ReadonlyArray<A>): Chunk<A> => ({ _tag: "commit", items })
 
 const write = <A>(writer: Writer<A>, ...items: ReadonlyArray<A>) =>
   live(writer, Option.none(), items.length === 0 ? [] : [commit(...items)], "complete")
