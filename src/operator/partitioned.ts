@@ -10,6 +10,7 @@ import { plural } from "../base/text.js"
 import * as Measure from "../decisions/measure.js"
 import * as Decision from "../decisions/partition.js"
 import { planKey } from "../engine/partition/step.js"
+import * as Running from "../engine/session/running.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { PartitionState } from "../ports/partitions.js"
 import type { JobRepositoryError, NoSuchJobExecution, UnreadableContextKey } from "../vocabulary/BatchError.js"
@@ -98,8 +99,9 @@ export const forecast = (
     if (id === undefined || Option.isNone(yield* partitions.find(id))) {
       return Option.none()
     }
-    const tally = yield* partitions.tally(id)
-    const unfinished = yield* partitions.list(id, { standings: UNFINISHED, limit: FORESEEN })
+    const witness = yield* Running.witness
+    const tally = yield* partitions.tally(id, witness)
+    const unfinished = yield* partitions.list(id, witness, { standings: UNFINISHED, limit: FORESEEN })
     const begun = unfinished.flatMap(({ executionId }) => Option.toArray(executionId))
     // The job of a partition has one step.
     const rows = begun.length === 0 ? [] : yield* stepExecutionsOf(begun)
@@ -155,9 +157,10 @@ const planOf = (step: StepExecution) => ExecutionContext.get(step.context, planK
 const stepPartitions = (planId: number, stepName: string, { limit = 100, order = "slowest", standings }: Filter) =>
   Effect.gen(function*() {
     const { partitions } = yield* JobRepository
-    const tally = yield* partitions.tally(planId)
+    const witness = yield* Running.witness
+    const tally = yield* partitions.tally(planId, witness)
     const found = order === "plan"
-      ? yield* partitions.list(planId, { standings, limit })
+      ? yield* partitions.list(planId, witness, { standings, limit })
       : yield* slowest(planId, standings, limit)
     return { stepName, tally, partitions: found }
   })
@@ -166,6 +169,7 @@ const stepPartitions = (planId: number, stepName: string, { limit = 100, order =
 const slowest = (planId: number, standings: Filter["standings"], limit: number) =>
   Effect.gen(function*() {
     const { partitions } = yield* JobRepository
+    const witness = yield* Running.witness
     const now = yield* DateTime.now
     const took = ({ endTime, startTime }: PartitionState): number =>
       Option.match(startTime, {
@@ -175,7 +179,7 @@ const slowest = (planId: number, standings: Filter["standings"], limit: number) 
     let kept: ReadonlyArray<PartitionState> = []
     let after = -1
     while (true) {
-      const page = yield* partitions.list(planId, { standings, after, limit: PAGE })
+      const page = yield* partitions.list(planId, witness, { standings, after, limit: PAGE })
       kept = [...kept, ...page]
         .sort((self, that) => took(that) - took(self) || self.ordinal - that.ordinal)
         .slice(0, limit)

@@ -9,6 +9,7 @@ import type { Job } from "../definition/Job.js"
 import { definitionOf } from "../definition/tree.js"
 import type * as Launch from "../engine/job/launch.js"
 import { childJob } from "../engine/partition/child.js"
+import * as Running from "../engine/session/running.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import { isPartition } from "../ports/partitions.js"
 import type { JobRepositoryError, NoSuchJobExecution } from "../vocabulary/BatchError.js"
@@ -126,7 +127,9 @@ const partitionJob = (
     }
     const { id, stepName } = found.value
     const body = stepsOf(definitionOf(job).graph).find(({ name }) => name === stepName)?.body
-    const partition = (yield* partitions.list(id)).find(({ name }) => name === value("partition"))
+    const partition = (yield* partitions.list(id, yield* Running.witness, { limit: Number.MAX_SAFE_INTEGER })).find((
+      { name }
+    ) => name === value("partition"))
     return body?._tag !== "Partition" || partition === undefined
       ? undefined
       : childJob(body, { input: partition.input, jobName: execution.instance.jobName, name: partition.name, stepName })

@@ -94,7 +94,11 @@ const looking = (
   groups: (planId) =>
     Effect.map(
       Clock.currentTimeMillis,
-      (now) => rowsOf(tables, planId).map((row) => ({ ...factsOf(tables, row, now), count: 1 }))
+      (now) =>
+        rowsOf(tables, planId).map((row) => {
+          const { owner = null, token = null } = newestOf(tables, row) ?? {}
+          return { ...factsOf(tables, row, now), owner, token, count: 1 }
+        })
     ),
   sumCounts: (planId) =>
     Effect.sync(() => Counts_.combineAll(rowsOf(tables, planId).map((row) => countsOf(tables, row)))),

@@ -119,8 +119,9 @@ export interface ClaimRequest extends ClaimWitness, Pick<LaunchRequest, "owner" 
  *   None when there is nothing to take; also when the parent is not STARTED. Whether the parent's process lives is not asked:
  *   what is done now is nothing that a restart has to do.
  * - `putUp`: puts up again what lost its process; how many.
- * - `tally`, `counts`: sums over all partitions, whichever execution of the parent they ended in, each once.
- * - `list`: in the order of the plan, those after an ordinal; `standings` says which, `limit` how many at most.
+ * - `tally`, `counts`: sums over all partitions, whichever execution of the parent they ended in, each once. What is held by a
+ *   claim that is over, as the witness knows, waits; so it does in `list`.
+ * - `list`: in the order of the plan, those after an ordinal; `standings` says which, `limit` how many at most, 100 by default.
  * - `contexts`: the contexts that completed partitions left, in the order of the plan.
  *
  * @since 0.1.0
@@ -150,10 +151,11 @@ export interface Partitions {
     planId: number,
     witness: ClaimWitness
   ) => Effect.Effect<number, JobRepositoryError>
-  readonly tally: (planId: number) => Effect.Effect<Decision.Tally, JobRepositoryError>
+  readonly tally: (planId: number, witness: ClaimWitness) => Effect.Effect<Decision.Tally, JobRepositoryError>
   readonly counts: (planId: number) => Effect.Effect<Counts, JobRepositoryError>
   readonly list: (
     planId: number,
+    witness: ClaimWitness,
     filter?: {
       readonly standings?: ReadonlyArray<Decision.Standing> | undefined
       readonly after?: number | undefined
@@ -260,9 +262,13 @@ export interface EncodedPartitions {
   readonly setInstance: (partitionId: number, instanceId: number) => Effect.Effect<void, JobRepositoryError>
   /** Those that had an execution before come first. */
   readonly putUp: (partitionIds: ReadonlyArray<number>) => Effect.Effect<void, JobRepositoryError>
+  /** How many there are of each kind. Of what runs, each claim is a kind of its own; of others `owner` and `token` may be null. */
   readonly groups: (
     planId: number
-  ) => Effect.Effect<ReadonlyArray<PartitionFactsRow & { readonly count: number }>, JobRepositoryError>
+  ) => Effect.Effect<
+    ReadonlyArray<PartitionFactsRow & Pick<PartitionStateRow, "owner" | "token"> & { readonly count: number }>,
+    JobRepositoryError
+  >
   /** The sums over all step executions of all executions of all partitions. */
   readonly sumCounts: (planId: number) => Effect.Effect<Counts, JobRepositoryError>
   /** The same by partition. */
@@ -419,19 +425,19 @@ const takeOne = (
   })
 
 const looking = (driver: Encoded): Pick<Partitions, "tally" | "counts" | "list" | "contexts"> => ({
-  tally: (planId) =>
+  tally: (planId, witness) =>
     Effect.map(
       driver.partitions.groups(planId),
-      (groups) => Decision.tallyOf(groups.map((group) => ({ ...factsOf(group), count: group.count })))
+      (groups) => Decision.tallyOf(groups.map((group) => ({ ...factsOf(group, witness), count: group.count })))
     ),
   counts: driver.partitions.sumCounts,
-  list: (planId, { after = -1, limit = 100, standings } = {}) =>
+  list: (planId, witness, { after = -1, limit = 100, standings } = {}) =>
     Effect.gen(function*() {
       const found: Array<PartitionStateRow> = []
       let from = after
       while (found.length < limit) {
         const page = yield* driver.partitions.findStates(planId, { after: from, limit: PAGE, unsettled: false })
-        found.push(...page.filter((row) => standings === undefined || standings.includes(standingOf(row))))
+        found.push(...page.filter((row) => standings === undefined || standings.includes(standingOf(row, witness))))
         if (page.length < PAGE) {
           break
         }
@@ -439,7 +445,7 @@ const looking = (driver: Encoded): Pick<Partitions, "tally" | "counts" | "list" 
       }
       const rows = found.slice(0, limit)
       const counts = yield* driver.partitions.countsOf(rows.map(({ id }) => id))
-      return rows.map((row) => toState(row, counts.get(row.id)))
+      return rows.map((row) => toState(row, witness, counts.get(row.id)))
     }),
   contexts: driver.partitions.findContexts
 })
@@ -471,27 +477,28 @@ const putUp = (
   })
 
 const factsOf = (
-  row: PartitionFactsRow & Partial<Pick<PartitionStateRow, "owner" | "token">>,
-  witness?: ClaimWitness
+  row: PartitionFactsRow & Pick<PartitionStateRow, "owner" | "token">,
+  witness: ClaimWitness
 ): Decision.Facts => {
   const status = row.status as BatchStatus.BatchStatus | null
   const isRunning = status !== null && BatchStatus.isRunning(status)
-  const claim = { leaseLeftMillis: 0, owner: row.owner ?? null, token: row.token ?? "" }
+  const claim = { leaseLeftMillis: 0, owner: row.owner, token: row.token ?? "" }
   return {
     ...row,
     status,
     // What is known of its lease is part of the row.
-    isOrphaned: row.isOrphaned || (isRunning && witness !== undefined && isOver(claim, witness))
+    isOrphaned: row.isOrphaned || (isRunning && isOver(claim, witness))
   }
 }
 
-const standingOf = (row: PartitionStateRow): Decision.Standing => Decision.standingOf(factsOf(row))
+const standingOf = (row: PartitionStateRow, witness: ClaimWitness): Decision.Standing =>
+  Decision.standingOf(factsOf(row, witness))
 
-const toState = (row: PartitionStateRow, counts: Counts | undefined): PartitionState => ({
+const toState = (row: PartitionStateRow, witness: ClaimWitness, counts: Counts | undefined): PartitionState => ({
   name: row.name,
   ordinal: row.ordinal,
   input: parsed(row),
-  standing: standingOf(row),
+  standing: standingOf(row, witness),
   executionId: Option.fromNullable(row.executionId),
   status: Option.fromNullable(row.status as BatchStatus.BatchStatus | null),
   exitCode: row.exitCode ?? "",

@@ -206,11 +206,10 @@ const groups = (env: Env): EncodedPartitions["groups"] => (planId) => {
     env,
     "countPartitions",
     Effect.map(
-      sql<Raw>`select "isWaiting", "status", "isOfThisRun", "isOrphaned", "deaths",
-          ${sql.literal(dialect.number("count(*)"))} as "count"
-        from (select ${factColumns(env)} ${factTables(env)} where p.plan_id = ${planId}) f
-        group by "isWaiting", "status", "isOfThisRun", "isOrphaned", "deaths"`,
-      (rows) => rows.map((row) => ({ ...toFacts(row), count: Rows.number(row.count) }))
+      sql<Raw>`select ${sql.literal(GROUPED)}, ${sql.literal(dialect.number("count(*)"))} as "count"
+        from (select ${factColumns(env)}, ${claimColumns(env)} ${factTables(env)} where p.plan_id = ${planId}) f
+        group by ${sql.literal(GROUPED)}`,
+      (rows) => rows.map((row) => ({ ...toFacts(row), ...toClaim(row), count: Rows.number(row.count) }))
     )
   )
 }
@@ -324,6 +323,15 @@ const factColumns = ({ dialect, sql, tables }: Env): Fragment => {
     case when ${isRunning} or (${isDead}) then ${deaths} else 0 end as "deaths"`
 }
 
+const GROUPED = `"isWaiting", "status", "isOfThisRun", "isOrphaned", "deaths", "owner", "token"`
+
+/** Only of what runs, which is as much as there are slots: what has ended is counted together, whoever ran it. */
+const claimColumns = ({ sql }: Env): Fragment =>
+  sql.literal(
+    ["owner", "token"].map((column) => `case when e.status in ${runningStatuses} then e.${column} end as "${column}"`)
+      .join(", ")
+  )
+
 const countTables = ({ sql, tables }: Env): Fragment =>
   sql`from ${tables.partition} p
     join ${tables.execution} e on e.job_instance_id = p.job_instance_id
@@ -370,14 +378,18 @@ const toFacts = (row: Raw): PartitionFactsRow => ({
   deaths: Rows.number(row.deaths)
 })
 
+const toClaim = (row: Raw): Pick<PartitionStateRow, "owner" | "token"> => ({
+  owner: Rows.nullable(row.owner, Rows.text),
+  token: Rows.nullable(row.token, Rows.text)
+})
+
 const toState = (row: Raw): PartitionStateRow => ({
   ...toPartition(row),
   ...toFacts(row),
   executionId: Rows.nullable(row.executionId, Rows.number),
   exitCode: Rows.nullable(row.exitCode, Rows.text),
   exitMessage: Rows.nullable(row.exitMessage, Rows.text),
-  owner: Rows.nullable(row.owner, Rows.text),
-  token: Rows.nullable(row.token, Rows.text),
+  ...toClaim(row),
   startTime: Rows.nullable(row.startTime, Rows.number),
   endTime: Rows.nullable(row.endTime, Rows.number)
 })

@@ -20,6 +20,7 @@ import { querying } from "./jobRepository/querying.js"
 import { storing } from "./jobRepository/storing.js"
 import { separateTransactions, transacting } from "./jobRepository/transacting.js"
 import { viewing } from "./jobRepository/viewing.js"
+import { witnessing } from "./jobRepository/witnessing.js"
 
 /**
  * - `timeout`: how long building the layer may take, 60 seconds by default.
@@ -53,7 +54,7 @@ export const suite = <E>(
     operating,
     storing,
     querying,
-    partitioning,
+    partitioning: { ...partitioning, ...witnessing },
     viewing,
     transacting,
     ...(options.separateTransactions === false ? {} : { "separate transactions": separateTransactions })

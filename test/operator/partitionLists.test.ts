@@ -28,7 +28,7 @@ const over = (states: ReadonlyArray<PartitionState>, rows: ReadonlyArray<StepExe
   const partitions: Partial<Repository["partitions"]> = {
     find: () => Effect.succeed(Option.some({} as any)),
     tally: () => Effect.succeed({} as any),
-    list: (_, { after = -1, limit = Infinity } = {}) =>
+    list: (_, _witness, { after = -1, limit = Infinity } = {}) =>
       Effect.succeed(states.filter(({ ordinal }) => ordinal > after).slice(0, limit))
   }
   const repository = {

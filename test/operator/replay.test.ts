@@ -439,6 +439,31 @@ describe("running skipped records again", () => {
       assert.strictEqual(again.status, "COMPLETED", again.exitStatus.messages.join())
       assert.deepStrictEqual([...written].sort(), ["north 1", "south 1", "south 2"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("finds a partition behind a hundred others", () =>
+    Effect.gen(function*() {
+      const written: Array<number> = []
+      let isBroken = true
+      const job = Job.make("many", {
+        flow: Step.partition("load", {
+          plan: Partition.values(Array.from({ length: 101 }, (_, n) => n)),
+          input: Schema.Number,
+          step: (part) =>
+            Step.chunk("import", {
+              reader: ItemReader.fromIterable(part === 100 ? [part] : []),
+              processor: (n: number) => isBroken ? Effect.fail(bad) : Effect.succeed(n),
+              writer: ItemWriter.inMemory(written),
+              chunkSize: 5
+            }).pipe(Step.skip("Bad", { limit: 5 }), Step.quarantine({ input: Schema.Number }))
+        })
+      })
+      const { id } = yield* JobOperator.run(job, {})
+      isBroken = false
+      const [last] = yield* JobOperator.executions({ parentId: id, limit: 1 })
+      const again = yield* Effect.provide(JobRegistry.replay(last!.id), JobRegistry.layer([job]))
+      assert.strictEqual(again.status, "COMPLETED", again.exitStatus.messages.join())
+      assert.deepStrictEqual(written, [100])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
 })
 
 describe("running skipped records of a step again whose partitions have a step of the same name", () => {

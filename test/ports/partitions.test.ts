@@ -57,9 +57,9 @@ it.effect("all partitions are listed and put up, however many pages they fill (P
     for (const count of [0, 1, 999, 1000, 1001, 2500]) {
       const { partitions, putUp } = over(count)
       const failed = Math.ceil(count / 3)
-      const names = (yield* partitions.list(1, { limit: 5000 })).map(({ name }) => name)
+      const names = (yield* partitions.list(1, request, { limit: 5000 })).map(({ name }) => name)
       assert.deepStrictEqual(names, rows(count).map(({ name }) => name))
-      const waiting = yield* partitions.list(1, { limit: 5000, standings: ["waiting"] })
+      const waiting = yield* partitions.list(1, request, { limit: 5000, standings: ["waiting"] })
       assert.strictEqual(waiting.length, failed)
       assert.strictEqual(yield* partitions.putUp(1, { isOwnerGone: () => false }), failed)
       assert.deepStrictEqual(putUp, rows(count).filter(({ status }) => status === "FAILED").map(({ id }) => id))
@@ -71,7 +71,7 @@ it.effect.prop(
   [FastCheck.nat(30), FastCheck.integer({ min: -1, max: 60 }), FastCheck.integer({ min: 1, max: 10 })],
   ([count, after, limit]) =>
     Effect.gen(function*() {
-      const listed = yield* over(count).partitions.list(1, { after, limit })
+      const listed = yield* over(count).partitions.list(1, request, { after, limit })
       assert.deepStrictEqual(
         listed.map(({ ordinal }) => ordinal),
         rows(count).map(({ ordinal }) => ordinal).filter((ordinal) => ordinal > after).slice(0, limit)
@@ -103,7 +103,7 @@ it.effect("a claim that fails half-way has taken nothing (PART-5)", () =>
     isAway = true
     assert.strictEqual((yield* Effect.flip(partitions.claim(planId, request))).reason, "transient")
     isAway = false
-    assert.strictEqual((yield* partitions.tally(planId)).waiting, 1)
+    assert.strictEqual((yield* partitions.tally(planId, request)).waiting, 1)
     assert.strictEqual(Option.getOrThrow(yield* partitions.claim(planId, request)).name, "a")
   }))
 
@@ -114,7 +114,7 @@ it.effect("a partition in memory is held up to the last millisecond of its lease
     const planId = yield* planned(repository, ["a"])
     yield* repository.partitions.claim(planId, request)
     yield* TestClock.adjust(1000)
-    assert.strictEqual((yield* repository.partitions.tally(planId)).running, 1)
+    assert.strictEqual((yield* repository.partitions.tally(planId, request)).running, 1)
     yield* TestClock.adjust(1)
-    assert.strictEqual((yield* repository.partitions.tally(planId)).waiting, 1)
+    assert.strictEqual((yield* repository.partitions.tally(planId, request)).waiting, 1)
   }))

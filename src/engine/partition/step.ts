@@ -125,15 +125,24 @@ const keptPlan = (state: StepState, body: PartitionBody): Erased<Option.Option<n
     const { definition: { name: step }, session } = state
     const { partitions } = session.repository
     const known = yield* ExecutionContext.get(state.progress.context, planKey)
-    if (
-      body.restart === "keep" || Option.isNone(known) ||
-      Option.isNone(yield* saving(session, partitions.find(known.value)))
-    ) {
+    if (body.restart === "keep" || Option.isNone(known)) {
       return known
     }
-    const tally = yield* saving(session, partitions.tally(known.value))
+    const plan = yield* saving(session, partitions.find(known.value))
+    if (Option.isNone(plan)) {
+      return known
+    }
+    const witness = yield* Running.witness
+    // What somebody was just taking for the old execution runs from then on, and nothing else is begun. Nobody runs the plan meanwhile.
+    yield* saving(session, partitions.close(known.value, plan.value.executionId))
+    // Leases that nobody can believe keep a plan no longer than a launch (OWN-20).
+    yield* saving(session, partitions.putUp(known.value, witness))
+    const tally = yield* saving(session, partitions.tally(known.value, witness))
     if (Decision.replanOf(body.restart, tally) === "Refuse") {
-      const [first] = yield* saving(session, partitions.list(known.value, { standings: Decision.UNFINISHED, limit: 1 }))
+      const [first] = yield* saving(
+        session,
+        partitions.list(known.value, witness, { standings: Decision.UNFINISHED, limit: 1 })
+      )
       return yield* new ReplanRefused({
         step,
         unfinished: Decision.unfinished(tally),
@@ -149,15 +158,12 @@ const keptPlan = (state: StepState, body: PartitionBody): Erased<Option.Option<n
 const abandonUnfinished = ({ session }: StepState, planId: number): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
     const { partitions } = session.repository
-    const plan = yield* saving(session, partitions.find(planId))
-    if (Option.isSome(plan)) {
-      yield* saving(session, partitions.close(planId, plan.value.executionId))
-    }
+    const witness = yield* Running.witness
     let after = -1
     while (true) {
       const page = yield* saving(
         session,
-        partitions.list(planId, { standings: Decision.UNFINISHED, after, limit: PAGE })
+        partitions.list(planId, witness, { standings: Decision.UNFINISHED, after, limit: PAGE })
       )
       for (const { executionId, exitCode } of page) {
         if (Option.isSome(executionId)) {
@@ -204,10 +210,10 @@ const manage = (
       begins = false
       // Seen before anything is asked: a slot that ends while the answers are on their way is not waited for in vain.
       const isBusy = pool.active > 0
-      if (!isBusy && next(yield* save(partitions.tally(plan.id))) === "End") {
+      if (!isBusy && next(yield* save(partitions.tally(plan.id, witness))) === "End") {
         // Nobody begins anything behind this. What was just being taken counts.
         yield* save(partitions.close(plan.id, session.execution.id))
-        const tally = yield* save(partitions.tally(plan.id))
+        const tally = yield* save(partitions.tally(plan.id, witness))
         if (next(tally) === "End") {
           const outcome = yield* conclude(state, plan, tally)
           yield* tellListeners
@@ -251,9 +257,10 @@ const forever: Effect.Effect<never> = Effect.async<never>(() => {})
 /** Passes the request to stop to every partition that runs, wherever that is (D16). */
 const stopAll = ({ session }: StepState, plan: PartitionPlan): Effect.Effect<void, OwnerFailure> =>
   Effect.gen(function*() {
+    const witness = yield* Running.witness
     const running = yield* saving(
       session,
-      session.repository.partitions.list(plan.id, { standings: ["running"], limit: Number.MAX_SAFE_INTEGER })
+      session.repository.partitions.list(plan.id, witness, { standings: ["running"], limit: Number.MAX_SAFE_INTEGER })
     )
     const going = running.filter(({ status }) => !Option.contains(status, "STOPPING"))
     yield* Effect.forEach(
@@ -271,11 +278,12 @@ const conclude = (
 ): Effect.Effect<Outcome, OwnerFailure> =>
   Effect.gen(function*() {
     const { repository } = state.session
+    const witness = yield* Running.witness
     const bad = tally.failed + tally.waiting + tally.unknown === 0
       ? []
       : yield* saving(
         state.session,
-        repository.partitions.list(plan.id, {
+        repository.partitions.list(plan.id, witness, {
           standings: ["failed", "unknown", "waiting"],
           limit: Number.MAX_SAFE_INTEGER
         })

@@ -13,9 +13,11 @@ import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import type { Cases } from "./kit.js"
 import * as Kit from "./kit.js"
 
-const alive = { isOwnerGone: () => false }
+/** @internal */
+export const alive = { isOwnerGone: () => false }
 
-const request = { owner: "worker", leaseMillis: 60_000, ...alive }
+/** @internal */
+export const request = { owner: "worker", leaseMillis: 60_000, ...alive }
 
 /** A running parent with a step. */
 const started = (jobName?: string) =>
@@ -25,7 +27,8 @@ const started = (jobName?: string) =>
     return { execution, step: yield* Kit.createStep(execution, "load") }
   })
 
-const planned = (names: ReadonlyArray<string>) =>
+/** @internal */
+export const planned = (names: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const { partitions } = yield* JobRepository
     const { execution, step } = yield* started()
@@ -34,10 +37,12 @@ const planned = (names: ReadonlyArray<string>) =>
     return { execution, step, planId: step.id, partitions }
   })
 
-const claim = (planId: number) =>
+/** @internal */
+export const claim = (planId: number) =>
   Effect.flatMap(JobRepository, ({ partitions }) => Effect.map(partitions.claim(planId, request), Option.getOrThrow))
 
-const nextName = (planId: number) =>
+/** @internal */
+export const nextName = (planId: number) =>
   Effect.flatMap(
     JobRepository,
     ({ partitions }) =>
@@ -47,8 +52,8 @@ const nextName = (planId: number) =>
       )
   )
 
-/** Ends the parent as it is after a failure, and launches it again. */
-const restarted = (execution: JobExecution, planId: number, witness: ClaimWitness = alive) =>
+/** Ends the parent as it is after a failure, and launches it again. @internal */
+export const restarted = (execution: JobExecution, planId: number, witness: ClaimWitness = alive) =>
   Effect.gen(function*() {
     const { partitions } = yield* JobRepository
     yield* Kit.setStatus(execution, "FAILED")
@@ -91,7 +96,7 @@ export const partitioning: Cases = {
         isOpen: true
       })
     )
-    const states = yield* partitions.list(planId)
+    const states = yield* partitions.list(planId, alive)
     deepStrictEqual(states.map(({ input, name, standing }) => [name, input, standing]), [
       ["de", { at: 0 }, "waiting"],
       ["fr", { at: 1 }, "waiting"]
@@ -125,7 +130,7 @@ export const partitioning: Cases = {
       "es",
       undefined
     ])
-    const tally = yield* partitions.tally(planId)
+    const tally = yield* partitions.tally(planId, alive)
     assert.strictEqual(tally.running, 3)
   }),
   "of many who take at once each gets another one": Effect.gen(function*() {
@@ -181,7 +186,7 @@ export const partitioning: Cases = {
     yield* Kit.setStatus(a.execution, "COMPLETED")
     yield* Kit.setStatus(b.execution, "FAILED")
     yield* Kit.setStatus(c.execution, "STOPPED")
-    const before = yield* partitions.tally(planId)
+    const before = yield* partitions.tally(planId, alive)
     deepStrictEqual([before.completed, before.failed, before.stopped, before.running, before.waiting], [1, 1, 1, 1, 1])
     assert.strictEqual(yield* partitions.putUp(planId, alive), 0)
     const again = yield* restarted(execution, planId)
@@ -192,7 +197,7 @@ export const partitioning: Cases = {
     deepStrictEqual(taken[0]!.execution.restartOf, Option.some(b.execution.id))
     deepStrictEqual(taken[0]!.execution.parent?.executionId, again.execution.id)
     assert.strictEqual(yield* nextName(planId), undefined)
-    assert.strictEqual((yield* partitions.tally(planId)).running, 4)
+    assert.strictEqual((yield* partitions.tally(planId, alive)).running, 4)
     yield* Kit.setStatus(d.execution, "FAILED")
     assert.strictEqual(yield* partitions.putUp(planId, alive), 1)
     assert.strictEqual(yield* nextName(planId), "d")
@@ -201,7 +206,7 @@ export const partitioning: Cases = {
     const { partitions, planId } = yield* planned(["a", "b", "c"])
     const first = yield* claim(planId)
     yield* Kit.expireLease(first.execution)
-    assert.strictEqual((yield* partitions.tally(planId)).waiting, 3)
+    assert.strictEqual((yield* partitions.tally(planId, alive)).waiting, 3)
     assert.strictEqual(yield* partitions.putUp(planId, alive), 1)
     const second = yield* claim(planId)
     assert.strictEqual(second.name, "a")
@@ -224,18 +229,6 @@ export const partitioning: Cases = {
         assert.strictEqual(yield* partitions.putUp(planId, alive), 1)
         assert.strictEqual((yield* claim(planId)).name, "a")
       }),
-  "what a process has given up is taken again by this process only, at once (OWN-21)": Effect.gen(function*() {
-    const { partitions, planId } = yield* planned(["a", "b"])
-    const first = yield* claim(planId)
-    const mine = { ...alive, hasGivenUp: (token: string) => token === first.execution.token }
-    assert.strictEqual(yield* partitions.putUp(planId, alive), 0)
-    assert.strictEqual(yield* partitions.putUp(planId, mine), 1)
-    // Another process finds it put up, and that its owner has not gone.
-    assert.strictEqual((yield* claim(planId)).name, "b")
-    assert.strictEqual(yield* partitions.putUp(planId, mine), 1)
-    const second = yield* Effect.map(partitions.claim(planId, { ...request, ...mine }), Option.getOrThrow)
-    deepStrictEqual(second.execution.restartOf, Option.some(first.execution.id))
-  }),
   "who runs a part of what is stopped hears of it with the next heartbeat, whoever else is gone (STOP-1, PART-7)":
     Effect
       .gen(function*() {
@@ -261,7 +254,7 @@ export const partitioning: Cases = {
       yield* Kit.expireLease(execution)
       assert.strictEqual(yield* partitions.putUp(planId, alive), death < 5 ? 1 : 0)
     }
-    assert.strictEqual((yield* partitions.tally(planId)).failed, 1)
+    assert.strictEqual((yield* partitions.tally(planId, alive)).failed, 1)
     assert.strictEqual(yield* nextName(planId), undefined)
   }),
   "a partition that killed processes in an earlier run of the parent has to kill as many again (PART-7)": Effect.gen(
@@ -305,7 +298,7 @@ export const partitioning: Cases = {
     assert.strictEqual(yield* nextName(planId), "b")
     assert.strictEqual(yield* nextName(planId), undefined)
     yield* Kit.setStatus(first.execution, "COMPLETED")
-    assert.strictEqual((yield* partitions.tally(planId)).completed, 1)
+    assert.strictEqual((yield* partitions.tally(planId, alive)).completed, 1)
   }),
   "counts are the sums over all executions of all partitions (PART-6, PART-15)": Effect.gen(function*() {
     const { execution, partitions, planId } = yield* planned(["a", "b"])
@@ -319,9 +312,9 @@ export const partitioning: Cases = {
     const again = yield* claim(planId)
     yield* write(again.execution, 3)
     deepStrictEqual(yield* partitions.counts(planId), Counts.make({ read: 8, write: 8, commit: 3 }))
-    const states = yield* partitions.list(planId)
+    const states = yield* partitions.list(planId, alive)
     deepStrictEqual(states.map(({ counts }) => counts.write), [4, 4])
-    const [only] = yield* partitions.list(planId, { standings: ["running"], limit: 1 })
+    const [only] = yield* partitions.list(planId, alive, { standings: ["running"], limit: 1 })
     deepStrictEqual([only?.name, only?.owner], ["b", Option.some("worker")])
     deepStrictEqual(yield* partitions.counts(-1), Counts.empty)
   }),

@@ -20,6 +20,8 @@ import {
   Step
 } from "../../../src/index.js"
 
+import { living, within } from "./kit.js"
+
 const alive = () => false
 
 const as = (owner: string) =>
@@ -33,7 +35,7 @@ const thePlan = Effect.gen(function*() {
 
 const standings = Effect.gen(function*() {
   const { partitions, plan } = yield* thePlan
-  return (yield* partitions.list(plan.id)).map(({ standing }) => standing)
+  return (yield* partitions.list(plan.id, { isOwnerGone: alive })).map(({ standing }) => standing)
 })
 
 const makeJob = (
@@ -69,6 +71,22 @@ describe("partitions of the dead", () => {
       assert.strictEqual(yield* partitions.putUp(plan.id, other), 1)
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* Fiber.join(running)).status, "COMPLETED")
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("a step that is to stop does not wait for partitions of a process that is known to be gone (PART-7, STOP-1)", () =>
+    Effect.gen(function*() {
+      const gone = { owner: "gone", leaseMillis: 600_000, isOwnerGone: alive }
+      const job = makeJob(["a", "b"], 1, () =>
+        Effect.gen(function*() {
+          const { partitions, plan } = yield* thePlan
+          yield* partitions.claim(plan.id, gone)
+          yield* JobOperator.stop(plan.executionId)
+        }))
+      const running = yield* Effect.fork(living(JobOperator.run(job, {})))
+      const { id, status } = yield* within(5, running)
+      assert.strictEqual(status, "STOPPED")
+      const [step] = yield* JobOperator.partitions(id, { order: "plan" })
+      assert.deepStrictEqual(step!.partitions.map(({ exitCode }) => exitCode), ["COMPLETED", "OWNER_DIED"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.effect("what a process began for a step that others have taken over is handed over, not stopped (PART-5)", () =>
@@ -132,7 +150,7 @@ describe("partitions of the dead", () => {
       yield* JobOperator.stop(parent.id)
       yield* TestClock.adjust("8 seconds")
       yield* TestClock.adjust("30 seconds")
-      const found = yield* repository.partitions.list(step.id)
+      const found = yield* repository.partitions.list(step.id, { isOwnerGone: alive })
       assert.deepStrictEqual(found.map(({ standing }) => standing), ["completed", "stopped", "waiting"])
       assert.deepStrictEqual(began, ["a", "b"])
     }).pipe(Effect.scoped, Effect.provide(JobRepository.layerMemory)))

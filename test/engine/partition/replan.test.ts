@@ -7,8 +7,11 @@ import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Decision from "../../../src/decisions/partition.js"
-import { Job, JobOperator, JobRepository, Partition, Step } from "../../../src/index.js"
+import { fingerprintOf } from "../../../src/definition/fingerprint.js"
+import { planKey } from "../../../src/engine/partition/step.js"
+import { ExecutionContext, Job, JobOperator, JobRepository, Partition, Step } from "../../../src/index.js"
 import { drivers } from "../../support/drivers.js"
+import { living } from "./kit.js"
 
 /** What the job finds when it plans, what is broken, and what ran. */
 interface World {
@@ -50,6 +53,36 @@ const statuses = (executionId: number) =>
     Effect.flatMap(JobRepository.JobRepository, (repository) => repository.jobExecutions({ parentId: executionId })),
     (found) => found.map(({ status }) => status).sort()
   )
+
+/** A job as it was left by a process of which nobody hears again: `a` is that process's, `b` is run by another one, `c` by none. */
+const leftBy = (owner: string, jobName: string) =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository.JobRepository
+    const request = { leaseMillis: 600_000, isOwnerGone: () => false }
+    const launched = yield* repository.launch({ ...request, owner, jobName, parameters: [], restartable: true })
+    const parent = { ...launched, status: "STARTED" } as const
+    yield* repository.updateJobExecution(parent)
+    const step = yield* repository.createStepExecution(parent, {
+      stepName: "load",
+      context: ExecutionContext.empty,
+      checkpoint: Option.none()
+    })
+    const context = ExecutionContext.unsafeSet(ExecutionContext.empty, planKey, step.id)
+    yield* repository.updateStepExecution(parent, { ...step, context, status: "STARTED" })
+    const plan = { id: step.id, stepName: "load", fingerprint: fingerprintOf("1") }
+    yield* repository.partitions.plan(parent, plan, ["a", "b", "c"].map((name) => ({ name, input: name })))
+    const taken = (owner: string) =>
+      Effect.gen(function*() {
+        const claimed = yield* repository.partitions.claim(step.id, { ...request, owner })
+        const { execution } = Option.getOrThrow(claimed)
+        yield* repository.updateJobExecution({ ...execution, status: "STARTED" })
+        return execution
+      })
+    yield* taken(owner)
+    const other = yield* taken("another")
+    const end = repository.updateJobExecution({ ...other, status: "COMPLETED" })
+    return { id: parent.id, end }
+  })
 
 for (const { layer, name } of drivers) {
   it.layer(layer, { timeout: 300_000 })(`a plan that is made anew (${name})`, (it) => {
@@ -112,6 +145,32 @@ for (const { layer, name } of drivers) {
         const [listed] = yield* JobOperator.partitions(id)
         assert.strictEqual(listed!.tally.completed, 2)
         assert.isTrue(Option.isSome(listed!.partitions[0]!.executionId))
+      }))
+
+    it.effect("does not wait for partitions of a process that is known to be gone, and gives up none that runs (PART-3, PART-7)", () =>
+      Effect.gen(function*() {
+        const world = makeWorld(["d"], [])
+        const left = yield* leftBy("gone", "killed")
+        const job = (restart: "replan" | "abandonAndReplan") => makeJob("killed", world, restart)
+        const explained = living(JobOperator.explain(job("abandonAndReplan"), {}))
+        assert.deepStrictEqual((yield* explained).lines.slice(1), [
+          "load: refuse. Its plan is to be made anew, and 3 of 3 partitions have not completed"
+        ])
+        const busy = yield* living(JobOperator.run(job("abandonAndReplan"), {}))
+        assert.include(busy.exitStatus.messages.join(), "3 of 3 partitions of the old one have not completed")
+        assert.deepStrictEqual(yield* statuses(left.id), ["STARTED", "STARTED"])
+        yield* left.end
+        const refused = yield* living(JobOperator.run(job("replan"), {}))
+        assert.include(refused.exitStatus.messages.join(), "2 of 3 partitions of the old one have not completed")
+        assert.include(busy.exitStatus.messages.join(), "1 partition of them still run")
+        assert.notInclude(refused.exitStatus.messages.join(), "still run")
+        assert.deepStrictEqual(world.ran, [])
+        assert.deepStrictEqual((yield* explained).lines.slice(1), [
+          "load: make its plan anew, and give up 2 of 3 partitions"
+        ])
+        assert.strictEqual((yield* living(JobOperator.run(job("abandonAndReplan"), {}))).status, "COMPLETED")
+        assert.deepStrictEqual(world.ran, ["d"])
+        assert.deepStrictEqual(yield* statuses(left.id), ["ABANDONED", "COMPLETED"])
       }))
 
     it.effect("by default it is kept, whatever there is to plan by then (PART-4)", () =>
