@@ -76,7 +76,8 @@ export interface PartitionsForecast {
 
 /**
  * - `run`: it has not begun.
- * - `resume`: goes on from `position` of `last`, the step that it was at; both are null when it had not come to one.
+ * - `resume`: goes on from `position` of `last`, the step that it was at; both are null when it had not come to one. `owner` had
+ *   taken it, and began it at `startTime`, which is null when it died before.
  * - `follow`: it runs in another process, and is waited for.
  * - `stay`: it is left as it is, UNKNOWN or ABANDONED.
  */
@@ -84,7 +85,13 @@ export type PartitionForecast =
   & { readonly name: string; readonly executionId: number | null }
   & (
     | { readonly plan: "run" | "follow" }
-    | { readonly plan: "resume"; readonly position: Json; readonly last: StepExecution | null }
+    | {
+      readonly plan: "resume"
+      readonly position: Json
+      readonly last: StepExecution | null
+      readonly owner: string | null
+      readonly startTime: DateTime.Utc | null
+    }
     | { readonly plan: "stay"; readonly standing: Decision.Standing }
   )
 
@@ -191,7 +198,7 @@ const slowest = (planId: number, standings: Filter["standings"], limit: number) 
   })
 
 const forecastOf = (
-  { executionId, name, standing }: PartitionState,
+  { executionId, name, owner, standing, startTime }: PartitionState,
   steps: ReadonlyMap<number, StepExecution>
 ): PartitionForecast => {
   const named = { name, executionId: Option.getOrNull(executionId) }
@@ -209,7 +216,9 @@ const forecastOf = (
     ...named,
     plan: "resume",
     position: last === null ? null : Option.getOrNull(Option.map(last.checkpoint, Measure.without)),
-    last
+    last,
+    owner: Option.getOrNull(owner),
+    startTime: Option.getOrNull(startTime)
   }
 }
 
@@ -223,13 +232,17 @@ const lineOf = (partition: PartitionForecast): string => {
     case "stay":
       return `leave it, it is ${partition.standing.toUpperCase()}${at}`
     case "resume": {
-      const { last, position } = partition
+      const { last, owner, position, startTime } = partition
       const place = position === null ? "from the beginning" : `at ${canonical(position)}`
-      return last === null ?
-        `resume${at}` :
-        `resume ${last.stepName} ${place}, after ${plural(last.counts.read, "item")} read and ${
-          plural(last.counts.commit, "commit")
-        }${at}`
+      const by = owner === null ? "" : ` by ${owner}`
+      if (last === null) {
+        return startTime === null
+          ? `resume from the beginning: never begun, only taken${by}${at}`
+          : `resume from the beginning: begun at ${DateTime.formatIso(startTime)}${by}, which came to no step${at}`
+      }
+      return `resume ${last.stepName} ${place}, after ${plural(last.counts.read, "item")} read and ${
+        plural(last.counts.commit, "commit")
+      }${at}`
     }
   }
 }

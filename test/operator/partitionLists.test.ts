@@ -44,7 +44,7 @@ const over = (states: ReadonlyArray<PartitionState>, rows: ReadonlyArray<StepExe
 const at = (millis: number | undefined) => Option.map(Option.fromNullable(millis), DateTime.unsafeMake)
 
 const stateOf = (ordinal: number, began: number | undefined, ended?: number): PartitionState =>
-  ({ ordinal, name: `p${ordinal}`, startTime: at(began), endTime: at(ended) }) as PartitionState
+  ({ ordinal, name: `p${ordinal}`, owner: Option.none(), startTime: at(began), endTime: at(ended) }) as PartitionState
 
 it.effect.prop(
   "the slowest partitions come first, those that have not begun last, and of equals the earlier ones (PART-4)",

@@ -2,10 +2,12 @@
  * What people are told of the partitions of an execution, and what a restart would do about each.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Partition, Step } from "../../src/index.js"
+import { living } from "../engine/partition/kit.js"
 import { drivers } from "../support/drivers.js"
 
 /** Four partitions of four items; `b` fails at its third item, `d` is never begun. */
@@ -56,6 +58,48 @@ describe.each(drivers)("partitions on $name", ({ layer, name }) => {
       assert.strictEqual(status, "COMPLETED")
       const [after] = yield* JobOperator.partitions(second)
       assert.strictEqual(after!.tally.completed, 4)
+    }).pipe(Effect.provide(layer)))
+
+  it.effect(`that came to no step are told with where they stand: never begun, or begun when and by whom (PART-4) [${name}]`, () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      const job = makeJob(() => true)
+      const { id } = yield* JobOperator.run(job, {})
+      const [step] = yield* JobOperator.steps(id)
+      const request = { leaseMillis: 600_000, isOwnerGone: () => false }
+      // As they are left by processes that were killed on the way.
+      const again = yield* repository.launch({
+        ...request,
+        owner: "gone",
+        jobName: "import",
+        parameters: [],
+        restartable: true
+      })
+      yield* repository.updateJobExecution({ ...again, status: "STARTED" })
+      const { id: stepExecutionId } = yield* repository.createStepExecution(again, {
+        stepName: "load",
+        context: step!.context,
+        checkpoint: Option.none()
+      })
+      yield* repository.partitions.resume(again, { id: step!.id, stepExecutionId, fingerprint: "1" }, request)
+      const [begun, taken] = yield* Effect.replicateEffect(
+        Effect.map(repository.partitions.claim(step!.id, { ...request, owner: "gone" }), Option.getOrThrow),
+        3
+      ).pipe(Effect.map((claimed) => claimed.slice(1)))
+      const startTime = Option.some(DateTime.unsafeMake("2026-11-26T03:00:00.000Z"))
+      yield* repository.updateJobExecution({ ...begun!.execution, status: "STARTED", startTime })
+      const ids = [begun!, taken!].map(({ execution }) => execution.id)
+      const { lines } = yield* living(JobOperator.explain(job, {}))
+      const told = [
+        `load/c: resume from the beginning: begun at 2026-11-26T03:00:00.000Z by gone, which came to no step (execution ${
+          ids[0]
+        })`,
+        `load/d: resume from the beginning: never begun, only taken by gone (execution ${ids[1]})`
+      ]
+      assert.deepStrictEqual(lines.slice(-2), told)
+      // Their owner is still known when they have been closed.
+      yield* repository.close(ids[1]!, { status: "FAILED", exitCode: "OWNER_DIED", message: "died" })
+      assert.deepStrictEqual((yield* living(JobOperator.explain(job, {}))).lines.slice(-2), told)
     }).pipe(Effect.provide(layer)))
 
   it.scoped(`two of four items, of which one fails: four are written, then four more (PART-6) [${name}]`, () =>
