@@ -84,6 +84,7 @@ export const rooms = {
       "sql/openTransaction"
     ],
     tests: [["sql/SqlTransactor", ...repository], [
+      "sql/nested",
       "sql/Ambient",
       "sql/savepoints",
       "sql/openTransaction",

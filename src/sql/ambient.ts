@@ -101,6 +101,8 @@ const ofPlace = (transaction: OpenTransaction): Ambient =>
   }
 
 const ofConnection = (connection: Connection): Ambient =>
-  connection instanceof Nested
-    ? { _tag: "Ours", transaction: connection.outer, connection: (identity) => connection.as(identity) }
-    : { _tag: "Theirs", connection }
+  !(connection instanceof Nested)
+    ? { _tag: "Theirs", connection }
+    : Open.isOver(connection.outer)
+    ? NONE
+    : { _tag: "Ours", transaction: connection.outer, connection: (identity) => connection.as(identity) }

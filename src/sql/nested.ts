@@ -41,6 +41,7 @@ export class Nested implements Connection {
   private readonly savepoints = Savepoints.make()
   private begin: string | undefined
   private broken: SqlError | undefined
+  private isOver = false
 
   constructor(readonly outer: OpenTransaction) {
     const run = Open.statements(
@@ -88,30 +89,42 @@ export class Nested implements Connection {
     return Array.isArray(place) && place[0] === this ? place as unknown as Place : undefined
   }
 
-  // Everything but the begin comes after the body, when nothing else can.
+  // The end comes after the body, and waits for a statement that was forked in it: what that opens has to end, too.
   private control(sql: string): Effect.Effect<void, SqlError> {
     if (this.begin === undefined) {
       this.begin = sql
       return Effect.void
     }
-    const undo = Effect.suspend(() => inTurn(this.parts.values(), (part) => part.rollback))
-    if (isRollback(sql)) {
-      return undo
-    }
-    const { broken } = this
-    if (broken !== undefined) {
-      return Effect.zipRight(undo, Effect.fail(broken))
+    return this.alone(Effect.suspend(() => {
+      this.isOver = true
+      return isRollback(sql) ? this.undo : this.commit()
+    }))
+  }
+
+  private readonly undo: Effect.Effect<void, SqlError> = Effect.suspend(() => {
+    const undone = inTurn(this.parts.values(), (part) => part.rollback)
+    this.parts.clear()
+    return undone
+  })
+
+  private commit(): Effect.Effect<void, SqlError> {
+    if (this.broken !== undefined) {
+      return Effect.zipRight(this.undo, Effect.fail(this.broken))
     }
     const committed = inTurn(this.parts, ([identity, part]) =>
       Effect.suspend(() => {
         this.parts.delete(identity)
         return part.commit
       }))
-    return Effect.tapErrorCause(committed, () => undo)
+    return Effect.tapErrorCause(committed, () => this.undo)
   }
 
   private level(sql: string, place: Place, fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void, SqlError> {
     return this.alone(Effect.suspend(() => {
+      // Its statements are refused.
+      if (this.isOver) {
+        return Effect.void
+      }
       const actor = { place, depth: place[1], fiber }
       const isAllowed = isRollback(sql)
         ? Savepoints.leave(this.savepoints, actor)
@@ -129,6 +142,9 @@ export class Nested implements Connection {
   ): Effect.Effect<A, SqlError> {
     return this.alone(Effect.suspend(() => {
       const place = this.placeOf(fiber)
+      if (this.isOver) {
+        return place !== undefined && place[1] > 0 ? Effect.fail(outlived()) : this.outside(owner, f)
+      }
       if (place !== undefined && !Savepoints.act(this.savepoints, { place, depth: place[1], fiber })) {
         return this.refuse()
       }
@@ -140,6 +156,13 @@ export class Nested implements Connection {
         ? f(known.connection)
         : Effect.flatMap(this.part(owner, fiber), ({ connection }) => f(connection))
     }))
+  }
+
+  /** Where a statement belongs that outlives it. */
+  private outside<A>(owner: Identity, f: (connection: Connection) => Effect.Effect<A, SqlError>) {
+    return owner === this.outer.identity && !Open.isOver(this.outer)
+      ? Open.use(this.outer, f)
+      : Open.foreign(this.outer, owner, f)
   }
 
   private alone<A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
@@ -190,6 +213,9 @@ const SAVEPOINT = /\beffect_sql_\d+$/
 const isRollback = (sql: string): boolean => /^rollback/i.test(sql)
 
 const NAME_IT = "run it with SqlTransactor.withClient(client)"
+
+const outlived = (): SqlError =>
+  Open.refusal("the one around it has ended already: wait for what is forked inside of a transaction")
 
 // Of one, which is the rule, nothing is left over by this.
 const inTurn = <A>(
@@ -253,10 +279,12 @@ const transaction =
         return Effect.onError(
           Effect.flatMap(restore(stripped(Scope.extend(client.reserve, scope))), (connection) => {
             const say = saying(connection)
+            const undo = Effect.ignore(say("ROLLBACK"))
             return Effect.as(say(begin), {
               connection: Lock.isSqlite(connection) ? waiting(connection, outer) : connection,
-              commit: Effect.ensuring(Effect.asVoid(say("COMMIT")), back),
-              rollback: Effect.ensuring(Effect.ignore(say("ROLLBACK")), back)
+              // SQLite leaves a transaction open whose commit it refuses.
+              commit: Effect.ensuring(Effect.tapErrorCause(Effect.asVoid(say("COMMIT")), () => undo), back),
+              rollback: Effect.ensuring(undo, back)
             })
           }),
           () => back

@@ -345,6 +345,29 @@ for (const [name, client] of Object.entries(databases)) {
         })))
         assert.deepStrictEqual(yield* ids(sql), [1, 2, 3])
       })))
+
+    it.effect("a fiber that outlives a nested transaction writes outside of it, and has transactions of its own (OWN-12)", () =>
+      alone(Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const { transact } = yield* Transactor
+        const go = yield* Deferred.make<void>()
+        const late = yield* transact(sql.withTransaction(Effect.zipRight(
+          put(sql, 1),
+          Effect.forkDaemon(Effect.gen(function*() {
+            yield* Deferred.await(go)
+            yield* put(sql, 2)
+            yield* Effect.exit(transact(Effect.zipRight(put(sql, 3), Effect.fail("no"))))
+          }))
+        )))
+        yield* Deferred.succeed(go, undefined)
+        yield* Fiber.join(late)
+        assert.deepStrictEqual(yield* ids(sql), [1, 2])
+        if (name === "PostgreSQL") {
+          const open = yield* sql`select pid from pg_stat_activity
+            where datname = current_database() and state like 'idle in transaction%'`
+          assert.deepStrictEqual(open, [])
+        }
+      })))
   })
 }
 
@@ -377,3 +400,17 @@ it.scoped("a commit that the other database refuses gives its connection back (O
     }
     assert.deepStrictEqual([yield* ids(a), yield* ids(b)], [[], []])
   }))
+
+it.scoped("a commit that another SQLite refuses leaves it as it was, and free for the next one (OWN-10, TX-1)", () =>
+  between(["SQLite", "SQLite"], (a, b, transact) =>
+    inB(b)(Effect.gen(function*() {
+      yield* b`create table late (id integer references t deferrable initially deferred)`
+      yield* b`pragma foreign_keys = on`
+      const exit = yield* Effect.exit(transact(Effect.zipRight(
+        put(a, 1),
+        b.withTransaction(Effect.zipRight(b`insert into late values (7)`, put(b, 2)))
+      )))
+      assert.isTrue(Exit.isFailure(exit))
+      yield* transact(Effect.zipRight(put(a, 3), b.withTransaction(put(b, 4))))
+      assert.deepStrictEqual([yield* ids(a), yield* ids(b), yield* b`select * from late`], [[3], [4], []])
+    }))))
