@@ -13,13 +13,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Json } from "../base/json.js"
 import type * as ItemWriter from "../item/ItemWriter.js"
-import type { Digest } from "./digest.js"
+import { Digest } from "./digest.js"
 import * as encodings from "./encodings.js"
 import { beginning } from "./endings.js"
 import { FileError, type ItemEncodeError } from "./FileError.js"
 import * as InPlace from "./inPlace.js"
 import { flags, oneOf, refuse } from "./options.js"
-import { State } from "./outputPlan.js"
+import { State, written } from "./outputPlan.js"
 import * as Parts from "./parts.js"
 import { fromPlatformError } from "./platformError.js"
 
@@ -153,6 +153,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   private dirty = false
   /** Whether the state of this turn is stored, so that it may touch files. */
   private isStored = false
+  private emptyFooter: string | undefined
   private readonly start: number
   private readonly encoding: encodings.Encoding
 
@@ -184,7 +185,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
 
   readonly flush: Effect.Effect<State, FileError> = Effect.suspend(() => {
     if (this.pendingItems === 0) {
-      return this.isStored ? Effect.map(this.claimed, () => this.flushed) : Effect.succeed(this.flushed)
+      return this.isStored ? Effect.map(this.claimed, (hold) => this.foreseen(hold)) : Effect.succeed(this.flushed)
     }
     return Effect.flatMap(
       this.writable,
@@ -193,13 +194,12 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
           const { items, offset } = this.flushed
           const next = blocks.reduce((digest, block) => digest.add(block), digest)
           this.hold = { ...this.hold!, digest: next }
-          this.flushed = {
-            ...this.flushed,
+          this.flushed = written(this.flushed, {
             offset: blocks.reduce((sum, { length }) => sum + length, offset),
             items: items + this.pendingItems,
             memo: this.memo,
             digest: next.text
-          }
+          })
           this.dirty = false
           this.forget()
           return this.flushed
@@ -259,9 +259,20 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     })
   }
 
+  /** Notes how the output will look if this is all, by which those who come next know it. */
+  private foreseen({ file, state: { part } }: Hold): State {
+    if (this.flushed.offset === 0 && file !== undefined && part !== undefined) {
+      const text = [...this.prefix(this.flushed.memo, ""), this.footer].join("")
+      const bytes = encodings.encode(text, this.encoding)
+      this.flushed = { ...this.flushed, empty: { size: bytes.length, digest: Digest.empty.add(bytes).text } }
+    }
+    return this.flushed
+  }
+
+  /** Without items it is asked for once, so that what the checkpoint says of it is true. */
   private get footer(): string {
     const { items, memo } = this.flushed
-    return this.format.end(memo, { items })
+    return items === 0 ? this.emptyFooter ??= this.format.end(memo, { items }) : this.format.end(memo, { items })
   }
 
   private prefix(memo: Json, lead: string): ReadonlyArray<string> {

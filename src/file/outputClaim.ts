@@ -140,7 +140,11 @@ const carryOut = (output: Output, state: Plan.State, seen: Seen): Effect.Effect<
   const known = (flag: "wx+" | "r+") => mine(output, state, flag, seen.digest)
   switch (decision._tag) {
     case "Refuse":
-      return Effect.fail(refusal(output, state, decision.reason))
+      return Effect.flatMap(
+        Effect.exists(seen.parts, ({ name }) => Effect.map(infoOf(output.fs, name), Option.isNone)),
+        // What stands at the name of the output may be the part that stood there a moment ago.
+        (isMoved) => Effect.fail(isMoved ? new Vanished() : refusal(output, state, decision.reason))
+      )
     case "Create":
       return Effect.zipRight(prepareRemoval(output), begun(output, known("wx+")))
     case "Keep":
@@ -327,16 +331,20 @@ const lookAtOutput = (
       return { ...seen, output: { isUntouched, holds: "other" } }
     }
     const endings = output.endings(state)
-    const longest = Math.max(...endings.map(({ length }) => length))
+    const longest = Math.max(...endings.map(({ length }) => length), state.empty?.size ?? 0)
     const standing = yield* digestAt(output, state, output.target, longest)
     if (standing?.digest === undefined) {
       return { ...seen, output: { isUntouched, holds: "other" } }
     }
-    const holds = endings.some((end) => standing.tail.equals(end)) ? "all" : "beginning"
+    const isWhole = endings.some((end) => standing.tail.equals(end)) || isEmptyOutput(state, standing.tail)
+    const holds = isWhole ? "all" : "beginning"
     return { ...seen, digest: digest ?? standing.digest, output: { isUntouched, holds } }
   })
 
 const isCommitted = ({ digest }: Plan.State, found: Digest): boolean => digest === undefined || digest === found.text
+
+const isEmptyOutput = ({ empty, offset }: Plan.State, bytes: Buffer): boolean =>
+  offset === 0 && empty !== undefined && Digest.empty.add(bytes).text === empty.digest
 
 const isLetGo = ({ isGone }: Output, { owner, token }: Plan.Turn): boolean => tokensLetGo.has(token) || isGone(owner)
 

@@ -52,6 +52,8 @@ export const State = Schema.Struct({
   memo: Json,
   /** Their checksum; version 0.1 had none. */
   digest: Schema.optionalWith(Schema.String, { exact: true }),
+  /** The output as it is going to be if nothing is written: its footer may be another one when somebody looks at it. */
+  empty: Schema.optionalWith(Schema.Struct({ size: Schema.NonNegativeInt, digest: Schema.String }), { exact: true }),
   /** Absent for a writer that writes in place, which version 0.1 always did. */
   part: Schema.optionalWith(Part, { exact: true })
 })
@@ -87,6 +89,12 @@ export const nextTurn = (state: State, turn: Turn, found: Identity | null, targe
     }
   }
 }
+
+/** The state behind bytes that were written: it says nothing of an output without them. */
+export const written = (
+  { empty: _, ...state }: State,
+  change: { readonly offset: number; readonly items: number; readonly memo: Json; readonly digest: string }
+): State => ({ ...state, ...change })
 
 /** What stands at one of the names of a turn. */
 export interface Standing {

@@ -14,6 +14,7 @@ import type { Json } from "../../src/base/json.js"
 import * as JsonItemWriter from "../../src/file/JsonItemWriter.js"
 import type { State } from "../../src/file/outputPlan.js"
 import * as TextItemWriter from "../../src/file/TextItemWriter.js"
+import { OutputOwner } from "../../src/ports/outputOwner.js"
 import { commit, live, runChunk, type Writer } from "./lives.js"
 import { MemoryFiles } from "./support.js"
 
@@ -31,7 +32,7 @@ const begun = (writer: Writer<string>, from: Option.Option<Json>) =>
     return { sink, state: Option.some(state) }
   })
 
-const messageOf = (effect: Effect.Effect<unknown, unknown, FileSystem.FileSystem | Scope.Scope>) =>
+const messageOf = <R>(effect: Effect.Effect<unknown, unknown, R>) =>
   Effect.map(Effect.flip(effect), (error) => String((error as Error).message))
 
 describe("an output that is not to be there when it is empty", () => {
@@ -115,6 +116,26 @@ describe("the parts of an output", () => {
       assert.deepStrictEqual(turns(state), [])
     }))
 
+  it.effect("a copy that was cut short is removed when those who might have used it are known to be gone", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles()
+      const frozen = yield* Scope.make()
+      const first = yield* Scope.extend(begun(lines(), Option.none()), frozen).pipe(Effect.provide(files.layer))
+      const state = yield* Effect.provide(runChunk(first.sink, commit("one")), files.layer)
+      // It dies when it has copied the part, and before it has removed what it has taken.
+      const dying = files.system((operation) => /^remove .*\.old$/.test(operation) ? Effect.die("killed") : Effect.void)
+      const second = yield* Scope.extend(begun(lines(), state), frozen).pipe(
+        Effect.provideService(FileSystem.FileSystem, dying)
+      )
+      yield* Effect.exit(Effect.provideService(second.sink.flush!, FileSystem.FileSystem, dying))
+      assert.deepStrictEqual(files.names.map((name) => name.replace(/^out\.\w+/, "")), [".old", ".part"])
+      yield* live(lines(), second.state, [commit("two")], "complete").pipe(
+        Effect.provide(files.layer),
+        Effect.provideService(OutputOwner, { owner: "me", isGone: () => true })
+      )
+      assert.deepStrictEqual([files.text(path), files.names], ["one\ntwo\n", [path]])
+    }))
+
   it.effect("an output is known by those who come next, even if its end is another one now (OWN-17)", () =>
     Effect.gen(function*() {
       for (const ends of [["a", "b"], ["a", "a", "b"], ["a", "b", "c"], ["a", "a", "b", "c"], ["a", "b", "b", "c"]]) {
@@ -131,6 +152,38 @@ describe("the parts of an output", () => {
           yield* live(last, state, [commit("two")], "complete")
           assert.deepStrictEqual([files.text(path), files.names], [`one\ntwo\n${ends.at(-1)}\n`, [path]])
         }).pipe(Effect.provide(files.layer))
+      }
+    }))
+
+  it.effect("so is one without items, which holds nothing but its end (OWN-17)", () =>
+    Effect.gen(function*() {
+      for (const before of [undefined, "of yesterday\n"]) {
+        for (const items of [[], ["one"]]) {
+          const files = before === undefined ? new MemoryFiles() : new MemoryFiles().set(path, before)
+          // Asked again it would give another end, as one with the time of day does, and a shorter one.
+          let asked = 0
+          const end = () => `asked ${asked}${"!".repeat(20 - asked)}`
+          const make = () => lines({ header: "HEAD", footer: () => (asked++, end()) })
+          yield* Effect.gen(function*() {
+            let state = yield* live(make(), Option.none(), [], "complete")
+            const standing = files.text(path)!
+            assert.strictEqual(standing, `HEAD\n${end()}\n`)
+            for (let restart = 1; restart <= 2; restart++) {
+              // Each dies before it can store that it has come to its end.
+              state = yield* live(make(), state, [], "complete")
+              assert.deepStrictEqual([files.text(path), files.names], [standing, [path]])
+            }
+            state = yield* live(make(), state, items.map((item) => commit(item)), "complete")
+            assert.strictEqual(files.text(path), items.length === 0 ? standing : `HEAD\none\n${end()}\n`)
+            assert.strictEqual("empty" in (Option.getOrThrow(state) as object), items.length === 0)
+            // What somebody else puts there is not taken for it, not if it goes on, and not if it is as long.
+            for (const other of [`${standing}more\n`, standing.replace("asked", "ASKED")]) {
+              files.set(path, other)
+              assert.include(yield* messageOf(live(make(), state, [], "complete")), "another file was put there")
+              assert.strictEqual(files.text(path), other)
+            }
+          }).pipe(Effect.provide(files.layer))
+        }
       }
     }))
 })
