@@ -151,7 +151,7 @@ const unconfirmed = (groups, path) => {
   const results = JSON.parse(Fs.readFileSync(path, "utf8")).testResults.flatMap((file) => file.assertionResults)
   const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
   const fits = (title) => {
-    const pattern = new RegExp(`^${title.split(/\$\{…\}|%s/).map(escaped).join(".*")}$`, "s")
+    const pattern = new RegExp(`^${title.split(/\$\{…\}|%[sjdif]/).map(escaped).join(".*")}$`, "s")
     return (result) => [...result.ancestorTitles, result.title].some((name) => pattern.test(name))
   }
   const titles = new Map(
