@@ -87,8 +87,9 @@ export interface StepListener<in In = unknown, in Out = unknown, out E = never, 
   readonly onRetry?: ((error: unknown, retry: Retry) => Effect.Effect<void, E, R>) | undefined
   /**
    * In the process of the job, when it has seen that a partition began, in whichever process: within `PartitionWorker.Poll`, so
-   * it may have ended by then. Once for each execution that this execution of the job has begun, one that takes over from a dead
-   * process included; a process that dies meanwhile tells no more.
+   * it may have ended by then. Once for each execution of a partition, one that takes over from a dead process included. When the
+   * process of the job dies, its restart tells of what happened since, and of what was told last perhaps once more; of what this
+   * callback failed at it does not.
    */
   readonly onPartitionBegun?: ((partition: PartitionRun) => Effect.Effect<void, E, R>) | undefined
   /** As `onPartitionBegun`, when one ended, whatever its status. */

@@ -88,6 +88,7 @@ const planned = (state: StepState, body: PartitionBody): Erased<PartitionPlan> =
     const known = yield* keptPlan(state, body)
     if (Option.isNone(known)) {
       advance(state, Progress.changeContext, ExecutionContext.unsafeSet(planKey, stepExecutionId))
+      advance(state, Progress.changeContext, ExecutionContext.remove(Telling.toldKey))
       yield* finish(state, () => ({}))
     }
     const id = Option.getOrElse(known, () => stepExecutionId)

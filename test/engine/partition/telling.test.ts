@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import { Job, JobOperator, JobRepository, Listener, Partition, PartitionWorker, Step } from "../../../src/index.js"
 import { drivers } from "../../support/drivers.js"
+import { within } from "./kit.js"
 
 const listening = (heard: Array<string>) =>
   Listener.step({
@@ -63,6 +64,7 @@ for (const { layer, name } of drivers) {
     it.effect("fail the step when they fail, and the restart does what is left (LISTEN-4)", () =>
       Effect.gen(function*() {
         let deaf = false
+        const told: Array<string> = []
         const ran: Array<string> = []
         const job = Job.make("deaf", {
           flow: Step.partition("load", {
@@ -70,7 +72,10 @@ for (const { layer, name } of drivers) {
             input: Schema.String,
             step: (part) => Step.tasklet("rows", Effect.sync(() => void ran.push(part)))
           }).pipe(Step.listen(Listener.step({
-            onPartitionEnded: () => deaf ? Effect.void : Effect.fail("nobody listens" as const)
+            onPartitionEnded: ({ name }) => {
+              told.push(name)
+              return deaf ? Effect.void : Effect.fail("nobody listens" as const)
+            }
           })))
         })
         const failed = yield* JobOperator.run(job, {})
@@ -79,9 +84,91 @@ for (const { layer, name } of drivers) {
         deaf = true
         assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
         assert.deepStrictEqual(ran.sort(), ["a", "b"])
+        // The restart tells the others, and not again what nobody listened to.
+        assert.deepStrictEqual(told.sort(), ["a", "b"])
       }))
   })
 }
+
+describe("listeners of a partitioned step whose process died", () => {
+  const as = (owner: string) =>
+    Effect.provideService(JobOperator.Ownership, { lease: "30 seconds", owner, isOwnerGone: () => false })
+
+  const seconds = (count: number) => Effect.repeatN(TestClock.adjust("1 second"), count - 1)
+
+  /** Three partitions of a minute; `b` fails once. */
+  const makeLong = () => {
+    const heard: Array<string> = []
+    let broken = true
+    const job = Job.make("died", {
+      flow: Step.partition("load", {
+        plan: Partition.values(["a", "b", "c"]),
+        input: Schema.String,
+        step: (part) =>
+          Step.tasklet(
+            "rows",
+            Effect.zipRight(
+              Effect.sleep("1 minute"),
+              Effect.suspend(() => {
+                const fails = part === "b" && broken
+                broken = broken && !fails
+                return fails ? Effect.fail("no rows" as const) : Effect.void
+              })
+            )
+          ),
+        concurrency: 0
+      }).pipe(Step.listen(listening(heard)))
+    })
+    return { heard, job }
+  }
+
+  it.scoped("before it told anything: hear all from the restart, each once (PART-12)", () =>
+    Effect.gen(function*() {
+      const { heard, job } = makeLong()
+      const repository = yield* Layer.build(JobRepository.layerMemory)
+      yield* Effect.provide(as("worker")(Layer.build(PartitionWorker.layer([job]))), repository)
+      yield* Effect.fork(Effect.provide(as("old")(JobOperator.run(job, {})), repository))
+      yield* TestClock.adjust("10 millis")
+      const [execution] = yield* Effect.provide(JobOperator.executions({ jobName: "died" }), repository)
+      yield* Effect.provide(JobOperator.recover(execution!.id, { force: true }), repository)
+      // What is left of it while it does not know yet that it is dead.
+      const told = Effect.sync(() => heard.splice(0))
+      yield* Effect.zipRight(seconds(20), told)
+      yield* seconds(50)
+      assert.deepStrictEqual(heard, [])
+      const next = yield* Effect.fork(Effect.provide(as("new")(JobOperator.run(job, {})), repository))
+      yield* within(300, next)
+      assert.deepStrictEqual(heard.filter((line) => line.startsWith("a")), ["a begun", "a COMPLETED"])
+      assert.strictEqual(new Set(heard).size, heard.length)
+    }))
+
+  for (const [when, wait] of [["while a partition runs", 20], ["after it has ended", 70]] as const) {
+    it.scoped(`and is started again ${when}: hear once of what happened meanwhile, and not again of what they have heard (PART-12)`, () =>
+      Effect.gen(function*() {
+        const { heard, job } = makeLong()
+        const repository = yield* Layer.build(JobRepository.layerMemory)
+        yield* Effect.provide(as("worker")(Layer.build(PartitionWorker.layer([job]))), repository)
+        const old = yield* Effect.fork(Effect.provide(as("old")(JobOperator.run(job, {})), repository))
+        yield* seconds(65)
+        assert.deepStrictEqual(heard, ["a begun", "a COMPLETED", "b begun"])
+        heard.length = 0
+        const [execution] = yield* Effect.provide(JobOperator.executions({ jobName: "died" }), repository)
+        yield* Effect.provide(JobOperator.recover(execution!.id, { force: true }), repository)
+        yield* seconds(wait)
+        assert.strictEqual((yield* Fiber.await(old))._tag, "Failure")
+        assert.deepStrictEqual(heard, [])
+        const next = yield* Effect.fork(Effect.provide(as("new")(JobOperator.run(job, {})), repository))
+        assert.strictEqual((yield* within(300, next)).status, "COMPLETED")
+        const again = ["b begun", "b COMPLETED"]
+        const last = ["c begun", "c COMPLETED"]
+        assert.deepStrictEqual(heard, [
+          "b failed: no rows",
+          "b FAILED",
+          ...(wait < 60 ? [last, again] : [again, last]).flat()
+        ])
+      }))
+  }
+})
 
 describe("listeners of a partitioned step", () => {
   it.scoped("hear of partitions that workers run, while these run (PART-12, PART-16)", () =>
