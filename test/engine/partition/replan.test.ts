@@ -55,7 +55,7 @@ const statuses = (executionId: number) =>
   )
 
 /** A job as it was left by a process of which nobody hears again: `a` is that process's, `b` is run by another one, `c` by none. */
-const leftBy = (owner: string, jobName: string) =>
+const leftBy = (owner: string, jobName: string, othersLease = 600_000) =>
   Effect.gen(function*() {
     const repository = yield* JobRepository.JobRepository
     const request = { leaseMillis: 600_000, isOwnerGone: () => false }
@@ -71,17 +71,17 @@ const leftBy = (owner: string, jobName: string) =>
     yield* repository.updateStepExecution(parent, { ...step, context, status: "STARTED" })
     const plan = { id: step.id, stepName: "load", fingerprint: fingerprintOf("1") }
     yield* repository.partitions.plan(parent, plan, ["a", "b", "c"].map((name) => ({ name, input: name })))
-    const taken = (owner: string) =>
+    const taken = (owner: string, leaseMillis = request.leaseMillis) =>
       Effect.gen(function*() {
-        const claimed = yield* repository.partitions.claim(step.id, { ...request, owner })
+        const claimed = yield* repository.partitions.claim(step.id, { ...request, owner, leaseMillis })
         const { execution } = Option.getOrThrow(claimed)
         yield* repository.updateJobExecution({ ...execution, status: "STARTED" })
         return execution
       })
     yield* taken(owner)
-    const other = yield* taken("another")
+    const other = yield* taken("another", othersLease)
     const end = repository.updateJobExecution({ ...other, status: "COMPLETED" })
-    return { id: parent.id, end }
+    return { id: parent.id, other, end }
   })
 
 for (const { layer, name } of drivers) {
@@ -171,6 +171,17 @@ for (const { layer, name } of drivers) {
         assert.strictEqual((yield* living(JobOperator.run(job("abandonAndReplan"), {}))).status, "COMPLETED")
         assert.deepStrictEqual(world.ran, ["d"])
         assert.deepStrictEqual(yield* statuses(left.id), ["ABANDONED", "COMPLETED"])
+      }))
+
+    it.effect("does not wait for a lease that the clock of its owner has made longer than it is (PART-3, OWN-20)", () =>
+      Effect.gen(function*() {
+        const world = makeWorld(["d"], [])
+        const left = yield* leftBy("gone", "late", -1000)
+        const repository = yield* JobRepository.JobRepository
+        yield* repository.renewLease(left.other, 3_600_000)
+        const { status } = yield* living(JobOperator.run(makeJob("late", world, "abandonAndReplan"), {}))
+        assert.strictEqual(status, "COMPLETED")
+        assert.deepStrictEqual(yield* statuses(left.id), ["ABANDONED", "ABANDONED"])
       }))
 
     it.effect("by default it is kept, whatever there is to plan by then (PART-4)", () =>
