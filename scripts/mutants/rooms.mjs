@@ -8,7 +8,7 @@ const step = ["engine/StepLifecycle", "engine/Tasklets", "engine/AbruptEnds", "e
 const chunk = ["engine/Scan", "engine/Skip", "engine/Retry", "engine/Prefetch", "engine/ChunkCounts", "engine/Transact"]
 const lost = ["crash/LostCommit", "crash/InterruptedCommit"]
 const life = ["engine/operate/", "engine/Launching", "engine/JobListeners", "engine/Restart", "conformance/"]
-const repository = ["sql/SqlJobRepository", "sql/Races", "sql/Batches"]
+const repository = ["sql/SqlJobRepository", "sql/Races", "sql/Lasting", "sql/Batches"]
 const pipelining = ["sql/Pipelining"]
 const partitioned = ["engine/partition/", "worker/", "decisions/partition"]
 

@@ -9,9 +9,15 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { JobRepository, Transactor } from "../../src/index.js"
+import * as Database from "../../src/sql/database.js"
+import * as Env from "../../src/sql/env.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
+import * as JobRows from "../../src/sql/jobRows.js"
+import * as PartitionRows from "../../src/sql/partitionRows.js"
 import * as Kit from "../../src/testing/jobRepository/kit.js"
+import * as Partitioning from "../../src/testing/jobRepository/partitioning.js"
 import * as Postgres from "../support/Postgres.js"
 
 const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
@@ -38,12 +44,13 @@ const statementsThatWait = (process: Process) =>
 
 /**
  * One process has done its work and not committed it when the other one begins its own; it commits when that waits for it,
- * or has ended. Gives what the other one came to.
+ * or has ended. Gives what the other one came to. Before that commit it may be looked at what the other one has locked.
  */
 const meanwhile = <A, E, R, B, E2, R2>(
   first: Process,
   work: Effect.Effect<A, E, R>,
-  second: Effect.Effect<B, E2, R2>
+  second: Effect.Effect<B, E2, R2>,
+  look: Effect.Effect<unknown, unknown> = Effect.void
 ) =>
   Effect.gen(function*() {
     const done = yield* Deferred.make<void>()
@@ -58,6 +65,7 @@ const meanwhile = <A, E, R, B, E2, R2>(
       Effect.zipRight(turn, Effect.zip(statementsThatWait(first), Effect.sync(() => other.unsafePoll() !== null))),
       { until: ([waiting, isOver]) => waiting > 0 || isOver }
     )
+    yield* Effect.orDie(look)
     yield* Deferred.succeed(commits, undefined)
     yield* Fiber.join(one)
     return yield* Effect.flatten(Fiber.join(other))
@@ -200,4 +208,57 @@ it.scopedLive("an insert of a step that comes true behind the look for it leaves
     const answered = yield* meanwhile(owner, Effect.provide(create, owner), Effect.provide(create, taker))
     const stored = yield* repositoryOf(taker).stepExecutions(execution.id)
     assert.deepStrictEqual(stored.map(({ id }) => id), [answered.id])
+  }))
+
+const envOf = (process: Process) =>
+  Effect.map(Effect.provide(Database.make, process), (database) => Env.make(database, "batch_"))
+
+it.scoped("a plan is closed behind who is just taking a partition of it, and none is taken behind its close (PART-4)", () =>
+  Effect.gen(function*() {
+    const [parent, worker] = yield* processes
+    const { execution, partitions, planId } = yield* Effect.provide(Partitioning.planned(["a", "b"]), parent)
+    const sql = Context.get(parent, SqlClient.SqlClient)
+    const close = partitions.close(planId, execution.id)
+    const { take } = PartitionRows.partitions(yield* envOf(worker))
+    const taken = sql`select ordinal from batch_partition where waiting is null`
+    assert.lengthOf(yield* meanwhile(worker, take(planId), Effect.zipRight(close, taken)), 1)
+    yield* sql`update batch_partition_plan set is_open = true`
+    const refused = yield* meanwhile(parent, close, repositoryOf(worker).partitions.claim(planId, Partitioning.request))
+    assert.isTrue(Option.isNone(refused))
+  }))
+
+it.scoped("two who take a partition at the same time take two, and neither waits for the other one (PART-4)", () =>
+  Effect.gen(function*() {
+    const [parent, worker] = yield* processes
+    const { planId } = yield* Effect.provide(Partitioning.planned(["a", "b"]), parent)
+    const take = (process: Process) =>
+      Effect.flatMap(envOf(process), (env) => PartitionRows.partitions(env).take(planId))
+    const nobodyWaits = Effect.map(statementsThatWait(worker), (waiting) => assert.strictEqual(waiting, 0))
+    const second = yield* meanwhile(worker, take(worker), take(parent), nobodyWaits)
+    assert.strictEqual(second?.partition.name, "b")
+  }))
+
+it.scoped("take-overs of several executions lock them in one order, wherever their rows lie, so none waits in a circle (P2)", () =>
+  Effect.gen(function*() {
+    const [holder, closer] = yield* processes
+    const sql = Context.get(holder, SqlClient.SqlClient)
+    const [first, second] = yield* Effect.provide(Effect.all([Kit.launchFresh(), Kit.launchFresh()]), holder)
+    // From now on it lies behind the second one, where whoever goes through the table finds it last.
+    const lock = sql`update batch_job_execution set owner = owner where id = ${first.id}`
+    yield* lock
+    const own = Context.get(closer, SqlClient.SqlClient)
+    const close = JobRows.close(yield* envOf(closer))([first.id, second.id], {
+      status: "FAILED",
+      exitCode: "OWNER_DIED",
+      exitMessage: "",
+      endTime: 0
+    })
+    const closing = Context.get(closer, Transactor.Transactor).transact(Effect.all([
+      own`set local enable_indexscan = off`,
+      own`set local enable_bitmapscan = off`,
+      close
+    ]))
+    const isFree = sql`select 1 from batch_job_execution where id = ${second.id} for update nowait`
+    yield* meanwhile(holder, lock, closing, isFree)
+    assert.strictEqual((yield* repositoryOf(holder).jobExecution(second.id)).status, "FAILED")
   }))
