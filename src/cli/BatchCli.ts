@@ -18,7 +18,6 @@
  */
 import * as Terminal from "@effect/platform/Terminal"
 import type * as Cause from "effect/Cause"
-import type { Cron } from "effect/Cron"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -80,17 +79,12 @@ export interface ClusterSettings extends Cluster_.Settings {}
  * The cluster that the program is part of, for `cluster run` and `list schedules`.
  *
  * - `process`: makes this process one of the cluster, for as long as the layer lives: `BatchCluster.layer`.
- * - `schedules`: those that it gives to `BatchCluster.layer`, to be listed.
+ * - `schedules`: those that it gives to `BatchCluster.layer`, to be listed; none by default.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Cluster<out R> {
-  readonly process: (settings: ClusterSettings) => Layer.Layer<never, unknown, R>
-  readonly schedules?:
-    | ReadonlyArray<{ readonly jobName: string; readonly name: string; readonly cron: Cron }>
-    | undefined
-}
+export interface Cluster<out R> extends Cluster_.Cluster<R> {}
 
 /**
  * A command line: takes the arguments of the process, its own name included. `exitCodeOf` makes an exit code of how it

@@ -39,7 +39,7 @@ export interface Schedule {
   readonly cron: Cron.Cron
 }
 
-/** @internal */
+/** See `BatchCli.Cluster`. @internal */
 export interface Cluster<out R> {
   readonly process: (settings: Settings) => Layer.Layer<never, unknown, R>
   readonly schedules?: ReadonlyArray<Schedule> | undefined

@@ -41,10 +41,9 @@ import { describeError } from "../../src/vocabulary/failure.js"
 import { MemoryFiles } from "../file/support.js"
 import * as Sqlite from "../support/Sqlite.js"
 import { cases as outside } from "./errorTextsOutside.js"
+import { endOf, type Provoke, reading, writing } from "./provoke.js"
 
 /** Gives the error, or a record that tells it. */
-type Provoke = Effect.Effect<unknown, unknown, any>
-
 class Params extends JobParameters.Tag<Params>()("Params", {
   size: Schema.Number.annotations({ description: "Number of the run" })
 }) {}
@@ -54,19 +53,6 @@ const once = Job.make("once", { flow: tasklet })
 const numbers = ItemReader.fromIterable([1, 2, 3])
 
 class NoRate extends Data.TaggedError("NoRate")<{ readonly day: number }> {}
-
-/** Runs the flow as a job, and gives what it ended with. */
-const endOf = (name: string, flow: unknown): Provoke =>
-  Effect.flatMap(
-    JobOperator.run(Job.make(name, { flow: flow as any }) as any, {} as any) as Provoke,
-    (execution: any) => Effect.flip(execution.exit as Effect.Effect<unknown, unknown>)
-  )
-
-const reading = (name: string, reader: ItemReader.ItemReader<any, any, any>): Provoke =>
-  endOf(name, Step.chunk("load", { reader, writer: ItemWriter.discard, chunkSize: 10 }))
-
-const writing = (name: string, items: ReadonlyArray<object>, writer: ItemWriter.ItemWriter<any, any, any>): Provoke =>
-  endOf(name, Step.chunk("load", { reader: ItemReader.fromIterable(items), writer, chunkSize: 10 }))
 
 const Key = ExecutionContext.key("lastId", Schema.Number)
 const TextKey = ExecutionContext.key("lastId", Schema.String)

@@ -9,30 +9,16 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { CsvItemReader } from "../../src/file/index.js"
-import { ItemReader, ItemWriter, Job, JobOperator, Partition, PartitionWorker, Step } from "../../src/index.js"
+import { ItemWriter, Job, JobOperator, Partition, PartitionWorker, Step } from "../../src/index.js"
 import { SqlItemReader, SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
 import { MemoryFiles } from "../file/support.js"
-
-type Provoke = Effect.Effect<unknown, unknown, any>
+import { type Provoke, reading, writing } from "./provoke.js"
 
 export const files = new MemoryFiles()
   .set("short.csv", "id,cents\n1,100\n2,50\nTOTAL,3,150\n")
   .set("sum.csv", "id,cents\n1,100\n2,50\nTOTAL,2,151\n")
   .set("cut.csv", "id,cents\n1,100\n2,50\n")
   .set("behind.csv", "id,cents\n1,100\nTOTAL,1,100\n2,50\n")
-
-/** Runs the flow as a job, and gives what it ended with. */
-const endOf = (name: string, flow: unknown): Provoke =>
-  Effect.flatMap(
-    JobOperator.run(Job.make(name, { flow: flow as any }) as any, {} as any) as Provoke,
-    (execution: any) => Effect.flip(execution.exit as Effect.Effect<unknown, unknown>)
-  )
-
-const reading = (name: string, reader: ItemReader.ItemReader<any, any, any>): Provoke =>
-  endOf(name, Step.chunk("load", { reader, writer: ItemWriter.discard, chunkSize: 10 }))
-
-const writing = (name: string, items: ReadonlyArray<object>, writer: ItemWriter.ItemWriter<any, any, any>): Provoke =>
-  endOf(name, Step.chunk("load", { reader: ItemReader.fromIterable(items), writer, chunkSize: 10 }))
 
 const trailing = (path: string): Provoke =>
   reading(
