@@ -19,6 +19,14 @@ const counted = Effect.flatMap(SqlClient, (sql) =>
     ([count]) => count!
   ))
 
+/** The job ends well, and every row is there once. */
+const completes = (job: Processes.Process) =>
+  Effect.gen(function*() {
+    const ended = yield* job.ended
+    assert.strictEqual(ended.code, 0, ended.errors)
+    assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+  })
+
 const writtenBy = (pid: number | undefined) =>
   Effect.flatMap(SqlClient, (sql) =>
     Effect.map(
@@ -104,9 +112,7 @@ describe("partitions in processes that die", () => {
           assert.strictEqual(yield* repository.deleteJobExecutions(complete.map(({ id }) => id)), 0)
           const again = yield* run
           yield* worker
-          const ended = yield* again.ended
-          assert.strictEqual(ended.code, 0, ended.errors)
-          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+          yield* completes(again)
           const found = yield* partitions
           assert.strictEqual(found.filter(({ status }) => status === "COMPLETED").length, 8)
         }).pipe(Effect.provide(layer))),
@@ -130,9 +136,7 @@ describe("partitions in processes that die", () => {
           assert.isTrue(stopped.some(({ status }) => status === "STOPPED"))
           assert.isBelow((yield* counted).all, ROWS)
           const again = yield* run
-          const ended = yield* again.ended
-          assert.strictEqual(ended.code, 0, ended.errors)
-          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+          yield* completes(again)
         }).pipe(Effect.provide(layer))),
     80_000
   )
@@ -149,9 +153,7 @@ describe("partitions in processes that die", () => {
           yield* withoutFence
           frozen.kill("SIGSTOP")
           yield* worker
-          const ended = yield* job.ended
-          assert.strictEqual(ended.code, 0, ended.errors)
-          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+          yield* completes(job)
           frozen.kill("SIGCONT")
           yield* until(counted, ({ all, each }) => all > each)
         }).pipe(Effect.provide(layer))),
@@ -186,9 +188,7 @@ describe("partitions in processes that die", () => {
           yield* sql`drop trigger held on batch_partition`
           const again = yield* run
           yield* worker
-          const ended = yield* again.ended
-          assert.strictEqual(ended.code, 0, ended.errors)
-          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
+          yield* completes(again)
           assert.strictEqual(yield* stored, 9)
         }).pipe(Effect.provide(layer))),
     80_000
