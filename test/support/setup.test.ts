@@ -5,8 +5,10 @@ import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { isDeepStrictEqual } from "node:util"
 import { BatchError, ExecutionContext, ExitStatus } from "../../src/index.js"
 import { lengthened } from "./longSearch.js"
 
@@ -41,6 +43,20 @@ describe("the deep comparison of the tests", () => {
       }
       assert.deepStrictEqual(wrap(self), wrap(self))
     }
+  })
+})
+
+const cases = (): ReadonlyArray<number> => {
+  const tried: Array<number> = []
+  FastCheck.assert(FastCheck.property(FastCheck.integer(), (n) => {
+    tried.push(n)
+  }))
+  return tried
+}
+
+describe("random properties", () => {
+  it("try the same in every run, unless a search is asked for", () => {
+    assert.strictEqual(isDeepStrictEqual(cases(), cases()), process.env["FAST_CHECK_TIMES"] === undefined)
   })
 })
 

@@ -2,7 +2,7 @@ import { addEqualityTesters, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { isDeepStrictEqual } from "node:util"
 import { chai } from "vitest"
-import { longer, times } from "./longSearch.js"
+import { longer, seed, times } from "./longSearch.js"
 
 addEqualityTesters()
 
@@ -11,7 +11,7 @@ addEqualityTesters()
 chai.config.deepEqual = isDeepStrictEqual
 
 // What fast-check itself tries, where a test says nothing.
-FastCheck.configureGlobal({ numRuns: Math.ceil(100 * times) })
+FastCheck.configureGlobal({ numRuns: Math.ceil(100 * times), ...seed })
 
 const { effect, flakyTest, layer, live, prop, scoped, scopedLive } = it
 const process_ = globalThis as { testApi?: Partial<typeof it> }

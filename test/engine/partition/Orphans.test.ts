@@ -86,7 +86,10 @@ describe("partitions of the dead", () => {
       const { id, status } = yield* within(5, running)
       assert.strictEqual(status, "STOPPED")
       const [step] = yield* JobOperator.partitions(id, { order: "plan" })
-      assert.deepStrictEqual(step!.partitions.map(({ exitCode }) => exitCode), ["COMPLETED", "OWNER_DIED"])
+      const [a, b] = step!.partitions
+      // The one that asked for the stop may have ended before it heard of it.
+      assert.oneOf(a!.exitCode, ["COMPLETED", "STOPPED"])
+      assert.strictEqual(b!.exitCode, "OWNER_DIED")
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.effect("what a process began for a step that others have taken over is handed over, not stopped (PART-5)", () =>
