@@ -37,7 +37,7 @@ import type {
   ReplayRefused,
   UnreadableContextKey
 } from "../vocabulary/BatchError.js"
-import { JobNotCompleted } from "../vocabulary/BatchError.js"
+import { JobNotCompleted, JobRestartRefused } from "../vocabulary/BatchError.js"
 import type { BatchEvent } from "../vocabulary/BatchEvent.js"
 import type * as BatchStatus from "../vocabulary/BatchStatus.js"
 import type * as JobExecution from "../vocabulary/JobExecution.js"
@@ -206,7 +206,8 @@ export const start = <P, Code extends string, E, R>(
 > => Launch.start(job, parameters) as any
 
 /**
- * Runs an execution again, with exactly its parameters. The same rules as for `run` apply.
+ * Runs an execution again, with exactly its parameters. The same rules as for `run` apply; an execution of another job is
+ * refused with `JobRestartRefused`.
  *
  * @see RESTART-1
  * @since 0.1.0
@@ -749,14 +750,22 @@ const stored = (
   executionId: number
 ): Effect.Effect<
   [job: Job.Any, parameters: ReadonlyArray<JobParameters.JobParameter>, part?: Launch.Part],
-  InvalidJobParameters | NoSuchJobExecution | JobRepositoryError,
+  InvalidJobParameters | JobRestartRefused | NoSuchJobExecution | JobRepositoryError,
   JobRepository
 > =>
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const execution = yield* repository.jobExecution(executionId)
-    const isReplay = ReplayJob.replayed(execution) !== undefined &&
-      ReplayJob.baseName(execution.instance.jobName) === job.name
+    const { jobName } = execution.instance
+    const isReplay = ReplayJob.replayed(execution) !== undefined && ReplayJob.baseName(jobName) === job.name
+    if (!isReplay && jobName !== job.name) {
+      return yield* new JobRestartRefused({
+        jobName: job.name,
+        executionId,
+        reason: "otherJob",
+        detail: `that is an execution of job "${jobName}"`
+      })
+    }
     const declaration = definitionOf(job).parameters ?? JobParameters.none
     yield* Launch.named(job, JobParameters.decode(declaration, execution.parameters))
     const { parameters, parent } = execution

@@ -118,7 +118,7 @@ export class JobExecutionAlreadyRunning
 export class JobRestartRefused extends Schema.TaggedError<JobRestartRefused>()("JobRestartRefused", {
   jobName: Schema.String,
   executionId: Schema.optional(Schema.Number),
-  reason: Schema.Literal("notRestartable", "unknownStatus", "stepUnknown", "stepAbandoned"),
+  reason: Schema.Literal("notRestartable", "unknownStatus", "stepUnknown", "stepAbandoned", "otherJob"),
   detail: Schema.String
 }) {
   override get message(): string {

@@ -280,6 +280,24 @@ for (const driver of drivers) {
           assert.deepStrictEqual(restarted.parameters, failed.parameters)
         }))
 
+      it.effect("a restart of an execution of another job is refused, and begins nothing (RESTART-1)", () =>
+        Effect.gen(function*() {
+          const { id } = yield* JobOperator.run(failing("nightly"), {})
+          const other = done("other than nightly")
+          for (
+            const refused of [
+              yield* Effect.flip(JobOperator.restart(other, id)),
+              yield* Effect.flip(JobOperator.startAgain(other, id))
+            ]
+          ) {
+            assert.strictEqual(
+              refused.message,
+              `Job "other than nightly" cannot be restarted after execution ${id}: that is an execution of job "nightly"`
+            )
+          }
+          assert.deepStrictEqual(yield* JobOperator.executions({ jobName: other.name }), [])
+        }).pipe(Effect.scoped))
+
       it.effect("streamExecutions emits every execution once, newest first, whatever the page size", () =>
         Effect.gen(function*() {
           const job = failing("paged")
