@@ -322,7 +322,8 @@ export const validate = <A, I, R>(schema: Schema.Schema<A, I, R>): ItemProcessor
  * - `error`: the errors that the function throws or fails with, for which they are decoded from their tag, message and fields.
  *   Any others, and all without it, are `WorkerItemError`s.
  * - `threads`: how many, at least 1. Default: one less than the processors of the machine, for this process goes on beside them.
- * - `timeout`: the longest time that one item may take, after which its thread is ended. Default: any time.
+ * - `timeout`: the longest time that one item may take, after which its thread is ended. Default: any time. Time in which the
+ *   process was frozen, or its event loop busy, does not count.
  * - `data`: given to the function with each item, cloned once per thread.
  * - `resourceLimits`: of the memory of each thread, as `node:worker_threads` has them. Default: those of Node.
  * - `startTimeout`: the longest time until the module of a thread has called `WorkerProcessor.serve`. Default: 30 seconds.

@@ -67,6 +67,8 @@ export interface Pool {
   onStart: ((error: WorkerStartError | undefined) => void) | undefined
   /** What nobody was told yet. */
   warnings: Array<string>
+  /** When somebody last looked at the threads. */
+  lookedAt: number
   readonly watch: ReturnType<typeof setInterval>
 }
 
@@ -81,7 +83,8 @@ export const make = (options: Options): Effect.Effect<Pool> =>
       broken: undefined,
       onStart: undefined,
       warnings: [],
-      watch: setInterval(() => lookAt(pool), Math.min(250, Math.max(5, (options.timeout ?? 1000) / 4)))
+      lookedAt: performance.now(),
+      watch: setInterval(() => lookAt(pool), lookEvery(options))
     }
     pool.watch.unref()
     return pool
@@ -309,16 +312,23 @@ const whyNotStarted = (pool: Pool, { error, isLate }: Thread, code: number): Wor
     ? startError(pool, textOf(error), error)
     : startError(pool, `it ended with exit code ${code} and did not call WorkerProcessor.serve`)
 
-/** Ends threads in which an item, or the start, takes too long. */
+/** In milliseconds. */
+const lookEvery = ({ timeout }: Options): number => Math.min(250, Math.max(5, (timeout ?? 1000) / 4))
+
+/**
+ * Ends threads in which an item, or the start, takes too long. Time in which nobody could look, as this process was frozen or
+ * its event loop was busy, is not their fault: the threads stood still as well, or have an answer that was not heard yet.
+ */
 const lookAt = (pool: Pool): void => {
   const { startTimeout, timeout } = pool.options
   const now = performance.now()
+  const missed = Math.max(0, now - pool.lookedAt - lookEvery(pool.options))
+  pool.lookedAt = now
   for (const thread of pool.threads) {
     const limit = thread.state === "starting" ? startTimeout : thread.work === undefined ? undefined : timeout
     const at = Atomics.load(thread.progress, 0)
-    if (at !== thread.seen.at) {
-      thread.seen = { at, since: now }
-    } else if (limit !== undefined && !thread.isLate && now - thread.seen.since >= limit) {
+    thread.seen = at === thread.seen.at ? { at, since: Math.min(now, thread.seen.since + missed) } : { at, since: now }
+    if (limit !== undefined && !thread.isLate && now - thread.seen.since >= limit) {
       thread.isLate = true
       void thread.worker.terminate()
     }

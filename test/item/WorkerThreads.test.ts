@@ -149,13 +149,33 @@ describe("an item that kills its thread", () => {
 
   it.live("is it also by taking longer than it may", () =>
     Effect.gen(function*() {
-      const hasty = make({ timeout: "200 millis" })
+      const hasty = make({ timeout: "500 millis" })
       assert.deepStrictEqual(yield* words(hasty, [undefined, "loop", undefined, "hang"]), [
         0,
         "WorkerItemTimeout",
         4,
         "WorkerItemTimeout"
       ])
+    }))
+
+  it.live("is none that was begun while its process was held up, and could neither look nor listen", () =>
+    Effect.gen(function*() {
+      const turns = new Int32Array(new SharedArrayBuffer(8))
+      const until = (holds: () => boolean) =>
+        Effect.iterate(undefined, {
+          while: () => !holds(),
+          body: () => Effect.promise(() => new Promise<undefined>((done) => setImmediate(done, undefined)))
+        })
+      const answers = yield* Effect.fork(words(make({ threads: 1, timeout: 400, data: turns }), ["wait for turns"]))
+      yield* until(() => Atomics.load(turns, 1) === 1)
+      // Somebody has looked, and then nobody can for longer than an item may take.
+      const begun = performance.now()
+      yield* until(() => performance.now() - begun > 120)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+      yield* Effect.promise(() => new Promise((done) => setTimeout(done, 0)))
+      Atomics.store(turns, 0, 100)
+      Atomics.notify(turns, 0)
+      assert.deepStrictEqual(yield* Fiber.join(answers), [0])
     }))
 
   it.live("is not blamed on those that come behind it", () =>
@@ -217,7 +237,7 @@ describe("a step with threads", () => {
 
   it.live("leaves the event loop to heartbeats and all else while an item keeps its thread busy", () =>
     Effect.gen(function*() {
-      const turns = new Int32Array(new SharedArrayBuffer(4))
+      const turns = new Int32Array(new SharedArrayBuffer(8))
       const turning = Effect.forever(Effect.promise(() =>
         new Promise<void>((done) =>
           setImmediate(() => {

@@ -58,8 +58,10 @@ const tasks = {
     }
     return answer(id)
   },
+  /** Of which the first number is to become 100; the second says that it has begun to wait. */
   "wait for turns": (id: number, data: unknown) => {
     const turns = data as Int32Array
+    Atomics.store(turns, 1, 1)
     for (let seen = Atomics.load(turns, 0); seen < 100; seen = Atomics.load(turns, 0)) {
       Atomics.wait(turns, 0, seen)
     }
