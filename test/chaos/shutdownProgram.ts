@@ -1,6 +1,6 @@
 /**
  * A program that runs one job until somebody ends it: chunks for ever, a reader that waits, or a tasklet that does not
- * listen. Says where it is on standard output.
+ * listen. Says where it is on standard output. The second chunk of a run waits for a signal, however long that takes to come.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -27,8 +27,17 @@ const counting = ItemReader.make("counting", (from) =>
     }
   }))
 
+const signalled = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => resolve())
+  }
+})
+
+let chunks = 0
+
 const writer = ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
   say(`writing ${items[0]}`).pipe(
+    Effect.zipRight(Effect.suspend(() => ++chunks === 2 ? Effect.promise(() => signalled) : Effect.void)),
     Effect.zipRight(Effect.sleep("300 millis")),
     Effect.zipRight(say(`written ${items[items.length - 1]}`))
   ), { name: "slow" })

@@ -242,9 +242,9 @@ for (const driver of sqlDrivers) {
             flow: Step.tasklet("wait", Effect.zipRight(wait, sql`insert into written values (1)`))
           })
           const ownership = yield* JobOperator.Ownership
-          // Few heartbeats, as each of them is forced to the disk.
+          // No heartbeat within the hour, which passes at once: no database could answer in time.
           const running = yield* JobOperator.start(job, {}).pipe(
-            Effect.provideService(JobOperator.Ownership, { ...ownership, lease: "1 hour" })
+            Effect.provideService(JobOperator.Ownership, { ...ownership, lease: "1 day" })
           )
           yield* Deferred.await(waiting)
           // On SQLite this would wait for the only connection.

@@ -12,6 +12,7 @@ import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import { type BatchEvent, Flow, Job, JobOperator, Step } from "../../src/index.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
+import { onceCalm } from "../support/heldUp.js"
 import * as Postgres from "../support/Postgres.js"
 
 const LEASE_MILLIS = 2000
@@ -64,7 +65,7 @@ describe("an execution on PostgreSQL whose steps hold all connections of the poo
 
   it.scopedLive(
     "keeps it, and nobody can take it over: pools of 1, 2 and 3 (OWN-18)",
-    () => Effect.forEach([1, 2, 3], keeps, { concurrency: "unbounded", discard: true }),
+    () => Effect.forEach([1, 2, 3], (width) => onceCalm(keeps(width)), { concurrency: "unbounded", discard: true }),
     300_000
   )
 

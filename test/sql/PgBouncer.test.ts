@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../src/index.js"
 import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
+import { heldUp } from "../support/heldUp.js"
 import * as PgBouncer from "../support/PgBouncer.js"
 import * as Postgres from "../support/Postgres.js"
 
@@ -51,7 +52,7 @@ describe.skipIf(!PgBouncer.isInstalled)("behind PgBouncer in transaction mode", 
               prefetch
             })
           })
-          const ended = yield* Effect.timeout(JobOperator.run(job, {}), "30 seconds")
+          const ended = yield* Effect.timeout(JobOperator.run(job, {}), "2 minutes")
           assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
           const rows = yield* sql<Row>`select n from pooled order by n`
           assert.deepStrictEqual(rows.map(({ n }) => n), Array.from({ length: COUNT }, (_, n) => n))
@@ -124,21 +125,22 @@ describe.skipIf(!PgBouncer.isInstalled)("behind PgBouncer in transaction mode", 
         const taken = yield* Deferred.make<void>()
         const hangs = Effect.zipRight(Deferred.succeed(inside, undefined), Deferred.await(taken))
         const repository = Context.get(first, JobRepository.JobRepository)
-        const owner = yield* Effect.fork(
-          JobOperator.run(calling(hangs), {}).pipe(
-            owning("first"),
-            // A process that is frozen does not beat.
-            Effect.provideService(JobRepository.JobRepository, { ...repository, renewLease: () => Effect.never }),
-            Effect.provide(first),
-            Effect.exit
-          )
+        const owner = yield* JobOperator.run(calling(hangs), {}).pipe(
+          owning("first"),
+          // A process that is frozen does not beat.
+          Effect.provideService(JobRepository.JobRepository, { ...repository, renewLease: () => Effect.never }),
+          Effect.provide(first),
+          heldUp(Effect.negate(Deferred.isDone(inside))),
+          Effect.exit,
+          Effect.fork
         )
         yield* Deferred.await(inside)
         yield* Effect.sleep(2500)
         const ended = yield* JobOperator.run(calling(Effect.void), {}).pipe(
           owning("second"),
           Effect.provide(second),
-          Effect.timeout("30 seconds")
+          heldUp(Effect.succeed(true)),
+          Effect.timeout("2 minutes")
         )
         assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
         yield* Deferred.succeed(taken, undefined)
