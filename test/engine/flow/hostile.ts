@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import {
   ExitStatus,
+  Flow,
   ItemReader,
   ItemWriter,
   Job,
@@ -53,7 +54,7 @@ export const actions: ReadonlyArray<Action> = [
  * - `faults`: the n-th call of a callback, over all executions, does that.
  * - `kills`: at which point the n-th execution dies.
  * - `script`: what deciders answer.
- * - `kinds`: what the steps are, and who listens, by their number.
+ * - `kinds`: what the steps are (calls, chunks, jobs, partitions), and who listens, by their number.
  */
 export interface Hostile {
   readonly tree: Tree
@@ -87,14 +88,22 @@ const MAY_RAISE = ["afterStep", "afterChunk", "write", "process"]
 
 const ITEMS = 3
 
-export const itemsOf = (kind: "chunk" | "other"): ReadonlyArray<string> =>
-  kind === "chunk" ? Array.from({ length: ITEMS }, (_, item) => `item ${item}`) : ["call"]
+const PARTITIONS = ["a", "b", "c"]
+
+/** What a step does in one visit of its place. */
+export const worksOf = (kinds: ReadonlyArray<number>, name: string): ReadonlyArray<string> =>
+  isChunk(kinds, name)
+    ? Array.from({ length: ITEMS }, (_, item) => `item ${item}`)
+    : isPartitioned(kinds, name)
+    ? PARTITIONS.flatMap((partition) => [`${partition} call`, `${partition} more`])
+    : ["call"]
 
 export const kindOf = (kinds: ReadonlyArray<number>, name: string): number =>
   kinds[[...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % kinds.length]!
 
 export const isChunk = (kinds: ReadonlyArray<number>, name: string): boolean => kindOf(kinds, name) % 4 === 1
 export const isJobStep = (kinds: ReadonlyArray<number>, name: string): boolean => kindOf(kinds, name) % 8 === 2
+export const isPartitioned = (kinds: ReadonlyArray<number>, name: string): boolean => kindOf(kinds, name) % 8 === 6
 
 export const makeWorld = ({ faults, kinds, script, tree }: Hostile): World => {
   const done: Array<string> = []
@@ -130,11 +139,32 @@ export const makeWorld = ({ faults, kinds, script, tree }: Hostile): World => {
       Effect.flatMap(ChildParameters, ({ key }) => called(`child ${key} call`, durable.write([`${key} call`])))
     ) as any
   }) as Job.Job<{ readonly key: string }, string, any, any>
+  /** A partition calls twice, and knows from its input for which visit of which place. */
+  const partitioned = (name: string, kind: number) =>
+    Step.partition(name, {
+      plan: Effect.map(StepScope.execution, ({ place, round }) =>
+        PARTITIONS.map((partition) => ({ name: partition, input: `${place} ${round} ${partition}` }))),
+      input: Schema.String,
+      step: (input, { name: partition }) =>
+        Flow.andThen(
+          ...["call", "more"].map((what) =>
+            Step.tasklet(
+              what,
+              Effect.suspend(() =>
+                called(`${name} ${partition} ${what}`, durable.write([`${input} ${what}`]))
+              )
+            )
+          ) as [any, any]
+        ),
+      concurrency: 1 + kind % 3,
+      onPartitionFailure: kind % 5 === 0 ? "stop" : "continue",
+      version: "1"
+    })
   const stepOf = (name: string, always: boolean): Step.Step<any, any, any> => {
     const kind = kindOf(kinds, name)
     const body: Step.Step<any, any, any> = isChunk(kinds, name)
       ? Step.chunk(name, {
-        reader: ItemReader.fromIterable(itemsOf("chunk")),
+        reader: ItemReader.fromIterable(worksOf(kinds, name)),
         processor: (item: string) => called(`${name} process`, Effect.succeed(item)),
         writer: ItemWriter.make(name, {
           delivery: "transactional",
@@ -150,6 +180,8 @@ export const makeWorld = ({ faults, kinds, script, tree }: Hostile): World => {
       ? Step.job(name, child, {
         parameters: Effect.map(StepScope.execution, ({ place, round }) => ({ key: `${place} ${round}` }))
       }) as any
+      : isPartitioned(kinds, name)
+      ? partitioned(name, kind) as any
       : Step.tasklet(
         name,
         Effect.suspend(() => called(`${name} call`, log(["call"]), Tasklet.finishedWith as any))

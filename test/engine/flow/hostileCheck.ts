@@ -13,7 +13,7 @@ import * as Store from "../../../src/testing/crash/store.js"
 import type { Rows } from "./audit.js"
 import { audit } from "./audit.js"
 import type { Action, Hostile } from "./hostile.js"
-import { isChunk, itemsOf, makeWorld } from "./hostile.js"
+import { makeWorld, worksOf } from "./hostile.js"
 import { toCode } from "./tree.js"
 
 /** What was tried, for the report of the long run. */
@@ -89,10 +89,10 @@ export const check = (plan: Hostile): Effect.Effect<void, unknown> =>
     )
     const flowSteps = new Set(JSON.stringify(plan.tree).match(/(?<="flowStep","name":")[^"]+/g))
     for (const { name, place, round } of found.completed) {
-      const items = flowSteps.has(name) ? [] : itemsOf(isChunk(plan.kinds, name) ? "chunk" : "other")
-      for (const item of items) {
-        if (!done.includes(`${place} ${round} ${item}`)) {
-          return yield* wrong(`"${item}" of "${place}" was left out in round ${round}, and the step is COMPLETED`)
+      const works = flowSteps.has(name) ? [] : worksOf(plan.kinds, name)
+      for (const work of works) {
+        if (!done.includes(`${place} ${round} ${work}`)) {
+          return yield* wrong(`"${work}" of "${place}" was left out in round ${round}, and the step is COMPLETED`)
         }
       }
     }
