@@ -23,7 +23,7 @@ import { viewing } from "./jobRepository/viewing.js"
 import { witnessing } from "./jobRepository/witnessing.js"
 
 /**
- * - `timeout`: how long building the layer may take, 60 seconds by default.
+ * - `timeout`: how long building the layer may take, 5 minutes by default: a busy machine is slow.
  * - `separateTransactions`: whether a transaction of its own can be opened while another one is open; true by default.
  *   A store with a single connection says false.
  *
@@ -60,7 +60,7 @@ export const suite = <E>(
     ...(options.separateTransactions === false ? {} : { "separate transactions": separateTransactions })
   }
   describe(`JobRepository: ${name}`, () => {
-    testLayer(layer, { timeout: options.timeout ?? "60 seconds" })((it) => {
+    testLayer(layer, { timeout: options.timeout ?? "5 minutes" })((it) => {
       for (const [group, cases] of Object.entries(groups)) {
         describe(group, () => {
           for (const [title, test] of Object.entries(cases)) {

@@ -111,7 +111,7 @@ for (const driver of drivers) {
   })
 
   describe(`an operation inside of a step that fails (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.effect("stays when it has said that it was done (OWN-13)", () =>
         Effect.gen(function*() {
           const fails = Step.tasklet("fail", Effect.fail("no"))
@@ -175,7 +175,7 @@ for (const driver of drivers) {
 
 for (const driver of sqlDrivers) {
   describe(`what is asked for behind a statement of a step that fails (${driver.name})`, () => {
-    it.layer(driver.layer, { timeout: 60_000 })((it) => {
+    it.layer(driver.layer, { timeout: 300_000 })((it) => {
       it.scoped("stays: a request to stop, and once what is kept for people who look (OWN-13)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient

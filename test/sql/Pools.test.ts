@@ -75,7 +75,7 @@ const stored = Effect.flatMap(
 )
 
 describe.each([1, 2, 3])("a pool of %i connection(s) on PostgreSQL", (size) => {
-  it.layer(poolOf(size), { timeout: 15_000 })((it) => {
+  it.layer(poolOf(size), { timeout: 300_000 })((it) => {
     it.effect("carries chunks, keyset pages, tasklets, partitions and a split as wide as the pool (OWN-18)", () =>
       Effect.gen(function*() {
         const load = (name: string) =>
@@ -208,7 +208,7 @@ describe.each([1, 2, 3])("a pool of %i connection(s) on PostgreSQL", (size) => {
 })
 
 describe("a request to stop, on a pool of one connection", () => {
-  it.layer(poolOf(1), { timeout: 15_000 })((it) => {
+  it.layer(poolOf(1), { timeout: 300_000 })((it) => {
     it.scoped("stays when the step rolls back that has asked for it, without a connection beside the pool (OWN-13)", () =>
       Effect.gen(function*() {
         const running = yield* JobOperator.start(

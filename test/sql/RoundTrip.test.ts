@@ -302,7 +302,7 @@ const suite = (
               sql.unsafe(`select id, ${names.map(shown).join(", ")} from ${table} order by id`)
             assert.deepStrictEqual(yield* all("target"), yield* all("source"))
           }),
-        { timeout: 90_000 + 2000 * RUNS, fastCheck: { numRuns: RUNS, endOnFailure: true } }
+        { timeout: 300_000 + 2000 * RUNS, fastCheck: { numRuns: RUNS, endOnFailure: true } }
       )
     }
   )

@@ -16,7 +16,7 @@ const SEED = process.env["EFFECT_BATCH_SEED"]
 describe("a flow in a hostile world", () => {
   it(
     "does each piece of work once, and a job never says more than its steps did",
-    { timeout: CASES * 200 },
+    { timeout: 300_000 + CASES * 200 },
     async () => {
       await fc.assert(
         fc.asyncProperty(hostile(shared).filter(isCase), async (plan) => {

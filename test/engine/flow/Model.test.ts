@@ -64,7 +64,7 @@ const isCase = (tree: Tree): boolean => {
 }
 
 describe("the engine and the reference interpreter", () => {
-  it("agree on visited steps, statuses and exit codes, over restarts", { timeout: CASES * 100 }, () => {
+  it("agree on visited steps, statuses and exit codes, over restarts", { timeout: 300_000 + CASES * 100 }, () => {
     let cases = 0
     let restarts = 0
     return fc.assert(
