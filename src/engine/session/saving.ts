@@ -27,7 +27,7 @@ export const saving = <A, E extends Failure, R>(
     limited(session, write),
     () => session.outage === undefined ? Effect.void : backAgain(session)
   )
-  return Outage.outlasting(once, (error) => isTransient(error) && !session.isLost, waitingOf(session))
+  return Outage.outlasting(once, isTransient, waitingOf(session))
 }
 
 /** The last one of a place and round counts, so it may be stored twice. */

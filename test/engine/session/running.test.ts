@@ -1,8 +1,10 @@
 /** The register of the executions that run in this process. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { find, giveUp, make, registered, Running } from "../../../src/engine/session/running.js"
-import { type BatchStatus } from "../../../src/index.js"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import { find, giveUp, make, registered, Running, stop } from "../../../src/engine/session/running.js"
+import { type BatchStatus, JobRepository } from "../../../src/index.js"
 import { makeSession } from "./support.js"
 
 describe("the register of running executions", () => {
@@ -56,6 +58,42 @@ describe("the register of running executions", () => {
         yield* registered(session, Effect.sync(() => assert.strictEqual(session.stopRequested, closing))).pipe(
           Effect.provideService(Running, running)
         )
+      }
+    }))
+})
+
+describe("a request to stop", () => {
+  /** Asks for the stop of execution 1, which runs here if `here`, while its row answers so. */
+  const stopping = (here: boolean, answer: Effect.Effect<BatchStatus.BatchStatus>) =>
+    Effect.gen(function*() {
+      const running = make()
+      const session = yield* makeSession(1000, { requestStop: () => answer })
+      if (here) running.sessions.add(session)
+      const fiber = yield* Effect.fork(
+        Effect.either(stop(1)).pipe(
+          Effect.provideService(Running, running),
+          Effect.provideService(JobRepository.JobRepository, session.repository)
+        )
+      )
+      yield* Effect.yieldNow()
+      return { fiber, session }
+    })
+
+  it.effect("reaches what runs here before the repository, which may wait for a connection of that (STOP-1, D16)", () =>
+    Effect.gen(function*() {
+      const { fiber, session } = yield* stopping(true, Effect.never)
+      assert.isTrue(session.stopRequested)
+      yield* Fiber.interrupt(fiber)
+    }))
+
+  it.effect("of what runs here and stops before its row is asked is no failure; of what runs nowhere it is one", () =>
+    Effect.gen(function*() {
+      for (const status of ["STARTING", "STARTED", "STOPPING", "STOPPED", "COMPLETED"] as const) {
+        for (const here of [true, false]) {
+          const { fiber } = yield* stopping(here, Effect.succeed(status))
+          const isHeard = here || status === "STARTING" || status === "STARTED"
+          assert.strictEqual(Either.isRight(yield* Fiber.join(fiber)), isHeard, `${status} ${here}`)
+        }
       }
     }))
 })

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
 import { monotonic } from "../../../src/engine/session/heartbeat.js"
 import { saving, waitOut } from "../../../src/engine/session/saving.js"
@@ -64,6 +65,44 @@ describe("what must be stored", () => {
         yield* TestClock.adjust(5000)
         assert.isTrue(Either.isRight(yield* Fiber.join(fiber)))
       }
+    }))
+
+  it.effect("gives up when the outage lasts, whoever of the execution waits for it, and however often (OWN-21)", () =>
+    Effect.gen(function*() {
+      const session = yield* makeSession(4000)
+      const began = yield* monotonic
+      const told: Array<string> = []
+      const untilGivenUp = Effect.zipRight(
+        Effect.iterate(true, { while: (again) => again, body: () => waitOut(session) }),
+        monotonic
+      )
+      const waiting = Effect.forEach([0, 700], (later) => Effect.delay(untilGivenUp, later), {
+        concurrency: "unbounded"
+      })
+      const fiber = yield* Effect.fork(
+        Effect.provide(
+          waiting,
+          Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void told.push(String(message))))
+        )
+      )
+      yield* TestClock.adjust(60_000)
+      for (const ended of yield* Fiber.join(fiber)) {
+        assert.isAtLeast(ended - began, 3000)
+        assert.isAtMost(ended - began, 4001)
+      }
+      assert.deepStrictEqual(told, [
+        "A database is out of reach of execution 1, which waits for it while its lease lasts"
+      ])
+    }))
+
+  it.effect("says once that the database is away, and once that it is back, and after how long (OWN-21)", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const logged = Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void told.push(String(message))))
+      yield* Effect.provide(savingUntil(8000, 1500), logged)
+      assert.strictEqual(told.length, 2, told.join())
+      assert.match(told[0]!, /^A database is out of reach of execution 1,/)
+      assert.match(told[1]!, /^The database is back: execution 1 goes on after 1[5-9]\d\d ms$/)
     }))
 
   it.effect("ends an outage that others have met, when it is stored at once", () =>

@@ -1,11 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
+import * as Equal from "effect/Equal"
 import * as FastCheck from "effect/FastCheck"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import { hasHappened, mayHaveCommitted } from "../../../src/engine/step/doubt.js"
+import * as Schema from "effect/Schema"
+import { hasAdvanced, hasHappened, isStored, mayHaveCommitted } from "../../../src/engine/step/doubt.js"
 import { TransactionError } from "../../../src/vocabulary/BatchError.js"
+import * as ExecutionContext from "../../../src/vocabulary/ExecutionContext.js"
 import * as StepExecution from "../../../src/vocabulary/StepExecution.js"
 
 const made = StepExecution.make({ id: 1, jobExecutionId: 1, stepName: "load", createTime: DateTime.unsafeMake(0) })
@@ -40,6 +44,28 @@ describe("a commit without an answer", () => {
     const other = { ...attempted, counts: { ...attempted.counts, commit: before.counts.commit + 1 } }
     assert.isFalse(hasHappened(before, other, before))
   })
+
+  it.prop("has advanced the row only where that counts more commits", [row, row], ([known, stored]) => {
+    assert.strictEqual(hasAdvanced(known, stored), stored.counts.commit > known.counts.commit)
+  })
+
+  it.prop(
+    "of an end has happened only if the row has ended so, with the same counts, position and context",
+    [row, row],
+    ([
+      attempted,
+      other
+    ]) => {
+      const ended: StepExecution.StepExecution = { ...attempted, status: "COMPLETED" }
+      assert.isTrue(isStored(ended, ended))
+      assert.isFalse(isStored(ended, attempted))
+      const context = ExecutionContext.unsafeSet(ExecutionContext.key("seen", Schema.String), "more")(ended.context)
+      assert.isFalse(isStored(ended, { ...ended, context }))
+      const isSame = Equal.equals(Data.struct(attempted.counts), Data.struct(other.counts)) &&
+        Equal.equals(attempted.checkpoint, other.checkpoint)
+      assert.strictEqual(isStored(ended, { ...other, status: "COMPLETED" }), isSame)
+    }
+  )
 
   it("is a lost or interrupted one, not one that was refused before", () => {
     assert.isTrue(mayHaveCommitted(error("commit")))
