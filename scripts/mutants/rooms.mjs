@@ -40,7 +40,7 @@ export const rooms = {
   item: { files: ["item/"], tests: [["item/"], chunk], floor: 80 },
   "engine/session": {
     files: ["engine/session/"],
-    tests: [["engine/session/", "engine/operate/"], step, life],
+    tests: [["engine/session/", "engine/operate/", "engine/Telemetry"], step, life],
     processes: [...crash, ...stop],
     floor: 90
   },

@@ -1,5 +1,6 @@
 /** What a tracer and the metrics of the program see of a job. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -203,6 +204,9 @@ describe("spans", () => {
       for (const { exit } of failed) {
         const error = Option.getOrThrow(Exit.causeOption(exit))
         assert.include(String(error), "BadRow: line 3 makes no sense")
+        // Not the stack of who ends the span.
+        const [told] = Cause.failures(error)
+        assert.strictEqual((told as Error).stack, `BadRow: ${(told as Error).message}`)
       }
       assert.include(step!.exitStatus.messages.join(), "line 3 makes no sense")
     }).pipe(Effect.provide(JobRepository.layerMemory)))

@@ -195,6 +195,10 @@ export const putInDoubt = (self: Progress, candidate: Candidate): Progress => se
 /** The stored row has told what became of that commit. */
 export const clearDoubt = (self: Progress): Progress => set(self, { doubt: undefined })
 
+/** These changes of the job's context are part of that now, by a commit that was taken for rolled back. */
+export const forgetJobChanges = (self: Progress, made: Candidate["jobChanges"]): Progress =>
+  set(self, { jobChanges: self.jobChanges.filter((change) => !made.includes(change)) })
+
 /** The stored row is further than was known: it is what the step has become. */
 export const overtake = (self: Progress, { checkpoint, context, counts }: StepExecution): Progress =>
   set(self, {

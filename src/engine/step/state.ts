@@ -220,13 +220,18 @@ const takeOverJobContext = ({ session }: StepState, changes: Pick<Candidate, "jo
   setContext(session, Progress.jobContext(changes, session.context))
 
 /** Saves the step as it is given, and the job's context if code in the step changed it. */
-const save = (state: StepState, lock: JobContextLock, step: StepExecution): Effect.Effect<void, OwnerFailure> => {
+const save = (
+  state: StepState,
+  lock: JobContextLock,
+  step: StepExecution,
+  savesJob = state.progress.jobChanges.length > 0
+): Effect.Effect<void, OwnerFailure> => {
   const { progress, session } = state
   const saveStep = Effect.map(
     session.repository.updateStepExecution(owned(session), step, progress.step),
     (status) => noteStatus(session, status)
   )
-  return progress.jobChanges.length === 0
+  return !savesJob
     ? saveStep
     : Effect.zipRight(
       lock.take(),
@@ -319,6 +324,7 @@ const putInDoubt = (state: StepState, candidate: Candidate): void => {
     session.undecided.delete(step.id)
     if (hasHappened(step, candidate.step, stored)) {
       takeOverJobContext(state, candidate)
+      advance(state, Progress.forgetJobChanges, candidate.jobChanges)
     }
   })
 }
@@ -341,10 +347,12 @@ const saveLast = (
         if (stored === undefined || !hasAdvanced(known, stored)) {
           return Effect.fail(error)
         }
+        // The job's context was saved above as it was without that commit.
+        const savesJob = state.progress.jobChanges.length > 0
         decide(state.session, stored)
         advance(state, Progress.overtake, stored)
         const last = withChanges(state, changes)
-        return Effect.as(save(state, lock, last), last)
+        return Effect.as(save(state, lock, last, savesJob), last)
       })
       : Effect.fail(error))
 }
