@@ -3,8 +3,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { ExitStatus, Job, JobOperator, Step, StepScope, Tasklet } from "../../src/index.js"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { ExecutionContext, ExitStatus, Job, JobOperator, Step, StepScope, Tasklet } from "../../src/index.js"
 import { drivers } from "../support/drivers.js"
+
+const PAGE = ExecutionContext.key("page", Schema.Number)
 
 for (const driver of drivers) {
   describe(`tasklets (${driver.name})`, () => {
@@ -39,6 +43,32 @@ for (const driver of drivers) {
           const { commit, read, rollback, write } = step!.counts
           assert.deepStrictEqual({ read, write, commit, rollback }, { read: 0, write: 0, commit: 0, rollback: 1 })
           assert.strictEqual(ExitStatus.description(step!.exitStatus), "broken")
+        }))
+
+      it.effect("a tasklet that fails between its calls goes on being called by each restart until it is finished (OWN-4)", () =>
+        Effect.gen(function*() {
+          const calls: Array<string> = []
+          const job = Job.make("again", {
+            flow: Step.tasklet(
+              "pages",
+              Effect.gen(function*() {
+                const page = yield* StepScope.get(PAGE)
+                const next = Option.getOrElse(page, () => 0) + 1
+                calls.push(`page ${next}`)
+                if (calls.length % 2 === 0) {
+                  return yield* Effect.fail("broken")
+                }
+                yield* StepScope.set(PAGE, next)
+                return next < 4 ? Tasklet.continuable : Tasklet.finished
+              })
+            )
+          })
+          const ends: Array<string> = []
+          while (ends.length < 10 && ends.at(-1) !== "COMPLETED") {
+            ends.push((yield* JobOperator.run(job, {})).status)
+          }
+          assert.deepStrictEqual(ends, ["FAILED", "FAILED", "FAILED", "COMPLETED"])
+          assert.deepStrictEqual(calls, [1, 2, 2, 3, 3, 4, 4].map((page) => `page ${page}`))
         }))
     })
   })

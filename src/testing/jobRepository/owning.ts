@@ -165,6 +165,10 @@ export const owning: Cases = {
     yield* repository.updateStepExecution(first, committed, step)
     yield* lost(first.id, repository.updateStepExecution(first, rolledBack, step))
     yield* lost(first.id, repository.updateStepExecution(first, committed, rolledBack))
+    for (const counts of [{ commit: 2 }, { rollback: 1 }]) {
+      const other = { ...committed, counts: { ...committed.counts, ...counts } }
+      yield* lost(first.id, repository.updateStepExecution(first, committed, other))
+    }
     deepStrictEqual((yield* Kit.storedStep(step))?.counts, committed.counts)
     yield* repository.updateStepExecution(first, rolledBack, committed)
     deepStrictEqual((yield* Kit.storedStep(step))?.counts, rolledBack.counts)
@@ -173,7 +177,7 @@ export const owning: Cases = {
     function*() {
       const repository = yield* JobRepository
       const mine = yield* Kit.launchFresh()
-      const step = yield* Kit.createStep(mine, "load")
+      const step = yield* Kit.createStep(mine, "load", { place: "load", round: "1" })
       const other = yield* Kit.launchFresh()
       assert.notStrictEqual(mine.token, other.token)
       // As a database gives them out again that has lost its last commits: id and epoch are those of the other claim.
@@ -182,14 +186,19 @@ export const owning: Cases = {
         yield* lost(mine.id, repository.updateJobExecution({ ...zombie, status: "STARTED" }))
         yield* lost(mine.id, repository.renewLease(zombie, 60_000))
         yield* lost(mine.id, repository.recordAnswer(zombie, { place: "more", round: "1", code: "YES" }))
-        yield* lost(
-          mine.id,
-          repository.createStepExecution(zombie, {
-            stepName: "more",
-            context: step.context,
-            checkpoint: Option.none()
-          })
-        )
+        // One that is there already is not given away either.
+        for (const stepName of ["more", "load"]) {
+          yield* lost(
+            mine.id,
+            repository.createStepExecution(zombie, {
+              stepName,
+              place: stepName,
+              round: "1",
+              context: step.context,
+              checkpoint: Option.none()
+            })
+          )
+        }
         const counts = { ...step.counts, commit: 1 }
         yield* lost(mine.id, repository.updateStepExecution(zombie, { ...step, counts }, step))
         yield* lost(mine.id, repository.updateStepExecution(zombie, { ...step, counts }))

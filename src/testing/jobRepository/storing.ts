@@ -78,6 +78,10 @@ export const storing: Cases = {
         yield* Kit.createStep(yield* Kit.launchFresh(), "load", { place: "load", round: "1" })
       ]
       deepStrictEqual(new Set([first, ...together.slice(0, 1), ...others].map(({ id }) => id)).size, 7)
+      // Whatever other rounds of its place there are.
+      for (const [round, { id }] of [["1", first], ["2", others[0]!]] as const) {
+        deepStrictEqual((yield* Kit.createStep(execution, "load", { place: "load", round })).id, id)
+      }
       deepStrictEqual((yield* repository.stepExecutions(execution.id)).length, 6)
     }),
   "parameter values come back exactly (PARAM-1)": Effect.gen(function*() {
