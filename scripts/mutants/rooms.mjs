@@ -4,7 +4,14 @@
  */
 const flows = ["engine/flow/Definition", "engine/flow/Routing", "engine/flow/Picture", "cli/pictures", "view/"]
 const model = ["engine/FaultModel", "engine/SearchDeaths", "engine/StepContexts"]
-const step = ["engine/StepLifecycle", "engine/flow/Endings", "engine/Tasklets", "engine/AbruptEnds", "engine/Listeners", "engine/JobContext"]
+const step = [
+  "engine/StepLifecycle",
+  "engine/flow/Endings",
+  "engine/Tasklets",
+  "engine/AbruptEnds",
+  "engine/Listeners",
+  "engine/JobContext"
+]
 const chunk = ["engine/Scan", "engine/Skip", "engine/Retry", "engine/Prefetch", "engine/ChunkCounts", "engine/Transact"]
 const lost = ["crash/LostCommit", "crash/InterruptedCommit"]
 const life = ["engine/operate/", "engine/Launching", "engine/JobListeners", "engine/Restart", "conformance/"]

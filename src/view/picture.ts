@@ -36,18 +36,29 @@ interface Box {
 
 interface Laid {
   readonly boxes: ReadonlyArray<Box>
-  readonly edges: ReadonlyArray<{ readonly from: number; readonly to: number; readonly on: ReadonlyArray<string> }>
+  readonly edges: ReadonlyArray<Edge>
   readonly width: number
   readonly height: number
 }
 
-/** Rows by the longest way from the start; states are in the order of a walk, so what leads back is no way. */
-const layout = ({ states }: FlowGraph): Laid => {
-  const edges = states.flatMap((state, from) => edgesOf(state, from))
+/** `isBack`: it leads to where the way to it has come from. */
+interface Edge extends Route {
+  readonly isBack: boolean
+}
+
+interface Route {
+  readonly from: number
+  readonly to: number
+  readonly on: ReadonlyArray<string>
+}
+
+/** Rows by the longest way from the start, on which nothing leads back. */
+const layout = ({ start, states }: FlowGraph): Laid => {
+  const { edges, order } = walked(states.map((state, from) => edgesOf(state, from)), start)
   const rank = states.map(() => 0)
-  for (const { from, to } of edges) {
-    if (to > from) {
-      rank[to] = Math.max(rank[to]!, rank[from]! + 1)
+  for (const at of order) {
+    for (const { to } of edges[at]!.filter(({ isBack }) => !isBack)) {
+      rank[to] = Math.max(rank[to]!, rank[at]! + 1)
     }
   }
   const sized = states.map((state) => sizeOf(state))
@@ -70,11 +81,38 @@ const layout = ({ states }: FlowGraph): Laid => {
     const [x, top] = places.get(at)!
     return { state, ...sized[at]!, x, y: top }
   })
-  const isBack = edges.some(({ from, to }) => to <= from)
-  return { boxes, edges, width: width + (isBack ? GAP : 0), height: Math.max(0, y - GAP) }
+  const all = edges.flat()
+  const goesBack = all.some(({ isBack }) => isBack)
+  return { boxes, edges: all, width: width + (goesBack ? GAP : 0), height: Math.max(0, y - GAP) }
 }
 
-const edgesOf = (state: FlowState, from: number): Laid["edges"] => {
+/** Walks along the routes of each state, and gives an order in which no route leads back but those that are marked so. */
+const walked = (
+  routes: ReadonlyArray<ReadonlyArray<Route>>,
+  start: number
+): { readonly edges: ReadonlyArray<ReadonlyArray<Edge>>; readonly order: ReadonlyArray<number> } => {
+  const edges: Array<ReadonlyArray<Edge>> = []
+  const onTheWay = new Set<number>()
+  const met = new Set<number>()
+  const behind: Array<number> = []
+  const visit = (at: number): void => {
+    met.add(at)
+    onTheWay.add(at)
+    edges[at] = routes[at]!.map((route) => {
+      const isBack = onTheWay.has(route.to)
+      if (!met.has(route.to)) {
+        visit(route.to)
+      }
+      return { ...route, isBack }
+    })
+    onTheWay.delete(at)
+    behind.push(at)
+  }
+  visit(start)
+  return { edges, order: behind.reverse() }
+}
+
+const edgesOf = (state: FlowState, from: number): ReadonlyArray<Route> => {
   const byTarget = new Map<number, Array<string>>()
   for (const { on, to } of foresee(state).routes) {
     if (typeof to === "number") {
@@ -100,11 +138,10 @@ const draw = (laid: Laid, left: number, top: number, latest: Latest): Html =>
     laid.boxes.map((box) => drawBox(box, left + box.x, top + box.y, latest))
   }`
 
-const drawEdge = ({ boxes, width }: Laid, { from, on, to }: Laid["edges"][number], left: number, top: number): Html => {
+const drawEdge = ({ boxes, width }: Laid, { from, isBack, on, to }: Edge, left: number, top: number): Html => {
   const [a, b] = [boxes[from]!, boxes[to]!]
   const [x1, x2] = [left + a.x + a.width / 2, left + b.x + b.width / 2]
   const [y1, y2] = [top + a.y + a.height, top + b.y]
-  const isBack = to <= from
   const path = isBack
     ? `M${left + a.x + a.width} ${y1 - a.height / 2} H${left + width - 8} V${y2 + b.height / 2} H${
       left + b.x + b.width

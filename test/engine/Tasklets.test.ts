@@ -45,6 +45,26 @@ for (const driver of drivers) {
           assert.strictEqual(ExitStatus.description(step!.exitStatus), "broken")
         }))
 
+      it.effect.each(["STOPPED", "FAILED"] as const)(
+        "a tasklet that has called itself %s on the way has not finished, and a restart calls it again (OWN-4, TASK-9)",
+        (status) =>
+          Effect.gen(function*() {
+            let calls = 0
+            const job = Job.make(`bad ${status}`, {
+              flow: Step.tasklet(
+                "once",
+                Effect.suspend(() =>
+                  ++calls === 1
+                    ? Effect.as(StepScope.upgradeStatus(status), Tasklet.finished)
+                    : Effect.succeed(Tasklet.finished)
+                )
+              )
+            })
+            const ends = [yield* JobOperator.run(job, {}), yield* JobOperator.run(job, {})].map(({ status }) => status)
+            assert.deepStrictEqual([ends, calls], [[status, "COMPLETED"], 2])
+          })
+      )
+
       it.effect("a tasklet that fails between its calls goes on being called by each restart until it is finished (OWN-4)", () =>
         Effect.gen(function*() {
           const calls: Array<string> = []

@@ -265,7 +265,9 @@ export const rejoin = (beside: Progress, parted: Progress, written: Progress): P
     context: contextChanges.made.reduce((context, change) => change(context), written.context),
     contextChanges,
     jobChanges: [...written.jobChanges, ...beside.jobChanges],
-    exitStatus: bothExitStatuses(parted.exitStatus, beside.exitStatus, written.exitStatus),
+    exitStatus: written.exitStatus === beside.exitStatus
+      ? beside.exitStatus
+      : ExitStatus.and(written.exitStatus, beside.exitStatus),
     status: BatchStatus.upgradeTo(beside.status, written.status),
     stopRequested: beside.stopRequested || written.stopRequested
   })
@@ -322,9 +324,3 @@ const changesSince = ({ contextChanges: all }: Progress, { contextChanges: parte
   const before = parted.before + parted.made.length
   return before === all.before ? all : { before, made: all.made.slice(before - all.before) }
 }
-
-const bothExitStatuses = (
-  parted: ExitStatus.ExitStatus,
-  beside: ExitStatus.ExitStatus,
-  written: ExitStatus.ExitStatus
-): ExitStatus.ExitStatus => written === parted ? beside : beside === parted ? written : ExitStatus.and(written, beside)

@@ -1,6 +1,7 @@
 /**
  * What the cases of the job repository suite are made of.
  */
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -102,6 +103,24 @@ export const createStep = (
  */
 export const expireLease = (execution: JobExecution) =>
   Effect.flatMap(JobRepository, (repository) => repository.renewLease(execution, -1000))
+
+/**
+ * Runs the effect an hour later, by the clock of this process.
+ *
+ * @internal
+ */
+export const later = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.clockWith((clock) => {
+    const millis = () => clock.unsafeCurrentTimeMillis() + 3_600_000
+    return Effect.withClock(effect, {
+      [Clock.ClockTypeId]: Clock.ClockTypeId,
+      unsafeCurrentTimeMillis: millis,
+      unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+      currentTimeMillis: Effect.sync(millis),
+      currentTimeNanos: clock.currentTimeNanos,
+      sleep: (duration) => clock.sleep(duration)
+    })
+  })
 
 /**
  * How much is left of the lease of a running execution, as somebody is told who would take it over.

@@ -54,7 +54,7 @@ const restarts = (status: BatchStatus) =>
     const context = ExecutionContext.fromEntries({ done: ["a", "b"] })
     const first = { ...(yield* Kit.launchFresh()), context }
     yield* Kit.setStatus(first, status)
-    const second = yield* Kit.launch(first.instance.jobName)
+    const second = yield* Kit.later(Kit.launch(first.instance.jobName))
     deepStrictEqual(second.instance, first.instance)
     assert.isAbove(second.id, first.id)
     deepStrictEqual(second.restartOf, Option.some(first.id))

@@ -284,6 +284,7 @@ describe("the progress of a step", () => {
         yield* agree(store.row.step, store.row.job, final)
         yield* agree(state.progress.step, session.context, final)
         assert.deepStrictEqual(state.progress.step, store.row.step)
+        assert.deepStrictEqual(told.at(-1), store.row.step.counts)
         assert.isTrue(yield* isFree)
         assert.strictEqual(session.undecided.size, 0)
         assert.isUndefined(state.progress.doubt)
