@@ -12,7 +12,15 @@ const step = [
   "engine/Listeners",
   "engine/JobContext"
 ]
-const chunk = ["engine/Scan", "engine/Skip", "engine/Retry", "engine/Prefetch", "engine/ChunkCounts", "engine/Transact"]
+const chunk = [
+  "engine/Scan",
+  "engine/Quarantine",
+  "engine/Skip",
+  "engine/Retry",
+  "engine/Prefetch",
+  "engine/ChunkCounts",
+  "engine/Transact"
+]
 const lost = ["crash/LostCommit", "crash/InterruptedCommit"]
 const life = ["engine/operate/", "engine/Launching", "engine/JobListeners", "engine/Restart", "conformance/"]
 const repository = ["sql/SqlJobRepository", "sql/Races", "sql/Lasting", "sql/Batches"]

@@ -176,7 +176,7 @@ describe("the other tables", () => {
   })
 
   it("say what was skipped, or that nobody keeps it", () => {
-    const group = { stepName: "a&b", phase: "write", errorTag: "Bad", message: "no", count: 1200 } as const
+    const group = { stepName: "a&b", phase: "write", errorTag: "Bad", message: "no", count: 1200, firstId: 1 } as const
     const of = (changes: Partial<ExecutionData>, where: Section.Links = undefined) =>
       Section.skippedTable(data(changes), where)
     assert.strictEqual(text(of({})), "Nothing was skipped.|")

@@ -1,9 +1,10 @@
 /**
- * What can be known about a commit whose answer is missing.
+ * What can be known about a transaction that did not end well: about a commit whose answer is missing, above all.
  */
 import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
 import { canonical } from "../../base/json.js"
+import { TransactionError } from "../../vocabulary/BatchError.js"
 import type { StepExecution } from "../../vocabulary/StepExecution.js"
 
 /** The answer to the commit was lost, or an interruption came while it was on its way. */
@@ -13,6 +14,12 @@ export const mayHaveCommitted = (cause: Cause.Cause<unknown>): boolean =>
 const isCommitError = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "TransactionError" &&
   "phase" in error && error.phase === "commit"
+
+/** No connection came free, which nothing was done on. */
+export const couldNotBegin = (error: unknown): boolean =>
+  error instanceof TransactionError
+    ? error.phase === "begin" && error.reason === "fatal"
+    : error instanceof Error && error.cause !== undefined && couldNotBegin(error.cause)
 
 /** Only this process writes the row, so commits that it does not know of are its own. */
 export const hasAdvanced = (known: StepExecution, stored: StepExecution): boolean =>

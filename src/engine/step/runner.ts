@@ -15,7 +15,6 @@ import * as Outcome from "../../decisions/outcome.js"
 import type { Erased } from "../../definition/erased.js"
 import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
-import { TransactionError } from "../../vocabulary/BatchError.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
 import type * as Counts from "../../vocabulary/Counts.js"
 import type * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
@@ -27,6 +26,7 @@ import type { Session } from "../session/session.js"
 import { owned } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import * as Telemetry from "../session/telemetry.js"
+import { couldNotBegin } from "./doubt.js"
 import * as Hooks from "./hooks.js"
 import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
@@ -140,12 +140,6 @@ const liveIn = (
       stopRequested: state.progress.stopRequested
     }
   })
-
-/** No connection came free, which nothing was done on. */
-const couldNotBegin = (error: unknown): boolean =>
-  error instanceof TransactionError
-    ? error.phase === "begin" && error.reason === "fatal"
-    : error instanceof Error && error.cause !== undefined && couldNotBegin(error.cause)
 
 /** What code of the step logs and traces says of which execution and step. */
 const inScope = <A, E, R>(state: StepState, scope: Scope.Scope, effect: Effect.Effect<A, E, R>) => {

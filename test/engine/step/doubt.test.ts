@@ -7,7 +7,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { hasAdvanced, hasHappened, isStored, mayHaveCommitted } from "../../../src/engine/step/doubt.js"
+import { couldNotBegin, hasAdvanced, hasHappened, isStored, mayHaveCommitted } from "../../../src/engine/step/doubt.js"
 import { TransactionError } from "../../../src/vocabulary/BatchError.js"
 import * as ExecutionContext from "../../../src/vocabulary/ExecutionContext.js"
 import * as StepExecution from "../../../src/vocabulary/StepExecution.js"
@@ -73,5 +73,22 @@ describe("a commit without an answer", () => {
     assert.isFalse(mayHaveCommitted(error("body")))
     assert.isFalse(mayHaveCommitted(error("begin")))
     assert.isFalse(mayHaveCommitted(Cause.die("broken")))
+  })
+})
+
+describe("a transaction that found no connection", () => {
+  it("is one that was refused at its beginning for good, however deep that stands, and no other", () => {
+    for (const phase of ["begin", "body", "commit"] as const) {
+      for (const reason of ["fatal", "transient"] as const) {
+        const failed = new TransactionError({ phase, reason, cause: new Error("no connection") })
+        const isOne = phase === "begin" && reason === "fatal"
+        assert.strictEqual(couldNotBegin(failed), isOne, `${phase} ${reason}`)
+        const around = new Error("the save failed", { cause: new Error("the statement failed", { cause: failed }) })
+        assert.strictEqual(couldNotBegin(around), isOne, `${phase} ${reason}, inside`)
+      }
+    }
+    for (const other of [new Error("alone"), "text", undefined, { cause: new Error("no") }]) {
+      assert.isFalse(couldNotBegin(other))
+    }
   })
 })
