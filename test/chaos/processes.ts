@@ -33,15 +33,24 @@ export const compile = (entry: URL): Effect.Effect<string, never, Scope.Scope> =
 export const spawn = (
   file: string,
   args: ReadonlyArray<string>,
-  onLine: (line: string) => void = () => {}
+  onLine: (line: string) => void = () => {},
+  env: Readonly<Record<string, string>> = {}
 ): Effect.Effect<Process, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => start(file, args, onLine)),
+    Effect.sync(() => start(file, args, onLine, env)),
     ({ child, kill }) => Effect.sync(() => child.exitCode === null && child.signalCode === null && kill("SIGKILL"))
   )
 
-const start = (file: string, args: ReadonlyArray<string>, onLine: (line: string) => void): Process => {
-  const child = spawnProcess(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+const start = (
+  file: string,
+  args: ReadonlyArray<string>,
+  onLine: (line: string) => void,
+  env: Readonly<Record<string, string>>
+): Process => {
+  const child = spawnProcess(process.execPath, [file, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env }
+  })
   const lines: Array<string> = []
   const waiting = new Set<() => void>()
   const notify = () => waiting.forEach((look) => look())

@@ -75,6 +75,6 @@ describe("Ctrl-C at the command line", () => {
         assert.strictEqual(again.code, 0, again.errors)
         assert.strictEqual(steady(again.lines).at(-1), "load execution 4 COMPLETED in T")
       }),
-    120_000
+    300_000
   )
 })

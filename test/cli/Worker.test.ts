@@ -52,7 +52,13 @@ describe("worker", () => {
           yield* sql`create table part_row (part text not null, id integer not null, process integer not null)`
           const job = yield* Processes.spawn(program, [url, "run", "spread"])
 
-          const first = yield* Processes.spawn(program, [url, "worker", "--slots", "2", "--processes", "2"])
+          // Slow, so that the second of its processes finds something to do, however long it takes to start.
+          const first = yield* Processes.spawn(
+            program,
+            [url, "worker", "--slots", "2", "--processes", "2"],
+            undefined,
+            { PART_PAUSE: "400" }
+          )
           assert.include(
             yield* first.line((line) => line.startsWith("spread works on")),
             "\"spread\" with 2 processes of 2 slots each"

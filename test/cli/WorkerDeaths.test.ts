@@ -89,6 +89,25 @@ const waitingForLock = Effect.flatMap(SqlClient, (sql) =>
     ([row]) => row!.count
   ))
 
+/** Freezes a worker in its work, has others do that, and tells whether it does it again when it wakes. */
+const writesAgain = Effect.flatMap(prepared, ({ layer, run, worker }) =>
+  Effect.gen(function*() {
+    yield* createTable
+    const job = yield* run
+    const frozen = yield* worker
+    yield* until(writtenBy(frozen.child.pid), (count) => count > 0)
+    yield* withoutFence
+    frozen.kill("SIGSTOP")
+    yield* worker
+    yield* completes(job)
+    frozen.kill("SIGCONT")
+    const isTwice = Effect.delay(Effect.map(counted, ({ all, each }) => all > each), "20 millis")
+    return yield* Effect.iterate({ is: false, looks: 0 }, {
+      while: ({ is, looks }) => !is && looks < 150,
+      body: ({ looks }) => Effect.map(isTwice, (is) => ({ is, looks: looks + 1 }))
+    })
+  }).pipe(Effect.map(({ is }) => is), Effect.provide(layer)))
+
 describe("partitions in processes that die", () => {
   it.scopedLive(
     "a worker is frozen and wakes, one joins late, the job and a worker are killed: every row once (PART-5, OWN-16)",
@@ -107,16 +126,22 @@ describe("partitions in processes that die", () => {
           job.kill("SIGKILL")
           late.kill("SIGKILL")
           frozen.kill("SIGCONT")
+          yield* job.ended
+          const [killed] = yield* JobOperator.executions({ jobName: "spread" })
           const repository = yield* JobRepository.JobRepository
           const complete = (yield* partitions).filter(({ status }) => status === "COMPLETED")
           assert.strictEqual(yield* repository.deleteJobExecutions(complete.map(({ id }) => id)), 0)
-          const again = yield* run
-          yield* worker
-          yield* completes(again)
+          // On a machine that is busy for as long as a partition takes, all of it may be over before the kill.
+          if (killed!.status !== "COMPLETED") {
+            const again = yield* run
+            yield* worker
+            yield* completes(again)
+          }
+          assert.deepStrictEqual(yield* counted, { all: ROWS, each: ROWS })
           const found = yield* partitions
           assert.strictEqual(found.filter(({ status }) => status === "COMPLETED").length, 8)
         }).pipe(Effect.provide(layer))),
-    80_000
+    300_000
   )
 
   it.scopedLive(
@@ -138,26 +163,18 @@ describe("partitions in processes that die", () => {
           const again = yield* run
           yield* completes(again)
         }).pipe(Effect.provide(layer))),
-    80_000
+    300_000
   )
 
   it.scopedLive(
     "without the fence the worker that wakes writes again what others have written: the test above sees that (OWN-16)",
     () =>
-      Effect.flatMap(prepared, ({ layer, run, worker }) =>
-        Effect.gen(function*() {
-          yield* createTable
-          const job = yield* run
-          const frozen = yield* worker
-          yield* until(writtenBy(frozen.child.pid), (count) => count > 0)
-          yield* withoutFence
-          frozen.kill("SIGSTOP")
-          yield* worker
-          yield* completes(job)
-          frozen.kill("SIGCONT")
-          yield* until(counted, ({ all, each }) => all > each)
-        }).pipe(Effect.provide(layer))),
-    80_000
+      Effect.gen(function*() {
+        // Whom the signal meets between two chunks writes none again: that does not happen again and again.
+        const isTwice = yield* Effect.repeat(Effect.scoped(writesAgain), { until: (isTwice) => isTwice, times: 9 })
+        assert.isTrue(isTwice)
+      }),
+    300_000
   )
 
   it.scopedLive(
@@ -191,6 +208,6 @@ describe("partitions in processes that die", () => {
           yield* completes(again)
           assert.strictEqual(yield* stored, 9)
         }).pipe(Effect.provide(layer))),
-    80_000
+    300_000
   )
 })

@@ -20,7 +20,9 @@ interface Row {
 }
 
 const insert = SqlItemWriter.insertInto<Row>("part_row")
-const slow = ItemWriter.fromFunction((_: ReadonlyArray<Row>) => Effect.sleep("40 millis"), { name: "slow" })
+const pause = Number(process.env["PART_PAUSE"] ?? 40)
+
+const slow = ItemWriter.fromFunction((_: ReadonlyArray<Row>) => Effect.sleep(pause), { name: "slow" })
 
 const job = Job.make("spread", {
   flow: Step.partition("load", {
@@ -44,7 +46,11 @@ const cli = BatchCli.make({
   layer: Layer.provideMerge(SqlJobRepository.layer, Postgres.layerUrl(url, { maxConnections: 4 }))
 })
 
-const ownership = { ...JobOperator.Ownership.defaultValue(), lease: "3 seconds" } as const
+/** Short where somebody waits until it is over: for what a worker has that is frozen. */
+const ownership = {
+  ...JobOperator.Ownership.defaultValue(),
+  lease: process.argv[3] === "worker" ? "3 seconds" : "30 seconds"
+} as const
 
 BatchCli.runMain(
   (args) => Effect.provideService(cli([args[0]!, args[1]!, ...args.slice(3)]), JobOperator.Ownership, ownership),

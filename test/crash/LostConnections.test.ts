@@ -102,7 +102,7 @@ describe("a chunk whose transaction loses its connection", () => {
       }).pipe(
         Effect.tapErrorCause(() => Effect.sync(() => process.stderr.write(`EFFECT_BATCH_CHAOS_SEED=${SEED}\n`)))
       ),
-    120_000
+    300_000
   )
 
   it.scopedLive(
@@ -124,7 +124,7 @@ describe("a chunk whose transaction loses its connection", () => {
         assert.isAtLeast(begins, 1)
         assert.strictEqual(said.filter((line) => line.includes("is back")).length, begins)
       }),
-    120_000
+    300_000
   )
 })
 
@@ -226,6 +226,6 @@ describe("a database that is away for a while", () => {
         assert.isAtLeast(begins, 1)
         assert.strictEqual(said.filter((line) => line.includes("is back")).length, begins)
       }),
-    60_000
+    300_000
   )
 })

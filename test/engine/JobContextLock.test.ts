@@ -23,14 +23,14 @@ import { drivers } from "../support/drivers.js"
 
 const key = (name: string) => ExecutionContext.key(name, Schema.Number)
 
-/** Waits for so many turns of the event loop; the other step needs a few dozen. */
-const until = (happened: () => boolean, turns = 20_000): Effect.Effect<void> =>
+/** Looks so often, at least half a minute long: the other step needs a few messages to a database that may be busy. */
+const until = (happened: () => boolean, looks = 6000): Effect.Effect<void> =>
   Effect.suspend(() =>
-    happened() || turns === 0
+    happened() || looks === 0
       ? Effect.void
       : Effect.flatMap(
-        Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))),
-        () => until(happened, turns - 1)
+        Effect.async<void>((resume) => void setTimeout(() => resume(Effect.void), 5)),
+        () => until(happened, looks - 1)
       )
   )
 

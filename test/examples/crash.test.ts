@@ -58,7 +58,7 @@ const readmeJob = Effect.map(
     >
 )
 
-const TIMEOUT = 120_000
+const TIMEOUT = 300_000
 
 const services = Layer.merge(Database.layer, FileSystem.layer)
 

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Examples from "./examples.js"
 
-const TIMEOUT = 120_000
+const TIMEOUT = 300_000
 
 /** Runs the example once per line of arguments, in one directory; gives exit code and printed lines of each. */
 const runs = (example: string, ...lines: ReadonlyArray<string>) =>

@@ -14,7 +14,7 @@ import * as Postgres from "../support/Postgres.js"
 import * as Sqlite from "../support/Sqlite.js"
 import * as Examples from "./examples.js"
 
-const TIMEOUT = 120_000
+const TIMEOUT = 300_000
 
 class Program extends Context.Tag("Program")<Program, ReadonlyArray<string>>() {}
 

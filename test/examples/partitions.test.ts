@@ -54,7 +54,7 @@ layer(Layer.scoped(Program, Examples.compiled("06-partitions/main.ts")), { exclu
           assert.strictEqual(onSqlite.rows.matches.length, 6504)
           assert.deepStrictEqual(onSqlite.rows, onPostgres.rows)
         }),
-      120_000
+      300_000
     )
   }
 )

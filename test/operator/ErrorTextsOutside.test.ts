@@ -14,7 +14,7 @@ const services = Layer.provideMerge(SqlJobRepository.layer, Postgres.layer).pipe
 )
 
 describe("what an error says on PostgreSQL", () => {
-  it.layer(Layer.orDie(services as Layer.Layer<any, any>), { timeout: "60 seconds" })((it) => {
+  it.layer(Layer.orDie(services as Layer.Layer<any, any>), { timeout: "5 minutes" })((it) => {
     it.effect.each(cases)("%s", ([, provoke, says]) =>
       Effect.gen(function*() {
         const given = yield* provoke

@@ -30,7 +30,7 @@ const inserting = (before: (sql: SqlClient) => Effect.Effect<unknown, any>) =>
   )
 
 describe("a database that refuses", () => {
-  it.layer(over(Postgres.layer) as Layer.Layer<any>, { timeout: "60 seconds" })((it) => {
+  it.layer(over(Postgres.layer) as Layer.Layer<any>, { timeout: "5 minutes" })((it) => {
     it.effect("tells of a statement whose failure was caught, of a session that is read-only, of a server that is", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
@@ -74,7 +74,7 @@ describe("a database that refuses", () => {
       assert.deepStrictEqual(yield* Effect.provide(JobOperator.executions(), layer), [], "who only looks may")
     }))
 
-  it.layer(over(Sqlite.layer) as Layer.Layer<any>, { timeout: "60 seconds" })((it) => {
+  it.layer(over(Sqlite.layer) as Layer.Layer<any>, { timeout: "5 minutes" })((it) => {
     it.effect("tells of a full disk, and goes on where it was when there is room", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient

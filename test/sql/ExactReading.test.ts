@@ -60,7 +60,7 @@ const writeAll = (writer: ReturnType<typeof SqlItemWriter.insertInto<Item>>, ite
   Effect.scoped(Effect.flatMap(writer.open(Option.none()), (sink) => sink.write(items)))
 
 describe("what PostgreSQL holds", () => {
-  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("on PostgreSQL", (it) => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "5 minutes" })("on PostgreSQL", (it) => {
     it.effect.each<readonly [type: string, values: ReadonlyArray<string>]>([
       ["real", [
         "1e-45",
@@ -439,7 +439,7 @@ describe("what PostgreSQL holds", () => {
 })
 
 describe("what SQLite holds", () => {
-  it.layer(Layer.orDie(Sqlite.layer), { timeout: "60 seconds" })("on SQLite", (it) => {
+  it.layer(Layer.orDie(Sqlite.layer), { timeout: "5 minutes" })("on SQLite", (it) => {
     it.effect("texts whose bytes are not UTF-8 are bad records, and replacement characters that stand there are not (OWN-24)", () =>
       Effect.gen(function*() {
         yield* run(

@@ -55,7 +55,7 @@ const repeated: ReadonlyArray<readonly [what: string, text: string, column: stri
 ]
 
 const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
-  it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+  it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
     const tables = Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       yield* sql`create table if not exists customers (id int primary key, name varchar(9))`
@@ -151,7 +151,7 @@ describe("columns of one name", () => {
   suite("PostgreSQL", Postgres.layer)
   suite("SQLite", Sqlite.layer)
 
-  it.layer(Layer.orDie(Postgres.layer), { timeout: "60 seconds" })("only PostgreSQL", (it) => {
+  it.layer(Layer.orDie(Postgres.layer), { timeout: "5 minutes" })("only PostgreSQL", (it) => {
     it.effect("an empty result tells, too, and an ambiguous column inside of the query is another mistake (OWN-24)", () =>
       Effect.gen(function*() {
         for (
@@ -166,7 +166,7 @@ describe("columns of one name", () => {
       }))
   })
 
-  it.layer(Layer.orDie(Sqlite.layer), { timeout: "60 seconds" })("only SQLite", (it) => {
+  it.layer(Layer.orDie(Sqlite.layer), { timeout: "5 minutes" })("only SQLite", (it) => {
     it.effect("what cannot stand in a subquery is read as before", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

@@ -251,7 +251,7 @@ const suite = (
     yield* sql.unsafe(`create table source (id integer primary key, ${defined})`)
     yield* sql.unsafe(`create table target (id integer primary key, ${defined})`)
   })
-  it.layer(Layer.orDie(layer), { timeout: "120 seconds" })(
+  it.layer(Layer.orDie(layer), { timeout: "5 minutes" })(
     label,
     (it) => {
       it.effect("the tables are there", () => setUp)

@@ -101,6 +101,6 @@ describe("a connection of the pool that holds a transaction of a step", () => {
         }).pipe(Effect.provide(over(url)))
         yield* Fiber.interruptFork(owner)
       }),
-    30_000
+    300_000
   )
 })

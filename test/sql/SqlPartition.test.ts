@@ -171,7 +171,7 @@ const assertDivided = (
   })
 
 const suite = (label: "PostgreSQL" | "SQLite", client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
-  it.layer(Layer.orDie(client), { timeout: "60 seconds" })(label, (it) => {
+  it.layer(Layer.orDie(client), { timeout: "5 minutes" })(label, (it) => {
     it.effect("ranges of a key of any type have every row once, those added meanwhile too, and equal shares (PART-13, OWN-23)", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient

@@ -219,6 +219,6 @@ for (
           assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
         }))
       }).pipe(seldom, Effect.provide(layer)),
-    60_000
+    300_000
   )
 }

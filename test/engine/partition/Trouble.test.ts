@@ -401,5 +401,5 @@ it.live(
       })
       assert.isAbove(points, 20)
     }).pipe(silently),
-  60_000
+  300_000
 )
