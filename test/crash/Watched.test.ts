@@ -23,7 +23,8 @@ describe("a watch beside a process that is killed", () => {
         const db = yield* database
         const options = yield* Support.prepare(db)
         const live = Layer.provideMerge(SqlJobRepository.layer, db.client)
-        const killed = yield* Processes.run(worker, options, { lines: 20, millis: 0 })
+        // It takes its time, so that a kill that comes late still meets it.
+        const killed = yield* Processes.run(worker, { ...options, pauseMillis: 40 }, { lines: 20, millis: 0 })
         assert.isUndefined(killed.status)
         const first = yield* Effect.provide(looked, live)
         assert.lengthOf(first, 1)
