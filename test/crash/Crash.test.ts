@@ -9,7 +9,7 @@ import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Processes from "./processes.js"
 import * as Support from "./support.js"
 
-/** Elsewhere each time; `EFFECT_BATCH_KILLS=200` strikes more often. */
+/** `EFFECT_BATCH_KILLS=200` strikes more often, and `EFFECT_BATCH_CRASH_SEED` elsewhere. */
 const KILLS = Number(process.env["EFFECT_BATCH_KILLS"] ?? 12)
 
 describe("a process that is killed at random moments and started again", () => {

@@ -19,7 +19,7 @@ import { campaignJob, idsIn, rows, table } from "../chaos/campaignJob.js"
 import * as Proxy from "../chaos/proxy.js"
 import * as Postgres from "../support/Postgres.js"
 
-const SEED = Number(process.env["EFFECT_BATCH_CHAOS_SEED"] ?? Date.now() % 1_000_000)
+const SEED = Number(process.env["EFFECT_BATCH_CHAOS_SEED"] ?? 1)
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-batch-lost-"))),
