@@ -94,6 +94,7 @@ export interface Hold {
   readonly file: FileSystem.File | undefined
   readonly state: State
   readonly digest: Digest
+  readonly isCopy?: boolean
   /** What has to come before the first item, because the file was left without a line break. */
   readonly lead: string
 }
@@ -109,6 +110,10 @@ export interface Place {
   readonly publish: (state: State) => Effect.Effect<void, FileError>
   /** Called instead when there is nothing to write, and the output is not to be there then. */
   readonly discard: (state: State) => Effect.Effect<void, FileError>
+  /** Called when a restart would find the state for the first time. */
+  readonly stored: Effect.Effect<void>
+  /** Called when the sink is closed before it was complete, and nothing was committed since it claimed its file. */
+  readonly giveUp: (state: State) => Effect.Effect<void>
 }
 
 /** @internal */
@@ -125,7 +130,9 @@ export const open = <A>(
     const inPlace = options.inPlace === true && !Option.exists(state, ({ part }) =>
       part !== undefined)
     const place = yield* (inPlace ? InPlace : Parts).open(fs, path, format, options, state)
-    return new FileSink(path, format, options, place)
+    const sink = new FileSink(path, format, options, place)
+    yield* Effect.addFinalizer(() => sink.closed)
+    return sink
   })
 
 // -------------------------------------------------------------------------------------
@@ -153,7 +160,12 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   private dirty = false
   /** Whether the state of this turn is stored, so that it may touch files. */
   private isStored = false
-  private emptyFooter: string | undefined
+  /** Whether something was flushed of which nobody has said yet whether it is committed. */
+  private isInDoubt = false
+  /** Up to where the file was committed when it was claimed. */
+  private claimedOffset = -1
+  /** The footer that the stored state tells of, and that state. */
+  private told: { readonly state: State; readonly footer: string } | undefined
   private readonly start: number
   private readonly encoding: encodings.Encoding
 
@@ -201,6 +213,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
             digest: next.text
           })
           this.dirty = false
+          this.isInDoubt = true
           this.forget()
           return this.flushed
         })
@@ -208,6 +221,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   })
 
   readonly rollback: Effect.Effect<void> = Effect.suspend(() => {
+    this.isInDoubt = false
     this.dirty = this.dirty || this.flushed.offset > this.committedState.offset
     this.flushed = this.committedState
     this.memo = this.flushed.memo
@@ -219,10 +233,25 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     return Effect.ignore(this.cut)
   })
 
-  readonly committed: Effect.Effect<void> = Effect.sync(() => {
+  readonly committed: Effect.Effect<void> = Effect.suspend(() => {
+    const isFirst = !this.isStored
     this.isStored = true
+    this.isInDoubt = false
     this.committedState = this.flushed
     this.committedDigest = this.hold?.digest
+    return isFirst ? this.place.stored : Effect.void
+  })
+
+  /**
+   * A part that holds nothing of its own is not left behind: a process that wakes up when all others are through would leave
+   * it for ever. What may have been committed is kept.
+   */
+  readonly closed: Effect.Effect<void> = Effect.suspend(() => {
+    const { offset } = this.committedState
+    const isBare = offset === this.claimedOffset && (offset === 0 || this.hold?.isCopy === true)
+    return this.hold?.file !== undefined && isBare && !this.isInDoubt
+      ? this.place.giveUp(this.committedState)
+      : Effect.void
   })
 
   readonly complete: Effect.Effect<void, FileError> = Effect.suspend(() =>
@@ -236,10 +265,11 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
         return Effect.void
       }
       // The footer stays uncommitted: whoever continues this file cuts it off and writes it again.
-      const wrong = encodings.misfit(this.footer, this.encoding)
+      const footer = this.told?.state === this.flushed ? this.told.footer : this.footer
+      const wrong = encodings.misfit(footer, this.encoding)
       return wrong === undefined
         ? Effect.zipRight(
-          this.append(file, [...this.prefix(this.flushed.memo, lead), this.footer]),
+          this.append(file, [...this.prefix(this.flushed.memo, lead), footer]),
           this.ended(this.place.publish(this.flushed))
         )
         : new FileError({
@@ -259,20 +289,22 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     })
   }
 
-  /** Notes how the output will look if this is all, by which those who come next know it. */
-  private foreseen({ file, state: { part } }: Hold): State {
-    if (this.flushed.offset === 0 && file !== undefined && part !== undefined) {
-      const text = [...this.prefix(this.flushed.memo, ""), this.footer].join("")
-      const bytes = encodings.encode(text, this.encoding)
-      this.flushed = { ...this.flushed, empty: { size: bytes.length, digest: Digest.empty.add(bytes).text } }
+  /** Tells how the output will end if this is all, by which those who come next know it. */
+  private foreseen({ file, lead, state: { part } }: Hold): State {
+    if (file !== undefined && part !== undefined) {
+      const { items, memo } = this.flushed
+      // Without items it is asked for once, however often nothing is committed.
+      const footer = items === 0 && this.told !== undefined ? this.told.footer : this.footer
+      const bytes = encodings.encode([...this.prefix(memo, lead), footer].join(""), this.encoding)
+      this.flushed = { ...this.flushed, end: { size: bytes.length, digest: Digest.empty.add(bytes).text } }
+      this.told = { state: this.flushed, footer }
     }
     return this.flushed
   }
 
-  /** Without items it is asked for once, so that what the checkpoint says of it is true. */
   private get footer(): string {
     const { items, memo } = this.flushed
-    return items === 0 ? this.emptyFooter ??= this.format.end(memo, { items }) : this.format.end(memo, { items })
+    return this.format.end(memo, { items })
   }
 
   private prefix(memo: Json, lead: string): ReadonlyArray<string> {
@@ -303,6 +335,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   private keep(hold: Hold): Hold {
     this.committedState = this.flushed = hold.state
     this.committedDigest = hold.digest
+    this.claimedOffset = hold.state.offset
     return this.hold = hold
   }
 

@@ -34,7 +34,9 @@ export const open = <A>(
       claim: () => Effect.succeed(hold),
       reopen: () => Effect.succeed(hold),
       publish: () => Effect.void,
-      discard: () => Effect.mapError(fs.remove(path, { force: true }), fromPlatformError(path, "write"))
+      discard: () => Effect.mapError(fs.remove(path, { force: true }), fromPlatformError(path, "write")),
+      stored: Effect.void,
+      giveUp: () => Effect.void
     })
   )
 

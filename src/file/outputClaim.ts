@@ -8,9 +8,11 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Digest } from "./digest.js"
 import { digestOf, identityOf, infoOf, isSame, openFile, readAt, sizeOf } from "./fileBytes.js"
-import { FileError } from "./FileError.js"
+import type { FileError } from "./FileError.js"
 import * as Plan from "./outputPlan.js"
+import { refusal } from "./outputRefusal.js"
 import { fromPlatformError } from "./platformError.js"
+import { namesOf } from "./turnNames.js"
 
 /** An output that a writer works on in parts. */
 export interface Output {
@@ -35,6 +37,8 @@ export interface Claimed {
   readonly file: FileSystem.File | undefined
   readonly state: Plan.State
   readonly digest: Digest
+  /** Whether it begins with what stands at the name of the output, and not with what an earlier turn has written. */
+  readonly isCopy?: boolean
 }
 
 /**
@@ -70,15 +74,31 @@ export const copyOutput = (output: Output, state: Plan.State): Effect.Effect<Cla
       (claimed) =>
         Effect.map(infoOf(output.fs, output.target), (info) => ({
           ...claimed,
+          isCopy: true,
           state: { ...claimed.state, part: { ...partOf(state), found: Option.getOrNull(Option.map(info, identityOf)) } }
         }))
     )
   )
 
+/**
+ * Removes the part if nothing is committed of it, or if all that is stands in an output that was put there since the turn was
+ * opened with `found` at the name: that of its successor.
+ */
+export const giveUp = (output: Output, state: Plan.State, found: Plan.Identity | null): Effect.Effect<void> => {
+  const { gone, part } = namesOf(output.target, output.token)
+  const isElsewhere = state.offset === 0 ? Effect.succeed(true) : Effect.gen(function*() {
+    const info = yield* infoOf(output.fs, output.target)
+    const isUntouched = Option.isNone(info) || isSame(found, identityOf(info.value))
+    return !isUntouched && (yield* digestAt(output, state, output.target))?.digest !== undefined
+  })
+  const removed = Effect.forEach([part, gone], (name) => remove(output, name), { discard: true })
+  return Effect.ignore(Effect.flatMap(isElsewhere, (is) => is ? removed : Effect.void))
+}
+
 /** Removes what earlier turns have left, which is known by their tokens; also what they have made after they lost. */
 export const sweep = (output: Output, turns: ReadonlyArray<Plan.Turn>): Effect.Effect<void> =>
   Effect.forEach(turns, ({ token }) => {
-    const { gone, old, part } = Plan.namesOf(output.target, token)
+    const { gone, old, part } = namesOf(output.target, token)
     return Effect.forEach([part, old, gone], (name) => remove(output, name), { discard: true })
   }, { discard: true })
 
@@ -121,7 +141,7 @@ const attempt = (
     () =>
       attempts > 0
         ? attempt(output, state, isStored, attempts - 1)
-        : Effect.fail(refusal(output, state, { _tag: "Missing" }))
+        : Effect.fail(refusal(output.path, state.offset, { _tag: "Missing" }))
   )
 
 /** Somebody took a name away between the look and the step. */
@@ -136,14 +156,14 @@ interface Seen extends Plan.Situation {
 
 const carryOut = (output: Output, state: Plan.State, seen: Seen): Effect.Effect<Claimed, FileError | Vanished> => {
   const decision = Plan.decide(seen)
-  const { old, part } = Plan.namesOf(output.target, output.token)
+  const { old, part } = namesOf(output.target, output.token)
   const known = (flag: "wx+" | "r+") => mine(output, state, flag, seen.digest)
   switch (decision._tag) {
     case "Refuse":
       return Effect.flatMap(
         Effect.exists(seen.parts, ({ name }) => Effect.map(infoOf(output.fs, name), Option.isNone)),
         // What stands at the name of the output may be the part that stood there a moment ago.
-        (isMoved) => Effect.fail(isMoved ? new Vanished() : refusal(output, state, decision.reason))
+        (isMoved) => Effect.fail(isMoved ? new Vanished() : refusal(output.path, state.offset, decision.reason))
       )
     case "Create":
       return Effect.zipRight(prepareRemoval(output), begun(output, known("wx+")))
@@ -192,7 +212,7 @@ const copied = (output: Output, state: Plan.State, from: string): Effect.Effect<
 /** The copy is what is checked: whoever still writes to the other file may do so while it is copied. */
 const ownCopy = (output: Output, state: Plan.State, from: string): Effect.Effect<Claimed, FileError> =>
   Effect.gen(function*() {
-    const { part } = Plan.namesOf(output.target, output.token)
+    const { part } = namesOf(output.target, output.token)
     yield* remove(output, part)
     yield* platform(output, output.fs.copyFile(from, part))
     const claimed = yield* mine(output, state, "r+")
@@ -208,7 +228,7 @@ const mine = (
   known?: Digest
 ): Effect.Effect<Claimed & { readonly file: FileSystem.File }, FileError> =>
   Effect.gen(function*() {
-    const { part } = Plan.namesOf(output.target, output.token)
+    const { part } = namesOf(output.target, output.token)
     const file = yield* openPart(output, flag)
     if ((yield* sizeOf(part, file)) > state.offset) {
       yield* platform(output, file.truncate(state.offset))
@@ -216,13 +236,13 @@ const mine = (
     const digest = known ?? Option.getOrUndefined(yield* digestOf(part, file, state.offset))
     return digest !== undefined && isCommitted(state, digest)
       ? { file, state, digest }
-      : yield* Effect.fail(refusal(output, state, { _tag: "Damaged", name: part, size: state.offset }))
+      : yield* Effect.fail(refusal(output.path, state.offset, { _tag: "Damaged", name: part, size: state.offset }))
   })
 
 /** With the permissions of the file that it is going to replace. */
 const openPart = (output: Output, flag: "wx+" | "r+"): Effect.Effect<FileSystem.File, FileError> =>
   Effect.gen(function*() {
-    const { part } = Plan.namesOf(output.target, output.token)
+    const { part } = namesOf(output.target, output.token)
     const file = yield* Effect.mapError(
       Scope.extend(output.fs.open(part, { flag }), output.scope),
       fromPlatformError(output.path, "write")
@@ -246,13 +266,13 @@ const take = ({ fs, path }: Output, from: string, to: string): Effect.Effect<voi
  */
 const prepareRemoval = (output: Output): Effect.Effect<void, FileError> =>
   output.mayRemove
-    ? platform(output, output.fs.makeDirectory(Plan.namesOf(output.target, output.token).gone, { recursive: true }))
+    ? platform(output, output.fs.makeDirectory(namesOf(output.target, output.token).gone, { recursive: true }))
     : Effect.void
 
 const takeRemovals = (output: Output, turns: ReadonlyArray<Plan.Turn>): Effect.Effect<void, FileError> =>
   Effect.zipRight(
     Effect.forEach(turns, ({ token }) => {
-      const { gone } = Plan.namesOf(output.target, token)
+      const { gone } = namesOf(output.target, token)
       const removal = platform(output, output.fs.remove(gone, { recursive: true, force: true }))
       return Effect.catchAll(removal, () => removal)
     }, { discard: true }),
@@ -266,7 +286,7 @@ const look = (output: Output, state: Plan.State): Effect.Effect<Seen, FileError>
     const { before, owner } = partOf(state)
     const parts: Array<Plan.Standing> = []
     for (const turn of [{ token: output.token, owner }, ...before]) {
-      const { old, part } = Plan.namesOf(output.target, turn.token)
+      const { old, part } = namesOf(output.target, turn.token)
       for (const name of [part, old]) {
         const found = yield* digestAt(output, state, name)
         if (found === undefined) {
@@ -331,20 +351,20 @@ const lookAtOutput = (
       return { ...seen, output: { isUntouched, holds: "other" } }
     }
     const endings = output.endings(state)
-    const longest = Math.max(...endings.map(({ length }) => length), state.empty?.size ?? 0)
+    const longest = Math.max(...endings.map(({ length }) => length), state.end?.size ?? 0)
     const standing = yield* digestAt(output, state, output.target, longest)
     if (standing?.digest === undefined) {
       return { ...seen, output: { isUntouched, holds: "other" } }
     }
-    const isWhole = endings.some((end) => standing.tail.equals(end)) || isEmptyOutput(state, standing.tail)
-    const holds = isWhole ? "all" : "beginning"
+    const isWhole = endings.some((end) => standing.tail.equals(end)) || isForeseen(state, standing.tail)
+    const holds = isWhole ? "all" : standing.tail.length === 0 ? "committed" : "beginning"
     return { ...seen, digest: digest ?? standing.digest, output: { isUntouched, holds } }
   })
 
 const isCommitted = ({ digest }: Plan.State, found: Digest): boolean => digest === undefined || digest === found.text
 
-const isEmptyOutput = ({ empty, offset }: Plan.State, bytes: Buffer): boolean =>
-  offset === 0 && empty !== undefined && Digest.empty.add(bytes).text === empty.digest
+const isForeseen = ({ end }: Plan.State, bytes: Buffer): boolean =>
+  end !== undefined && Digest.empty.add(bytes).text === end.digest
 
 const isLetGo = ({ isGone }: Output, { owner, token }: Plan.Turn): boolean => tokensLetGo.has(token) || isGone(owner)
 
@@ -352,47 +372,3 @@ const platform = <A>(
   { path }: Output,
   effect: Effect.Effect<A, Parameters<ReturnType<typeof fromPlatformError>>[0]>
 ): Effect.Effect<A, FileError> => Effect.mapError(effect, fromPlatformError(path, "write"))
-
-// -- what a user is told ------------------------------------------------------------------------------------------------
-
-const refusal = ({ path }: Output, { offset }: Plan.State, reason: Plan.Refusal): FileError => {
-  switch (reason._tag) {
-    case "Replaced":
-      return replaced(path)
-    case "Damaged":
-      return reason.size < offset
-        ? new FileError({
-          path,
-          action: "write",
-          reason: "Shortened",
-          problem:
-            `${offset} bytes of it were written and committed, but its part "${reason.name}" has only ${reason.size}`,
-          hint: "Bring the part back, or abandon this execution and write it anew: going on would lose items."
-        })
-        : new FileError({
-          path,
-          action: "write",
-          reason: "Replaced",
-          problem: `its part "${reason.name}" no longer holds the ${offset} bytes that were written and committed`,
-          hint: "Bring the part back, or abandon this execution and write it anew: going on would lose items."
-        })
-    case "Missing":
-      return new FileError({
-        path,
-        action: "write",
-        reason: "Shortened",
-        problem:
-          `${offset} bytes of it were written and committed, but neither a part nor the file holds them any more`,
-        hint: "Bring the part back, or abandon this execution and write it anew: going on would lose items."
-      })
-  }
-}
-
-export const replaced = (path: string): FileError =>
-  new FileError({
-    path,
-    action: "write",
-    reason: "Replaced",
-    problem: "another file was put there, or that file was changed, since this step began for the first time",
-    hint: "Move that file to another place, and restart."
-  })

@@ -13,6 +13,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Json } from "../base/json.js"
+import { markOf } from "./turnNames.js"
 
 /** One writer at the output, from its opening to its end. */
 export const Turn = Schema.Struct({
@@ -52,29 +53,16 @@ export const State = Schema.Struct({
   memo: Json,
   /** Their checksum; version 0.1 had none. */
   digest: Schema.optionalWith(Schema.String, { exact: true }),
-  /** The output as it is going to be if nothing is written: its footer may be another one when somebody looks at it. */
-  empty: Schema.optionalWith(Schema.Struct({ size: Schema.NonNegativeInt, digest: Schema.String }), { exact: true }),
+  /**
+   * What is going to stand behind these bytes if nothing else is written, stored before the output gets its name: asked again,
+   * a footer may be another one, and the output would look like the file of somebody else.
+   */
+  end: Schema.optionalWith(Schema.Struct({ size: Schema.NonNegativeInt, digest: Schema.String }), { exact: true }),
   /** Absent for a writer that writes in place, which version 0.1 always did. */
   part: Schema.optionalWith(Part, { exact: true })
 })
 
 export type State = typeof State.Type
-
-/** The names that a turn may use, besides that of the output. */
-export interface Names {
-  /** What it writes. */
-  readonly part: string
-  /** What it took from an earlier turn, until it has copied that. */
-  readonly old: string
-  /** A directory into which it moves the output when that is to go. */
-  readonly gone: string
-}
-
-export const namesOf = (target: string, token: string): Names => ({
-  part: `${target}.${token}.part`,
-  old: `${target}.${token}.old`,
-  gone: `${target}.${token}.gone`
-})
 
 /** The state of a turn that goes on behind another one. */
 export const nextTurn = (state: State, turn: Turn, found: Identity | null, target: string | undefined): State => {
@@ -90,9 +78,12 @@ export const nextTurn = (state: State, turn: Turn, found: Identity | null, targe
   }
 }
 
-/** The state behind bytes that were written: it says nothing of an output without them. */
+/** The line of the turns that are behind a state, if it has any that say it. */
+export const lineOf = ({ part }: State): string | undefined => part === undefined ? undefined : markOf(part.token)?.line
+
+/** The state behind bytes that were written: it does not know yet how the output is going to end. */
 export const written = (
-  { empty: _, ...state }: State,
+  { end: _, ...state }: State,
   change: { readonly offset: number; readonly items: number; readonly memo: Json; readonly digest: string }
 ): State => ({ ...state, ...change })
 
@@ -118,8 +109,8 @@ export interface Situation {
   readonly output: {
     /** Whether it stood there when the first turn began. */
     readonly isUntouched: boolean
-    /** Everything that belongs there, or what was committed and then something else. */
-    readonly holds: "all" | "beginning" | "other"
+    /** Everything that belongs there; what was committed and nothing else; that and then something else. */
+    readonly holds: "all" | "committed" | "beginning" | "other"
   } | undefined
 }
 
@@ -159,7 +150,7 @@ export const decide = ({ isResumed, offset, output, parts }: Situation): Decisio
   if (offset === 0) {
     return isReplaced ? refuse({ _tag: "Replaced" }) : { _tag: "Create" }
   }
-  if (output !== undefined && output.holds !== "other") {
+  if (output !== undefined && isSource(output)) {
     return { _tag: "CopyOutput" }
   }
   const [damaged] = parts
@@ -175,6 +166,10 @@ export const decide = ({ isResumed, offset, output, parts }: Situation): Decisio
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** What somebody has put behind the committed bytes is not cut off. */
+const isSource = ({ holds, isUntouched }: NonNullable<Situation["output"]>): boolean =>
+  holds === "all" || holds === "committed" || (holds === "beginning" && isUntouched)
 
 const refuse = (reason: Refusal): Decision => ({ _tag: "Refuse", reason })
 

@@ -14,10 +14,13 @@ import { endings } from "./endings.js"
 import { identityOf, infoOf, isSame, openFile } from "./fileBytes.js"
 import { FileError } from "./FileError.js"
 import type { Format, Hold, Place, SinkOptions } from "./fileSink.js"
+import { sweepDirectory } from "./leftOvers.js"
 import type { Claimed, Output } from "./outputClaim.js"
-import { claim, copyOutput, letGo, partOf, recognised, remove, replaced, sweep } from "./outputClaim.js"
+import { claim, copyOutput, giveUp, letGo, partOf, recognised, remove, sweep } from "./outputClaim.js"
 import * as Plan from "./outputPlan.js"
+import { replaced } from "./outputRefusal.js"
 import { fromPlatformError } from "./platformError.js"
+import { namesOf, tokenOf } from "./turnNames.js"
 
 /** @internal */
 export const open = <A>(
@@ -29,8 +32,9 @@ export const open = <A>(
 ): Effect.Effect<Place, FileError, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
-    const { isGone, owner } = yield* OutputOwner.OutputOwner
-    const token = randomBytes(8).toString("hex")
+    const { isGone, isOver, owner, run = "" } = yield* OutputOwner.OutputOwner
+    const line = Option.getOrUndefined(Option.flatMapNullable(stored, Plan.lineOf)) ?? drawn()
+    const token = tokenOf({ line, run, turn: drawn() })
     // In front of the file, and so after it is closed.
     yield* Scope.addFinalizer(scope, Effect.sync(() => letGo(token)))
     const target = Option.getOrUndefined(stored)?.part?.target ?? (yield* targetOf(fs, path))
@@ -48,6 +52,8 @@ export const open = <A>(
       endings: (state) => endings(format, options, state),
       isGone
     }
+    const before = partOf(opened).before.map((turn) => turn.token)
+    const sweepLine = yield* sweepDirectory({ fs, target, token, before, isOver })
     const held = (claiming: Effect.Effect<Claimed, FileError>): Effect.Effect<Hold, FileError> =>
       Effect.flatMap(claiming, (claimed) =>
         Effect.map(
@@ -61,13 +67,17 @@ export const open = <A>(
       claim: (state, isStored) => held(claim(output, state, isStored)),
       reopen: (state) => held(copyOutput(output, state)),
       publish: (state) => publish(output, state),
-      discard: (state) => discard(output, state)
+      discard: (state) => discard(output, state),
+      stored: sweepLine,
+      giveUp: (state) => giveUp(output, state, partOf(opened).found)
     }
   })
 
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const drawn = (): string => randomBytes(4).toString("hex")
 
 /** What stands at the end of a link is written, not the link. */
 const targetOf = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string> =>
@@ -124,7 +134,7 @@ const fresh = <A>(
 const publish = (output: Output, state: Plan.State): Effect.Effect<void, FileError> =>
   Effect.gen(function*() {
     const { fs, path, target, token } = output
-    const names = Plan.namesOf(target, token)
+    const names = namesOf(target, token)
     yield* sweep(output, partOf(state).before)
     yield* unlessReplaced(output, state)
     yield* Effect.mapError(fs.rename(names.part, target), (error) => {
@@ -138,7 +148,7 @@ const publish = (output: Output, state: Plan.State): Effect.Effect<void, FileErr
 const discard = (output: Output, state: Plan.State): Effect.Effect<void, FileError> =>
   Effect.gen(function*() {
     const { fs, path, target, token } = output
-    const names = Plan.namesOf(target, token)
+    const names = namesOf(target, token)
     yield* sweep(output, partOf(state).before)
     yield* unlessReplaced(output, state)
     yield* fs.rename(target, `${names.gone}/output`).pipe(

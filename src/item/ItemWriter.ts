@@ -69,8 +69,8 @@ export interface Sink<in A, out E = never, out R = never> {
   /**
    * Called after the last write of each transaction, before its checkpoint: makes durable what was written, and
    * returns the state that is stored with the checkpoint and comes back in `open` at a restart. Called once before the
-   * first write, too, so that a restart finds where it began, however early the process dies; and once before `complete`
-   * if no chunk has been committed since the writer was opened.
+   * first write, too, so that a restart finds where it began, however early the process dies; and once right before
+   * `complete`, so that a restart knows what this writer was about to complete.
    */
   readonly flush?: Effect.Effect<Json, E, R> | undefined
   /** Called after the transaction was rolled back: forgets everything since the last committed `flush`. */

@@ -14,7 +14,17 @@ import { Buffer } from "node:buffer"
 import { gzipSync } from "node:zlib"
 import { CsvItemReader, CsvItemWriter, NdjsonItemWriter, TextItemWriter } from "../../src/file/index.js"
 import type { BatchEvent } from "../../src/index.js"
-import { Counts, ItemReader, ItemWriter, Job, JobOperator, JobRepository, Listener, Step } from "../../src/index.js"
+import {
+  Counts,
+  ItemProcessor,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRepository,
+  Listener,
+  Step
+} from "../../src/index.js"
 import { SqlItemWriter } from "../../src/sql/index.js"
 import { BatchTest } from "../../src/testing/index.js"
 import { MemoryFiles } from "../file/support.js"
@@ -119,9 +129,92 @@ describe("files of a step", () => {
           }))
           const [{ writer: { part, ...writer } }, commits] = stored as [{ readonly writer: any }, number]
           assert.deepStrictEqual([writer.offset, writer.items, writer.memo, commits], [0, 0, null, 0])
-          assert.match(part.token, /^[0-9a-f]{16}$/)
+          assert.match(part.token, /^[0-9a-f]{8}_[0-9a-z]+_[0-9a-f]{8}_[0-9a-f]{8}$/)
           assert.deepStrictEqual(counts, Counts.make({ read: 2, write: 2, commit: 1 }))
           assert.lengthOf(events.filter(({ _tag }) => _tag === "ChunkCommitted"), 1)
+        }))
+    })
+  }
+})
+
+describe("what is left beside an output", () => {
+  /** A run of the job that fails at an item as often as it is told, and the name of its part. */
+  const make = (files: MemoryFiles) => (job: string, failures: number, items = 4) => {
+    const seen = { part: "" }
+    let left = failures
+    const standing = new Set(files.names)
+    const step = Step.chunk("write", {
+      reader: ItemReader.fromIterable(rows(items)),
+      processor: ItemProcessor.mapEffect((row: Row) =>
+        Effect.suspend(() => {
+          seen.part = files.names.find((name) => name.endsWith(".part") && !standing.has(name)) ?? seen.part
+          return row.id === 3 && left-- > 0 ? Effect.fail("broken") : Effect.succeed(row)
+        })
+      ),
+      writer: NdjsonItemWriter.make<Row>("out"),
+      chunkSize: 2
+    })
+    const run = Effect.map(Effect.provide(runStep(step, job), files.layer), ({ execution, status }) => ({
+      id: execution.id,
+      part: seen.part,
+      status
+    }))
+    return run
+  }
+
+  /** What a process leaves that wakes up when all is over, and is killed then: its turn was another one. */
+  const stray = (part: string, kind = "part") => part.replace(/[0-9a-f]{8}\.part$/, `00000000.${kind}`)
+
+  for (const driver of drivers) {
+    it.layer(Layer.orDie(driver.layer), { timeout: "5 minutes" })(driver.name, (it) => {
+      it.effect("goes with the next run of the output, if no restart can need it and it is ours (OWN-17)", () =>
+        Effect.gen(function*() {
+          const files = new MemoryFiles()
+          const job = make(files)
+          const { part: first } = yield* job("left, first", 0)
+          files.set(stray(first), "late").set(stray(first, "old"), "late").set(`${stray(first, "gone")}/output`, "late")
+          // Of an execution that this repository does not know, or whose id it has given to another one; and of a user.
+          const foreign = [
+            first.replace(/_[0-9a-z]+(_[0-9a-f]{8}){2}\.part$/, "_zzzz_00000000_00000000.part"),
+            first.replace(/[0-9a-f]{8}_[0-9a-f]{8}\.part$/, "00000000_00000000.part"),
+            "out.mine.part"
+          ]
+          foreign.forEach((name) => files.set(name, "of others"))
+          const failing = job("left, failing", 1)
+          const failed = yield* failing
+          assert.strictEqual(failed.status, "FAILED")
+          assert.deepStrictEqual(files.names, ["out", failed.part, ...foreign].sort())
+          const standing = files.text("out")!
+          // What is needed for its restart stays, whoever completes, and whoever runs beside it.
+          const { part: third } = yield* job("left, third", 0)
+          files.set(stray(third), "late")
+          assert.deepStrictEqual(files.names, ["out", failed.part, stray(third), ...foreign].sort())
+          files.delete("out")
+          assert.strictEqual((yield* failing).status, "COMPLETED")
+          assert.deepStrictEqual(files.names, ["out", ...foreign].sort())
+          assert.strictEqual(files.text("out"), standing)
+        }))
+
+      it.effect("goes with the next run of the output when its execution is given up (OWN-17)", () =>
+        Effect.gen(function*() {
+          const files = new MemoryFiles()
+          const job = make(files)
+          const { id, part } = yield* job("given up", 1)
+          assert.deepStrictEqual(files.names, [part])
+          yield* JobOperator.abandon(id)
+          yield* job("given up, next", 0)
+          assert.deepStrictEqual(files.names, ["out"])
+        }))
+
+      it.effect("goes with the restart that it belongs to, although the restart knows nothing of it (OWN-17)", () =>
+        Effect.gen(function*() {
+          const files = new MemoryFiles()
+          const failing = make(files)("restarted", 1)
+          const { part } = yield* failing
+          // Of a turn whose rows a failover has lost.
+          files.set(stray(part), "lost").set(stray(part, "old"), "lost")
+          assert.strictEqual((yield* failing).status, "COMPLETED")
+          assert.deepStrictEqual([files.names, files.text("out")!.split("\n").length], [["out"], 5])
         }))
     })
   }

@@ -77,7 +77,6 @@ const process = (
     const flush = Effect.map(sink.flush!, Option.some)
     yield* Effect.flatMap(flush, (state) => commit({ state }))
     yield* sink.committed!
-    const opened = position
     while (position < items) {
       const chunk = Array.from({ length: Math.min(2, items - position) }, (_, i) => ({ id: position + i + 1 }))
       yield* sink.write(chunk)
@@ -86,10 +85,8 @@ const process = (
       yield* sink.committed!
       position += chunk.length
     }
-    if (position === opened) {
-      yield* Effect.flatMap(flush, (state) => commit({ state }))
-      yield* sink.committed!
-    }
+    yield* Effect.flatMap(flush, (state) => commit({ state }))
+    yield* sink.committed!
     yield* sink.complete!
     yield* commit({ isComplete: true })
   }))
@@ -176,11 +173,14 @@ const disturbed = (one: Case, freezes: ReadonlyArray<number>, wake: "first" | "l
       yield* Fiber.join(fiber)
     }
     assert.include(one.items, store.position)
-    return { delivered, now: files.text("out") }
+    return { delivered, now: files.text("out"), names: files.names }
   })
 
-/** Freezes a process, wakes it to its end in the middle of the one that takes over, and lets that one go on. */
-const interleaved = (one: Case, first: number, second: number) =>
+/**
+ * Freezes a process, wakes it to its end in the middle of the one that takes over, and lets that one go on; or it dies there,
+ * and a third one has to go on.
+ */
+const interleaved = (one: Case, first: number, second: number, then: "goes on" | "dies") =>
   Effect.gen(function*() {
     const files = disk(one)
     const store = fresh()
@@ -191,10 +191,14 @@ const interleaved = (one: Case, first: number, second: number) =>
     yield* Effect.raceFirst(Deferred.await(successor.isFrozen), Fiber.await(next))
     yield* frozen.thaw
     yield* Fiber.join(old)
-    yield* successor.thaw
-    const exit = yield* Fiber.join(next)
+    if (then === "goes on") {
+      yield* successor.thaw
+    }
+    const exit = then === "goes on"
+      ? yield* Fiber.join(next)
+      : yield* Effect.exit(start(files)(one, store, 3, one.items[2]!, new Gate(-1)))
     assert.isTrue(Exit.isSuccess(exit), `the successor failed (${first}, ${second}): ${JSON.stringify(exit)}`)
-    return files.text("out")
+    return { text: files.text("out"), names: files.names }
   })
 
 /** 1 tries all pairs of places. */
@@ -205,12 +209,12 @@ describe("a writer that was frozen", () => {
     it.effect(`changes nothing of what its successor delivers, wherever it was: ${one.name} (OWN-17)`, () =>
       Effect.gen(function*() {
         const { operations } = yield* calm(one, one.items[0]!)
-        const { text } = yield* calm(one, one.items[1]!)
+        const { names, text } = yield* calm(one, one.items[1]!)
         for (let at = 1; at < operations; at++) {
-          const { delivered, now } = yield* disturbed(one, [at], "first")
+          const { delivered, names: left, now } = yield* disturbed(one, [at], "first")
           assert.deepStrictEqual(
-            [undated(delivered), now],
-            [undated(text), delivered],
+            [undated(delivered), now, left],
+            [undated(text), delivered, names],
             `frozen in front of operation ${at}`
           )
         }
@@ -225,8 +229,9 @@ describe("a writer that was frozen", () => {
         for (let first = 1; first < operations; first += stride) {
           for (let second = 1 + first % 3; second < operations + 8; second += stride) {
             const wake = (first + second) % 2 === 0 ? "first" : "last"
-            const { delivered, now } = yield* disturbed(one, [first, second], wake)
+            const { delivered, names, now } = yield* disturbed(one, [first, second], wake)
             assert.include(texts, undated(delivered))
+            assert.deepStrictEqual(names, now === undefined ? [] : ["out"], `left of ${first} and ${second}`)
             assert.strictEqual(now, delivered, `frozen in front of ${first}, then of ${second}; ${wake} wakes first`)
           }
         }
@@ -239,7 +244,20 @@ describe("a writer that was frozen", () => {
         for (let first = 1; first < operations; first++) {
           for (let second = 1 + first % stride; second < operations + 8; second += stride) {
             const where = `frozen in front of ${first}, woken while the other one is in front of ${second}`
-            assert.strictEqual(undated(yield* interleaved(one, first, second)), undated(text), where)
+            assert.strictEqual(undated((yield* interleaved(one, first, second, "goes on")).text), undated(text), where)
+          }
+        }
+      }))
+
+    it.effect(`nor one that wakes up beside a successor that dies then: ${one.name} (OWN-17)`, () =>
+      Effect.gen(function*() {
+        const { operations } = yield* calm(one, one.items[0]!)
+        const { names, text } = yield* calm(one, one.items[2]!)
+        for (let first = 1; first < operations; first++) {
+          for (let second = 1 + first % stride; second < operations + 8; second += stride) {
+            const left = yield* interleaved(one, first, second, "dies")
+            const where = `frozen in front of ${first}, woken while the other one is in front of ${second}`
+            assert.deepStrictEqual([undated(left.text), left.names], [undated(text), names], where)
           }
         }
       }))

@@ -175,7 +175,6 @@ describe("the parts of an output", () => {
             }
             state = yield* live(make(), state, items.map((item) => commit(item)), "complete")
             assert.strictEqual(files.text(path), items.length === 0 ? standing : `HEAD\none\n${end()}\n`)
-            assert.strictEqual("empty" in (Option.getOrThrow(state) as object), items.length === 0)
             // What somebody else puts there is not taken for it, not if it goes on, and not if it is as long.
             for (const other of [`${standing}more\n`, standing.replace("asked", "ASKED")]) {
               files.set(path, other)
@@ -185,6 +184,76 @@ describe("the parts of an output", () => {
           }).pipe(Effect.provide(files.layer))
         }
       }
+    }))
+})
+
+describe("a file that holds what was committed", () => {
+  it.effect("is not cut where somebody has put something behind it; without that it is gone on with (OWN-17)", () =>
+    Effect.gen(function*() {
+      for (const more of ["of somebody else\n", ""]) {
+        const files = new MemoryFiles()
+        const make = () => lines({ footer: ({ items }) => `# ${items}` })
+        yield* Effect.gen(function*() {
+          const state = yield* live(make(), Option.none(), [commit("one")], "die")
+          const part = files.partName(path)!
+          files.set(path, files.text(part)! + more).delete(part)
+          const restart = live(make(), state, [commit("two")], "complete")
+          if (more === "") {
+            yield* restart
+            assert.deepStrictEqual([files.text(path), files.names], ["one\ntwo\n# 2\n", [path]])
+          } else {
+            assert.include(yield* messageOf(restart), "Cannot write \"out\": another file was put there")
+            assert.deepStrictEqual([files.text(path), files.names], ["one\nof somebody else\n", [path]])
+          }
+        }).pipe(Effect.provide(files.layer))
+      }
+    }))
+
+  it.effect("nor where others have appended to it before this step wrote its first item (OWN-17)", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles().set(path, "of yesterday\n")
+      const make = () => lines({ ifExists: "append" })
+      yield* Effect.gen(function*() {
+        // It dies when its turn is stored, and before it has a part.
+        const { state } = yield* Effect.scoped(begun(make(), Option.none()))
+        files.change(path, "of yesterday\nof somebody else\n")
+        assert.include(yield* messageOf(live(make(), state, [commit("one")], "complete")), "that file was changed")
+        assert.deepStrictEqual([files.text(path), files.names], ["of yesterday\nof somebody else\n", [path]])
+      }).pipe(Effect.provide(files.layer))
+    }))
+})
+
+describe("a part of which nothing is committed", () => {
+  const ends = {
+    "goes with its writer when it is rolled back": { isRolledBack: true, left: [path] },
+    "stays when nobody knows whether it was committed": { isRolledBack: false, left: [path, "part"] }
+  }
+  for (const [name, { isRolledBack, left }] of Object.entries(ends)) {
+    it.effect(`${name} (OWN-17)`, () =>
+      Effect.gen(function*() {
+        const files = new MemoryFiles().set(path, "of yesterday\n")
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { sink } = yield* begun(lines(), Option.none())
+          yield* sink.write(["one"])
+          yield* sink.flush!
+          assert.lengthOf(files.names, 2)
+          yield* isRolledBack ? sink.rollback! : Effect.void
+        })).pipe(Effect.provide(files.layer))
+        assert.deepStrictEqual(files.names.map((name) => name === path ? path : name.split(".").pop()), left)
+        assert.strictEqual(files.text(path), "of yesterday\n")
+      }))
+  }
+
+  it.effect("so does one that was committed, and one of the first life when its second one has failed (OWN-17)", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles()
+      yield* Effect.gen(function*() {
+        let state = yield* live(lines(), Option.none(), [commit("one")], "die")
+        state = yield* live(lines(), state, [{ _tag: "rollback", items: ["lost"], flushed: true }], "die")
+        assert.strictEqual(files.part(path), "one\n")
+        yield* live(lines(), state, [commit("two")], "complete")
+        assert.deepStrictEqual([files.text(path), files.names], ["one\ntwo\n", [path]])
+      }).pipe(Effect.provide(files.layer))
     }))
 })
 

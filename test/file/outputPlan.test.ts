@@ -20,7 +20,7 @@ const situation: FastCheck.Arbitrary<Plan.Situation> = FastCheck.record({
   output: FastCheck.option(
     FastCheck.record({
       isUntouched: FastCheck.boolean(),
-      holds: FastCheck.constantFrom("all" as const, "beginning" as const, "other" as const)
+      holds: FastCheck.constantFrom("all" as const, "committed" as const, "beginning" as const, "other" as const)
     }),
     { nil: undefined }
   )
@@ -31,9 +31,9 @@ const law = (name: string, holds: (situation: Plan.Situation, decision: Plan.Dec
 
 describe("the plan for an output", () => {
   law(
-    "another file at its name is never overwritten, cut or appended to (OWN-17)",
+    "another file at its name is never overwritten, cut or appended to, also if it begins with what was committed (OWN-17)",
     ({ output }, { _tag }) =>
-      output === undefined || output.isUntouched || output.holds !== "other" || _tag === "Refuse"
+      output === undefined || output.isUntouched || ["all", "committed"].includes(output.holds) || _tag === "Refuse"
   )
 
   law(
@@ -58,6 +58,13 @@ describe("the plan for an output", () => {
     ({ offset, output, parts }, { _tag }) =>
       offset === 0 || parts.some(({ isIntact }) => isIntact) || (output !== undefined && output.holds !== "other") ||
       _tag === "Refuse"
+  )
+
+  law(
+    "what was committed and stands nowhere but at the name of the output is gone on with from there (OWN-17)",
+    ({ offset, output, parts }, { _tag }) =>
+      offset === 0 || parts.some(({ isIntact }) => isIntact) || output === undefined ||
+      (output.holds !== "committed" && !(output.holds === "beginning" && output.isUntouched)) || _tag === "CopyOutput"
   )
 
   it.prop("a turn knows every name that earlier ones may have used, and none of later ones (OWN-17)", [

@@ -88,6 +88,13 @@ export class MemoryFiles {
               ? Effect.sync(() => this.info(this.inodes.get(path)!))
               : Effect.fail(error("NotFound", path))
         ),
+      readDirectory: (path) =>
+        op(`list ${path}`, () =>
+          Effect.sync(() => {
+            const start = path === "." ? "" : `${path}/`
+            const inside = [...this.inodes.keys()].filter((name) => name.startsWith(start))
+            return [...new Set(inside.map((name) => name.slice(start.length).split("/")[0]!))]
+          })),
       makeDirectory: (path) => op(`mkdir ${path}`, () => Effect.sync(() => void this.inodes.set(path, "directory"))),
       rename: (from, to) => op(`rename ${from} ${to}`, () => this.rename(from, to)),
       copyFile: (from, to) =>

@@ -48,11 +48,10 @@ export const runChunkStep = (state: StepState, body: ChunkBody): Engine<Outcome 
     const stored = decodeCheckpoint(state.progress.step.checkpoint)
     const run = Ahead.make(yield* open(state, body, stored), state, Cursor.make(stored))
     yield* storeFlushed(run)
-    const opened = state.progress.step.counts.commit
     yield* abandoningFailed(run, Effect.zipRight(resumed(run, stored), allChunks(run)))
     const { complete } = run.env.sink
     if (run.cursor.done && complete !== undefined) {
-      yield* state.progress.step.counts.commit > opened ? Effect.void : storeFlushed(run)
+      yield* storeFlushed(run)
       yield* complete
     }
     const checkpoint = Option.some(encodeCheckpoint(Cursor.checkpoint(run.cursor)))
@@ -91,7 +90,7 @@ const open = (state: StepState, body: ChunkBody, stored: Checkpoint): Engine<Chu
 /**
  * A writer with a state of its own has it stored before anything is written, such as the length of a file that it appends
  * to, or the name of a file that it is going to make: otherwise nobody could undo what a process left behind that died
- * before its first commit. It has it stored again before it completes what it did not write to.
+ * before its first commit. It has it stored again before it completes, so that those who come next know what it has completed.
  */
 const storeFlushed = (run: ChunkRun): ChunkEffect<void> => {
   const { committed, flush, rollback } = run.env.sink

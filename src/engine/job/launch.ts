@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Race from "../../base/race.js"
+import { runName } from "../../decisions/outputRun.js"
 import type { Erased } from "../../definition/erased.js"
 import type { Job } from "../../definition/Job.js"
 import { definitionOf } from "../../definition/tree.js"
@@ -38,6 +39,7 @@ import { saving, waitingOf } from "../session/saving.js"
 import type { HandsOver, Session } from "../session/session.js"
 import { saveJob, stoppedAs } from "../session/session.js"
 import * as Telemetry from "../session/telemetry.js"
+import { isOver } from "./outputRuns.js"
 import { runJob } from "./runner.js"
 
 /** See `JobOperator.Events`. */
@@ -283,7 +285,12 @@ const execute = (
       session,
       Effect.provide(
         Telemetry.job(session, runJob(session, definitionOf(job))),
-        Context.add(provided as Context.Context<never>, OutputOwner, { owner, isGone: isOwnerGone })
+        Context.add(provided as Context.Context<never>, OutputOwner, {
+          owner,
+          isGone: isOwnerGone,
+          run: runName(session.execution),
+          isOver: isOver(session.repository)
+        })
       )
     )
     const waiting = Effect.locally(running, Outage.Current, waitingOf(session))
