@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Identity } from "./client.js"
 import { clientOf, isStatement, ownerOf, stripped } from "./client.js"
 import { finishing } from "./finishing.js"
@@ -30,11 +31,6 @@ import * as Turn from "./turn.js"
  * @internal
  */
 export class Nested implements Connection {
-  readonly execute: Connection["execute"]
-  readonly executeRaw: Connection["executeRaw"]
-  readonly executeValues: Connection["executeValues"]
-  readonly executeStream: Connection["executeStream"]
-  private readonly unprepared: Connection["executeUnprepared"]
   private readonly parts = new Map<Identity, Part>()
   /** For one statement at a time. */
   readonly turn = Turn.make()
@@ -43,16 +39,33 @@ export class Nested implements Connection {
   private broken: SqlError | undefined
   private isOver = false
 
-  constructor(readonly outer: OpenTransaction) {
-    const run = Open.statements(
-      (f) => Effect.withFiberRuntime((fiber) => this.statement(ownerOf(fiber) ?? outer.identity, fiber, f)),
-      () => this.parts.get(outer.identity)?.connection
+  // One is made for each transaction of a user's statement, so it makes as little as it can.
+  constructor(readonly outer: OpenTransaction) {}
+
+  execute(...[sql, params, transformRows]: Parameters<Connection["execute"]>) {
+    return this.run((connection) => connection.execute(sql, params, transformRows))
+  }
+
+  executeRaw(...[sql, params]: Parameters<Connection["executeRaw"]>) {
+    return this.run((connection) => connection.executeRaw(sql, params))
+  }
+
+  executeValues(...[sql, params]: Parameters<Connection["executeValues"]>) {
+    return this.run((connection) => connection.executeValues(sql, params))
+  }
+
+  executeStream(...[sql, params, transformRows]: Parameters<Connection["executeStream"]>) {
+    return Stream.unwrap(
+      this.run((connection) => Effect.succeed(connection.executeStream(sql, params, transformRows)))
     )
-    this.execute = run.execute
-    this.executeRaw = run.executeRaw
-    this.executeValues = run.executeValues
-    this.executeStream = run.executeStream
-    this.unprepared = run.executeUnprepared
+  }
+
+  private unprepared(...[sql, params, transformRows]: Parameters<Connection["executeUnprepared"]>) {
+    return this.run((connection) => connection.executeUnprepared(sql, params, transformRows))
+  }
+
+  private run<A>(f: (connection: Connection) => Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
+    return Effect.withFiberRuntime((fiber) => this.statement(ownerOf(fiber) ?? this.outer.identity, fiber, f))
   }
 
   /** A connection for statements of this client. */
@@ -111,10 +124,11 @@ export class Nested implements Connection {
     if (this.broken !== undefined) {
       return Effect.zipRight(this.undo, Effect.fail(this.broken))
     }
+    const isAlone = this.parts.size === 1
     const committed = inTurn(this.parts, ([identity, part]) =>
       Effect.suspend(() => {
         this.parts.delete(identity)
-        return part.commit
+        return isAlone ? part.commitAlone : part.commit
       }))
     return Effect.tapErrorCause(committed, () => this.undo)
   }
@@ -203,6 +217,8 @@ export class Nested implements Connection {
 interface Part {
   readonly connection: Connection
   readonly commit: Effect.Effect<void, SqlError>
+  /** The same where no other one has to know first that nothing stands in the way. */
+  readonly commitAlone: Effect.Effect<void, SqlError>
   readonly rollback: Effect.Effect<void>
 }
 
@@ -243,11 +259,20 @@ const savepoint =
         Effect.flatMap(Effect.mapError(Open.begun(outer), Open.asSqlError), (connection) => {
           const say = saying(connection)
           const undo = Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))
-          return Effect.as(say(`SAVEPOINT ${name}`), {
-            connection,
-            commit: finishing(released(say(`RELEASE SAVEPOINT ${name}`)), back),
-            rollback: finishing(Effect.ignore(undo), back)
-          })
+          const first = Open.savepointToRelease(outer)
+          const begin = say(`SAVEPOINT ${name}`)
+          return Effect.as(
+            first === undefined ? begin : Effect.zipRight(released(say(`RELEASE SAVEPOINT ${first}`)), begin),
+            {
+              connection,
+              commit: finishing(released(say(`RELEASE SAVEPOINT ${name}`)), back),
+              commitAlone: Effect.sync(() => {
+                Open.leaveSavepoint(outer, name)
+                back()
+              }),
+              rollback: finishing(Effect.ignore(undo), back)
+            }
+          )
         }),
         () => Effect.sync(back)
       )
@@ -280,10 +305,12 @@ const transaction =
           Effect.flatMap(restore(stripped(Scope.extend(client.reserve, scope))), (connection) => {
             const say = saying(connection)
             const undo = Effect.ignore(say("ROLLBACK"))
+            // SQLite leaves a transaction open whose commit it refuses.
+            const commit = Effect.ensuring(Effect.tapErrorCause(Effect.asVoid(say("COMMIT")), () => undo), back)
             return Effect.as(say(begin), {
               connection: Lock.isSqlite(connection) ? waiting(connection, outer) : connection,
-              // SQLite leaves a transaction open whose commit it refuses.
-              commit: Effect.ensuring(Effect.tapErrorCause(Effect.asVoid(say("COMMIT")), () => undo), back),
+              commit,
+              commitAlone: commit,
               rollback: Effect.ensuring(undo, back)
             })
           }),

@@ -53,6 +53,8 @@ export interface OpenTransaction {
   /** The nested transaction that has the turn. */
   nested: NestedTransaction | undefined
   savepoints: number
+  /** Those that have ended well and were not released: how many, and the outermost, whose release is that of all. */
+  left: { readonly count: number; readonly first: string }
   /** Whether only statements of the engine's own still come. */
   isConcluding: boolean
   /** What is done when it is over, however it ended and its connection is free again. */
@@ -81,6 +83,7 @@ export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenT
   refused: undefined,
   nested: undefined,
   savepoints: 0,
+  left: NONE_LEFT,
   isConcluding: false,
   behind: []
 })
@@ -140,6 +143,31 @@ export const takeTurn = (
 export const returnTurn = (transaction: OpenTransaction): void => {
   transaction.nested = undefined
   Turn.give(transaction.turn)
+}
+
+/**
+ * Leaves a savepoint that has ended well, instead of a round trip for each: the end of the transaction releases it.
+ *
+ * @internal
+ */
+export const leaveSavepoint = (transaction: OpenTransaction, name: string): void => {
+  const { count, first } = transaction.left
+  transaction.left = { count: count + 1, first: count === 0 ? name : first }
+}
+
+/**
+ * The savepoint that has to be released before the next one, if so many were left that the database would feel them: they lie
+ * in each other.
+ *
+ * @internal
+ */
+export const savepointToRelease = (transaction: OpenTransaction): string | undefined => {
+  const { count, first } = transaction.left
+  if (count < MOST_LEFT) {
+    return undefined
+  }
+  transaction.left = NONE_LEFT
+  return first
 }
 
 /**
@@ -276,6 +304,9 @@ export const BESIDE_MILLIS = 22_500
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const MOST_LEFT = 16
+const NONE_LEFT = { count: 0, first: "" }
 
 const WAITING: Stage = { _tag: "Waiting" }
 const OVER: Stage = { _tag: "Over" }

@@ -20,9 +20,9 @@ export interface Savepoints {
   /** The open ones, the outermost first. */
   readonly levels: Array<Level>
   /** Places whose transactions are over, as it seems. */
-  readonly ended: WeakSet<object>
+  ended: WeakSet<object> | undefined
   /** Fibers that opened one which seemed to be over before a statement of it was seen. */
-  readonly unseen: WeakSet<object>
+  unseen: WeakSet<object> | undefined
 }
 
 /** Who acts: a statement in the transaction of a place, at its depth, run by a fiber. */
@@ -33,7 +33,7 @@ interface Actor {
 }
 
 /** @internal */
-export const make = (): Savepoints => ({ levels: [], ended: new WeakSet(), unseen: new WeakSet() })
+export const make = (): Savepoints => ({ levels: [], ended: undefined, unseen: undefined })
 
 /**
  * A statement runs. False when two transactions are open side by side.
@@ -41,7 +41,7 @@ export const make = (): Savepoints => ({ levels: [], ended: new WeakSet(), unsee
  * @internal
  */
 export const act = (state: Savepoints, { depth, fiber, place }: Actor): boolean => {
-  if (state.ended.has(place) || depth > state.levels.length) {
+  if (state.ended?.has(place) === true || depth > state.levels.length) {
     return false
   }
   closeFrom(state, depth)
@@ -49,7 +49,7 @@ export const act = (state: Savepoints, { depth, fiber, place }: Actor): boolean 
   if (own === undefined || own.place === place) {
     return true
   }
-  if (own.place !== undefined || (own.opener !== fiber && state.unseen.has(fiber))) {
+  if (own.place !== undefined || (own.opener !== fiber && state.unseen?.has(fiber) === true)) {
     return false
   }
   own.place = place
@@ -90,9 +90,9 @@ export const leave = (state: Savepoints, { depth, fiber, place }: Actor): boolea
 const closeFrom = (state: Savepoints, depth: number): void => {
   for (const { opener, place } of state.levels.splice(depth)) {
     if (place === undefined) {
-      state.unseen.add(opener)
+      ;(state.unseen ??= new WeakSet()).add(opener)
     } else {
-      state.ended.add(place)
+      ;(state.ended ??= new WeakSet()).add(place)
     }
   }
 }

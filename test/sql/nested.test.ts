@@ -162,7 +162,6 @@ describe("a nested transaction that several databases take part in", () => {
         "b: given back",
         "a: SAVEPOINT effect_batch_2",
         "a: one",
-        "a: RELEASE SAVEPOINT effect_batch_2",
         "a: two",
         "a: COMMIT",
         "a: given back"
@@ -208,12 +207,39 @@ describe("a nested transaction that several databases take part in", () => {
   it.effect("leaves it to the end of the transaction to tell of a failure that was caught, and tells of others (TX-1)", () =>
     Effect.gen(function*() {
       for (const [code, passes] of [["25P02", true], ["08P01", false]] as const) {
-        const { a, failures, said, transact } = yield* scene
+        const { a, b, failures, said, transact } = yield* scene
         failures.set("a: RELEASE SAVEPOINT effect_batch_1", code)
-        const exit = yield* Effect.exit(transact(a.withTransaction(one(a))))
+        const exit = yield* Effect.exit(transact(a.withTransaction(Effect.zip(one(a), one(b)))))
         assert.strictEqual(Exit.isSuccess(exit), passes, code)
         assert.strictEqual(said.at(-2), passes ? "a: COMMIT" : "a: ROLLBACK")
+        assert.strictEqual(said.includes("b: COMMIT"), passes)
       }
+    }))
+
+  it.effect("costs one message when it is alone: sixteen at a time are released by the next one, the rest by the end (TX-1)", () =>
+    Effect.gen(function*() {
+      const { a, failures, said, transact } = yield* scene
+      failures.set("a: RELEASE SAVEPOINT effect_batch_17", "25P02")
+      yield* transact(Effect.gen(function*() {
+        for (let time = 1; time <= 40; time++) {
+          // One that is rolled back takes nothing of those before it along.
+          yield* Effect.exit(a.withTransaction(time === 20 ? Effect.zipRight(one(a), Effect.fail("no")) : one(a)))
+        }
+      }))
+      const savepoints = (from: number, to: number) =>
+        Array.from({ length: to - from + 1 }, (_, at) => `a: SAVEPOINT effect_batch_${from + at}`)
+      assert.deepStrictEqual(said.filter((line) => line !== "a: one"), [
+        ...savepoints(1, 16),
+        "a: RELEASE SAVEPOINT effect_batch_1",
+        ...savepoints(17, 20),
+        "a: ROLLBACK TO SAVEPOINT effect_batch_20",
+        "a: RELEASE SAVEPOINT effect_batch_20",
+        ...savepoints(21, 33),
+        "a: RELEASE SAVEPOINT effect_batch_17",
+        ...savepoints(34, 40),
+        "a: COMMIT",
+        "a: given back"
+      ])
     }))
 
   it.effect("opens a deeper one only when the statement before it has been answered (OWN-15)", () =>
@@ -335,7 +361,6 @@ describe("a nested transaction that several databases take part in", () => {
       assert.deepStrictEqual(said.filter((line) => !line.includes("effect_sql")), [
         "a: SAVEPOINT effect_batch_1",
         "a: one",
-        "a: RELEASE SAVEPOINT effect_batch_1",
         "a: late",
         "a: COMMIT",
         "a: given back"
