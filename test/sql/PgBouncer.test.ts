@@ -8,8 +8,10 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../src/index.js"
 import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
+import * as Proxy from "../chaos/proxy.js"
 import { heldUp } from "../support/heldUp.js"
 import * as PgBouncer from "../support/PgBouncer.js"
 import * as Postgres from "../support/Postgres.js"
@@ -147,6 +149,79 @@ describe.skipIf(!PgBouncer.isInstalled)("behind PgBouncer in transaction mode", 
         assert.strictEqual((yield* Fiber.join(owner))._tag, "Failure")
         assert.deepStrictEqual(yield* Effect.provide(rowsOf, second), Array.from({ length: COUNT }, (_, n) => n))
       }),
+    300_000
+  )
+
+  /** The same database by way of a network that can fall silent. */
+  const silenceable = (target: string) =>
+    Effect.gen(function*() {
+      const url = new URL(target)
+      const proxy = yield* Proxy.to(url.hostname, Number(url.port))
+      url.hostname = "127.0.0.1"
+      url.port = String(proxy.port)
+      return { proxy, url: url.href }
+    })
+
+  /** What the network is like between two processes of one database, one of them behind a pooler. */
+  const ways = {
+    toPooler: (target: string) => Effect.flatMap(PgBouncer.before(target), silenceable),
+    toServer: (target: string) =>
+      Effect.flatMap(
+        silenceable(target),
+        ({ proxy, url }) => Effect.map(PgBouncer.before(url), (url) => ({ proxy, url }))
+      )
+  }
+
+  /** So many bytes still pass towards the server: none, or a part of a message. */
+  const silenced = (way: typeof ways.toPooler, toServer: number) =>
+    Effect.gen(function*() {
+      const target = yield* Postgres.freshUrl
+      const { proxy, url } = yield* way(target)
+      // What the server still holds for the silent one goes by the server's own time limit.
+      const repository = Layer.fresh(SqlJobRepository.layerWith({ idleTimeout: "3 seconds" }))
+      const pool = (url: string) => Layer.provideMerge(repository, Postgres.layerUrl(url, { maxConnections: 3 }))
+      const direct = yield* Layer.build(pool(target))
+      yield* Effect.provide(
+        Effect.flatMap(SqlClient.SqlClient, (sql) => sql`create table pooled (n int primary key)`),
+        direct
+      )
+      const struck = yield* Deferred.make<void>()
+      const strike = Effect.zipRight(
+        Effect.sync(() => {
+          proxy.blackout(true)
+          proxy.silence(() => true, { toServer })
+        }),
+        Deferred.succeed(struck, undefined)
+      )
+      const owner = yield* Effect.fork(
+        JobOperator.run(calling(Effect.asVoid(strike)), {}).pipe(
+          owning("first"),
+          Effect.provide(pool(url)),
+          Effect.flip
+        )
+      )
+      // On a machine that is busy for as long as a lease, it is lost before that.
+      yield* Effect.raceFirst(Deferred.await(struck), Fiber.await(owner))
+      // Nobody has to lift the silence for it to end.
+      const lost = yield* Effect.timeout(Fiber.join(owner), "2 minutes")
+      assert.strictEqual(lost._tag, "OwnershipLost")
+      const takeOver = JobOperator.run(calling(Effect.void), {}).pipe(owning("second"), Effect.provide(direct))
+      const ended = yield* Effect.retry(takeOver, {
+        while: ({ _tag }) => ["JobExecutionAlreadyRunning", "JobRepositoryError", "OwnershipLost"].includes(_tag),
+        schedule: Schedule.spaced(200)
+      }).pipe(Effect.timeout("2 minutes"))
+      assert.strictEqual(ended.status, "COMPLETED", ended.exitStatus.messages.join())
+      assert.deepStrictEqual(yield* Effect.provide(rowsOf, direct), Array.from({ length: COUNT }, (_, n) => n))
+    })
+
+  it.scopedLive(
+    "a network that falls silent on either side of the pooler, also in the middle of a message, ends the owner, and another takes over (OWN-18, OWN-19)",
+    () =>
+      Effect.forEach(
+        [[ways.toPooler, 0], [ways.toPooler, 40], [ways.toServer, 0], [ways.toServer, 40]] as const,
+        ([way, bytes]) => silenced(way, bytes),
+        { concurrency: "unbounded", discard: true }
+      ),
     300_000
   )
 })
