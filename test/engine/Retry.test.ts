@@ -127,6 +127,40 @@ describe("retry", () => {
       }
     }).pipe(inMemory))
 
+  it.effect("a read inside its transaction is retried with that, and the tries are counted over all of them (FTC-20)", () =>
+    Effect.gen(function*() {
+      for (const [times, status] of [[0, "FAILED"], [1, "FAILED"], [2, "COMPLETED"]] as const) {
+        // The read behind two records fails twice, that behind four once.
+        const failures = new Map([[2, 2], [4, 1]])
+        let read = 0
+        const world = makeWorld(6)
+        const reader = ItemReader.make("flaky", (from) =>
+          Effect.map(world.reader.open(from), (source) => ({
+            pull: (max: number) =>
+              Effect.suspend((): Effect.Effect<ItemReader.Page<number, Bad>, Bad> => {
+                const left = failures.get(read) ?? 0
+                failures.set(read, left - 1)
+                return left > 0
+                  ? Effect.fail(new Bad({ item: read + 1 }))
+                  : Effect.tap(source.pull(max), (page) =>
+                    Effect.sync(() => {
+                      read += page.items.length
+                    }))
+              })
+          })))
+        const step = Step.chunk(`read inside ${times}`, { ...world, reader, chunkSize: 2 }).pipe(
+          Step.readInTransaction,
+          Step.retry("Bad", { times })
+        )
+        const result = yield* runStep(step)
+        assert.deepStrictEqual([result.status, result.counts.rollback, result.counts.write], [
+          status,
+          status === "COMPLETED" ? 3 : times + 1,
+          status === "COMPLETED" ? 6 : 2
+        ])
+      }
+    }).pipe(inMemory))
+
   it.effect("a step tries again only so often, all items together; then each failure is skipped or fails (OWN-28)", () =>
     Effect.gen(function*() {
       for (

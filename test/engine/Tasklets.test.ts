@@ -45,6 +45,28 @@ for (const driver of drivers) {
           assert.strictEqual(ExitStatus.description(step!.exitStatus), "broken")
         }))
 
+      it.effect("the code that a step chooses by its counts is that of its last call, however often what comes behind fails (OWN-4)", () =>
+        Effect.gen(function*() {
+          let [calls, ends] = [0, 0]
+          const tasklet = Step.tasklet("twice", Effect.sync(() => ++calls < 2 ? Tasklet.continuable : Tasklet.finished))
+          const job = Job.make("chosen", {
+            flow: tasklet.pipe(
+              Step.exitCode(["TWICE", "ODD"], ({ counts }) => counts.commit === 2 ? "TWICE" : "ODD"),
+              Step.listen({
+                afterChunk: () => Effect.suspend(() => calls < 2 || ++ends > 1 ? Effect.void : Effect.fail("no"))
+              })
+            )
+          })
+          const first = yield* JobOperator.run(job, {})
+          const second = yield* JobOperator.run(job, {})
+          assert.deepStrictEqual([first.status, second.status, second.exitStatus.code, calls], [
+            "FAILED",
+            "COMPLETED",
+            "TWICE",
+            2
+          ])
+        }))
+
       it.effect.each(["STOPPED", "FAILED"] as const)(
         "a tasklet that has called itself %s on the way has not finished, and a restart calls it again (OWN-4, TASK-9)",
         (status) =>

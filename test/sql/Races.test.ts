@@ -165,6 +165,18 @@ it.scoped("a take-over that has not committed yet keeps the owner from every wri
     }
   }))
 
+it.scoped("a request to stop that comes while the end of the execution is being stored is told of that, and changes nothing (STOP-2)", () =>
+  Effect.gen(function*() {
+    for (const status of ["COMPLETED", "STARTED"] as const) {
+      const { execution, owner, repository, taker } = yield* opened
+      const save = repositoryOf(owner).updateJobExecution({ ...execution, status })
+      const before = yield* meanwhile(owner, save, repositoryOf(taker).requestStop(execution.id))
+      assert.strictEqual(before, status)
+      const stored = yield* repository.jobExecution(execution.id)
+      assert.strictEqual(stored.status, status === "STARTED" ? "STOPPING" : status)
+    }
+  }))
+
 it.scoped("an execution that is launched while its instance is purged stands in an instance that exists (PURGE-1)", () =>
   Effect.gen(function*() {
     const { execution, owner, repository, taker } = yield* opened

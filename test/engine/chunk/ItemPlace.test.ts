@@ -136,6 +136,21 @@ describe("the place of an item", () => {
         (yield* run({}, { process: [12] }, quarantined)).line,
         `Bad: 12 is bad [item 12 {"id":"${Sensitive.placeholder}"}]`
       )
+      // So many characters of it.
+      const Long = Schema.Struct({ id: Sensitive.make(Schema.Number), text: Schema.String })
+      const cut: Modify = (step) => Step.quarantine(step, { input: Long, output: Long } as never) as never
+      const named: Modify = (step) =>
+        cut(Step.chunk("load", {
+          reader: ItemReader.fromIterable([{ id: 12, text: "x".repeat(200) }]),
+          processor: () => Effect.fail(bad(12)),
+          writer: ItemWriter.discard,
+          chunkSize: 10
+        }) as never)
+      const begins = `{"id":"${Sensitive.placeholder}","text":"`
+      assert.strictEqual(
+        (yield* run({}, {}, named)).line,
+        `Bad: 12 is bad [item 1 ${begins}${"x".repeat(160 - begins.length)}…]`
+      )
       const unmasked: Modify = (step) => Step.quarantine(step) as never
       assert.strictEqual((yield* run({}, { process: [12] }, unmasked)).line, "Bad: 12 is bad [item 12]")
     }))
