@@ -82,7 +82,7 @@ export const rooms = {
   operator: { files: ["operator/"], tests: [["operator/"], life], processes: stop, floor: 80 },
   worker: { files: ["worker/"], tests: [["worker/"]], processes: ["cli/Worker"], floor: 80 },
   view: { files: ["view/"], tests: [["view/"], ["cli/pictures", "dashboard/Dashboard"]], floor: 80 },
-  dashboard: { files: ["dashboard/"], tests: [["dashboard/Dashboard"]], floor: 80 },
+  dashboard: { files: ["dashboard/"], tests: [["dashboard/pages"], ["dashboard/Dashboard"]], floor: 80 },
   api: { files: ["api/"], tests: [["api/"]], floor: 80 },
   watch: { files: ["watch/"], tests: [["watch/"]], floor: 80 },
   fences: {

@@ -1,42 +1,15 @@
 /** The parts of reports and pages, each by itself: what they say of rows, and what they leave out. */
 import { assert, describe, it } from "@effect/vitest"
-import * as DateTime from "effect/DateTime"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import type { ExecutionData } from "../../src/view/data.js"
 import * as Section from "../../src/view/sections.js"
 import { badge, duration, number, time, timeOr } from "../../src/view/words.js"
-import * as Counts from "../../src/vocabulary/Counts.js"
 import * as ExitStatus from "../../src/vocabulary/ExitStatus.js"
-import * as JobExecution from "../../src/vocabulary/JobExecution.js"
+import type * as JobExecution from "../../src/vocabulary/JobExecution.js"
 import type { JobParameter } from "../../src/vocabulary/JobParameters.js"
-import * as StepExecution from "../../src/vocabulary/StepExecution.js"
-
-const at = (seconds: number) => DateTime.unsafeMake(1_780_000_000_000 + seconds * 1000)
-const now = at(100)
-
-const execution = (id: number, changes: Partial<JobExecution.JobExecution> = {}): JobExecution.JobExecution => ({
-  ...JobExecution.make({ id, instance: { id: 1, jobName: "load", jobKey: "key" } as never, createTime: at(0) }),
-  status: "COMPLETED",
-  exitStatus: ExitStatus.COMPLETED,
-  startTime: Option.some(at(0)),
-  endTime: Option.some(at(10)),
-  ...changes
-})
-
-const step = (
-  stepName: string,
-  counts: Partial<Counts.Counts> = {},
-  changes: Partial<StepExecution.StepExecution> = {}
-): StepExecution.StepExecution => ({
-  ...StepExecution.make({ id: 1, jobExecutionId: 1, stepName, createTime: at(0) }),
-  status: "COMPLETED",
-  exitStatus: ExitStatus.COMPLETED,
-  startTime: Option.some(at(0)),
-  endTime: Option.some(at(10)),
-  counts: Counts.make(counts),
-  ...changes
-})
+import type * as StepExecution from "../../src/vocabulary/StepExecution.js"
+import { at, execution, now, running, step, text } from "./support.js"
 
 const data = (changes: Partial<ExecutionData> = {}): ExecutionData => ({
   execution: execution(5),
@@ -48,12 +21,6 @@ const data = (changes: Partial<ExecutionData> = {}): ExecutionData => ({
   ...changes
 })
 
-/** Without markup: cells between bars. */
-const text = (made: { readonly markup: string } | undefined): string =>
-  (made?.markup ?? "").replace(/<\/(td|th|dt|dd|p|tr|caption)>/g, "|").replace(/<[^>]*>/g, "").replace(/\s+/g, " ")
-    .replace(/\s*\|[\s|]*/g, "|").trim()
-
-const running = { status: "STARTED", endTime: Option.none() } as const
 const links = (path: string) => `/base${path}`
 
 describe("the facts of an execution", () => {
