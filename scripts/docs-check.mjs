@@ -148,7 +148,7 @@ for (const { file, output, place } of JSON.parse(process.argv[2])) {
   process.chdir(directory)
   const lines = []
   for (const name of ["log", "info", "warn", "error", "debug"]) console[name] = (...args) => lines.push(format(...args))
-  const timeout = new Promise((_, reject) => setTimeout(() => reject(new Error("it did not end within 60 seconds")), 60_000).unref())
+  const timeout = new Promise((_, reject) => setTimeout(() => reject(new Error("it did not end within 5 minutes")), 300_000).unref())
   try {
     await Promise.race([import(file), timeout])
     if (output !== undefined && lines.join("\\n") !== output.join("\\n")) {

@@ -10,12 +10,12 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { createServer } from "node:net"
 import { BatchCluster } from "../../src/cluster/index.js"
 import * as Node from "../../src/cluster/node.js"
 import { Job, JobOperator, JobParameters, JobRepository, Step } from "../../src/index.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Processes from "../chaos/processes.js"
+import * as Ports from "../support/freePort.mjs"
 import * as Postgres from "../support/Postgres.js"
 import * as Sqlite from "../support/Sqlite.js"
 import { long, ownership, ROWS, sharding } from "./program.js"
@@ -28,12 +28,7 @@ const until = <A, E, R>(effect: Effect.Effect<A, E, R>, holds: (value: A) => boo
     (value) => holds(value) ? Effect.succeed(value) : Effect.delay(until(effect, holds), "50 millis")
   )
 
-const freePort = Effect.async<number>((resume) => {
-  const server = createServer().listen(0, "localhost", () => {
-    const { port } = server.address() as { readonly port: number }
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
+const freePort = Effect.promise(() => Ports.freePort("localhost"))
 
 /** How many rows there are, and which process wrote the last one. */
 const written = Effect.flatMap(SqlClient, (sql) =>

@@ -133,7 +133,7 @@ describe("a database that is away for a while", () => {
     readonly id: number
   }
   const COUNT = 6
-  const LEASE_MILLIS = 4000
+  const LEASE_MILLIS = 20_000
 
   const source = SqlItemReader.keyset({
     select: (sql) => sql`select id from away_source`,

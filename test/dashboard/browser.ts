@@ -9,10 +9,15 @@ const executablePath = [process.env["CHROMIUM"] ?? "", "/usr/bin/chromium", "/us
   path !== "" && existsSync(path)
 )
 
+/** Of a busy machine; what is not there by then never comes. */
+const PATIENCE_MILLIS = 120_000
+
 export const isThere = executablePath !== undefined
 
 export const browser: Effect.Effect<Browser, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.promise(() => chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] })),
+  Effect.promise(() =>
+    chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"], timeout: PATIENCE_MILLIS })
+  ),
   (browser) => Effect.promise(() => browser.close())
 )
 
@@ -27,6 +32,6 @@ export const openPage = (browser: Browser, options: BrowserContextOptions = {}) 
       complaints.push(`dialog: ${dialog.message()}`)
       void dialog.dismiss()
     })
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(PATIENCE_MILLIS)
     return { page, complaints }
   })

@@ -327,7 +327,7 @@ describe("a tasklet that writes and then waits (PostgreSQL)", () => {
         const sql = yield* SqlClient
         yield* sql`create table idle (id int)`
         const job = Job.make("idles", {
-          flow: Step.tasklet("idle", Effect.zipRight(sql`insert into idle values (1)`, Effect.sleep("600 millis")))
+          flow: Step.tasklet("idle", Effect.zipRight(sql`insert into idle values (1)`, Effect.sleep("1500 millis")))
         })
         const { exitStatus, status } = yield* JobOperator.run(job, {})
         assert.strictEqual(status, "FAILED")

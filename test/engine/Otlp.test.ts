@@ -50,7 +50,11 @@ describe("OTLP", () => {
   it.scopedLive("a short job loses nothing: spans, metrics and logs are sent when its scope closes", () =>
     Effect.gen(function*() {
       const { received, url } = yield* collector
-      const telemetry = Otlp.layerJson({ baseUrl: url, resource: { serviceName: "test" } }).pipe(
+      const telemetry = Otlp.layerJson({
+        baseUrl: url,
+        resource: { serviceName: "test" },
+        shutdownTimeout: "1 minute"
+      }).pipe(
         Layer.provide(FetchHttpClient.layer)
       )
       const { id } = yield* Effect.provide(

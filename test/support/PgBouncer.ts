@@ -8,6 +8,7 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { freePort } from "./freePort.mjs"
 
 const binary = ["pgbouncer", "/usr/sbin/pgbouncer"].find((name) => spawnSync(name, ["--version"]).status === 0)
 
@@ -25,14 +26,6 @@ export const before = (target: string): Effect.Effect<string, Error, Scope.Scope
 
 // internal
 
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = Net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as Net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-
 const answers = (port: number) =>
   new Promise<boolean>((resolve) => {
     const socket = Net.connect(port, "127.0.0.1", () => {
@@ -42,7 +35,7 @@ const answers = (port: number) =>
     socket.on("error", () => resolve(false))
   })
 
-const start = async (target: URL) => {
+const start = async (target: URL, tries = 3): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-batch-pgbouncer-"))
   const port = await freePort()
   const [name, user, password] = [target.pathname.slice(1), target.username, target.password].map(decodeURIComponent)
@@ -71,7 +64,12 @@ ignore_startup_parameters = extra_float_digits
   const child = spawn(binary!, [...(isRoot ? ["-u", "nobody"] : []), config], { stdio: "ignore" })
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   for (let i = 0; !(await answers(port)); i++) {
-    if (i > 400 || child.exitCode !== null) {
+    if (child.exitCode !== null && tries > 1) {
+      // Another process may have taken the port before.
+      Fs.rmSync(directory, { recursive: true, force: true })
+      return start(target, tries - 1)
+    }
+    if (i > 4000 || child.exitCode !== null) {
       throw new Error(`PgBouncer did not start (${child.exitCode})`)
     }
     await new Promise((resolve) => setTimeout(resolve, 25))

@@ -11,13 +11,13 @@ import { spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import { createRequire } from "node:module"
-import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
+import { freePort } from "./freePort.mjs"
 
-const startTimeoutMillis = 60_000
+const startTimeoutMillis = 240_000
 
 const options = { fsync: false, ...JSON.parse(process.argv[2] ?? "{}") }
 const isRoot = process.getuid?.() === 0
@@ -89,16 +89,6 @@ const temporaryRoot = () => {
 }
 
 // -- the server ---------------------------------------------------------------------------------------------------------
-
-const freePort = () =>
-  new Promise((resolve, reject) => {
-    const server = Net.createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 
 const prepare = (directory) => {
   const bin = binariesIn(directory)

@@ -1,0 +1,1 @@
+export const freePort: (host?: string, tries?: number) => Promise<number>
