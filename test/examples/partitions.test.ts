@@ -39,8 +39,9 @@ layer(Layer.scoped(Program, Examples.compiled("06-partitions/main.ts")), { exclu
         Effect.gen(function*() {
           const cwd = yield* Examples.directory
           const url = yield* Postgres.freshUrl
-          const killed = yield* leagues(cwd, ["--crash", "--pause", "10"])
-          const calm = yield* leagues(cwd, ["--postgres", url, "--pause", "10"])
+          // So long that each of the workers finds something to do, although one of them may be late.
+          const killed = yield* leagues(cwd, ["--crash", "--pause", "60"])
+          const calm = yield* leagues(cwd, ["--postgres", url, "--pause", "60"])
           assert.strictEqual(killed.exit, 0, killed.stderr)
           assert.match(killed.stderr, /^kill -9 of worker \d+ behind its third chunk$/m)
           for (const { stdout } of [killed, calm]) {
