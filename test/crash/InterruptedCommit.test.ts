@@ -31,6 +31,41 @@ const stepsOf = Effect.gen(function*() {
   return yield* repository.stepExecutions(newest!.id)
 })
 
+/** Any number that nobody else locks. */
+const HELD = 4_711
+
+/** A trigger that waits as long as a test has the lock. */
+const held = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) =>
+    sql`create or replace function held() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock_shared(${sql.literal(String(HELD))}); return null; end $$`
+)
+
+/** Interrupts what waits in its commit, and then lets that go on. */
+const interruptedInCommit = <A, E, R>(run: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const [holds, goes] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const holder = yield* Effect.fork(sql.withTransaction(
+      sql`select pg_advisory_xact_lock(${sql.literal(String(HELD))})`.pipe(
+        Effect.zipRight(Deferred.succeed(holds, undefined)),
+        Effect.zipRight(Deferred.await(goes))
+      )
+    ))
+    yield* Deferred.await(holds)
+    const running = yield* Effect.fork(run)
+    yield* Effect.repeat(
+      sql`select 1 from pg_locks where locktype = 'advisory' and objid = ${sql.literal(String(HELD))} and not granted
+        and database = (select oid from pg_database where datname = current_database())`,
+      { until: (rows) => rows.length > 0 }
+    )
+    yield* Fiber.interruptFork(running)
+    yield* Deferred.succeed(goes, undefined)
+    yield* Fiber.join(holder)
+    yield* Fiber.await(running)
+  })
+
 describe("an interruption during a commit", () => {
   for (const { layer, name } of drivers) {
     it.layer(layer)(
@@ -77,12 +112,9 @@ describe("an interruption during a commit", () => {
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
           yield* sql`create table copied (n int)`
-          yield* sql.unsafe(
-            "create function dawdle() returns trigger language plpgsql as " +
-              "'begin perform pg_sleep(0.4); return null; end'"
-          )
+          yield* held
           yield* sql`create constraint trigger slow after insert on copied deferrable initially deferred
-          for each row when (new.n = 4) execute function dawdle()`
+          for each row when (new.n = 4) execute function held()`
           const job = Job.make("copy", {
             flow: Step.chunk("copy", {
               reader: ItemReader.fromIterable(numbers.map((n) => ({ n }))),
@@ -93,13 +125,7 @@ describe("an interruption during a commit", () => {
               chunkSize: 2
             })
           })
-          const run = yield* Effect.fork(JobOperator.run(job, {}))
-          const committing =
-            sql`select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`
-          yield* Effect.repeat(committing, {
-            until: (rows) => rows.length > 0
-          })
-          yield* Fiber.interrupt(run)
+          yield* interruptedInCommit(JobOperator.run(job, {}))
           const [interrupted] = yield* stepsOf
           assert.deepStrictEqual([interrupted!.status, interrupted!.counts.write], ["STOPPED", 4])
           yield* JobOperator.runOrFail(job, {})
@@ -110,18 +136,11 @@ describe("an interruption during a commit", () => {
       it.effect("a launch that was committed is known: it leaves no row that blocks the next one (EFF-3)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
-          yield* sql.unsafe(
-            "create function linger() returns trigger language plpgsql as " +
-              "'begin perform pg_sleep(0.4); return null; end'"
-          )
+          yield* held
           yield* sql`create constraint trigger slow after insert on batch_job_execution deferrable initially deferred
-          for each row execute function linger()`
+          for each row execute function held()`
           const job = Job.make("launched slowly", { flow: Step.tasklet("work", Effect.void) })
-          const run = yield* Effect.fork(JobOperator.run(job, {}))
-          const committing =
-            sql`select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`
-          yield* Effect.repeat(committing, { until: (rows) => rows.length > 0 })
-          yield* Fiber.interrupt(run)
+          yield* interruptedInCommit(JobOperator.run(job, {}))
           const [execution] = yield* JobOperator.executions({ jobName: "launched slowly" })
           assert.strictEqual(execution?.status, "STOPPED")
           assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")

@@ -320,18 +320,18 @@ describe("a tasklet that writes and then waits (PostgreSQL)", () => {
     Effect.gen(function*() {
       const url = yield* Postgres.freshUrl
       const repository = Layer.provideMerge(
-        SqlJobRepository.layerWith({ idleTimeout: "200 millis" }),
+        SqlJobRepository.layerWith({ idleTimeout: "1 second" }),
         Postgres.layerUrl(url)
       )
       yield* Effect.gen(function*() {
         const sql = yield* SqlClient
         yield* sql`create table idle (id int)`
         const job = Job.make("idles", {
-          flow: Step.tasklet("idle", Effect.zipRight(sql`insert into idle values (1)`, Effect.sleep("1500 millis")))
+          flow: Step.tasklet("idle", Effect.zipRight(sql`insert into idle values (1)`, Effect.sleep("2500 millis")))
         })
         const { exitStatus, status } = yield* JobOperator.run(job, {})
         assert.strictEqual(status, "FAILED")
-        assert.include(exitStatus.messages.join(), "its idleTimeout of 200ms")
+        assert.include(exitStatus.messages.join(), "its idleTimeout of 1s")
         assert.lengthOf(yield* sql`select id from idle`, 0)
       }).pipe(Effect.provide(repository))
     }))

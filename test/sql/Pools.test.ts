@@ -258,11 +258,11 @@ describe("a client with a connectTimeout", () => {
       const { transact } = yield* Transactor.Transactor
       const holding = yield* Deferred.make<void>()
       const holder = yield* Effect.fork(transact(
-        Effect.zipRight(write, Effect.zipRight(Deferred.succeed(holding, undefined), Effect.sleep(700)))
+        Effect.zipRight(write, Effect.zipRight(Deferred.succeed(holding, undefined), Effect.sleep(2300)))
       ))
       yield* Deferred.await(holding)
       yield* Effect.all([transact(write), transact(write)], { concurrency: 2 })
       yield* Fiber.join(holder)
       assert.strictEqual(yield* stored, 3)
-    }).pipe(Effect.provide(poolOf(1, 150))))
+    }).pipe(Effect.provide(poolOf(1, 1500))))
 })

@@ -264,7 +264,7 @@ describe("SqlJobRepository: postgres", () => {
       assert.deepStrictEqual(live.restartOf, Option.some(dead.id))
       assert.deepStrictEqual((yield* Kit.storedStep(step))?.checkpoint, Option.none())
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(zombie)))
-    }).pipe(Effect.provide(withRepository(Postgres.layer, { idleTimeout: "100 millis" }))))
+    }).pipe(Effect.provide(withRepository(Postgres.layer, { idleTimeout: "1 second" }))))
 
   it.scoped("a stop request wakes its listeners (STOP-2)", () =>
     Effect.gen(function*() {
