@@ -85,7 +85,7 @@ export class Nested implements Connection {
       }
       const place = this.placeOf(fiber)
       return place === undefined
-        ? Effect.as(this.control(sql), [])
+        ? this.control(sql)
         : SAVEPOINT.test(sql)
         ? Effect.as(this.level(sql, place, fiber), [])
         : this.unprepared(...call)
@@ -103,15 +103,28 @@ export class Nested implements Connection {
   }
 
   // The end comes after the body, and waits for a statement that was forked in it: what that opens has to end, too.
-  private control(sql: string): Effect.Effect<void, SqlError> {
+  private control(sql: string): Effect.Effect<ReadonlyArray<any>, SqlError> {
     if (this.begin === undefined) {
       this.begin = sql
-      return Effect.void
+      return NO_ROWS
     }
-    return this.alone(Effect.suspend(() => {
+    return !isRollback(sql) && this.left() ? NO_ROWS : this.alone(() => {
       this.isOver = true
-      return isRollback(sql) ? this.undo : this.commit()
-    }))
+      return Effect.as(isRollback(sql) ? this.undo : this.commit(), [])
+    })
+  }
+
+  /** Whether it has come to its end without a word to anybody. */
+  private left(): boolean {
+    const [part, another] = this.parts.values()
+    const isSilent = !this.turn.taken && this.broken === undefined && another === undefined &&
+      (part === undefined || part.leave !== undefined)
+    if (isSilent) {
+      this.isOver = true
+      this.parts.clear()
+      part?.leave?.()
+    }
+    return isSilent
   }
 
   private readonly undo: Effect.Effect<void, SqlError> = Effect.suspend(() => {
@@ -128,13 +141,13 @@ export class Nested implements Connection {
     const committed = inTurn(this.parts, ([identity, part]) =>
       Effect.suspend(() => {
         this.parts.delete(identity)
-        return isAlone ? part.commitAlone : part.commit
+        return isAlone && part.leave !== undefined ? Effect.sync(part.leave) : part.commit
       }))
     return Effect.tapErrorCause(committed, () => this.undo)
   }
 
   private level(sql: string, place: Place, fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void, SqlError> {
-    return this.alone(Effect.suspend(() => {
+    return this.alone((restore) => {
       // Its statements are refused.
       if (this.isOver) {
         return Effect.void
@@ -144,9 +157,9 @@ export class Nested implements Connection {
         ? Savepoints.leave(this.savepoints, actor)
         : Savepoints.enter(this.savepoints, actor)
       return isAllowed
-        ? inTurn(this.parts.values(), ({ connection }) => connection.executeUnprepared(sql, [], undefined))
+        ? restore(inTurn(this.parts.values(), ({ connection }) => connection.executeUnprepared(sql, [], undefined)))
         : this.refuse()
-    }))
+    })
   }
 
   private statement<A>(
@@ -154,10 +167,10 @@ export class Nested implements Connection {
     fiber: Fiber.RuntimeFiber<any, any>,
     f: (connection: Connection) => Effect.Effect<A, SqlError>
   ): Effect.Effect<A, SqlError> {
-    return this.alone(Effect.suspend(() => {
+    return this.alone((restore) => {
       const place = this.placeOf(fiber)
       if (this.isOver) {
-        return place !== undefined && place[1] > 0 ? Effect.fail(outlived()) : this.outside(owner, f)
+        return place !== undefined && place[1] > 0 ? Effect.fail(outlived()) : restore(this.outside(owner, f))
       }
       if (place !== undefined && !Savepoints.act(this.savepoints, { place, depth: place[1], fiber })) {
         return this.refuse()
@@ -167,9 +180,9 @@ export class Nested implements Connection {
       }
       const known = this.parts.get(owner)
       return known !== undefined
-        ? f(known.connection)
-        : Effect.flatMap(this.part(owner, fiber), ({ connection }) => f(connection))
-    }))
+        ? restore(f(known.connection))
+        : Effect.flatMap(this.part(owner, fiber, restore), ({ connection }) => restore(f(connection)))
+    })
   }
 
   /** Where a statement belongs that outlives it. */
@@ -179,7 +192,7 @@ export class Nested implements Connection {
       : Open.foreign(this.outer, owner, f)
   }
 
-  private alone<A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
+  private alone<A>(effect: (restore: Open.Restore) => Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
     return Turn.during<A, SqlError, never, never>(this.turn, () => undefined, effect)
   }
 
@@ -188,24 +201,28 @@ export class Nested implements Connection {
     return Effect.fail(this.broken)
   }
 
-  private part(owner: Identity, fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<Part, SqlError> {
+  /** Only for regions that cannot be interrupted. */
+  private part(
+    owner: Identity,
+    fiber: Fiber.RuntimeFiber<any, any>,
+    restore: Open.Restore
+  ): Effect.Effect<Part, SqlError> {
     const opened = owner === this.outer.identity && !Open.isOver(this.outer)
-      ? savepoint(this.outer, this)
+      ? savepoint(this.outer, this, restore)
       : this.outer.around?.(owner) !== undefined
-      ? () => Effect.fail(Open.refusal(`one of its client is open around the one that is open: ${NAME_IT}`))
-      : transaction(clientOf(owner, fiber), this.begin ?? "BEGIN", this.outer)
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(opened(restore), (part) => {
-        this.parts.set(owner, part)
-        return Effect.as(
-          inTurn(
-            this.savepoints.levels.keys(),
-            (index) => part.connection.executeUnprepared(`SAVEPOINT effect_sql_${index + 1}`, [], undefined)
-          ),
-          part
-        )
-      })
-    )
+      ? Effect.fail(Open.refusal(`one of its client is open around the one that is open: ${NAME_IT}`))
+      : transaction(clientOf(owner, fiber), this.begin ?? "BEGIN", this.outer, restore)
+    return Effect.flatMap(opened, (part) => {
+      this.parts.set(owner, part)
+      const { levels } = this.savepoints
+      return levels.length === 0 ? Effect.succeed(part) : Effect.as(
+        inTurn(
+          levels.keys(),
+          (index) => part.connection.executeUnprepared(`SAVEPOINT effect_sql_${index + 1}`, [], undefined)
+        ),
+        part
+      )
+    })
   }
 }
 
@@ -217,12 +234,14 @@ export class Nested implements Connection {
 interface Part {
   readonly connection: Connection
   readonly commit: Effect.Effect<void, SqlError>
-  /** The same where no other one has to know first that nothing stands in the way. */
-  readonly commitAlone: Effect.Effect<void, SqlError>
+  /** Does the same, where no other one has to know first that nothing stands in the way, and nothing has to be said. */
+  readonly leave: (() => void) | undefined
   readonly rollback: Effect.Effect<void>
 }
 
 type Place = readonly [connection: Connection, depth: number]
+
+const NO_ROWS: Effect.Effect<ReadonlyArray<any>> = Effect.succeed([])
 
 const SAVEPOINT = /\beffect_sql_\d+$/
 
@@ -249,35 +268,42 @@ const inTurn = <A>(
 const saying = (connection: Connection) => (sql: string): Effect.Effect<unknown, SqlError> =>
   Effect.suspend(() => connection.executeUnprepared(sql, [], undefined))
 
-const savepoint =
-  (outer: OpenTransaction, self: Open.NestedTransaction) => (restore: Open.Restore): Effect.Effect<Part, SqlError> => {
-    const name = `effect_batch_${++outer.savepoints}`
-    const back = () => Open.returnTurn(outer)
-    return Effect.zipRight(
-      Open.takeTurn(outer, self, restore),
-      Effect.tapErrorCause(
-        Effect.flatMap(Effect.mapError(Open.begun(outer), Open.asSqlError), (connection) => {
-          const say = saying(connection)
-          const undo = Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))
-          const first = Open.savepointToRelease(outer)
-          const begin = say(`SAVEPOINT ${name}`)
-          return Effect.as(
-            first === undefined ? begin : Effect.zipRight(released(say(`RELEASE SAVEPOINT ${first}`)), begin),
-            {
-              connection,
-              commit: finishing(released(say(`RELEASE SAVEPOINT ${name}`)), back),
-              commitAlone: Effect.sync(() => {
-                Open.leaveSavepoint(outer, name)
-                back()
-              }),
-              rollback: finishing(Effect.ignore(undo), back)
-            }
-          )
-        }),
-        () => Effect.sync(back)
-      )
+const savepoint = (
+  outer: OpenTransaction,
+  self: Open.NestedTransaction,
+  restore: Open.Restore
+): Effect.Effect<Part, SqlError> => {
+  const back = () => Open.returnTurn(outer)
+  const name = `effect_batch_${++outer.savepoints}`
+  const begin = (connection: Connection): Effect.Effect<Part, SqlError> => {
+    const say = saying(connection)
+    const first = Open.savepointToRelease(outer)
+    const begun = say(`SAVEPOINT ${name}`)
+    return Effect.as(
+      first === undefined ? begun : Effect.zipRight(released(say(`RELEASE SAVEPOINT ${first}`)), begun),
+      {
+        connection,
+        commit: finishing(released(say(`RELEASE SAVEPOINT ${name}`)), back),
+        leave: () => {
+          Open.leaveSavepoint(outer, name)
+          back()
+        },
+        rollback: finishing(
+          Effect.ignore(Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))),
+          back
+        )
+      }
     )
   }
+  const free = Open.takeFreeTurn(outer, self)
+  return free !== undefined ? failing(begin(free), back) : Effect.zipRight(
+    Open.takeTurn(outer, self, restore),
+    failing(Effect.flatMap(Effect.mapError(Open.begun(outer), Open.asSqlError), begin), back)
+  )
+}
+
+const failing = <A, E>(effect: Effect.Effect<A, E>, finalizer: () => void): Effect.Effect<A, E> =>
+  Effect.tapErrorCause(effect, () => Effect.sync(finalizer))
 
 // The lock is taken by the first statement that writes.
 const waiting = (connection: Connection, outer: OpenTransaction): Connection =>
@@ -290,30 +316,33 @@ const waiting = (connection: Connection, outer: OpenTransaction): Connection =>
 const released = (release: Effect.Effect<unknown, SqlError>): Effect.Effect<void, SqlError> =>
   Effect.asVoid(Effect.catchIf(release, (error) => classify(error).sqlState === "25P02", () => Effect.void))
 
-const transaction =
-  (client: SqlClient.SqlClient | undefined, begin: string, outer: OpenTransaction) =>
-  (restore: Open.Restore): Effect.Effect<Part, SqlError> =>
-    client === undefined ?
-      Effect.fail(
-        Open.refusal(
-          `it belongs to another client than the one that is open, and @effect/sql does not say to which: ${NAME_IT}`
-        )
-      ) :
-      Effect.flatMap(Scope.make(), (scope) => {
-        const back = Scope.close(scope, Exit.void)
-        return Effect.onError(
-          Effect.flatMap(restore(stripped(Scope.extend(client.reserve, scope))), (connection) => {
-            const say = saying(connection)
-            const undo = Effect.ignore(say("ROLLBACK"))
-            // SQLite leaves a transaction open whose commit it refuses.
-            const commit = Effect.ensuring(Effect.tapErrorCause(Effect.asVoid(say("COMMIT")), () => undo), back)
-            return Effect.as(say(begin), {
-              connection: Lock.isSqlite(connection) ? waiting(connection, outer) : connection,
-              commit,
-              commitAlone: commit,
-              rollback: Effect.ensuring(undo, back)
-            })
-          }),
-          () => back
-        )
-      })
+const transaction = (
+  client: SqlClient.SqlClient | undefined,
+  begin: string,
+  outer: OpenTransaction,
+  restore: Open.Restore
+): Effect.Effect<Part, SqlError> =>
+  client === undefined ?
+    Effect.fail(
+      Open.refusal(
+        `it belongs to another client than the one that is open, and @effect/sql does not say to which: ${NAME_IT}`
+      )
+    ) :
+    Effect.flatMap(Scope.make(), (scope) => {
+      const back = Scope.close(scope, Exit.void)
+      return Effect.onError(
+        Effect.flatMap(restore(stripped(Scope.extend(client.reserve, scope))), (connection) => {
+          const say = saying(connection)
+          const undo = Effect.ignore(say("ROLLBACK"))
+          // SQLite leaves a transaction open whose commit it refuses.
+          const commit = Effect.ensuring(Effect.tapErrorCause(Effect.asVoid(say("COMMIT")), () => undo), back)
+          return Effect.as(say(begin), {
+            connection: Lock.isSqlite(connection) ? waiting(connection, outer) : connection,
+            commit,
+            leave: undefined,
+            rollback: Effect.ensuring(undo, back)
+          })
+        }),
+        () => back
+      )
+    })

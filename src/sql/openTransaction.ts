@@ -71,7 +71,7 @@ export interface NestedTransaction {
 }
 
 /** @internal */
-export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+export type Restore = Turn.Restore
 
 /** @internal */
 export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenTransaction => ({
@@ -117,11 +117,12 @@ export const use = <A>(
   Turn.during(
     transaction.turn,
     () => stuck(transaction),
-    Effect.suspend(() =>
-      transaction.stage._tag === "Begun"
-        ? f(transaction.stage.connection)
-        : Effect.flatMap(Effect.mapError(begin(transaction), asSqlError), f)
-    )
+    (restore) =>
+      restore(
+        transaction.stage._tag === "Begun"
+          ? f(transaction.stage.connection)
+          : Effect.flatMap(Effect.mapError(begin(transaction), asSqlError), f)
+      )
   )
 
 /**
@@ -138,6 +139,22 @@ export const takeTurn = (
     transaction.nested = nested
     nested.turn.givenAt = performance.now()
   })
+
+/**
+ * The same at once: gives the connection, or nothing where somebody has the turn or where it has not begun.
+ *
+ * @internal
+ */
+export const takeFreeTurn = (transaction: OpenTransaction, nested: NestedTransaction): Connection | undefined => {
+  const { stage, turn } = transaction
+  if (turn.taken || stage._tag !== "Begun") {
+    return undefined
+  }
+  turn.taken = true
+  transaction.nested = nested
+  nested.turn.givenAt = performance.now()
+  return stage.connection
+}
 
 /** @internal */
 export const returnTurn = (transaction: OpenTransaction): void => {

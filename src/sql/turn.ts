@@ -43,24 +43,27 @@ export const give = (turn: Turn): void => {
 }
 
 /**
- * Runs the effect while it has the turn. Every statement of a transaction comes through here, so what is free is taken and given
- * back without more.
+ * Runs the effect while it has the turn, in a region that cannot be interrupted but where `restore` says so. Every statement of a
+ * transaction comes through here, so what is free is taken and given back without more.
  *
  * @internal
  */
 export const during = <A, E, E2, R>(
   turn: Turn,
   refusal: () => E2 | undefined,
-  effect: Effect.Effect<A, E, R>
+  effect: (restore: Restore) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2, R> =>
   Effect.uninterruptibleMask((restore) => {
-    const run = finishing(restore(effect), () => give(turn))
+    const run = finishing(Effect.suspend(() => effect(restore)), () => give(turn))
     if (turn.taken) {
       return Effect.zipRight(restore(waiting(turn, refusal)), run)
     }
     turn.taken = true
     return run
   })
+
+/** @internal */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 // -------------------------------------------------------------------------------------
 // internal
