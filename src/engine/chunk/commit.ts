@@ -8,7 +8,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type { Json } from "../../base/json.js"
 import * as Measure from "../../decisions/measure.js"
@@ -123,8 +122,8 @@ export const watching = <A>(
 ): { readonly work: ChunkEffect<A>; readonly isLost: () => boolean } => {
   let open: Open | undefined
   return {
-    work: Effect.flatMap(FiberRef.get(CurrentTransaction), (current) => {
-      open = current
+    work: Effect.withFiberRuntime((fiber) => {
+      open = fiber.getFiberRef(CurrentTransaction)
       return work
     }),
     isLost: () => open?.isLost === true
