@@ -355,7 +355,6 @@ const begin = (transaction: OpenTransaction): Effect.Effect<Connection, Transact
             Effect.fail(Failure.transactionError("begin", new Error("the transaction has ended meanwhile")))
           )
         }
-        transaction.refused = undefined
         transaction.stage = stage
         return Effect.succeed(stage.connection)
       }

@@ -396,7 +396,12 @@ for (const driver of drivers) {
               )
           })
           const failing = failsOnce()
-          assert.deepStrictEqual(yield* untilComplete(job), ["FAILED FAILED", "COMPLETED COMPLETED"])
+          assert.deepStrictEqual(yield* untilComplete(job, 1), ["FAILED FAILED"])
+          assert.include(
+            (yield* JobOperator.explain(job, {})).lines.join("\n"),
+            "post: resume behind its work, which has ended: only its listeners are called again"
+          )
+          assert.deepStrictEqual(yield* untilComplete(job), ["COMPLETED COMPLETED"])
           assert.deepStrictEqual(log, ["post", "next"])
         }))
 
