@@ -330,3 +330,21 @@ describe("a step that ends badly", () => {
       assert.strictEqual(Option.getOrNull(yield* ExecutionContext.get(stored.context, last)), 3)
     }).pipe(inMemory))
 })
+
+describe("a read that fails, where no policy is asked about it", () => {
+  for (const prefetch of [false, true]) {
+    it.effect(`is told to who listens for that, once, before the step fails; prefetch: ${prefetch}`, () =>
+      Effect.gen(function*() {
+        const heard: Array<unknown> = []
+        const broken = ItemReader.make("broken", () =>
+          Effect.succeed({
+            pull: (): Effect.Effect<ItemReader.Page<number, Bad>, Bad> => Effect.fail(new Bad({ item: 1 }))
+          }))
+        const step = Step.chunk("reads", { ...makeWorld(1), reader: broken, chunkSize: 2, prefetch }).pipe(
+          Step.listen({ onReadError: (error) => Effect.sync(() => void heard.push(error)) })
+        )
+        const { status } = yield* runStep(step)
+        assert.deepStrictEqual([status, heard], ["FAILED", [new Bad({ item: 1 })]])
+      }).pipe(inMemory))
+  }
+})
