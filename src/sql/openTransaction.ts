@@ -364,7 +364,12 @@ const begin = (transaction: OpenTransaction): Effect.Effect<Connection, Transact
 /** A nested transaction that does nothing for so long waits for the one that waits for it. */
 const STUCK_MILLIS = 60_000
 
-const stuck = ({ nested }: OpenTransaction): SqlError | undefined =>
+/**
+ * Why nobody waits for the turn any longer.
+ *
+ * @internal
+ */
+export const stuck = ({ nested }: OpenTransaction): SqlError | undefined =>
   nested === undefined || nested.turn.taken || performance.now() - nested.turn.givenAt < STUCK_MILLIS
     ? undefined
     : sideBySide("one waited for another that was open and did nothing")

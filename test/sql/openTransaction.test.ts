@@ -81,6 +81,35 @@ it.effect("a commit that fails is rolled back, and the connection is given back 
     assert.deepStrictEqual(heard, ["COMMIT", "ROLLBACK", "released"])
   }))
 
+it.effect("one in which a nested one is still open is rolled back, whatever its body came to (OWN-15)", () =>
+  Effect.gen(function*() {
+    for (const body of [Exit.void, Exit.fail("of the body")]) {
+      const { begun, heard } = played()
+      const transaction = Open.make(identity, () => Effect.succeed(begun))
+      yield* Open.begun(transaction)
+      yield* Open.takeTurn(transaction, { turn: Turn.make() }, (effect) => effect)
+      const error = yield* Effect.flip(Open.end(transaction, body))
+      if (Exit.isSuccess(body)) assert.deepInclude(error, { _tag: "TransactionError", phase: "body", reason: "fatal" })
+      else assert.strictEqual(error, "of the body")
+      assert.deepStrictEqual(heard, ["ROLLBACK", "released"])
+    }
+  }))
+
+it.effect("a nested one is waited for while it does something, and for a minute behind that (OWN-15)", () =>
+  Effect.gen(function*() {
+    const transaction = Open.make(identity, () => Effect.succeed(played().begun))
+    assert.isUndefined(Open.stuck(transaction), "there is none")
+    const nested = { turn: Turn.make() }
+    yield* Open.takeTurn(transaction, nested, (effect) => effect)
+    assert.isUndefined(Open.stuck(transaction), "it has only just begun")
+    nested.turn.givenAt -= 61_000
+    assert.instanceOf(Open.stuck(transaction), SqlError, "it has done nothing for a minute")
+    nested.turn.taken = true
+    assert.isUndefined(Open.stuck(transaction), "a statement of it runs")
+    Open.returnTurn(transaction)
+    assert.isUndefined(Open.stuck(transaction), "it has ended")
+  }))
+
 it.effect("a turn that comes at the moment at which nobody wants it any more goes to the next one", () =>
   Effect.gen(function*() {
     const turn = Turn.make()

@@ -8,6 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
 import type { Pipelined } from "../../src/ports/pipelining.js"
 import type { Database } from "../../src/sql/database.js"
 import * as PgPipeline from "../../src/sql/pgPipeline.js"
@@ -162,5 +163,121 @@ describe("a message to PostgreSQL that is refused", () => {
       yield* pipeline.transact([], part!)
       const once = ["begin isolation level read committed", "part 0", "commit"]
       assert.deepStrictEqual(heard, [...once, "ROLLBACK", ...once])
+    }))
+})
+
+/** Messages that are on their way until they are answered, on a connection that is taken from a pool and given back to it. */
+const underWay = (prepared: Effect.Effect<void, SqlError> = Effect.void) => {
+  const log = { taken: 0, given: 0 }
+  const queries: Array<Query> = []
+  const wire = {
+    stream: { cork: () => {}, uncork: () => {} },
+    close: () => {},
+    parse: () => {},
+    bind: () => {},
+    execute: () => {},
+    sync: () => {}
+  }
+  const connection = {
+    executeRaw: (sql: unknown) =>
+      typeof sql === "string" ? Effect.void : Effect.async<unknown, SqlError>((resume) => {
+        const query = sql as Query
+        query.callback = (error, result) =>
+          resume(
+            error === null ? Effect.succeed(result) : Effect.fail(new SqlError({ cause: error, message: "it failed" }))
+          )
+        // The driver sends one when it has the answer to the one in front; the others leave by themselves.
+        if (queries.push(query) === 1) query.submit(wire)
+      })
+  } as unknown as Connection
+  const taken = Effect.acquireRelease(
+    Effect.sync(() => {
+      log.taken++
+      return connection
+    }),
+    () =>
+      Effect.sync(() => {
+        log.given++
+      })
+  )
+  const database = {
+    dialect: { name: "pg" },
+    sql: {
+      "~@effect/sql-pg/PgClient": true,
+      reserve: Effect.zipLeft(taken, prepared)
+    },
+    only: undefined,
+    prepares: true
+  } as unknown as Database
+  const answer = (at: number) => {
+    for (let i = 0; i < 3; i++) queries[at]!.handleCommandComplete()
+    queries[at]!.handleReadyForQuery()
+  }
+  const refuse = (at: number, code: string) => queries[at]!.handleError(Object.assign(new Error("no"), { code }))
+  return { answer, database, log, pipeline: PgPipeline.pipeline(database)!.connect(), queries, refuse }
+}
+
+/** Until the fibers have come as far as they can. */
+const turns = Effect.repeatN(Effect.yieldNow(), 20)
+
+describe("transactions that follow each other on a connection", () => {
+  it.effect("keep it until the last of them has ended, in whatever order they end, and then give it back", () =>
+    Effect.gen(function*() {
+      for (const order of [[0, 1, 2], [2, 1, 0], [1, 0, 2]]) {
+        const { answer, log, pipeline, queries } = underWay()
+        const fibers = yield* Effect.forEach(
+          partsOf([1, 1, 1]),
+          (part) => Effect.zipLeft(Effect.forkDaemon(pipeline.transact([], part)), turns)
+        )
+        yield* turns
+        assert.deepStrictEqual([queries.length, log.taken, log.given], [3, 1, 0])
+        for (const [answered, at] of order.entries()) {
+          assert.strictEqual(log.given, 0, `${answered} of 3 have ended`)
+          answer(at)
+          yield* turns
+        }
+        for (const fiber of fibers) assert.strictEqual(yield* Fiber.join(fiber), "answered")
+        assert.deepStrictEqual(log, { taken: 1, given: 1 })
+      }
+    }))
+
+  it.effect("give back one on which nothing could begin, and try another one the next time", () =>
+    Effect.gen(function*() {
+      let failures = 1
+      const { answer, log, pipeline } = underWay(
+        Effect.suspend(() =>
+          failures-- > 0 ? Effect.fail(new SqlError({ cause: new Error("no settings"), message: "no" })) : Effect.void
+        )
+      )
+      const [part] = partsOf([1])
+      isPhase("begin", { result: yield* Effect.either(pipeline.transact([], part!)) })
+      assert.deepStrictEqual(log, { taken: 1, given: 1 })
+      const again = yield* Effect.forkDaemon(pipeline.transact([], part!))
+      yield* turns
+      answer(0)
+      assert.strictEqual(yield* Fiber.join(again), "answered")
+      assert.deepStrictEqual(log, { taken: 2, given: 2 })
+    }))
+
+  it.effect("go on preparing statements when one is unknown only because those in front of it were refused", () =>
+    Effect.gen(function*() {
+      for (const isFrontRefused of [true, false]) {
+        const { answer, database, pipeline, queries, refuse } = underWay()
+        const [first, second] = yield* Effect.forEach(
+          partsOf([1, 1]),
+          (part) => Effect.zipLeft(Effect.forkDaemon(Effect.either(pipeline.transact([], part))), turns)
+        )
+        yield* turns
+        if (isFrontRefused) refuse(0, "23505")
+        // A server that has answered the first one, and then is another one.
+        refuse(1, "26000")
+        if (!isFrontRefused) answer(0)
+        yield* turns
+        assert.strictEqual(database.prepares, isFrontRefused)
+        assert.strictEqual(queries.length, isFrontRefused ? 2 : 3, "it is sent again without names")
+        if (!isFrontRefused) answer(2)
+        assert.strictEqual(Either.isRight(yield* Fiber.join(first!)), !isFrontRefused)
+        assert.strictEqual(Either.isRight(yield* Fiber.join(second!)), !isFrontRefused)
+      }
     }))
 })

@@ -74,7 +74,7 @@ export interface RangeWrite extends ChunkWrite {
 export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Item>> =>
   Effect.suspend(() => {
     const { connection, run } = write
-    const { awaitEarlierChunks, env: { from, pipelining, source }, state } = run
+    const { env: { from, pipelining, source }, state } = run
     let result: RangeResult | undefined
     const { commit: timeCommit, now, write: timeWrite } = state.telemetry
     const began = now()
@@ -107,13 +107,12 @@ export const runTransaction = (write: RangeWrite): ChunkEffect<ReadonlyArray<Ite
       return unreached(state, commitPipelined(state, { connection, save: pipelining.save }, sent, ends), () => false)
     }
     const watched = watching(writtenRange(write))
-    const transaction = FaultPoint.around(
+    return FaultPoint.around(
       state.session,
       undefined,
       unreached(state, commit(state, Effect.map(watched.work, record), ends), watched.isLost),
       "afterCommit"
     )
-    return awaitEarlierChunks === undefined ? transaction : Effect.zipRight(awaitEarlierChunks, transaction)
   })
 
 /** Work inside of a transaction, and whether that lost its connection. */
