@@ -25,7 +25,8 @@ import type { JobParameter } from "../vocabulary/JobParameters.js"
 import type { SkippedGroup, SkippedItem, SkipPhase } from "../vocabulary/SkippedItem.js"
 import type { StepExecution } from "../vocabulary/StepExecution.js"
 import * as MemoryDriver from "./memoryDriver.js"
-import type { EncodedPartitions, ParentLink, Partitions } from "./partitions.js"
+import type { ParentLink, Partitions } from "./partitions.js"
+import type { EncodedPartitions } from "./partitionsDriver.js"
 import type { Pipelined } from "./pipelining.js"
 import { makeRepository } from "./repository.js"
 import * as Transactor from "./Transactor.js"
@@ -68,6 +69,8 @@ export interface LaunchRequest {
   readonly parent?: ParentLink | undefined
   /** JSON text of the context with which an instance begins; empty by default. */
   readonly context?: string | undefined
+  /** Whether the execution is STARTED by its claim, and not by what its process does next. Default: false. */
+  readonly begins?: boolean | undefined
 }
 
 /**

@@ -110,6 +110,17 @@ export const isOpen: Effect.Effect<boolean> = Effect.flatMap(
     )
 )
 
+/**
+ * Whether the transaction that is open now holds nothing: no statement, and nothing that a rollback would undo. What is done
+ * behind it is as good as done in it.
+ *
+ * @internal
+ */
+export const isEmpty: Effect.Effect<boolean> = Effect.map(
+  Effect.suspend(() => FiberRef.get(CurrentTransaction)),
+  (current) => current !== undefined && current.undos.length === 0 && current.isUnused?.() === true
+)
+
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
@@ -178,6 +189,8 @@ export interface Open {
   isOver: boolean
   /** Whether it came to nothing because its connection was lost, and not because of what was done in it. */
   isLost?: boolean
+  /** Whether nothing was sent in it so far; a driver that can't tell leaves it out. */
+  isUnused?: () => boolean
 }
 
 /**

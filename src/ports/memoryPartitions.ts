@@ -8,7 +8,8 @@ import type { Counts } from "../vocabulary/Counts.js"
 import * as Counts_ from "../vocabulary/Counts.js"
 import type { StoredExecution, StoredPartition, Tables } from "./memoryTables.js"
 import { executionsOf, fenced, put, RUNNING, stepsOf, waitingKey } from "./memoryTables.js"
-import type { EncodedPartitions, PartitionFactsRow, PartitionPlan, PartitionStateRow } from "./partitions.js"
+import type { PartitionPlan } from "./partitions.js"
+import type { EncodedPartitions, PartitionFactsRow, PartitionStateRow } from "./partitionsDriver.js"
 
 export const partitions = (tables: Tables): EncodedPartitions => ({
   ...planning(tables),
@@ -90,16 +91,16 @@ const firstWaiting = (tables: Tables, planId: number): StoredPartition | undefin
 
 const looking = (
   tables: Tables
-): Pick<EncodedPartitions, "groups" | "sumCounts" | "countsOf" | "findStates" | "findContexts"> => ({
-  groups: (planId) =>
-    Effect.map(
-      Clock.currentTimeMillis,
-      (now) =>
-        rowsOf(tables, planId).map((row) => {
-          const { owner = null, token = null } = newestOf(tables, row) ?? {}
-          return { ...factsOf(tables, row, now), owner, token, count: 1 }
-        })
-    ),
+): Pick<
+  EncodedPartitions,
+  "groups" | "unsettledGroups" | "sumCounts" | "countsOf" | "findStates" | "findContexts"
+> => ({
+  groups: (planId) => grouped(tables, () => rowsOf(tables, planId)),
+  unsettledGroups: (planId) =>
+    grouped(tables, () => {
+      const [first] = tables.partitions.ids("waiting", waitingKey(planId, 1))
+      return [...unsettledOf(tables, planId), ...(first === undefined ? [] : [tables.partitions.get(first)!])]
+    }),
   sumCounts: (planId) =>
     Effect.sync(() => Counts_.combineAll(rowsOf(tables, planId).map((row) => countsOf(tables, row)))),
   countsOf: (partitionIds) =>
@@ -112,10 +113,11 @@ const looking = (
   findStates: (planId, { after, limit, unsettled }) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const found: Array<PartitionStateRow> = []
-      for (const row of behind(tables, planId, after)) {
-        if (!unsettled || (row.waiting === null && newestOf(tables, row)?.status !== "COMPLETED")) {
-          found.push(stateOf(tables, row, now))
-        }
+      const rows = unsettled
+        ? unsettledOf(tables, planId).filter(({ ordinal, waiting }) => waiting === null && ordinal > after)
+        : behind(tables, planId, after)
+      for (const row of rows) {
+        found.push(stateOf(tables, row, now))
         if (found.length === limit) {
           break
         }
@@ -149,6 +151,26 @@ function* behind(tables: Tables, planId: number, after: number): Iterable<Stored
     yield tables.partitions.get(ids[ordinal]!)!
   }
 }
+
+/** What was begun and has not completed, by ordinal, without a look at what has. */
+const unsettledOf = (tables: Tables, planId: number): ReadonlyArray<StoredPartition> => {
+  const plan = tables.plans.get(planId)
+  const rows = plan === undefined ? [] : tables.executions.find("unsettled", plan.instanceId).flatMap((execution) => {
+    const row = tables.partitions.find("instance", execution.instance.id)[0]
+    return row !== undefined && row.planId === planId && newestOf(tables, row) === execution ? [row] : []
+  })
+  return rows.sort((a, b) => a.ordinal - b.ordinal)
+}
+
+const grouped = (tables: Tables, rows: () => ReadonlyArray<StoredPartition>) =>
+  Effect.map(
+    Clock.currentTimeMillis,
+    (now) =>
+      rows().map((row) => {
+        const { owner = null, token = null } = newestOf(tables, row) ?? {}
+        return { ...factsOf(tables, row, now), owner, token, count: 1 }
+      })
+  )
 
 /** Oldest first. */
 const runsOf = (tables: Tables, { instanceId }: StoredPartition): ReadonlyArray<StoredExecution> =>

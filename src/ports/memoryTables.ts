@@ -16,7 +16,8 @@ import type {
   StepExecutionRow
 } from "./JobRepository.js"
 import * as Table from "./memoryTable.js"
-import type { PartitionPlan, PartitionRow } from "./partitions.js"
+import type { PartitionPlan } from "./partitions.js"
+import type { PartitionRow } from "./partitionsDriver.js"
 import * as Transactor from "./Transactor.js"
 
 export interface StoredExecution extends Omit<JobExecutionRow, "leaseLeftMillis"> {
@@ -46,7 +47,7 @@ export interface StoredAnswer extends AnswerRow {
 export interface Tables {
   nextId: number
   readonly instances: Table.Table<JobInstanceRow, "name">
-  readonly executions: Table.Table<StoredExecution, "instance" | "parent" | "root" | "running">
+  readonly executions: Table.Table<StoredExecution, "instance" | "parent" | "root" | "unsettled" | "running">
   readonly steps: Table.Table<StoredStep, "execution">
   readonly skipped: Table.Table<StoredSkip, "step">
   audit: ReadonlyArray<AuditRow>
@@ -63,6 +64,7 @@ export const empty = (): Tables => ({
     instance: ({ instance }) => instance.id,
     parent: ({ parentExecutionId }) => parentExecutionId,
     root: ({ parentInstanceId }) => parentInstanceId,
+    unsettled: ({ parentInstanceId, status }) => status === "COMPLETED" ? undefined : parentInstanceId,
     running: ({ status }) => RUNNING.includes(status) ? "running" : undefined
   }),
   steps: Table.make({ execution: ({ jobExecutionId }) => jobExecutionId }),

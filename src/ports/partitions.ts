@@ -17,9 +17,13 @@ import { JobRepositoryError, OwnershipLost } from "../vocabulary/BatchError.js"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import type { Counts } from "../vocabulary/Counts.js"
 import * as Counts_ from "../vocabulary/Counts.js"
+import * as ExitStatus from "../vocabulary/ExitStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import type { JobParameter } from "../vocabulary/JobParameters.js"
+import { tokenOf } from "./claimToken.js"
 import type { ClaimWitness, Encoded, Fence, LaunchRequest, OwnerFailure } from "./JobRepository.js"
+import type { PartitionFactsRow, PartitionGroupRow, PartitionRow, PartitionStateRow } from "./partitionsDriver.js"
+import * as Rows from "./repositoryRows.js"
 
 /**
  * The execution that launches another one as a part of itself, and its instance.
@@ -121,6 +125,8 @@ export interface ClaimRequest extends ClaimWitness, Pick<LaunchRequest, "owner" 
  * - `putUp`: puts up again what lost its process; how many.
  * - `tally`, `counts`: sums over all partitions, whichever execution of the parent they ended in, each once. What is held by a
  *   claim that is over, as the witness knows, waits; so it does in `list`.
+ * - `glance`: the same without what has completed, and with at most one of what nobody has begun; a look that costs no more for
+ *   100,000 partitions.
  * - `list`: in the order of the plan, those after an ordinal; `standings` says which, `limit` how many at most, 100 by default.
  * - `contexts`: the contexts that completed partitions left, in the order of the plan.
  *
@@ -152,6 +158,7 @@ export interface Partitions {
     witness: ClaimWitness
   ) => Effect.Effect<number, JobRepositoryError>
   readonly tally: (planId: number, witness: ClaimWitness) => Effect.Effect<Decision.Tally, JobRepositoryError>
+  readonly glance: (planId: number, witness: ClaimWitness) => Effect.Effect<Decision.Tally, JobRepositoryError>
   readonly counts: (planId: number) => Effect.Effect<Counts, JobRepositoryError>
   readonly list: (
     planId: number,
@@ -172,125 +179,6 @@ export interface Partitions {
   /** Wakes who waits for this plan, in whichever process. A hint, like `JobRepository.stopHint`. */
   readonly wake: (planId: number) => Effect.Effect<void>
   readonly awaken: (planId: number) => Effect.Effect<void>
-}
-
-// -------------------------------------------------------------------------------------
-// the driver's side
-// -------------------------------------------------------------------------------------
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface PartitionRow {
-  readonly id: number
-  readonly ordinal: number
-  readonly name: string
-  /** JSON text. */
-  readonly input: string
-  readonly instanceId: number | null
-}
-
-/**
- * What is known of a partition: `status` and what follows is of its newest execution, null when it has none.
- *
- * @since 0.1.0
- * @category models
- */
-export interface PartitionFactsRow {
-  readonly isWaiting: boolean
-  readonly status: string | null
-  /** Whether the execution that runs the plan now has launched it. */
-  readonly isOfThisRun: boolean
-  /** Running without a lease, FAILED with the code OWNER_DIED, or STOPPED with the code OWNER_LEFT. */
-  readonly isOrphaned: boolean
-  /**
-   * How many executions that the execution which runs the plan now has launched of it have the code OWNER_DIED or are running;
-   * 0 if the newest is neither running nor orphaned.
-   */
-  readonly deaths: number
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface PartitionStateRow extends PartitionRow, PartitionFactsRow {
-  readonly executionId: number | null
-  readonly exitCode: string | null
-  readonly exitMessage: string | null
-  readonly owner: string | null
-  /** Of its claim. */
-  readonly token: string | null
-  readonly startTime: number | null
-  readonly endTime: number | null
-}
-
-/**
- * Single statements over the rows of plans and partitions, as in `JobRepository.Encoded`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface EncodedPartitions {
-  /** Fenced by the row of the job execution. Also stores the partitions, all of them put up. */
-  readonly insertPlan: (
-    plan: PartitionPlan,
-    partitions: ReadonlyArray<Pick<PartitionRow, "ordinal" | "name" | "input">>,
-    fence: Fence
-  ) => Effect.Effect<Option.Option<void>, JobRepositoryError>
-  readonly findPlan: (planId: number) => Effect.Effect<PartitionPlan | null, JobRepositoryError>
-  /** Of these jobs: open, with a parent that is STARTED. */
-  readonly findOpenPlans: (
-    jobNames: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<PartitionPlan>, JobRepositoryError>
-  /** Fenced by the row of the job execution that the plan names. */
-  readonly updatePlan: (plan: PartitionPlan, fence: Fence) => Effect.Effect<Option.Option<void>, JobRepositoryError>
-  /** Only if it is this execution that runs the plan. */
-  readonly close: (planId: number, executionId: number) => Effect.Effect<void, JobRepositoryError>
-  /**
-   * Takes down the first partition that is put up, if the plan is open and its execution STARTED; those that somebody else is
-   * taking are passed over. Until the end of the transaction `close` and `updatePlan` of others wait. `context`: that of
-   * the execution which runs the plan.
-   */
-  readonly take: (
-    planId: number
-  ) => Effect.Effect<
-    { readonly partition: PartitionRow; readonly plan: PartitionPlan; readonly context: string } | null,
-    JobRepositoryError
-  >
-  readonly setInstance: (partitionId: number, instanceId: number) => Effect.Effect<void, JobRepositoryError>
-  /** Those that had an execution before come first. */
-  readonly putUp: (partitionIds: ReadonlyArray<number>) => Effect.Effect<void, JobRepositoryError>
-  /** How many there are of each kind. Of what runs, each claim is a kind of its own; of others `owner` and `token` may be null. */
-  readonly groups: (
-    planId: number
-  ) => Effect.Effect<
-    ReadonlyArray<PartitionFactsRow & Pick<PartitionStateRow, "owner" | "token"> & { readonly count: number }>,
-    JobRepositoryError
-  >
-  /** The sums over all step executions of all executions of all partitions. */
-  readonly sumCounts: (planId: number) => Effect.Effect<Counts, JobRepositoryError>
-  /** The same by partition. */
-  readonly countsOf: (
-    partitionIds: ReadonlyArray<number>
-  ) => Effect.Effect<ReadonlyMap<number, Counts>, JobRepositoryError>
-  /** By ordinal; `unsettled`: only those that are neither put up nor COMPLETED. */
-  readonly findStates: (
-    planId: number,
-    page: { readonly after: number; readonly limit: number; readonly unsettled: boolean }
-  ) => Effect.Effect<ReadonlyArray<PartitionStateRow>, JobRepositoryError>
-  /** Of COMPLETED ones, by ordinal. */
-  readonly findContexts: (
-    planId: number,
-    page: { readonly after: number; readonly limit: number }
-  ) => Effect.Effect<
-    ReadonlyArray<{ readonly name: string; readonly ordinal: number; readonly context: string }>,
-    JobRepositoryError
-  >
-  /** See `Partitions.wake`. A driver that cannot tell leaves both out. */
-  readonly wake?: ((planId: number) => Effect.Effect<void>) | undefined
-  readonly awaken?: ((planId: number) => Effect.Effect<void>) | undefined
 }
 
 // -------------------------------------------------------------------------------------
@@ -378,15 +266,87 @@ const planning = (driver: Encoded): Pick<Partitions, "plan" | "resume" | "find" 
 const taking = (driver: Encoded, launch: Launch): Pick<Partitions, "claim" | "putUp"> => ({
   claim: (planId, request) =>
     Effect.flatMap(
-      transact(driver, "claimPartition", takeOne(driver, launch, planId, request)),
-      (taken) =>
-        taken === "nothing"
+      claimFirst(driver, planId, request),
+      (claimed) =>
+        claimed === "nothing"
           ? Effect.succeedNone
-          : taken === "refused"
-          ? taking(driver, launch).claim(planId, request)
-          : Effect.succeedSome(taken)
+          : claimed === "begun"
+          ? claimAgain(driver, launch, planId, request)
+          : Effect.succeedSome(claimed)
     ),
   putUp: (planId, witness) => transact(driver, "putUpPartitions", putUp(driver, planId, witness))
+})
+
+/** Of a partition that nobody has begun there is nothing to decide: it is one statement, if the driver has that. */
+const claimFirst = (
+  driver: Encoded,
+  planId: number,
+  request: ClaimRequest
+): Effect.Effect<ClaimedPartition | "nothing" | "begun", JobRepositoryError> =>
+  Effect.gen(function*() {
+    if (driver.partitions.claimFirst === undefined) {
+      return "begun"
+    }
+    const at = DateTime.toEpochMillis(yield* DateTime.now)
+    const token = tokenOf(driver)
+    request.onToken?.(token)
+    const { leaseMillis, owner } = request
+    const claimed = yield* driver.partitions.claimFirst(planId, {
+      at,
+      token,
+      exitCode: ExitStatus.UNKNOWN.code,
+      owner,
+      leaseMillis
+    })
+    if (claimed === null || claimed === "begun") {
+      return claimed ?? "nothing"
+    }
+    const { context, executionId, instanceId, jobKey, partition, plan } = claimed
+    const launched = launchOf(plan, partition, context, request)
+    const instance = { id: instanceId, jobName: launched.jobName, jobKey, createTime: at }
+    const row = {
+      ...Rows.newJobExecution(instance, launched, at),
+      id: executionId,
+      leaseLeftMillis: leaseMillis,
+      context
+    }
+    const execution = yield* Effect.mapError(
+      Rows.toJobExecution(row),
+      (detail) => new JobRepositoryError({ operation: "claimPartition", reason: "data", detail })
+    )
+    return { name: partition.name, input: parsed(partition), execution: { ...execution, token } }
+  })
+
+const claimAgain = (
+  driver: Encoded,
+  launch: Launch,
+  planId: number,
+  request: ClaimRequest
+): Effect.Effect<Option.Option<ClaimedPartition>, JobRepositoryError> =>
+  Effect.flatMap(
+    transact(driver, "claimPartition", takeOne(driver, launch, planId, request)),
+    (taken) =>
+      taken === "nothing"
+        ? Effect.succeedNone
+        : taken === "refused"
+        ? claimAgain(driver, launch, planId, request)
+        : Effect.succeedSome(taken)
+  )
+
+/** As there is nothing to do before, its execution begins with the claim. */
+const launchOf = (
+  plan: PartitionPlan,
+  { instanceId, name }: PartitionRow,
+  context: string,
+  request: ClaimRequest
+): LaunchRequest => ({
+  ...request,
+  jobName: childJobName(plan.jobName, plan.stepName),
+  parameters: childParameters(plan, name),
+  restartable: true,
+  parent: { executionId: plan.executionId, instanceId: plan.instanceId },
+  context: instanceId === null ? context : undefined,
+  begins: true
 })
 
 /**
@@ -405,14 +365,7 @@ const takeOne = (
       return "nothing"
     }
     const { context, partition: row, plan } = taken
-    const launched = yield* launch(driver, {
-      ...request,
-      jobName: childJobName(plan.jobName, plan.stepName),
-      parameters: childParameters(plan, row.name),
-      restartable: true,
-      parent: { executionId: plan.executionId, instanceId: plan.instanceId },
-      context: row.instanceId === null ? context : undefined
-    })
+    const launched = yield* launch(driver, launchOf(plan, row, context, request))
     const claimed = yield* Effect.either(launched)
     if (Either.isLeft(claimed)) {
       return "refused"
@@ -424,12 +377,9 @@ const takeOne = (
     return { name: row.name, input: parsed(row), execution }
   })
 
-const looking = (driver: Encoded): Pick<Partitions, "tally" | "counts" | "list" | "contexts"> => ({
-  tally: (planId, witness) =>
-    Effect.map(
-      driver.partitions.groups(planId),
-      (groups) => Decision.tallyOf(groups.map((group) => ({ ...factsOf(group, witness), count: group.count })))
-    ),
+const looking = (driver: Encoded): Pick<Partitions, "tally" | "glance" | "counts" | "list" | "contexts"> => ({
+  tally: (planId, witness) => Effect.map(driver.partitions.groups(planId), tallyOf(witness)),
+  glance: (planId, witness) => Effect.map(driver.partitions.unsettledGroups(planId), tallyOf(witness)),
   counts: driver.partitions.sumCounts,
   list: (planId, witness, { after = -1, limit = 100, standings } = {}) =>
     Effect.gen(function*() {
@@ -490,6 +440,9 @@ const factsOf = (
     isOrphaned: row.isOrphaned || (isRunning && isOver(claim, witness))
   }
 }
+
+const tallyOf = (witness: ClaimWitness) => (groups: ReadonlyArray<PartitionGroupRow>): Decision.Tally =>
+  Decision.tallyOf(groups.map((group) => ({ ...factsOf(group, witness), count: group.count })))
 
 const standingOf = (row: PartitionStateRow, witness: ClaimWitness): Decision.Standing =>
   Decision.standingOf(factsOf(row, witness))

@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
-import { randomUUID } from "node:crypto"
 import type * as ClaimOver from "../decisions/claimOver.js"
 import { isOver } from "../decisions/claimOver.js"
 import * as RestartPolicy from "../decisions/RestartPolicy.js"
@@ -17,6 +16,7 @@ import * as BatchMetrics from "../vocabulary/BatchMetrics.js"
 import * as BatchStatus from "../vocabulary/BatchStatus.js"
 import type { JobExecution } from "../vocabulary/JobExecution.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
+import { tokenOf } from "./claimToken.js"
 import type { Encoded, Fence, JobExecutionRow, JobRepository, LaunchRequest, OwnerFailure } from "./JobRepository.js"
 import { makePartitions } from "./partitions.js"
 import * as Pipelining from "./pipelining.js"
@@ -287,9 +287,6 @@ const currentHistory = (driver: Encoded, instanceId: number, request: LaunchRequ
         ? Effect.zipRight(driver.limitLeases, driver.launchHistory(instanceId))
         : Effect.succeed(history)
   )
-
-/** A secret, behind what everybody may know. */
-const tokenOf = ({ claimTag }: Encoded): string => claimTag === undefined ? randomUUID() : `${claimTag}.${randomUUID()}`
 
 /** What the rows of a dead owner say (D16, RECOVER-1). */
 const OWNER_DIED = {

@@ -82,11 +82,11 @@ export const newJobExecution = (
 ): Omit<JobExecutionRow, "id" | "leaseLeftMillis"> => ({
   instance,
   parameters: JSON.stringify(request.parameters),
-  status: "STARTING",
+  status: request.begins === true ? "STARTED" : "STARTING",
   exitCode: ExitStatus.UNKNOWN.code,
   exitMessage: "",
   createTime: now,
-  startTime: null,
+  startTime: request.begins === true ? now : null,
   endTime: null,
   lastUpdated: now,
   context: "{}",

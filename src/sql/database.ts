@@ -17,6 +17,7 @@ import { globalValue } from "effect/GlobalValue"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import * as Outage from "../ports/outage.js"
+import { CurrentTransaction } from "../ports/Transactor.js"
 import { JobRepositoryError, TransactionError } from "../vocabulary/BatchError.js"
 import { forgiving } from "./afresh.js"
 import type { Ambient } from "./ambient.js"
@@ -153,8 +154,11 @@ export const transactLazily = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   idleTimeout?: Duration.Duration
 ): Effect.Effect<A, E | TransactionError, R> =>
-  Effect.suspend(() => {
+  Effect.flatMap(FiberRef.get(CurrentTransaction), (current) => {
     const transaction = Open.make(database.identity, begins(database, begin, idleTimeout))
+    if (current !== undefined) {
+      current.isUnused = () => Open.isUnused(transaction)
+    }
     return ended(transaction, Ambient_.within(transaction, effect))
   })
 

@@ -91,6 +91,14 @@ export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenT
 /** @internal */
 export const isBegun = (transaction: OpenTransaction): boolean => transaction.stage._tag === "Begun"
 
+/**
+ * Whether no statement was tried in it, and nothing is to be done behind it.
+ *
+ * @internal
+ */
+export const isUnused = ({ behind, refused, stage }: OpenTransaction): boolean =>
+  stage._tag === "Waiting" && refused === undefined && behind.length === 0
+
 /** @internal */
 export const isOver = (transaction: OpenTransaction): boolean => transaction.stage._tag === "Over"
 

@@ -5,17 +5,21 @@ import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { PartitionPlan } from "../ports/partitions.js"
+import { childParameters } from "../ports/partitions.js"
 import type {
   EncodedPartitions,
   PartitionFactsRow,
-  PartitionPlan,
   PartitionRow,
   PartitionStateRow
-} from "../ports/partitions.js"
+} from "../ports/partitionsDriver.js"
 import type { Counts } from "../vocabulary/Counts.js"
+import { jobKey } from "../vocabulary/JobParameters.js"
 import { batches } from "./batches.js"
 import type { Env } from "./env.js"
 import { read, runningStatuses, write } from "./env.js"
+import { partitionColumns, planColumns, toPartition, toPlan } from "./partitionRecords.js"
+import { taking } from "./partitionTaking.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
 
@@ -45,7 +49,7 @@ const planning = (
         env,
         "planPartitions",
         Effect.flatMap(insertPlan(env, plan, fence), (stored) =>
-          stored.length === 0 ? Effect.succeedNone : Effect.asSome(insertPartitions(env, plan.id, rows)))
+          stored.length === 0 ? Effect.succeedNone : Effect.asSome(insertPartitions(env, plan, rows)))
       ),
     findPlan: (planId) => read(env, "findPlan", Effect.map(found(sql`l.id = ${planId}`), ([plan]) => plan ?? null)),
     findOpenPlans: (jobNames) =>
@@ -107,85 +111,36 @@ const cast = ({ sql }: Env, value: number): Fragment => sql`cast(${value} as big
 
 const insertPartitions = (
   { dialect, sql, tables }: Env,
-  planId: number,
+  plan: PartitionPlan,
   rows: ReadonlyArray<Pick<PartitionRow, "ordinal" | "name" | "input">>
 ): Effect.Effect<void, SqlError> =>
   Effect.forEach(
     batches(rows),
     (some) =>
-      sql`insert into ${tables.partition} (plan_id, ordinal, name, input, waiting) values ${
+      sql`insert into ${tables.partition} (plan_id, ordinal, name, input, waiting, job_key) values ${
         sql.csv(
-          some.map(({ input, name, ordinal }) =>
-            sql`(${planId}, ${ordinal}, ${Rows.printable(name)}, ${dialect.json(input)}, 1)`
-          )
+          some.map(({ input, ordinal, ...row }) => {
+            const name = storedName(row.name)
+            return sql`(${plan.id}, ${ordinal}, ${name}, ${dialect.json(input)}, 1, ${
+              jobKey(childParameters(plan, name))
+            })`
+          })
         )
       }`,
     { discard: true }
   )
 
-const taking = (env: Env): Pick<EncodedPartitions, "take" | "setInstance" | "putUp"> => {
-  const { sql, tables } = env
-  return {
-    take: take(env),
-    setInstance: (partitionId, instanceId) =>
-      write(
-        env,
-        "claimPartition",
-        Effect.asVoid(sql`update ${tables.partition} set job_instance_id = ${instanceId} where id = ${partitionId}`)
-      ),
-    putUp: (partitionIds) =>
-      write(
-        env,
-        "putUpPartitions",
-        Effect.forEach(batches(partitionIds), (ids) =>
-          sql`update ${tables.partition} set waiting = case when job_instance_id is null then 1 else 0 end
-            where ${sql.in("id", ids)}`, { discard: true })
-      )
-  }
-}
-
-/** On PostgreSQL one statement: what it says of the plan is locked by it. */
-const take = (env: Env): EncodedPartitions["take"] => (planId) => {
-  const { dialect, sql, tables } = env
-  const isPg = dialect.name === "pg"
-  const update = sql`update ${tables.partition} set waiting = null where id = (
-      select p.id from ${tables.partition} p
-      join ${tables.plan} l on l.id = p.plan_id
-      join ${tables.execution} e on e.id = l.job_execution_id
-      where p.plan_id = ${planId} and p.waiting is not null
-        and l.is_open = ${dialect.flag(true)} and e.status = 'STARTED'
-      order by p.waiting, p.ordinal limit 1 ${sql.literal(isPg ? "for update of p skip locked for share of l" : "")}
-    ) returning`
-  // Ids of partitions and plans have the same name.
-  const taken = (partition: Fragment) =>
-    sql<Raw>`select ${partitionColumns(env, "p.")}, ${sql.literal(dialect.text("e.context"))} as "context",
-        l.*
-      from ${partition} p join (
-        select ${planColumns(env, "plan_")} from ${tables.plan} l join ${tables.instance} i on i.id = l.job_instance_id
-        where l.id = ${planId}
-      ) l on 1 = 1 join ${tables.execution} e on e.id = l."plan_executionId"`
-  const rows = isPg
-    ? sql<Raw>`with taken as (${update} *) ${taken(sql.literal("taken"))}`
-    : Effect.flatMap(sql<Raw>`${update} id as "id"`, ([row]) =>
-      row === undefined
-        ? Effect.succeed([])
-        : taken(sql`(select * from ${tables.partition} where id = ${Rows.number(row.id)})`))
-  return write(
-    env,
-    "claimPartition",
-    Effect.map(rows, ([row]) =>
-      row === undefined ? null : {
-        partition: toPartition(row),
-        plan: toPlan(row, "plan_"),
-        context: row.context as string
-      })
-  )
-}
+/** As it is read again: its key is made of that. */
+const storedName = (name: string): string => Buffer.from(Rows.printable(name)).toString()
 
 const looking = (
   env: Env
-): Pick<EncodedPartitions, "groups" | "sumCounts" | "countsOf" | "findStates" | "findContexts"> => ({
+): Pick<
+  EncodedPartitions,
+  "groups" | "unsettledGroups" | "sumCounts" | "countsOf" | "findStates" | "findContexts"
+> => ({
   groups: groups(env),
+  unsettledGroups: unsettledGroups(env),
   sumCounts: (planId) =>
     read(
       env,
@@ -209,7 +164,25 @@ const groups = (env: Env): EncodedPartitions["groups"] => (planId) => {
       sql<Raw>`select ${sql.literal(GROUPED)}, ${sql.literal(dialect.number("count(*)"))} as "count"
         from (select ${factColumns(env)}, ${claimColumns(env)} ${factTables(env)} where p.plan_id = ${planId}) f
         group by ${sql.literal(GROUPED)}`,
-      (rows) => rows.map((row) => ({ ...toFacts(row), ...toClaim(row), count: Rows.number(row.count) }))
+      (rows) => rows.map(toGroup)
+    )
+  )
+}
+
+const unsettledGroups = (env: Env): EncodedPartitions["unsettledGroups"] => (planId) => {
+  const { dialect, sql, tables } = env
+  return read(
+    env,
+    "countPartitions",
+    Effect.map(
+      sql<Raw>`${unsettledOf(env, planId)}
+        select ${sql.literal(GROUPED)}, ${sql.literal(dialect.number("count(*)"))} as "count"
+        from (select ${factColumns(env)}, ${claimColumns(env)} ${unsettledTables(env)} where p.plan_id = ${planId}) f
+        group by ${sql.literal(GROUPED)}
+        union all select 1, null, 0, 0, 0, null, null, 1 where (
+          select max(waiting) from ${tables.partition} where plan_id = ${planId} and waiting is not null
+        ) = 1`,
+      (rows) => rows.map(toGroup)
     )
   )
 }
@@ -237,12 +210,13 @@ const findStates = (env: Env): EncodedPartitions["findStates"] => (planId, { aft
     env,
     "listPartitions",
     Effect.map(
-      sql<Raw>`select ${partitionColumns(env, "p.")}, ${factColumns(env)},
+      sql<Raw>`${unsettled ? unsettledOf(env, planId) : sql.literal("")}
+        select ${partitionColumns(env, "p.")}, ${factColumns(env)},
           ${sql.literal(dialect.number("e.id"))} as "executionId", e.exit_code as "exitCode",
           e.exit_message as "exitMessage", e.owner as "owner", e.token as "token",
           ${sql.literal(dialect.millis("e.start_time"))} as "startTime",
           ${sql.literal(dialect.millis("e.end_time"))} as "endTime"
-        ${unsettled ? unsettledTables(env, planId) : factTables(env)}
+        ${unsettled ? unsettledTables(env) : factTables(env)}
         where p.plan_id = ${planId} and p.ordinal > ${after} ${sql.literal(unsettled ? "and p.waiting is null" : "")}
         order by p.ordinal limit ${limit}`,
       (rows) => rows.map(toState)
@@ -271,40 +245,35 @@ const findContexts = (env: Env): EncodedPartitions["findContexts"] => (planId, {
   )
 }
 
-const planColumns = ({ dialect, sql }: Env, prefix = ""): Fragment =>
-  sql.literal(
-    [
-      ...[["l.id", "id"], ["l.job_instance_id", "instanceId"], ["l.job_execution_id", "executionId"], [
-        "l.step_execution_id",
-        "stepExecutionId"
-      ], ["l.size", "size"]].map(([column, name]) => `${dialect.number(column!)} as "${prefix}${name}"`),
-      ...[["i.job_name", "jobName"], ["l.step_name", "stepName"], ["l.fingerprint", "fingerprint"], [
-        "l.is_open",
-        "isOpen"
-      ]].map(([column, name]) => `${column} as "${prefix}${name}"`)
-    ].join(", ")
-  )
-
-const partitionColumns = ({ dialect, sql }: Env, table: string): Fragment =>
-  sql.literal(
-    `${dialect.number(`${table}id`)} as "id", ${dialect.number(`${table}ordinal`)} as "ordinal",
-    ${table}name as "name", ${dialect.text(`${table}input`)} as "input",
-    ${dialect.number(`${table}job_instance_id`)} as "instanceId"`
-  )
-
 /** The newest execution of each partition is `e`. */
 const factTables = ({ sql, tables }: Env): Fragment =>
   sql`from ${tables.partition} p join ${tables.plan} l on l.id = p.plan_id
     left join ${tables.execution} e
       on e.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = p.job_instance_id)`
 
-/** The same of those whose newest execution has not completed, without a look at the others: what is not put up has an execution. */
-const unsettledTables = ({ sql, tables }: Env, planId: number): Fragment =>
-  sql`from ${tables.execution} e join ${tables.partition} p on p.job_instance_id = e.job_instance_id
-    join ${tables.plan} l on l.id = p.plan_id
-      and e.parent_instance_id = (select r.job_instance_id from ${tables.plan} r where r.id = ${planId})
-      and e.status <> 'COMPLETED'
-      and e.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = e.job_instance_id)`
+/**
+ * What has been begun below the instance of the plan and whose newest execution has not completed, as `e`: few rows, before
+ * anything is looked up for them, whatever the server knows of the tables. Left to itself it may look for each partition
+ * through all of the others.
+ */
+const unsettledOf = ({ sql, tables }: Env, planId: number): Fragment =>
+  sql`with e as materialized (
+      select u.id, u.job_instance_id, u.parent_execution_id, u.status, u.exit_code, u.exit_message, u.owner, u.token,
+        u.start_time, u.end_time, u.lease_until
+      from ${tables.execution} u
+      where u.parent_instance_id = (select r.job_instance_id from ${tables.plan} r where r.id = ${planId})
+        and u.status <> 'COMPLETED'
+        and u.id = (select max(n.id) from ${tables.execution} n where n.job_instance_id = u.job_instance_id)
+    )`
+
+/** Their partitions and plans. */
+const unsettledTables = ({ dialect, sql, tables }: Env): Fragment =>
+  dialect.name === "pg"
+    ? sql`from e cross join lateral (
+        select * from ${tables.partition} x where x.job_instance_id = e.job_instance_id offset 0
+      ) p join ${tables.plan} l on l.id = p.plan_id`
+    : sql`from e cross join ${tables.partition} p on p.job_instance_id = e.job_instance_id
+        cross join ${tables.plan} l on l.id = p.plan_id`
 
 const factColumns = ({ dialect, sql, tables }: Env): Fragment => {
   const isDead = sql.literal(
@@ -312,8 +281,9 @@ const factColumns = ({ dialect, sql, tables }: Env): Fragment => {
   )
   const isRunning = sql.literal(`e.status in ${runningStatuses}`)
   const now = sql.literal(dialect.now)
+  // A sum, so that they are not looked for among all that this run has begun.
   const deaths = sql`(select count(*) from ${tables.execution} d
-    where d.job_instance_id = p.job_instance_id and d.parent_execution_id = l.job_execution_id
+    where d.job_instance_id = p.job_instance_id and d.parent_execution_id + 0 = l.job_execution_id
       and (d.exit_code = 'OWNER_DIED' or d.status in ${sql.literal(runningStatuses)}))`
   return sql`case when p.waiting is null then 0 else 1 end as "isWaiting",
     e.status as "status",
@@ -347,29 +317,6 @@ const countColumns = ({ dialect, sql }: Env): Fragment =>
     }).join(", ")
   )
 
-const toPlan = (row: Raw, prefix = ""): PartitionPlan => {
-  const value = (name: string): unknown => row[`${prefix}${name}`]
-  return {
-    id: Rows.number(value("id")),
-    jobName: value("jobName") as string,
-    instanceId: Rows.number(value("instanceId")),
-    executionId: Rows.number(value("executionId")),
-    stepExecutionId: Rows.number(value("stepExecutionId")),
-    stepName: value("stepName") as string,
-    fingerprint: value("fingerprint") as string,
-    size: Rows.number(value("size")),
-    isOpen: Boolean(value("isOpen"))
-  }
-}
-
-const toPartition = (row: Raw): PartitionRow => ({
-  id: Rows.number(row.id),
-  ordinal: Rows.number(row.ordinal),
-  name: row.name as string,
-  input: row.input as string,
-  instanceId: Rows.nullable(row.instanceId, Rows.number)
-})
-
 const toFacts = (row: Raw): PartitionFactsRow => ({
   isWaiting: Rows.number(row.isWaiting) === 1,
   status: Rows.nullable(row.status, Rows.text),
@@ -382,6 +329,8 @@ const toClaim = (row: Raw): Pick<PartitionStateRow, "owner" | "token"> => ({
   owner: Rows.nullable(row.owner, Rows.text),
   token: Rows.nullable(row.token, Rows.text)
 })
+
+const toGroup = (row: Raw) => ({ ...toFacts(row), ...toClaim(row), count: Rows.number(row.count) })
 
 const toState = (row: Raw): PartitionStateRow => ({
   ...toPartition(row),

@@ -62,7 +62,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 5, name: "views", statements: (names) => views(names) },
   { id: 6, name: "add_causes", statements: (names) => causes(names) },
   { id: 7, name: "visit_places_once", statements: (names) => visitedOnce(names) },
-  { id: 8, name: "index_unsettled", statements: (names) => [unsettled(names)] }
+  { id: 8, name: "index_unsettled", statements: (names) => [unsettled(names)] },
+  { id: 9, name: "add_partition_keys", statements: (names) => [partitionKeys(names)] }
 ]
 
 /** @internal */
@@ -271,6 +272,9 @@ const partitions = ({ dialect, index, table }: Names): ReadonlyArray<string> => 
 const unsettled = ({ index, table }: Names): string =>
   `create index ${index("job_execution_unsettled")} on ${table("job_execution")} (parent_instance_id)
   where parent_instance_id is not null and status <> 'COMPLETED'`
+
+/** What identifies a partition as an instance, so that one statement can claim it. Nobody has written it for what was planned before. */
+const partitionKeys = ({ table }: Names): string => `alter table ${table("partition")} add column job_key text`
 
 /** For people who look: pages of what there is, what was done by whom, and what was told. */
 const views = ({ dialect, index, table }: Names): ReadonlyArray<string> => {

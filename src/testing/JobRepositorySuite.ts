@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
 import type { JobRepository } from "../ports/JobRepository.js"
 import type { Transactor } from "../ports/Transactor.js"
+import { claiming } from "./jobRepository/claiming.js"
 import type { Cases } from "./jobRepository/kit.js"
 import { launching } from "./jobRepository/launching.js"
 import { operating } from "./jobRepository/operating.js"
@@ -54,7 +55,7 @@ export const suite = <E>(
     operating,
     storing,
     querying,
-    partitioning: { ...partitioning, ...witnessing },
+    partitioning: { ...partitioning, ...claiming, ...witnessing },
     viewing,
     transacting,
     ...(options.separateTransactions === false ? {} : { "separate transactions": separateTransactions })

@@ -10,7 +10,8 @@ import { JobRepository } from "../../src/index.js"
 import { BatchError } from "../../src/index.js"
 import type { Encoded } from "../../src/ports/JobRepository.js"
 import * as MemoryDriver from "../../src/ports/memoryDriver.js"
-import { makePartitions, type PartitionStateRow } from "../../src/ports/partitions.js"
+import { makePartitions } from "../../src/ports/partitions.js"
+import type { PartitionStateRow } from "../../src/ports/partitionsDriver.js"
 import * as Kit from "../../src/testing/jobRepository/kit.js"
 
 const rows = (count: number): ReadonlyArray<PartitionStateRow> =>

@@ -235,6 +235,7 @@ const sessionOf = (
       context: claimed.context,
       contextLock: Effect.unsafeMakeSemaphore(1),
       undecided: new Map(),
+      steps: { begun: 0, open: 0 },
       stopRequested: false,
       onStop: new Set()
     }

@@ -53,11 +53,13 @@ export const runJob = (session: Session, job: JobDefinition): Erased<JobResult, 
 // internal
 // -------------------------------------------------------------------------------------
 
-/** A stop that came before the job had begun starts nothing (LIFE-5). */
+/** A stop that came before the job had begun starts nothing (LIFE-5). A partition is begun by its claim. */
 const begin = (session: Session, job: JobDefinition): Erased<Outcome> =>
   Effect.gen(function*() {
-    const now = yield* DateTime.now
-    yield* saving(session, saveJob(session, { status: "STARTED", startTime: Option.some(now) }))
+    if (session.execution.status !== "STARTED") {
+      const now = yield* DateTime.now
+      yield* saving(session, saveJob(session, { status: "STARTED", startTime: Option.some(now) }))
+    }
     session.publish(BatchEvent.JobStarted({ job: session.execution }))
     if (session.stopRequested) {
       return { status: "STOPPED" as const, exitStatus: ExitStatus.COMPLETED, cause: Option.none() }
@@ -77,10 +79,14 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
   Effect.gen(function*() {
     yield* FaultPoint.hit(session, "beforeJobEnd")
     const now = yield* DateTime.now
-    const steps = yield* saving(session, session.repository.stepExecutions(session.execution.id))
+    const { begun, open } = session.steps
+    // Of steps that have ended as they should there is nothing to look up.
+    const isKnown = open === 0 && session.undecided.size === 0
+    const steps = isKnown ? [] : yield* saving(session, session.repository.stepExecutions(session.execution.id))
     steps.forEach((step) => decide(session, step))
     yield* closeSteps(session, steps, now)
-    const idle = steps.length === 0 && (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
+    const idle = steps.length === 0 && (begun === 0 || !isKnown) &&
+      (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
     const exitStatus = idle ? ExitStatus.and(outcome.exitStatus, NOTHING_TO_DO) : outcome.exitStatus
     yield* saving(
       session,

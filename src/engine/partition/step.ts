@@ -211,7 +211,11 @@ const manage = (
       begins = false
       // Seen before anything is asked: a slot that ends while the answers are on their way is not waited for in vain.
       const isBusy = pool.active > 0
-      if (!isBusy && next(yield* save(partitions.tally(plan.id, witness))) === "End") {
+      // What the glance does not see keeps nobody from looking again; what it sees keeps the step from its end.
+      if (
+        !isBusy && next(yield* save(partitions.glance(plan.id, witness))) === "End" &&
+        next(yield* save(partitions.tally(plan.id, witness))) === "End"
+      ) {
         // Nobody begins anything behind this. What was just being taken counts.
         yield* save(partitions.close(plan.id, session.execution.id))
         const tally = yield* save(partitions.tally(plan.id, witness))

@@ -71,6 +71,8 @@ export interface Session {
    * their step: to be asked once more with its stored row (D18).
    */
   readonly undecided: Map<number, (stored: StepExecution) => void>
+  /** How many steps have begun here, and of how many of them it is not known that their end was stored. */
+  readonly steps: { begun: number; open: number }
   /** Set by `requestStop` only, from whatever fiber learns of the request. */
   stopRequested: boolean
   readonly handsOver?: HandsOver | undefined

@@ -16,6 +16,7 @@ import type { Erased } from "../../definition/erased.js"
 import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { BatchEvent } from "../../vocabulary/BatchEvent.js"
+import * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import type * as Counts from "../../vocabulary/Counts.js"
 import type * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
 import { describe, unwrap } from "../../vocabulary/failure.js"
@@ -69,6 +70,8 @@ export const runStep = (
 ): Erased<StepResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
+      session.steps.begun++
+      session.steps.open++
       // May be tried again: a place is visited once in a round.
       const step = yield* saving(
         session,
@@ -82,10 +85,14 @@ export const runStep = (
       )
       const { stop, telemetry } = yield* Telemetry.step(session, step, definition.body._tag)
       const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step, telemetry)
-      return yield* Effect.onExit(live(state, restore, { body, counted, from }), (exit) =>
+      const result = yield* Effect.onExit(live(state, restore, { body, counted, from }), (exit) =>
         Effect.sync(() =>
           Exit.isSuccess(exit) ? stop(state.progress.step, exit.value.cause) : stop(undefined, Option.some(exit.cause))
         ))
+      if (!BatchStatus.isRunning(result.step.status)) {
+        session.steps.open--
+      }
+      return result
     })
   )
 

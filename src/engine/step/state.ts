@@ -5,11 +5,13 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
 import { JobScope } from "../../ports/JobScope.js"
 import type * as Pipelining from "../../ports/pipelining.js"
 import { StepScope } from "../../ports/StepScope.js"
+import { isEmpty } from "../../ports/Transactor.js"
 import { TransactionError, type UnreadableContextKey } from "../../vocabulary/BatchError.js"
 import type * as BatchStatus from "../../vocabulary/BatchStatus.js"
 import { driverErrorOf } from "../../vocabulary/driverText.js"
@@ -84,14 +86,31 @@ export const commit = <A, E>(
   ends: Ends<A>
 ): Engine<A, E | EngineFailure> =>
   concluding(state, ends, (propose, lock) => {
+    const saved = Effect.flatMap(work, (done) => saveInside(state, lock, propose(done)))
+    return state.session.transactor.transact(saved, state.definition.settings.transaction)
+  })
+
+/**
+ * The same for work that mostly does nothing to the database. Then there is no transaction: the record of the step is one
+ * statement, which needs none, and is tried again for as long as what ends a step (OWN-21).
+ */
+export const commitLightly = <A, E>(
+  state: StepState,
+  work: Engine<CommitRecord, E>,
+  ends: Ends<A>
+): Engine<A, E | EngineFailure> =>
+  concluding(state, ends, (propose, lock) => {
     const { definition, session } = state
-    const saved = Effect.flatMap(work, (done) =>
-      FaultPoint.around(
-        session,
-        "beforeCheckpoint",
-        Effect.mapError(save(state, lock, propose(done)), bookkeeping)
-      ))
-    return session.transactor.transact(saved, definition.settings.transaction)
+    const saved = Effect.flatMap(Effect.zip(work, isEmpty), ([done, empty]) => {
+      const step = propose(done)
+      return empty && state.progress.jobChanges.length === 0
+        ? Effect.succeed(Option.some(step))
+        : Effect.as(saveInside(state, lock, step), Option.none())
+    })
+    return Effect.flatMap(session.transactor.transact(saved, definition.settings.transaction), (left) =>
+      Option.isNone(left)
+        ? Effect.void
+        : FaultPoint.around(session, "beforeCheckpoint", saveAlone(state, lock, left.value)))
   })
 
 /** Who commits a step in one message: the transactor and the repository, if they speak to the same database. */
@@ -218,6 +237,31 @@ const jobContext = ({ progress, session }: StepState): ExecutionContext.Executio
 /** What a transaction changed in the job's context is there for all who come after. */
 const takeOverJobContext = ({ session }: StepState, changes: Pick<Candidate, "jobChanges">): void =>
   setContext(session, Progress.jobContext(changes, session.context))
+
+const saveInside = (state: StepState, lock: JobContextLock, step: StepExecution): Engine<void, EngineFailure> =>
+  FaultPoint.around(state.session, "beforeCheckpoint", Effect.mapError(save(state, lock, step), bookkeeping))
+
+/** What was stored without an answer is found when it is tried again. */
+const saveAlone = (state: StepState, lock: JobContextLock, step: StepExecution): Engine<void, EngineFailure> => {
+  const { repository } = state.session
+  const saved = Effect.catchTag(
+    Effect.suspend(() => save(state, lock, step)),
+    "OwnershipLost",
+    (error) =>
+      Effect.flatMap(
+        repository.stepExecutions(step.jobExecutionId),
+        (steps) =>
+          steps.some((stored) => stored.id === step.id && isStored(step, stored)) ? Effect.void : Effect.fail(error)
+      )
+  )
+  return Effect.mapError(
+    saving(state.session, saved),
+    (error) =>
+      error._tag === "JobRepositoryError" && error.reason === "transient"
+        ? new TransactionError({ reason: error.reason, phase: "commit", cause: error })
+        : new Fatal(error)
+  )
+}
 
 /** Saves the step as it is given, and the job's context if code in the step changed it. */
 const save = (

@@ -119,7 +119,7 @@ export const partitioning: Cases = {
     const first = yield* claim(planId)
     deepStrictEqual([first.name, first.input], ["de", { at: 0 }])
     assert.strictEqual(first.execution.instance.jobName, `${execution.instance.jobName}/load`)
-    assert.strictEqual(first.execution.status, "STARTING")
+    assert.strictEqual(first.execution.status, "STARTED")
     deepStrictEqual(first.execution.parent, { executionId: execution.id, instanceId: execution.instance.id })
     deepStrictEqual(
       first.execution.parameters.map(({ identifying, name, value }) => [name, value, identifying]),
