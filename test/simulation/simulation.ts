@@ -22,6 +22,7 @@ import {
   ItemWriter,
   Job,
   JobOperator,
+  JobParameters,
   JobRepository,
   PartitionWorker,
   Step,
@@ -256,7 +257,7 @@ const heed = (world: World, process: Process, executionId: number): void => {
   const [execution] = Effect.runSync(world.database.driver.findJobExecutions({ ids: [executionId] }))
   const parent = execution?.parentExecutionId ?? -1
   // A stop holds until the job is run again: that run follows what still runs.
-  const isNewest = allExecutions(world).every(({ id, parentExecutionId }) => parentExecutionId !== null || id <= parent)
+  const isNewest = rootExecutions(world).every(({ id }) => id <= parent)
   const since = isNewest ? world.stops.get(parent) : undefined
   // It hears of it with its next heartbeat at the latest, and reads no further.
   const limit = LEASE / 4 + READ
@@ -420,7 +421,7 @@ const forgetting = (world: World) => (driver: Encoded): Encoded => ({
   ...driver,
   deleteJobExecutions: (ids) =>
     Effect.suspend(() => {
-      const roots = () => allExecutions(world).filter(({ parentExecutionId }) => parentExecutionId === null)
+      const roots = () => rootExecutions(world)
       const before = roots()
       if (!world.isForgotten && before.some(({ id, status }) => status === "COMPLETED" && ids.includes(id))) {
         check(world)
@@ -478,9 +479,7 @@ const strike = (world: World, fault: Fault): void => {
       return
     }
     case "stop": {
-      const running = allExecutions(world).find(({ parentExecutionId, status }) =>
-        parentExecutionId === null && status === "STARTED"
-      )
+      const running = rootExecutions(world).find(({ status }) => status === "STARTED")
       if (running !== undefined) {
         hit(`execution ${running.id}`)
         operate(
@@ -585,12 +584,27 @@ const calm = (world: World, mostTicks: number): void => {
 const allExecutions = ({ database }: World) =>
   Effect.runSync(database.driver.findJobExecutions({ limit: Number.MAX_SAFE_INTEGER }))
 
+/** Those of the job itself, however many of its partitions there are. */
+const rootExecutions = ({ database: { driver } }: World) => {
+  const [instance] = Effect.runSync(driver.findJobInstances({ jobName: "job", jobKey: ROOT_KEY }))
+  return instance === undefined
+    ? []
+    : Effect.runSync(driver.findJobExecutions({ instanceId: instance.id, limit: Number.MAX_SAFE_INTEGER }))
+}
+
+const ROOT_KEY = JobParameters.jobKey([])
+
 const check = (world: World): void => {
   const { database, rows, scenario: { items, partitions }, violations } = world
+  const byPartition = new Map<string, Array<Row>>()
+  for (const row of rows) {
+    const others = byPartition.get(row.partition)
+    others === undefined ? byPartition.set(row.partition, [row]) : others.push(row)
+  }
   const executions = [...allExecutions(world)].sort((a, b) => a.id - b.id)
   const names = Array.from({ length: partitions }, (_, at) => nameOf(at))
   for (const name of names) {
-    const written = rows.filter((row) => row.partition === name)
+    const written = byPartition.get(name) ?? []
     const numbers = written.map(({ item }) => item)
     for (let item = 1; item <= items; item++) {
       const times = numbers.filter((other) => other === item).length
