@@ -25,6 +25,8 @@ const SEED = Number(process.env["EFFECT_BATCH_CHAOS_SEED"] ?? 1)
 
 type Faults = Record<"kill" | "freeze" | "cut", number>
 
+const sum = ({ cut, freeze, kill }: Faults): number => cut + freeze + kill
+
 /** Keeps a number of workers at work until all of them have ended in peace. */
 const crew = (worker: string, options: WorkerOptions) =>
   Effect.gen(function*() {
@@ -48,6 +50,9 @@ const crew = (worker: string, options: WorkerOptions) =>
     return { present, unexpected, working }
   })
 
+/** So many strikes, at most, between two rounds: where machines are slow, workers would otherwise never get to work. */
+const STRIKES = 50
+
 /** Strikes at random until interrupted. */
 const havoc = (
   present: ReadonlyArray<Processes.Process>,
@@ -56,7 +61,8 @@ const havoc = (
   faults: Faults
 ): Effect.Effect<never> =>
   Effect.gen(function*() {
-    while (true) {
+    const end = sum(faults) + STRIKES
+    while (sum(faults) < end) {
       yield* Effect.sleep(50 + random(300))
       const victim = present[random(WORKERS)]
       const kind = random(100)
@@ -76,9 +82,8 @@ const havoc = (
         faults.cut += proxy.cut((index) => kind < 65 || index % 8 === one) > 0 ? 1 : 0
       }
     }
+    return yield* Effect.never
   })
-
-const sum = ({ cut, freeze, kill }: Faults): number => cut + freeze + kill
 
 /** What the database says when all is over. */
 const check = (jobs: number) =>
