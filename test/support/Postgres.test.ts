@@ -50,7 +50,7 @@ describe("test support: PostgreSQL", () => {
           sql`create table kept as select 42 as answer`,
           sql`select current_setting('fsync') as fsync, current_setting('max_connections')::int as connections`
         )).pipe(Effect.provide(client))
-      assert.deepStrictEqual(setting, [{ fsync: "on", connections: 200 }])
+      assert.deepStrictEqual(setting, [{ fsync: "on", connections: 400 }])
       yield* server.crash
       const rows = yield* Effect.provide(Effect.flatMap(SqlClient, (sql) => sql`select answer from kept`), client)
       assert.deepStrictEqual(rows, [{ answer: 42 }])

@@ -113,7 +113,7 @@ const settings = (directory, port) => {
     listen_addresses: "127.0.0.1",
     port,
     unix_socket_directories: process.platform === "win32" ? "" : directory,
-    max_connections: 200,
+    max_connections: 400,
     fsync: durable,
     full_page_writes: durable,
     jit: "off",
