@@ -26,6 +26,7 @@ export default defineConfig({
     // The files that a process runs share what it has loaded: to load Effect for each of them took a quarter of the time.
     poolOptions: { forks: { minForks: 1, maxForks: 2, isolate: false } },
     testTimeout: 300_000,
-    hookTimeout: 300_000
+    hookTimeout: 300_000,
+    teardownTimeout: 60_000
   }
 })
