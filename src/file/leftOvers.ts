@@ -6,6 +6,7 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
 import { basename, dirname } from "node:path"
 import type { LeftOver } from "./turnNames.js"
 import { leftOvers } from "./turnNames.js"
@@ -22,8 +23,7 @@ export interface Asking {
 /** Removes what others have left whose run is over. Gives what removes the rest, once the turn that asks is stored. */
 export const sweepDirectory = ({ before, fs, isOver, target, token }: Asking): Effect.Effect<Effect.Effect<void>> =>
   Effect.gen(function*() {
-    const directory = dirname(target)
-    const names = yield* Effect.orElseSucceed(fs.readDirectory(directory), () => [])
+    const names = yield* namesIn(fs, dirname(target))
     const { ofLine, ofOthers } = leftOvers(names, basename(target), token, before)
     const removed = (found: ReadonlyArray<LeftOver>) =>
       Effect.forEach(found, ({ name }) => {
@@ -36,4 +36,54 @@ export const sweepDirectory = ({ before, fs, isOver, target, token }: Asking): E
       }
     }
     return removed(ofLine)
+  })
+
+/**
+ * Whether a listing still counts that took so long and is so old: thousands of outputs in one directory, as partitions make
+ * them, would else list it for most of their time. What it lacks is found by the next run. A few names cost nothing.
+ *
+ * @internal
+ */
+export const isStillGood = (count: number, tookMillis: number, ageMillis: number): boolean =>
+  count > FEW && ageMillis < SHARE * Math.max(1, tookMillis)
+
+// -------------------------------------------------------------------------------------
+// internal
+// -------------------------------------------------------------------------------------
+
+const FEW = 500
+
+/** How much longer than a listing the time is in which it counts. */
+const SHARE = 50
+
+const DIRECTORIES = 16
+
+interface Listing {
+  readonly names: ReadonlyArray<string>
+  readonly at: number
+  readonly took: number
+}
+
+const listings = globalValue(
+  "effect-batch/file/listings",
+  () => new WeakMap<FileSystem.FileSystem, Map<string, Listing>>()
+)
+
+const namesIn = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.suspend(() => {
+    const known = listings.get(fs) ?? new Map<string, Listing>()
+    listings.set(fs, known)
+    const last = known.get(directory)
+    const begun = performance.now()
+    if (last !== undefined && isStillGood(last.names.length, last.took, begun - last.at)) {
+      return Effect.succeed(last.names)
+    }
+    return Effect.map(Effect.orElseSucceed(fs.readDirectory(directory), () => []), (names) => {
+      const at = performance.now()
+      if (known.size >= DIRECTORIES) {
+        known.clear()
+      }
+      known.set(directory, { names, at, took: at - begun })
+      return names
+    })
   })

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import { isStillGood } from "../../src/file/leftOvers.js"
 import { leftOvers, type Mark, markOf, namesOf, tokenOf } from "../../src/file/turnNames.js"
 
 const hex = FastCheck.hexaString({ minLength: 8, maxLength: 8 })
@@ -84,6 +85,18 @@ describe("what stands beside an output", () => {
         return isNeeded || !isWanted ? [] : [{ name: namesOf(base, other)[kind], token: other, run: turn.run }]
       })
     assert.deepStrictEqual(found, { ofLine: expected(true), ofOthers: expected(false) })
+  })
+})
+
+describe("the listing of a directory", () => {
+  it.prop("costs a fiftieth of the time at most, and counts for one moment only where it costs nothing", [
+    FastCheck.nat(20_000),
+    FastCheck.double({ min: 0, max: 1000, noNaN: true }),
+    FastCheck.double({ min: 0, max: 100_000, noNaN: true })
+  ], ([count, took, age]) => {
+    assert.isFalse(isStillGood(Math.min(count, 500), took, age))
+    assert.isTrue(count <= 500 || isStillGood(count, took, Math.min(age, took * 49)))
+    assert.isFalse(isStillGood(count, took, Math.max(took * 50, 50) + age))
   })
 })
 
