@@ -85,7 +85,8 @@ const holdingPlans = Effect.flatMap(SqlClient, (sql) =>
 const waitingForLock = Effect.flatMap(SqlClient, (sql) =>
   Effect.map(
     sql<{ readonly count: number }>`
-      select count(*)::int as count from pg_locks where locktype = 'advisory' and objid = ${HELD} and not granted`,
+      select count(*)::int as count from pg_locks where locktype = 'advisory' and objid = ${HELD} and not granted
+        and database = (select oid from pg_database where datname = current_database())`,
     ([row]) => row!.count
   ))
 

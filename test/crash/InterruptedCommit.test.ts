@@ -32,7 +32,7 @@ const stepsOf = Effect.gen(function*() {
 })
 
 /** Any number that nobody else locks. */
-const HELD = 4_711
+const HELD = 4_713
 
 /** A trigger that waits as long as a test has the lock. */
 const held = Effect.flatMap(

@@ -97,7 +97,10 @@ describe("a connection of the pool that holds a transaction of a step", () => {
           const pid = yield* Deferred.await(held)
           const taken = yield* owning(JobOperator.run(load(Effect.void), {}))
           assert.strictEqual(taken.status, "COMPLETED", taken.exitStatus.messages.join())
-          assert.deepStrictEqual(yield* sql`select pid from pg_stat_activity where pid = ${pid}`, [])
+          // It takes a moment to go.
+          yield* Effect.repeat(sql`select pid from pg_stat_activity where pid = ${pid}`, {
+            until: (rows) => rows.length === 0
+          })
         }).pipe(Effect.provide(over(url)))
         yield* Fiber.interruptFork(owner)
       }),
