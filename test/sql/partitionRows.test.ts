@@ -1,15 +1,10 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import { proxy } from "../../bench/wire.js"
-import { Job, JobOperator, JobParameters, PartitionWorker, Step } from "../../src/index.js"
 import * as Database from "../../src/sql/database.js"
 import * as Env from "../../src/sql/env.js"
 import * as Migrations from "../../src/sql/Migrations.js"
 import { partitions } from "../../src/sql/partitionRows.js"
-import * as SqlJobRepository from "../../src/sql/SqlJobRepository.js"
 import * as Postgres from "../support/Postgres.js"
 
 const SIZE = 1000
@@ -76,42 +71,4 @@ describe("in a plan of many partitions, whatever the server knows of them", () =
         assert.isBelow(seen, SIZE / 5)
       }
     }).pipe(Effect.provide(Postgres.layer)))
-})
-
-class Size extends JobParameters.Tag<Size>()("Size", { partitions: Schema.Int }) {}
-
-const empty = Job.make("empty", {
-  parameters: Size,
-  flow: Step.partition("load", {
-    plan: Effect.map(
-      Size,
-      ({ partitions }) => Array.from({ length: partitions }, (_, at) => ({ name: `p${at}`, input: at }))
-    ),
-    input: Schema.Int,
-    step: () => Step.tasklet("nothing", Effect.void),
-    concurrency: 1,
-    version: "1"
-  })
-})
-
-describe("an empty partition", () => {
-  it.scopedLive("is five statements: its claim, its step, what that did, and the two ends, none in a transaction (P2)", () =>
-    Effect.gen(function*() {
-      const counted = yield* Effect.acquireRelease(
-        Effect.flatMap(Postgres.freshUrl, (url) => Effect.promise(() => proxy(url))),
-        ({ close }) => Effect.sync(close)
-      )
-      const repository = Layer.fresh(SqlJobRepository.layerWith({ control: false })).pipe(
-        Layer.provideMerge(Postgres.layerUrl(counted.url))
-      )
-      const traffic = (partitions: number) =>
-        Effect.map(JobOperator.runOrFail(empty, { partitions }), () => counted.traffic())
-      const [first, second, third] = yield* Effect.all([traffic(9), traffic(10), traffic(40)]).pipe(
-        // Nobody looks meanwhile.
-        Effect.provideService(PartitionWorker.Poll, "1 hour"),
-        Effect.provide(repository)
-      )
-      const more = (of: "roundTrips" | "statements") => third[of] - second[of] - (second[of] - first[of])
-      assert.deepStrictEqual([more("statements"), more("roundTrips")], [5 * 30, 5 * 30])
-    }))
 })

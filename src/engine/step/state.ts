@@ -79,22 +79,11 @@ export interface Ends<A> {
 /**
  * Runs the work and, as the last statement, saves what the step has become, in one transaction. Nothing of the step
  * changes unless the transaction commits; a commit whose outcome got lost is looked up before it counts as failed.
+ *
+ * Where the work did nothing to the database there is no transaction: the record of the step is one statement, which needs none,
+ * and is tried again for as long as what ends a step (OWN-21).
  */
 export const commit = <A, E>(
-  state: StepState,
-  work: Engine<CommitRecord, E>,
-  ends: Ends<A>
-): Engine<A, E | EngineFailure> =>
-  concluding(state, ends, (propose, lock) => {
-    const saved = Effect.flatMap(work, (done) => saveInside(state, lock, propose(done)))
-    return state.session.transactor.transact(saved, state.definition.settings.transaction)
-  })
-
-/**
- * The same for work that mostly does nothing to the database. Then there is no transaction: the record of the step is one
- * statement, which needs none, and is tried again for as long as what ends a step (OWN-21).
- */
-export const commitLightly = <A, E>(
   state: StepState,
   work: Engine<CommitRecord, E>,
   ends: Ends<A>

@@ -27,7 +27,7 @@ import type { Engine } from "./engine.js"
 import { chunkFailed } from "./hooks.js"
 import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
-import { advance, commitLightly, completedCode, current, isStopping, unnoticed } from "./state.js"
+import { advance, commit, completedCode, current, isStopping, unnoticed } from "./state.js"
 
 export const runTaskletStep = (
   state: StepState,
@@ -71,7 +71,7 @@ const call = (state: StepState, tasklet: AnyEffect): Engine<boolean> => {
     const checkpoint = status?._tag === "Continuable" ? Option.none() : finished(state, status?.exitCode)
     return { checkpoint, counts: { commit: 1 } }
   })
-  return commitLightly(state, work, unnoticed).pipe(
+  return commit(state, work, unnoticed).pipe(
     Effect.onExit((exit) => exit._tag === "Failure" ? rolledBack(state, describe(unwrap(exit.cause))) : Effect.void),
     Effect.catchAllCause((cause) => chunkFailed(state.hooks, cause)),
     Effect.zipRight(Effect.suspend(() => {
