@@ -161,6 +161,29 @@ describe("retry", () => {
       }
     }).pipe(inMemory))
 
+  it.effect("a read inside its transaction that succeeded in between is tried anew as often (FTC-20)", () =>
+    Effect.gen(function*() {
+      let [pulls, writes] = [0, 0]
+      const world = makeWorld(2)
+      const reader = ItemReader.make("flaky", (from) =>
+        Effect.map(world.reader.open(from), (source) => ({
+          pull: (max: number) =>
+            Effect.suspend((): Effect.Effect<ItemReader.Page<number, Bad>, Bad> =>
+              [1, 3].includes(++pulls) ? Effect.fail(new Bad({ item: 1 })) : source.pull(max)
+            )
+        })))
+      const writer = ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+        Effect.suspend(() => ++writes === 1 ? Effect.fail(new Bad({ item: items[0]! })) : Effect.void)
+      )
+      const step = Step.chunk("read, written, read", { reader, writer, chunkSize: 2 }).pipe(
+        Step.readInTransaction,
+        Step.retry("Bad", { times: 1 })
+      )
+      const { counts: counted, status } = yield* runStep(step)
+      assert.strictEqual(status, "COMPLETED")
+      assert.deepStrictEqual(counted, counts({ read: 2, write: 2, commit: 1, rollback: 3 }))
+    }).pipe(inMemory))
+
   it.effect("a step tries again only so often, all items together; then each failure is skipped or fails (OWN-28)", () =>
     Effect.gen(function*() {
       for (

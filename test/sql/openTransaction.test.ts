@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Database from "../../src/sql/database.js"
 import * as Failure from "../../src/sql/failure.js"
 import * as Open from "../../src/sql/openTransaction.js"
 import * as Turn from "../../src/sql/turn.js"
@@ -135,4 +136,12 @@ it("a transaction that lost against another one is tried again, unless it waited
   }
   assert.isFalse(Failure.isContention(error("commit", "08006")))
   assert.isFalse(Failure.isContention(error("body", "23505")))
+})
+
+it("the lock of SQLite is waited for as long as an execution can without being taken over, unless it was said how long", () => {
+  for (const isPatienceSet of [false, true]) {
+    const database = { isPatienceSet, patience: 5 } as Database.Database
+    Database.waitWithin(database, 1000)
+    assert.strictEqual(database.patience, isPatienceSet ? 5 : 750)
+  }
 })

@@ -188,6 +188,22 @@ export const partitioning: Cases = {
     yield* Kit.setStatus(c.execution, "STOPPED")
     const before = yield* partitions.tally(planId, alive)
     deepStrictEqual([before.completed, before.failed, before.stopped, before.running, before.waiting], [1, 1, 1, 1, 1])
+    deepStrictEqual(
+      (yield* partitions.list(planId, alive)).map(({ executionId, exitCode, name, owner, standing }) => [
+        name,
+        standing,
+        exitCode,
+        Option.getOrNull(executionId),
+        Option.isSome(owner)
+      ]),
+      [
+        ["a", "completed", "COMPLETED", a.execution.id, true],
+        ["b", "failed", "FAILED", b.execution.id, true],
+        ["c", "stopped", "STOPPED", c.execution.id, true],
+        ["d", "running", "UNKNOWN", d.execution.id, true],
+        ["e", "waiting", "", null, false]
+      ]
+    )
     assert.strictEqual(yield* partitions.putUp(planId, alive), 0)
     const again = yield* restarted(execution, planId)
     const plan = Option.getOrThrow(again.plan)
