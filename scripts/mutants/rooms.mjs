@@ -61,13 +61,13 @@ export const rooms = {
   },
   "engine/step": {
     files: ["engine/step/"],
-    tests: [["engine/step/"], [...step, ...lost], [...model, ...pipelining]],
+    tests: [["engine/step/", "engine/Telemetry"], [...step, ...lost], [...model, ...pipelining]],
     processes: crash,
     floor: 90
   },
   "engine/chunk": {
     files: ["engine/chunk/"],
-    tests: [["engine/chunk/", ...chunk], model, [...lost, ...pipelining]],
+    tests: [["engine/chunk/", ...chunk, "engine/Events"], model, [...lost, ...pipelining]],
     processes: crash,
     floor: 90
   },
