@@ -28,7 +28,10 @@ describe("a writer that says which of its items are refused", () => {
       for (const worse of [undefined, 3, 4, 6]) {
         const written: Array<number> = []
         const writer = ItemWriter.fromFunction((items: ReadonlyArray<number>): Effect.Effect<void, Bad | Worse> => {
-          const refused = items.flatMap((n, item) =>
+          const refused = items.flatMap((
+            n,
+            item
+          ): ReadonlyArray<{ readonly item: number; readonly error: Bad | Worse }> =>
             n === worse
               ? [{ item, error: new Worse({ message: `${n} is worse` }) }]
               : n % 2 === 0
@@ -57,24 +60,25 @@ describe("a writer that says which of its items are refused", () => {
 describe("a writer with a state of its own", () => {
   it.effect("has it stored before its first write, with each commit and before it completes, and hears of each of these", () =>
     Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
       for (const items of [0, 1, 5]) {
         const log: Array<string> = []
         let flushes = 0
         const stored = Effect.gen(function*() {
-          const repository = yield* JobRepository.JobRepository
           const [execution] = yield* repository.jobExecutions({ jobName: `stateful ${items}` })
           const [step] = yield* repository.stepExecutions(execution!.id)
           const checkpoint = Option.getOrUndefined(step!.checkpoint) as { readonly writer?: unknown } | undefined
           log.push(`complete at ${String(checkpoint?.writer)}`)
         })
         const writer = ItemWriter.make("stateful", {
-          delivery: "atLeastOnce",
+          delivery: "at-least-once",
           open: () =>
             Effect.succeed({
-              write: (some: ReadonlyArray<number>) => Effect.sync(() => void log.push(`write ${some.join()}`)),
+              write: (some: ReadonlyArray<number>): Effect.Effect<void> =>
+                Effect.sync(() => void log.push(`write ${some.join()}`)),
               flush: Effect.sync(() => ++flushes),
-              committed: Effect.sync(() => void log.push(`committed ${flushes}`)),
-              complete: stored
+              committed: Effect.asVoid(Effect.sync(() => log.push(`committed ${flushes}`))),
+              complete: Effect.orDie(stored)
             })
         })
         const reader = ItemReader.fromIterable(Array.from({ length: items }, (_, n) => n))

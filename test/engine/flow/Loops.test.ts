@@ -68,6 +68,33 @@ const EVERYTHING = [1, 2, 3].flatMap((n) => [`load ${n}`, `post ${n}`, `more ${n
 for (const driver of drivers) {
   describe(`loops and restarts (${driver.name})`, () => {
     it.layer(Layer.orDie(driver.layer), { timeout: 300_000 })((it) => {
+      it.effect("a step may start only so often in all, the rounds of this execution and earlier ones together (HAND-6)", () =>
+        Effect.gen(function*() {
+          for (const [limit, fails] of [[1, []], [2, []], [3, [2]], [3, [1, 3]]] as const) {
+            const name = `limited ${limit} ${fails.join()}`
+            let starts = 0
+            const again = Step.tasklet(
+              "again",
+              Effect.suspend(() =>
+                (fails as ReadonlyArray<number>).includes(++starts) ? Effect.fail("no") : Effect.void
+              )
+            ).pipe(Step.startLimit(limit))
+            const job = Job.make(name, {
+              flow: Flow.graph("again", {
+                again: { run: again, on: { COMPLETED: "more" } },
+                more: {
+                  run: Flow.decide("more", ["YES", "NO"], () => Effect.succeed("YES" as const)),
+                  on: { YES: "again", NO: "END" }
+                }
+              })
+            }) as AnyJob
+            for (const _ of [...fails, "the last one"]) {
+              assert.strictEqual((yield* JobOperator.run(job, {})).status, "FAILED")
+            }
+            assert.strictEqual(starts, limit, name)
+          }
+        }))
+
       for (const step of ["load", "post", "more"] as const) {
         for (const round of [1, 2, 3]) {
           it.effect(`${step} fails in round ${round}: the restart leaves no page out and does none twice (OWN-5)`, () =>
