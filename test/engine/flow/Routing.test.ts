@@ -242,6 +242,17 @@ for (const driver of drivers) {
           assert.deepStrictEqual(log, ["s1", "s2"])
         }))
 
+      it.effect("requestStop in afterStep stops the job also where nothing comes behind that step (FLOW-34)", () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const last = ok("s1", log).pipe(Step.listen({ afterStep: () => StepScope.requestStop }))
+          const job = Job.make("terminate-at-the-end", { flow: last })
+          const first = yield* JobOperator.run(job, {})
+          assert.deepStrictEqual([endOf(first), ...yield* stepsOf(first)], ["STOPPED STOPPED", "s1 COMPLETED"])
+          assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+          assert.deepStrictEqual(log, ["s1"])
+        }))
+
       it.effect("a step that was stopped stops the flow, whatever the keys (HAND-13)", () =>
         Effect.gen(function*() {
           const job = Job.make("stopped-step", {
