@@ -179,6 +179,7 @@ export const partitioning: Cases = {
       ]),
       [["de", 0, { mine: 1 }]]
     )
+    deepStrictEqual(yield* partitions.contexts(planId, { after: 0, limit: 10 }), [])
   }),
   "a restart takes what is unfinished and nothing else, first what had begun (PART-4, PART-5)": Effect.gen(function*() {
     const { execution, partitions, planId } = yield* planned(["a", "b", "c", "d", "e"])
