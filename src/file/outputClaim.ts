@@ -341,7 +341,12 @@ const lookAtOutput = (
 ): Effect.Effect<Omit<Seen, "parts">, FileError> =>
   Effect.gen(function*() {
     const { before, found } = partOf(state)
-    const seen = { offset: state.offset, isResumed: before.length > 0, digest: digest ?? Digest.empty }
+    const seen = {
+      offset: state.offset,
+      hasItems: state.items > 0,
+      isResumed: before.length > 0,
+      digest: digest ?? Digest.empty
+    }
     const info = yield* infoOf(output.fs, output.target)
     if (Option.isNone(info)) {
       return { ...seen, output: undefined }

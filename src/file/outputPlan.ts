@@ -102,6 +102,8 @@ export interface Standing {
 export interface Situation {
   /** How many bytes were committed. */
   readonly offset: number
+  /** Whether items are among them, and not only what was there before. */
+  readonly hasItems: boolean
   /** Whether anybody had a turn before. */
   readonly isResumed: boolean
   readonly parts: ReadonlyArray<Standing>
@@ -135,7 +137,7 @@ export type Refusal =
   | { readonly _tag: "Damaged"; readonly name: string; readonly size: number }
   | { readonly _tag: "Missing" }
 
-export const decide = ({ isResumed, offset, output, parts }: Situation): Decision => {
+export const decide = ({ hasItems, isResumed, offset, output, parts }: Situation): Decision => {
   const isReplaced = output !== undefined && !output.isUntouched
   if (isReplaced && isResumed && output.holds === "all") {
     return { _tag: "Adopt" }
@@ -150,7 +152,7 @@ export const decide = ({ isResumed, offset, output, parts }: Situation): Decisio
   if (offset === 0) {
     return isReplaced ? refuse({ _tag: "Replaced" }) : { _tag: "Create" }
   }
-  if (output !== undefined && isSource(output)) {
+  if (output !== undefined && isSource(output, hasItems)) {
     return { _tag: "CopyOutput" }
   }
   const [damaged] = parts
@@ -167,9 +169,12 @@ export const decide = ({ isResumed, offset, output, parts }: Situation): Decisio
 // internal
 // -------------------------------------------------------------------------------------
 
-/** What somebody has put behind the committed bytes is not cut off. */
-const isSource = ({ holds, isUntouched }: NonNullable<Situation["output"]>): boolean =>
-  holds === "all" || holds === "committed" || (holds === "beginning" && isUntouched)
+/**
+ * Where items stand that were committed, the output is that of an earlier turn, of whose end a database may have forgotten that
+ * has failed over to an older copy. Where only what was there before stands, others may have appended to it.
+ */
+const isSource = ({ holds, isUntouched }: NonNullable<Situation["output"]>, hasItems: boolean): boolean =>
+  holds === "all" || holds === "committed" || (holds === "beginning" && (isUntouched || hasItems))
 
 const refuse = (reason: Refusal): Decision => ({ _tag: "Refuse", reason })
 

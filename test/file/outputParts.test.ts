@@ -188,28 +188,32 @@ describe("the parts of an output", () => {
 })
 
 describe("a file that holds what was committed", () => {
-  it.effect("is not cut where somebody has put something behind it; without that it is gone on with (OWN-17)", () =>
+  it.effect("is gone on with, also if it was complete and the database has forgotten that, and how it ended (OWN-16, OWN-17)", () =>
     Effect.gen(function*() {
-      for (const more of ["of somebody else\n", ""]) {
-        const files = new MemoryFiles()
-        const make = () => lines({ footer: ({ items }) => `# ${items}` })
+      for (const isComplete of [true, false]) {
+        const files = new MemoryFiles().set(path, "of yesterday\n")
+        let run = 0
+        const make = () => {
+          const end = `# run ${++run}`
+          return lines({ footer: () => end })
+        }
         yield* Effect.gen(function*() {
           const state = yield* live(make(), Option.none(), [commit("one")], "die")
-          const part = files.partName(path)!
-          files.set(path, files.text(part)! + more).delete(part)
-          const restart = live(make(), state, [commit("two")], "complete")
-          if (more === "") {
-            yield* restart
-            assert.deepStrictEqual([files.text(path), files.names], ["one\ntwo\n# 2\n", [path]])
+          if (isComplete) {
+            yield* live(make(), state, [commit("two")], "complete")
+            assert.strictEqual(files.text(path), "one\ntwo\n# run 2\n")
           } else {
-            assert.include(yield* messageOf(restart), "Cannot write \"out\": another file was put there")
-            assert.deepStrictEqual([files.text(path), files.names], ["one\nof somebody else\n", [path]])
+            // Somebody has given the part the name of the output by hand.
+            const part = files.partName(path)!
+            files.set(path, files.text(part)!).delete(part)
           }
+          yield* live(make(), state, [commit("other")], "complete")
+          assert.deepStrictEqual([files.text(path), files.names], [`one\nother\n# run ${run}\n`, [path]])
         }).pipe(Effect.provide(files.layer))
       }
     }))
 
-  it.effect("nor where others have appended to it before this step wrote its first item (OWN-17)", () =>
+  it.effect("is not cut where others have appended to it before this step wrote its first item (OWN-17)", () =>
     Effect.gen(function*() {
       const files = new MemoryFiles().set(path, "of yesterday\n")
       const make = () => lines({ ifExists: "append" })

@@ -15,6 +15,7 @@ const standing: FastCheck.Arbitrary<Plan.Standing> = FastCheck.record({
 
 const situation: FastCheck.Arbitrary<Plan.Situation> = FastCheck.record({
   offset: FastCheck.nat(3),
+  hasItems: FastCheck.boolean(),
   isResumed: FastCheck.boolean(),
   parts: FastCheck.array(standing, { maxLength: 3 }),
   output: FastCheck.option(
@@ -31,9 +32,10 @@ const law = (name: string, holds: (situation: Plan.Situation, decision: Plan.Dec
 
 describe("the plan for an output", () => {
   law(
-    "another file at its name is never overwritten, cut or appended to, also if it begins with what was committed (OWN-17)",
-    ({ output }, { _tag }) =>
-      output === undefined || output.isUntouched || ["all", "committed"].includes(output.holds) || _tag === "Refuse"
+    "another file at its name is never overwritten, cut or appended to, also if it begins with what was there before (OWN-17)",
+    ({ hasItems, output }, { _tag }) =>
+      output === undefined || output.isUntouched || ["all", "committed"].includes(output.holds) ||
+      (output.holds === "beginning" && hasItems) || _tag === "Refuse"
   )
 
   law(
@@ -62,9 +64,10 @@ describe("the plan for an output", () => {
 
   law(
     "what was committed and stands nowhere but at the name of the output is gone on with from there (OWN-17)",
-    ({ offset, output, parts }, { _tag }) =>
+    ({ hasItems, offset, output, parts }, { _tag }) =>
       offset === 0 || parts.some(({ isIntact }) => isIntact) || output === undefined ||
-      (output.holds !== "committed" && !(output.holds === "beginning" && output.isUntouched)) || _tag === "CopyOutput"
+      (output.holds !== "committed" && !(output.holds === "beginning" && (output.isUntouched || hasItems))) ||
+      _tag === "CopyOutput"
   )
 
   it.prop("a turn knows every name that earlier ones may have used, and none of later ones (OWN-17)", [
