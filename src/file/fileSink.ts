@@ -110,8 +110,8 @@ export interface Place {
   readonly publish: (state: State) => Effect.Effect<void, FileError>
   /** Called instead when there is nothing to write, and the output is not to be there then. */
   readonly discard: (state: State) => Effect.Effect<void, FileError>
-  /** Called when a restart would find the state for the first time. */
-  readonly stored: Effect.Effect<void>
+  /** Called when a restart would find the state, and the file is claimed: once both are so. */
+  readonly settled: Effect.Effect<void>
   /** Called when the sink is closed before it was complete, and nothing was committed since it claimed its file. */
   readonly giveUp: (state: State) => Effect.Effect<void>
 }
@@ -239,8 +239,13 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     this.isInDoubt = false
     this.committedState = this.flushed
     this.committedDigest = this.hold?.digest
-    return isFirst ? this.place.stored : Effect.void
+    return isFirst ? this.settled : Effect.void
   })
+
+  /** A turn that is stored, and has got hold of what was committed, needs nothing of others any more. */
+  private get settled(): Effect.Effect<void> {
+    return Effect.suspend(() => this.isStored && this.hold !== undefined ? this.place.settled : Effect.void)
+  }
 
   /**
    * A part that holds nothing of its own is not left behind: a process that wakes up when all others are through would leave
@@ -321,7 +326,10 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
     return Effect.suspend(() =>
       this.hold !== undefined
         ? Effect.succeed(this.hold)
-        : Effect.map(this.place.claim(this.flushed, this.isStored), (hold) => this.keep(hold))
+        : Effect.zipLeft(
+          Effect.map(this.place.claim(this.flushed, this.isStored), (hold) => this.keep(hold)),
+          this.settled
+        )
     )
   }
 

@@ -35,7 +35,7 @@ export const open = <A>(
       reopen: () => Effect.succeed(hold),
       publish: () => Effect.void,
       discard: () => Effect.mapError(fs.remove(path, { force: true }), fromPlatformError(path, "write")),
-      stored: Effect.void,
+      settled: Effect.void,
       giveUp: () => Effect.void
     })
   )

@@ -20,7 +20,10 @@ export interface Asking {
   readonly isOver: ((run: string) => Effect.Effect<boolean>) | undefined
 }
 
-/** Removes what others have left whose run is over. Gives what removes the rest, once the turn that asks is stored. */
+/**
+ * Removes what others have left whose run is over. Gives what removes the rest, once the turn that asks is stored and holds what
+ * was committed: if the database fell back to an older copy, that may be nowhere else.
+ */
 export const sweepDirectory = ({ before, fs, isOver, target, token }: Asking): Effect.Effect<Effect.Effect<void>> =>
   Effect.gen(function*() {
     const names = yield* namesIn(fs, dirname(target))

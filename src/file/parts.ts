@@ -68,7 +68,7 @@ export const open = <A>(
       reopen: (state) => held(copyOutput(output, state)),
       publish: (state) => publish(output, state),
       discard: (state) => discard(output, state),
-      stored: sweepLine,
+      settled: sweepLine,
       giveUp: (state) => giveUp(output, state, partOf(opened).found)
     }
   })

@@ -49,8 +49,8 @@ export interface LeftOver {
 
 export interface LeftOvers {
   /**
-   * Of the line of the turn that asks, and not known to it. They go as soon as it is stored that this turn holds the step:
-   * then they belong to others that have lost it, also if their turns were stored in a database which failed over to an older
+   * Of the line of the turn that asks, and not known to it. They go as soon as it is stored that this turn holds the step, and
+   * it has what was committed, which one of them may have taken: then they belong to others that have lost it, also if their turns were stored in a database which failed over to an older
    * copy. Not before: the turn that asks may be the one that has lost it, and they may be what its successor works on.
    */
   readonly ofLine: ReadonlyArray<LeftOver>

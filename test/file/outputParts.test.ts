@@ -116,6 +116,25 @@ describe("the parts of an output", () => {
       assert.deepStrictEqual(turns(state), [])
     }))
 
+  it.effect("what was committed stays where a turn has taken it that the database has forgotten (OWN-17)", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles()
+      yield* Effect.gen(function*() {
+        const first = yield* live(lines(), Option.none(), [commit("one")], "die")
+        // This turn takes the part of the first one. Then the database fails over to a copy that knows only that.
+        yield* live(lines(), first, [commit("two")], "die")
+        const [part] = files.names
+        const restart = live(lines(), first, [commit("three")], "complete")
+        assert.include(yield* messageOf(restart), "neither a part nor the file holds them")
+        assert.strictEqual(files.text(part!), "one\ntwo\n")
+        // Brought back, as the message says, it is gone on with.
+        const { token } = (Option.getOrThrow(first) as unknown as State).part!
+        files.set(`${path}.${token}.part`, files.text(part!)!)
+        yield* live(lines(), first, [commit("three")], "complete")
+      }).pipe(Effect.provide(files.layer))
+      assert.deepStrictEqual([files.text(path), files.names], ["one\nthree\n", [path]])
+    }))
+
   it.effect("a copy that was cut short is removed when those who might have used it are known to be gone", () =>
     Effect.gen(function*() {
       const files = new MemoryFiles()
