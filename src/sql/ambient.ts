@@ -79,7 +79,11 @@ class Place {
   readonly 1 = -1
   private readonly connection: Connection
   constructor(readonly transaction: OpenTransaction) {
-    this.connection = Open.statements(Open.route(transaction), () => Open.rawOf(transaction))
+    this.connection = Open.statements(
+      Open.route(transaction),
+      () => Open.rawOf(transaction),
+      (sql) => Open.notice(transaction, sql)
+    )
   }
   get 0(): Connection {
     return new Nested(this.transaction)
@@ -96,7 +100,8 @@ const ofPlace = (transaction: OpenTransaction): Ambient =>
     transaction,
     connection: (identity) =>
       identity === transaction.identity
-        ? Open.statements((f) => Open.use(transaction, f), () => Open.rawOf(transaction))
+        ? Open.statements((f) => Open.use(transaction, f), () => Open.rawOf(transaction), (sql) =>
+          Open.notice(transaction, sql))
         : undefined
   }
 

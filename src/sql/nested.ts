@@ -37,34 +37,40 @@ export class Nested implements Connection {
   private readonly savepoints = Savepoints.make()
   private begin: string | undefined
   private broken: SqlError | undefined
+  /**
+   * Who could not set the last savepoint. The client goes back to it all the same, and would come to an earlier one of that name:
+   * it sets one for each depth, and never releases it.
+   */
+  private unset: Fiber.RuntimeFiber<any, any> | undefined
   private isOver = false
 
   // One is made for each transaction of a user's statement, so it makes as little as it can.
   constructor(readonly outer: OpenTransaction) {}
 
   execute(...[sql, params, transformRows]: Parameters<Connection["execute"]>) {
-    return this.run((connection) => connection.execute(sql, params, transformRows))
+    return this.run(sql, (connection) => connection.execute(sql, params, transformRows))
   }
 
   executeRaw(...[sql, params]: Parameters<Connection["executeRaw"]>) {
-    return this.run((connection) => connection.executeRaw(sql, params))
+    return this.run(sql, (connection) => connection.executeRaw(sql, params))
   }
 
   executeValues(...[sql, params]: Parameters<Connection["executeValues"]>) {
-    return this.run((connection) => connection.executeValues(sql, params))
+    return this.run(sql, (connection) => connection.executeValues(sql, params))
   }
 
   executeStream(...[sql, params, transformRows]: Parameters<Connection["executeStream"]>) {
     return Stream.unwrap(
-      this.run((connection) => Effect.succeed(connection.executeStream(sql, params, transformRows)))
+      this.run(sql, (connection) => Effect.succeed(connection.executeStream(sql, params, transformRows)))
     )
   }
 
   private unprepared(...[sql, params, transformRows]: Parameters<Connection["executeUnprepared"]>) {
-    return this.run((connection) => connection.executeUnprepared(sql, params, transformRows))
+    return this.run(sql, (connection) => connection.executeUnprepared(sql, params, transformRows))
   }
 
-  private run<A>(f: (connection: Connection) => Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
+  private run<A>(sql: string, f: (connection: Connection) => Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
+    Open.notice(this.outer, sql)
     return Effect.withFiberRuntime((fiber) => this.statement(ownerOf(fiber) ?? this.outer.identity, fiber, f))
   }
 
@@ -72,7 +78,8 @@ export class Nested implements Connection {
   as(identity: Identity): Connection {
     return Open.statements(
       (f) => Effect.withFiberRuntime((fiber) => this.statement(identity, fiber, f)),
-      () => this.parts.get(identity)?.connection
+      () => this.parts.get(identity)?.connection,
+      (sql) => Open.notice(this.outer, sql)
     )
   }
 
@@ -118,7 +125,7 @@ export class Nested implements Connection {
   private left(): boolean {
     const [part, another] = this.parts.values()
     const isSilent = !this.turn.taken && this.broken === undefined && another === undefined &&
-      (part === undefined || part.leave !== undefined)
+      (part === undefined || (part.leave !== undefined && Open.mayLeave(this.outer)))
     if (isSilent) {
       this.isOver = true
       this.parts.clear()
@@ -137,12 +144,17 @@ export class Nested implements Connection {
     if (this.broken !== undefined) {
       return Effect.zipRight(this.undo, Effect.fail(this.broken))
     }
-    const isAlone = this.parts.size === 1
-    const committed = inTurn(this.parts, ([identity, part]) =>
+    const ended = ([identity, part]: [Identity, Part]) =>
       Effect.suspend(() => {
         this.parts.delete(identity)
-        return isAlone && part.leave !== undefined ? Effect.sync(part.leave) : part.commit
-      }))
+        return part.commit
+      })
+    const parts = [...this.parts]
+    const revocable = parts.filter(([, { prepare }]) => prepare !== undefined)
+    const final = parts.filter(([, { prepare }]) => prepare === undefined)
+    // What can be taken back ends last: another one may refuse to commit.
+    const prepared = final.length === 0 ? Effect.void : inTurn(revocable, ([, { prepare }]) => prepare!)
+    const committed = Effect.zipRight(prepared, inTurn([...final, ...revocable], ended))
     return Effect.tapErrorCause(committed, () => this.undo)
   }
 
@@ -153,12 +165,20 @@ export class Nested implements Connection {
         return Effect.void
       }
       const actor = { place, depth: place[1], fiber }
-      const isAllowed = isRollback(sql)
+      const isBack = isRollback(sql)
+      const isAllowed = isBack
         ? Savepoints.leave(this.savepoints, actor)
         : Savepoints.enter(this.savepoints, actor)
-      return isAllowed
-        ? restore(inTurn(this.parts.values(), ({ connection }) => connection.executeUnprepared(sql, [], undefined)))
-        : this.refuse()
+      const isUnset = isBack && this.unset === fiber
+      this.unset = undefined
+      if (!isAllowed || isUnset) {
+        return isAllowed ? Effect.void : this.refuse()
+      }
+      const say = ({ connection }: Part) => connection.executeUnprepared(sql, [], undefined)
+      return Effect.tapErrorCause(restore(inTurn(this.parts.values(), say)), () =>
+        Effect.sync(() => {
+          this.unset = fiber
+        }))
     })
   }
 
@@ -233,8 +253,10 @@ export class Nested implements Connection {
 /** What takes part in it. */
 interface Part {
   readonly connection: Connection
+  /** Asks, before others commit that cannot be taken back, whether it could. None of what cannot be taken back itself. */
+  readonly prepare: Effect.Effect<void, SqlError> | undefined
   readonly commit: Effect.Effect<void, SqlError>
-  /** Does the same, where no other one has to know first that nothing stands in the way, and nothing has to be said. */
+  /** Does the same where nothing has to be said. */
   readonly leave: (() => void) | undefined
   readonly rollback: Effect.Effect<void>
 }
@@ -279,15 +301,19 @@ const savepoint = (
     const say = saying(connection)
     const first = Open.savepointToRelease(outer)
     const begun = say(`SAVEPOINT ${name}`)
+    const leave = () => {
+      Open.leaveSavepoint(outer, name)
+      back()
+    }
     return Effect.as(
       first === undefined ? begun : Effect.zipRight(released(say(`RELEASE SAVEPOINT ${first}`)), begun),
       {
         connection,
-        commit: finishing(released(say(`RELEASE SAVEPOINT ${name}`)), back),
-        leave: () => {
-          Open.leaveSavepoint(outer, name)
-          back()
-        },
+        prepare: released(say(`SAVEPOINT ${name}_end`)),
+        commit: Effect.suspend(() =>
+          Open.mayLeave(outer) ? Effect.sync(leave) : finishing(released(say(`RELEASE SAVEPOINT ${name}`)), back)
+        ),
+        leave,
         rollback: finishing(
           Effect.ignore(Effect.zipRight(say(`ROLLBACK TO SAVEPOINT ${name}`), say(`RELEASE SAVEPOINT ${name}`))),
           back
@@ -309,6 +335,7 @@ const failing = <A, E>(effect: Effect.Effect<A, E>, finalizer: () => void): Effe
 const waiting = (connection: Connection, outer: OpenTransaction): Connection =>
   Open.statements(
     (f) => Lock.patiently(connection, { holder: Open.rawOf(outer), millis: Open.BESIDE_MILLIS }, f(connection)),
+    () => undefined,
     () => undefined
   )
 
@@ -338,6 +365,7 @@ const transaction = (
           const commit = Effect.ensuring(Effect.tapErrorCause(Effect.asVoid(say("COMMIT")), () => undo), back)
           return Effect.as(say(begin), {
             connection: Lock.isSqlite(connection) ? waiting(connection, outer) : connection,
+            prepare: undefined,
             commit,
             leave: undefined,
             rollback: Effect.ensuring(undo, back)

@@ -55,6 +55,8 @@ export interface OpenTransaction {
   savepoints: number
   /** Those that have ended well and were not released: how many, and the outermost, whose release is that of all. */
   left: { readonly count: number; readonly first: string }
+  /** Whether somebody has set savepoints of his own: then none is left any more, and none released that was left. */
+  hasForeign: boolean
   /** Whether only statements of the engine's own still come. */
   isConcluding: boolean
   /** What is done when it is over, however it ended and its connection is free again. */
@@ -84,6 +86,7 @@ export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenT
   nested: undefined,
   savepoints: 0,
   left: NONE_LEFT,
+  hasForeign: false,
   isConcluding: false,
   behind: []
 })
@@ -171,6 +174,25 @@ export const returnTurn = (transaction: OpenTransaction): void => {
 }
 
 /**
+ * Looks at a statement that somebody runs in it, whether it sets a savepoint. Savepoints lie in each other: the end of one that
+ * lies around those that were left would take them along, and the release of these would take along one that lies inside.
+ *
+ * @internal
+ */
+export const notice = (transaction: OpenTransaction, sql: string): void => {
+  if (!transaction.hasForeign && FOREIGN_SAVEPOINT.test(sql)) {
+    transaction.hasForeign = true
+  }
+}
+
+/**
+ * Whether a savepoint that ends well now may be left.
+ *
+ * @internal
+ */
+export const mayLeave = ({ hasForeign }: OpenTransaction): boolean => !hasForeign
+
+/**
  * Leaves a savepoint that has ended well, instead of a round trip for each: the end of the transaction releases it.
  *
  * @internal
@@ -187,8 +209,8 @@ export const leaveSavepoint = (transaction: OpenTransaction, name: string): void
  * @internal
  */
 export const savepointToRelease = (transaction: OpenTransaction): string | undefined => {
-  const { count, first } = transaction.left
-  if (count < MOST_LEFT) {
+  const { hasForeign, left: { count, first } } = transaction
+  if (count < MOST_LEFT || hasForeign) {
     return undefined
   }
   transaction.left = NONE_LEFT
@@ -237,19 +259,31 @@ export const end = <A, E>(
   })
 
 /**
- * A connection that runs everything in a transaction, as if it were its own.
+ * A connection that runs everything in a transaction, as if it were its own. What is said there is said to `hear` before.
  *
  * @internal
  */
 export const statements = (
   route: <A>(f: (connection: Connection) => Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>,
-  raw: () => Connection | undefined
+  raw: () => Connection | undefined,
+  hear: (sql: string) => void
 ): Connection => ({
-  execute: (sql, params, transformRows) => route((connection) => connection.execute(sql, params, transformRows)),
-  executeRaw: (sql, params) => route((connection) => connection.executeRaw(sql, params)),
-  executeValues: (sql, params) => route((connection) => connection.executeValues(sql, params)),
-  executeUnprepared: (sql, params, transformRows) =>
-    route((connection) => connection.executeUnprepared(sql, params, transformRows)),
+  execute: (sql, params, transformRows) => {
+    hear(sql)
+    return route((connection) => connection.execute(sql, params, transformRows))
+  },
+  executeRaw: (sql, params) => {
+    hear(sql)
+    return route((connection) => connection.executeRaw(sql, params))
+  },
+  executeValues: (sql, params) => {
+    hear(sql)
+    return route((connection) => connection.executeValues(sql, params))
+  },
+  executeUnprepared: (sql, params, transformRows) => {
+    hear(sql)
+    return route((connection) => connection.executeUnprepared(sql, params, transformRows))
+  },
   executeStream: (sql, params, transformRows) =>
     Stream.unwrap(route((connection) => Effect.succeed(connection.executeStream(sql, params, transformRows)))),
   // The driver's own connection, which those who know it look for under this name.
@@ -332,6 +366,9 @@ export const BESIDE_MILLIS = 22_500
 
 const MOST_LEFT = 16
 const NONE_LEFT = { count: 0, first: "" }
+
+/** Those of the engine have nested transactions neither around them nor inside. */
+const FOREIGN_SAVEPOINT = /\bsavepoint\b(?!\s+effect_batch_)/i
 
 const WAITING: Stage = { _tag: "Waiting" }
 const OVER: Stage = { _tag: "Over" }
