@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
-import { dirname } from "node:path"
+import { basename, dirname } from "node:path"
 import * as OutputOwner from "../ports/outputOwner.js"
 import { existing, leadAt } from "./appending.js"
 import { Digest } from "./digest.js"
@@ -20,7 +20,7 @@ import { claim, copyOutput, giveUp, letGo, partOf, recognised, remove, sweep } f
 import * as Plan from "./outputPlan.js"
 import { replaced } from "./outputRefusal.js"
 import { fromPlatformError } from "./platformError.js"
-import { namesOf, tokenOf } from "./turnNames.js"
+import { namesOf, tokenBeside } from "./turnNames.js"
 
 /** @internal */
 export const open = <A>(
@@ -34,10 +34,10 @@ export const open = <A>(
     const scope = yield* Effect.scope
     const { isGone, isOver, owner, run = "" } = yield* OutputOwner.OutputOwner
     const line = Option.getOrUndefined(Option.flatMapNullable(stored, Plan.lineOf)) ?? drawn()
-    const token = tokenOf({ line, run, turn: drawn() })
+    const target = Option.getOrUndefined(stored)?.part?.target ?? (yield* targetOf(fs, path))
+    const token = tokenBeside(basename(target), { line, run, turn: drawn() })
     // In front of the file, and so after it is closed.
     yield* Scope.addFinalizer(scope, Effect.sync(() => letGo(token)))
-    const target = Option.getOrUndefined(stored)?.part?.target ?? (yield* targetOf(fs, path))
     const found = yield* standing(fs, path, target)
     const begun = Option.isSome(stored) ? stored.value : yield* fresh(fs, path, format, options, found)
     const opened = Plan.nextTurn(begun, { token, owner }, found, target === path ? undefined : target)

@@ -33,6 +33,12 @@ export interface Mark {
 
 export const tokenOf = ({ line, run, turn }: Mark): string => [line, run, turn].filter((part) => part !== "").join("_")
 
+/** The same for an output of that name. It does not name the run where the name of the part would be too long for a directory. */
+export const tokenBeside = (base: string, mark: Mark): string => {
+  const token = tokenOf(mark)
+  return Buffer.byteLength(namesOf(base, token).part) > LONGEST_NAME ? tokenOf({ ...mark, run: "" }) : token
+}
+
 /** None for what is not the token of a turn. */
 export const markOf = (token: string): Mark | undefined => {
   const [, line, run, turn] = TOKEN.exec(token) ?? []
@@ -50,8 +56,9 @@ export interface LeftOver {
 export interface LeftOvers {
   /**
    * Of the line of the turn that asks, and not known to it. They go as soon as it is stored that this turn holds the step, and
-   * it has what was committed, which one of them may have taken: then they belong to others that have lost it, also if their turns were stored in a database which failed over to an older
-   * copy. Not before: the turn that asks may be the one that has lost it, and they may be what its successor works on.
+   * it has what was committed, which one of them may have taken: then they belong to others that have lost it, also if their
+   * turns were stored in a database which failed over to an older copy. Not before: the turn that asks may be the one that has
+   * lost it, and they may be what its successor works on.
    */
   readonly ofLine: ReadonlyArray<LeftOver>
   /** Of other lines, which may be at work, or wait for a restart: they go if it is known that their run is over. */
@@ -91,6 +98,9 @@ export const leftOvers = (
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** Bytes that the file systems of most machines allow. */
+const LONGEST_NAME = 255
 
 const TOKEN = /^([0-9a-f]{8})_(?:([0-9a-z_]+)_)?([0-9a-f]{8})$/
 

@@ -283,6 +283,20 @@ describe("a part of which nothing is committed", () => {
 describe("on a disk, the output", () => {
   const directory = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
 
+  it.scopedLive("may have a name that leaves no room to say whose its parts are", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const place = yield* directory
+      for (const length of [221, 232]) {
+        const name = "ä".repeat(5).padEnd(length - 5, "n")
+        yield* live(lines({}, `${place}/${name}`), Option.none(), [commit("one")], "complete").pipe(
+          Effect.provideService(OutputOwner, { owner: "me", isGone: () => false, run: "zzzzzz_01234567" })
+        )
+        assert.deepStrictEqual(yield* fs.readDirectory(place), [name])
+        yield* fs.remove(`${place}/${name}`)
+      }
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scopedLive("has the mode of the file that it replaces, and nobody reads more of it before", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
