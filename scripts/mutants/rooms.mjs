@@ -78,7 +78,12 @@ export const rooms = {
     floor: 80
   },
   "engine/flow": { files: ["engine/flow/"], tests: [["engine/flow/"], life], floor: 80 },
-  "engine/job": { files: ["engine/job/"], tests: [life, step], processes: stop, floor: 80 },
+  "engine/job": {
+    files: ["engine/job/"],
+    tests: [["engine/session/waiting", ...life], step],
+    processes: stop,
+    floor: 80
+  },
   operator: { files: ["operator/"], tests: [["operator/"], life], processes: stop, floor: 80 },
   worker: { files: ["worker/"], tests: [["worker/"]], processes: ["cli/Worker"], floor: 80 },
   view: { files: ["view/"], tests: [["view/"], ["cli/pictures", "dashboard/Dashboard"]], floor: 80 },
