@@ -76,7 +76,7 @@ export const make = (
   outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TransactionError, R>
 ): Context.Tag.Service<Transactor> => {
   const owner = {}
-  return {
+  const transactor: Context.Tag.Service<Transactor> = {
     transact: (effect, options = {}) =>
       Effect.flatMap(FiberRef.get(CurrentTransaction), (current) => {
         const propagation = options.propagation ?? "required"
@@ -93,6 +93,8 @@ export const make = (
         })
       })
   }
+  unwrapped.add(transactor.transact)
+  return transactor
 }
 
 /**
@@ -111,15 +113,17 @@ export const isOpen: Effect.Effect<boolean> = Effect.flatMap(
 )
 
 /**
- * Whether the transaction that is open now holds nothing: no statement, and nothing that a rollback would undo. What is done
- * behind it is as good as done in it.
+ * Whether the transaction of this transactor that is open now holds nothing: no statement, and nothing that a rollback would
+ * undo. What is done behind it is as good as done in it. Where others are open around it, or somebody has wrapped `transact`, to
+ * commit something of their own, nobody knows what they hold unless they say so.
  *
  * @internal
  */
-export const isEmpty: Effect.Effect<boolean> = Effect.map(
-  Effect.suspend(() => FiberRef.get(CurrentTransaction)),
-  (current) => current !== undefined && current.undos.length === 0 && current.isUnused?.() === true
-)
+export const isEmpty = ({ transact }: Context.Tag.Service<Transactor>): Effect.Effect<boolean> =>
+  Effect.map(
+    Effect.suspend(() => FiberRef.get(CurrentTransaction)),
+    (current) => current !== undefined && unwrapped.has(transact) && holdsNothing(current)
+  )
 
 // -------------------------------------------------------------------------------------
 // internal
@@ -132,6 +136,13 @@ const SqlTransaction = Context.GenericTag<unknown>("@effect/sql/SqlClient/Transa
 
 const stillOpen = (current: Open | undefined): Open | undefined =>
   current === undefined || !current.isOver ? current : stillOpen(current.outer)
+
+/** The functions that `make` has made: a wrapper of one does not stand there, whatever it adds. */
+const unwrapped: WeakSet<object> = globalValue("effect-batch/Transactor/unwrapped", () => new WeakSet<object>())
+
+const holdsNothing = (open: Open | undefined): boolean =>
+  open === undefined ||
+  ((open.isOver || (open.undos.length === 0 && open.isUnused?.() === true)) && holdsNothing(open.outer))
 
 /** The open transaction of a transactor; others may have opened theirs inside of it. */
 const ofOwner = (current: Open | undefined, owner: object): Open | undefined =>

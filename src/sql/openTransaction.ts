@@ -95,12 +95,13 @@ export const make = (identity: Identity, begin: OpenTransaction["begin"]): OpenT
 export const isBegun = (transaction: OpenTransaction): boolean => transaction.stage._tag === "Begun"
 
 /**
- * Whether no statement was tried in it, and nothing is to be done behind it.
+ * Whether no statement was tried in it, not even by somebody who still waits for the connection, and nothing is to be done
+ * behind it.
  *
  * @internal
  */
-export const isUnused = ({ behind, refused, stage }: OpenTransaction): boolean =>
-  stage._tag === "Waiting" && refused === undefined && behind.length === 0
+export const isUnused = ({ behind, refused, stage, turn }: OpenTransaction): boolean =>
+  stage._tag === "Waiting" && refused === undefined && behind.length === 0 && !turn.taken
 
 /** @internal */
 export const isOver = (transaction: OpenTransaction): boolean => transaction.stage._tag === "Over"

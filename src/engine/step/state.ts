@@ -90,7 +90,7 @@ export const commit = <A, E>(
 ): Engine<A, E | EngineFailure> =>
   concluding(state, ends, (propose, lock) => {
     const { definition, session } = state
-    const saved = Effect.flatMap(Effect.zip(work, isEmpty), ([done, empty]) => {
+    const saved = Effect.flatMap(Effect.zip(work, isEmpty(session.transactor)), ([done, empty]) => {
       const step = propose(done)
       return empty && state.progress.jobChanges.length === 0
         ? Effect.succeed(Option.some(step))

@@ -6,6 +6,7 @@
  * COMPLETED: it is for a restart behind a crash, a stop or a failing listener, when the call must not be made once more
  * (OWN-4).
  */
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -27,7 +28,7 @@ import type { Engine } from "./engine.js"
 import { chunkFailed } from "./hooks.js"
 import * as Progress from "./progress.js"
 import type { StepState } from "./state.js"
-import { advance, commit, completedCode, current, isStopping, unnoticed } from "./state.js"
+import { advance, commit, completedCode, current, isStopping } from "./state.js"
 
 export const runTaskletStep = (
   state: StepState,
@@ -71,8 +72,11 @@ const call = (state: StepState, tasklet: AnyEffect): Engine<boolean> => {
     const checkpoint = status?._tag === "Continuable" ? Option.none() : finished(state, status?.exitCode)
     return { checkpoint, counts: { commit: 1 } }
   })
-  return commit(state, work, unnoticed).pipe(
-    Effect.onExit((exit) => exit._tag === "Failure" ? rolledBack(state, describe(unwrap(exit.cause))) : Effect.void),
+  const ends = {
+    committed: () => Effect.void,
+    rolledBack: (cause: Cause.Cause<unknown>) => rolledBack(state, describe(unwrap(cause)))
+  }
+  return commit(state, work, ends).pipe(
     Effect.catchAllCause((cause) => chunkFailed(state.hooks, cause)),
     Effect.zipRight(Effect.suspend(() => {
       const { progress, session } = state
