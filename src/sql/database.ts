@@ -250,13 +250,15 @@ export const behind = <E>(database: Database, effect: Effect.Effect<unknown, E>)
 
 /**
  * Runs statements of PostgreSQL outside of any transaction, each of which is one by itself, on a connection of the pool that is
- * waited for, and looked after, like that of a transaction.
+ * waited for, and looked after, like that of a transaction. `isLast` where nobody may find out too early what became of them: an interruption waits
+ * for their end, as for that of a commit.
  *
  * @internal
  */
 export const connected = <A, E, R>(
   database: Database,
-  effect: Effect.Effect<A, E, R>
+  effect: Effect.Effect<A, E, R>,
+  isLast = false
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.zip(Scope.make(), FiberRef.get(Enclosing)), ([scope, enclosing]) => {
@@ -265,7 +267,10 @@ export const connected = <A, E, R>(
       }
       const used = Effect.flatMap(
         acquire(database, scope, restore),
-        (connection) => restore(Effect.provideService(effect, SqlClient.TransactionConnection, [connection, 0]))
+        (connection) => {
+          const sent = Effect.provideService(effect, SqlClient.TransactionConnection, [connection, 0])
+          return restore(isLast ? Silence.lastWord(connection, sent) : sent)
+        }
       )
       return Effect.onExit(used, (exit) => Scope.close(scope, exit))
     })

@@ -93,17 +93,19 @@ export const read = <A>(
 
 /**
  * Runs statements that write: in the transaction that is open, if that belongs to this client. Else a single statement
- * of PostgreSQL is a transaction by itself, while SQLite needs one that waits for the lock without blocking the process.
+ * of PostgreSQL is a transaction by itself, while SQLite needs one that waits for the lock without blocking the process. For
+ * `isLast` see `Database.connected`.
  *
  * @internal
  */
 export const write = <A>(
   env: Env,
   operation: string,
-  effect: Effect.Effect<A, SqlError>
+  effect: Effect.Effect<A, SqlError>,
+  isLast = false
 ): Effect.Effect<A, JobRepositoryError> =>
   joining(env, operation, effect, {
-    alone: env.dialect.name === "pg" ? connected(env, operation, effect) : alone(env, operation, effect),
+    alone: env.dialect.name === "pg" ? connected(env, operation, effect, isLast) : alone(env, operation, effect),
     joins: Database_.isOwn
   })
 
@@ -122,7 +124,7 @@ export const conclude = <A>(
   Effect.withFiberRuntime((fiber) => {
     const ambient = Ambient.of(fiber)
     if (ambient._tag !== "Ours" || !Database_.isOwn(env.database, ambient)) {
-      return write(env, operation, statements(asItIs))
+      return write(env, operation, statements(asItIs), true)
     }
     Open.conclude(ambient.transaction)
     const connection = ambient.connection(env.database.identity)
@@ -154,8 +156,9 @@ const directly = (connection: Connection): Execute => <A>(statement: Statement<A
 const connected = <A>(
   env: Env,
   operation: string,
-  effect: Effect.Effect<A, SqlError>
-): Effect.Effect<A, JobRepositoryError> => quiet(operation, Database_.connected(env.database, effect))
+  effect: Effect.Effect<A, SqlError>,
+  isLast = false
+): Effect.Effect<A, JobRepositoryError> => quiet(operation, Database_.connected(env.database, effect, isLast))
 
 /** In a transaction of SQLite of its own. */
 const alone = <A>(

@@ -6,8 +6,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { NdjsonItemWriter } from "../../src/file/index.js"
 import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step, Transactor } from "../../src/index.js"
 import { SqlItemWriter } from "../../src/sql/index.js"
+import { MemoryFiles } from "../file/support.js"
 import { drivers, sqlDrivers } from "../support/drivers.js"
 
 const numbers = [1, 2, 3, 4, 5, 6]
@@ -43,7 +45,10 @@ const held = Effect.flatMap(
 )
 
 /** Interrupts what waits in its commit, and then lets that go on. */
-const interruptedInCommit = <A, E, R>(run: Effect.Effect<A, E, R>) =>
+const interruptedInCommit = <A, E, R, E2>(
+  run: Effect.Effect<A, E, R>,
+  meanwhile: Effect.Effect<unknown, E2> = Effect.void
+) =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const [holds, goes] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -61,6 +66,7 @@ const interruptedInCommit = <A, E, R>(run: Effect.Effect<A, E, R>) =>
       { until: (rows) => rows.length > 0 }
     )
     yield* Fiber.interruptFork(running)
+    yield* meanwhile
     yield* Deferred.succeed(goes, undefined)
     yield* Fiber.join(holder)
     yield* Fiber.await(running)
@@ -131,6 +137,35 @@ describe("an interruption during a commit", () => {
           yield* JobOperator.runOrFail(job, {})
           const rows = yield* sql<{ readonly n: number }>`select n from copied order by n`
           assert.deepStrictEqual(rows.map(({ n }) => n), numbers)
+        }))
+
+      it.effect("items in a file are neither lost nor written twice when it is the record of their chunk (EFF-3)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          // As late as a commit that waits for the disk: nobody cancels it any more.
+          yield* sql`create or replace function late() returns trigger language plpgsql as
+            $$ begin perform pg_advisory_xact_lock_shared(${sql.literal(String(HELD))}); return null;
+            exception when query_canceled then
+              perform pg_advisory_xact_lock_shared(${sql.literal(String(HELD))}); return null; end $$`
+          yield* sql`create trigger slow after update on batch_step_execution
+            for each row when (new.write_count = 4 and old.write_count = 2) execute function late()`
+          const files = new MemoryFiles()
+          const job = Job.make("file", {
+            flow: Step.chunk("file", {
+              reader: ItemReader.fromIterable(numbers),
+              writer: NdjsonItemWriter.make<number>("out"),
+              chunkSize: 2
+            })
+          })
+          yield* interruptedInCommit(
+            Effect.provide(JobOperator.run(job, {}), files.layer),
+            Effect.repeatN(sql`select 1`, 50)
+          )
+          const [interrupted] = yield* stepsOf
+          assert.deepStrictEqual([interrupted!.status, interrupted!.counts.write], ["STOPPED", 4])
+          yield* Effect.provide(JobOperator.runOrFail(job, {}), files.layer)
+          assert.strictEqual(files.text("out"), numbers.map((n) => `${n}\n`).join(""))
+          yield* sql`drop trigger slow on batch_step_execution`
         }))
 
       it.effect("a launch that was committed is known: it leaves no row that blocks the next one (EFF-3)", () =>

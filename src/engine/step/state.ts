@@ -5,6 +5,7 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { StepDefinition } from "../../definition/tree.js"
 import type { OwnerFailure } from "../../ports/JobRepository.js"
@@ -230,11 +231,20 @@ const takeOverJobContext = ({ session }: StepState, changes: Pick<Candidate, "jo
 const saveInside = (state: StepState, lock: JobContextLock, step: StepExecution): Engine<void, EngineFailure> =>
   FaultPoint.around(state.session, "beforeCheckpoint", Effect.mapError(save(state, lock, step), bookkeeping))
 
-/** What was stored without an answer is found when it is tried again. */
+/**
+ * What was stored without an answer is found when it is tried again. An interruption waits for the end of what was sent: to look
+ * it up before would take it for rolled back, and it would come true behind that.
+ */
 const saveAlone = (state: StepState, lock: JobContextLock, step: StepExecution): Engine<void, EngineFailure> => {
   const { repository } = state.session
+  let sent: Fiber.Fiber<void, OwnerFailure> | undefined
   const saved = Effect.catchTag(
-    Effect.suspend(() => save(state, lock, step)),
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.forkDaemon(Effect.interruptible(save(state, lock, step))), (fiber) => {
+        sent = fiber
+        return restore(Fiber.join(fiber))
+      })
+    ),
     "OwnershipLost",
     (error) =>
       Effect.flatMap(
@@ -244,7 +254,7 @@ const saveAlone = (state: StepState, lock: JobContextLock, step: StepExecution):
       )
   )
   return Effect.mapError(
-    saving(state.session, saved),
+    Effect.onInterrupt(saving(state.session, saved), () => sent === undefined ? Effect.void : Fiber.interrupt(sent)),
     (error) =>
       error._tag === "JobRepositoryError" && error.reason === "transient"
         ? new TransactionError({ reason: error.reason, phase: "commit", cause: error })
