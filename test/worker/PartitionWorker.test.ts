@@ -146,7 +146,8 @@ for (const { layer, name } of drivers) {
           ])
           const execution = yield* Effect.provide(Fiber.join(running), PartitionWorker.layer([job]))
           assert.strictEqual(execution.status, "COMPLETED")
-          assert.deepStrictEqual(items, ["a1", "a2", "a3", "b1", "b2", "b3"])
+          // What was handed over may be put up behind the moment in which the next worker takes something.
+          assert.deepStrictEqual([...items].sort(), ["a1", "a2", "a3", "b1", "b2", "b3"])
         }).pipe(soon)
       )
     })

@@ -131,18 +131,21 @@ export const runStored = (
     Effect.flatMap(claim(job, parameters, part), (session) => restore(execute(job, session)).pipe(endedFor(session)))
   )
 
-/** Runs an execution that this process has claimed by other means, to its end. */
+/**
+ * Runs an execution that this process has claimed by other means, to its end. Who has claimed it calls this in the same region
+ * that cannot be interrupted; the job can.
+ */
 export const runClaimed = (
   job: Job.Any,
   claimed: JobExecution,
   handsOver?: HandsOver
 ): Erased<EndedJobExecution<string, unknown>, OwnerFailure, JobRepository | Transactor> =>
-  Effect.uninterruptibleMask((restore) =>
+  Effect.uninterruptible(
     Effect.flatMap(
       Effect.flatMap(monotonic, (now) => sessionOf(claimed, now)),
       (made) => {
         const session = { ...made, handsOver }
-        return restore(execute(job, session)).pipe(endedFor(session))
+        return Effect.interruptible(execute(job, session)).pipe(endedFor(session))
       }
     )
   )

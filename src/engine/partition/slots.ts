@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Erased } from "../../definition/erased.js"
 import type { PartitionBody } from "../../definition/tree.js"
-import type { JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
+import type { ClaimWitness, JobRepository, OwnerFailure } from "../../ports/JobRepository.js"
 import type { ClaimedPartition, PartitionPlan } from "../../ports/partitions.js"
 import { describe } from "../../vocabulary/failure.js"
 import { Ownership } from "../session/ownership.js"
@@ -19,7 +19,7 @@ import { childJob } from "./child.js"
 
 /**
  * - `plan`: what is taken from. `body`: this process's code for it.
- * - `run`: runs an execution that was claimed.
+ * - `run`: runs an execution that was claimed, where nothing can interrupt but the job itself.
  * - `isStopping`: whether nothing more is to be taken.
  * - `save`: tries again what the repository has not answered, as long as that makes sense.
  */
@@ -36,13 +36,8 @@ export interface Source {
 export const work = (source: Source): Erased<number, OwnerFailure> =>
   Effect.gen(function*() {
     let count = 0
-    while (!source.isStopping()) {
-      const claimed = yield* take(source)
-      if (Option.isNone(claimed)) {
-        return count
-      }
+    while (!source.isStopping() && (yield* takeAndRun(source))) {
       count++
-      yield* runOne(source, claimed.value)
     }
     return count
   })
@@ -91,12 +86,34 @@ export const awaitIdle = (pool: Pool): Effect.Effect<void> =>
 // internal
 // -------------------------------------------------------------------------------------
 
-const take = ({ plan, repository, save }: Source): Effect.Effect<Option.Option<ClaimedPartition>, OwnerFailure> =>
+/** What it has taken it runs, or gives up: an interruption between the two would leave a partition that nobody may begin. */
+const takeAndRun = (source: Source): Erased<boolean, OwnerFailure> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Running.claiming((witness) => restore(take(source, witness))),
+      Option.match({
+        onNone: () => Effect.succeed(false),
+        onSome: (claimed) => Effect.as(runOne(source, claimed), true)
+      })
+    )
+  )
+
+/** `outer`: who gives up what was taken in vain. What an attempt without an answer has taken is given up at once. */
+const take = (
+  { plan, repository, save }: Source,
+  outer: ClaimWitness
+): Effect.Effect<Option.Option<ClaimedPartition>, OwnerFailure> =>
   Effect.gen(function*() {
     const { lease, owner } = yield* Ownership
     const leaseMillis = Duration.toMillis(lease)
     return yield* save(
-      Running.claiming((witness) => repository.partitions.claim(plan.id, { owner, leaseMillis, ...witness }))
+      Running.claiming((witness) => {
+        const onToken = (token: string) => {
+          witness.onToken?.(token)
+          outer.onToken?.(token)
+        }
+        return repository.partitions.claim(plan.id, { owner, leaseMillis, ...witness, onToken })
+      })
     )
   })
 
@@ -112,10 +129,12 @@ const runOne = (
   const parentId = execution.parent?.executionId ?? plan.executionId
   return Effect.matchCauseEffect(run(job, execution), {
     onFailure: (cause) =>
-      Effect.logWarning(`Partition "${name}" of step "${plan.stepName}" was left: ${describe(cause)}`),
+      Effect.interruptible(
+        Effect.logWarning(`Partition "${name}" of step "${plan.stepName}" was left: ${describe(cause)}`)
+      ),
     onSuccess: ({ status }) =>
       body.onFailure === "stop" && status === "FAILED"
-        ? save(repository.partitions.close(plan.id, parentId))
+        ? Effect.interruptible(save(repository.partitions.close(plan.id, parentId)))
         : Effect.void
   })
 }
