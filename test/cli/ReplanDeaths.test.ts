@@ -9,9 +9,7 @@ import { JobRepository } from "../../src/index.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Processes from "../chaos/processes.js"
 import * as Postgres from "../support/Postgres.js"
-
-/** Any number that nobody else locks. */
-const HELD = 4_712
+import { createHeld, heldUp, holdUp, until } from "./held.js"
 
 const prepared = Effect.gen(function*() {
   const program = yield* Processes.compile(new URL("replanProgram.ts", import.meta.url))
@@ -36,43 +34,27 @@ const stored = Effect.flatMap(SqlClient, (sql) =>
     (found) => found.map(({ size }) => size)
   ))
 
-const waiting = Effect.flatMap(SqlClient, (sql) =>
-  Effect.map(
-    sql<{ readonly count: number }>`
-      select count(*)::int as count from pg_locks where locktype = 'advisory' and objid = ${HELD} and not granted
-        and database = (select oid from pg_database where datname = current_database())`,
-    ([row]) => row!.count
-  ))
-
-/** Looks again and again, as somebody would who waits for it. */
-const until = <E, R>(count: Effect.Effect<number, E, R>, expected: number): Effect.Effect<void, E, R> =>
-  Effect.flatMap(
-    count,
-    (found) => found === expected ? Effect.void : Effect.delay(until(count, expected), "20 millis")
-  )
-
 /** Kills a process at the moment at which the trigger fires, in the middle of its statement. */
 const killedAt = <E, R>(trigger: string, run: Effect.Effect<Processes.Process, E, R>) =>
   Effect.gen(function*() {
     const sql = yield* SqlClient
-    yield* sql`create or replace function held() returns trigger language plpgsql as
-      $$ begin perform pg_advisory_xact_lock_shared(${sql.literal(String(HELD))}); return new; end $$`
+    yield* createHeld
     yield* sql.unsafe(`create trigger held ${trigger} execute function held()`)
     yield* sql.withTransaction(Effect.gen(function*() {
-      yield* sql`select pg_advisory_xact_lock(${HELD})`
+      yield* holdUp
       const process = yield* run
-      yield* until(waiting, 1)
+      yield* until(heldUp, (count) => count === 1)
       process.kill("SIGKILL")
       yield* process.ended
     }))
     // The server finds out that nobody is there when it has an answer.
-    yield* until(waiting, 0)
+    yield* until(heldUp, (count) => count === 0)
     const backends = Effect.map(
       sql<{ readonly count: number }>`select count(*)::int as count from pg_stat_activity
         where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`,
       ([row]) => row!.count
     )
-    yield* until(backends, 0)
+    yield* until(backends, (count) => count === 0)
     yield* sql.unsafe("drop function held() cascade")
   })
 

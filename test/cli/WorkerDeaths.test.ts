@@ -9,6 +9,7 @@ import { JobOperator, JobRepository } from "../../src/index.js"
 import { SqlJobRepository } from "../../src/sql/index.js"
 import * as Processes from "../chaos/processes.js"
 import * as Postgres from "../support/Postgres.js"
+import { createHeld, heldUp, holdUp, until } from "./held.js"
 
 const ROWS = 320
 
@@ -39,13 +40,6 @@ const partitions = Effect.flatMap(
   (repository) => repository.jobExecutions({ jobName: "spread/load", limit: 1000 })
 )
 
-/** Looks again and again, as somebody would who waits for it. */
-const until = <A, E, R>(effect: Effect.Effect<A, E, R>, holds: (value: A) => boolean): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    effect,
-    (value) => holds(value) ? Effect.succeed(value) : Effect.delay(until(effect, holds), "20 millis")
-  )
-
 const prepared = Effect.gen(function*() {
   const program = yield* Processes.compile(new URL("workerProgram.ts", import.meta.url))
   const url = yield* Postgres.freshUrl
@@ -71,23 +65,11 @@ const withoutFence = Effect.flatMap(SqlClient, (sql) =>
       sql`create trigger keep_epoch before update on ${sql(table)} for each row execute function keep_epoch()`)
   ))
 
-/** Any number that nobody else locks. */
-const HELD = 4_711
-
 /** Whoever stores a partition waits in the middle of the transaction, as long as a test has the lock. */
 const holdingPlans = Effect.flatMap(SqlClient, (sql) =>
   Effect.zipRight(
-    sql`create function held() returns trigger language plpgsql as
-      $$ begin perform pg_advisory_xact_lock_shared(${sql.literal(String(HELD))}); return new; end $$`,
+    createHeld,
     sql`create trigger held after insert on batch_partition for each row execute function held()`
-  ))
-
-const waitingForLock = Effect.flatMap(SqlClient, (sql) =>
-  Effect.map(
-    sql<{ readonly count: number }>`
-      select count(*)::int as count from pg_locks where locktype = 'advisory' and objid = ${HELD} and not granted
-        and database = (select oid from pg_database where datname = current_database())`,
-    ([row]) => row!.count
   ))
 
 /** Freezes a worker in its work, has others do that, and tells whether it does it again when it wakes. */
@@ -193,15 +175,15 @@ describe("partitions in processes that die", () => {
           yield* JobRepository.JobRepository
           yield* holdingPlans
           const job = yield* sql.withTransaction(Effect.gen(function*() {
-            yield* sql`select pg_advisory_xact_lock(${HELD})`
+            yield* holdUp
             const job = yield* run
-            yield* until(waitingForLock, (count) => count === 1)
+            yield* until(heldUp, (count) => count === 1)
             job.kill("SIGKILL")
             yield* job.ended
             return job
           }))
           assert.isNotNull(job)
-          yield* until(waitingForLock, (count) => count === 0)
+          yield* until(heldUp, (count) => count === 0)
           assert.strictEqual(yield* stored, 0)
           yield* sql`drop trigger held on batch_partition`
           const again = yield* run

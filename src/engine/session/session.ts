@@ -71,8 +71,11 @@ export interface Session {
    * their step: to be asked once more with its stored row (D18).
    */
   readonly undecided: Map<number, (stored: StepExecution) => void>
-  /** How many steps have begun here, and of how many of them it is not known that their end was stored. */
-  readonly steps: { begun: number; open: number }
+  /**
+   * How many steps have begun here, and of how many of them it is not known that their end was stored. Set by `stepBegins` and
+   * `stepEnded` only.
+   */
+  steps: { readonly begun: number; readonly open: number }
   /** Set by `requestStop` only, from whatever fiber learns of the request. */
   stopRequested: boolean
   readonly handsOver?: HandsOver | undefined
@@ -101,6 +104,18 @@ export const requestStop = (session: Session): void => {
   const waiting = [...session.onStop]
   session.onStop.clear()
   waiting.forEach((wake) => wake())
+}
+
+/** A step is about to begin. */
+export const stepBegins = (session: Session): void => {
+  const { begun, open } = session.steps
+  session.steps = { begun: begun + 1, open: open + 1 }
+}
+
+/** The end of a step that had begun here is stored. */
+export const stepEnded = (session: Session): void => {
+  const { begun, open } = session.steps
+  session.steps = { begun, open: open - 1 }
 }
 
 /** The exit status of an execution that was stopped: one that is handed over says so, and is taken again without a restart. */

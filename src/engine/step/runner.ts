@@ -24,7 +24,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { owned } from "../session/session.js"
+import { owned, stepBegins, stepEnded } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import * as Telemetry from "../session/telemetry.js"
 import { couldNotBegin } from "./doubt.js"
@@ -70,8 +70,7 @@ export const runStep = (
 ): Erased<StepResult, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      session.steps.begun++
-      session.steps.open++
+      stepBegins(session)
       // May be tried again: a place is visited once in a round.
       const step = yield* saving(
         session,
@@ -90,7 +89,7 @@ export const runStep = (
           Exit.isSuccess(exit) ? stop(state.progress.step, exit.value.cause) : stop(undefined, Option.some(exit.cause))
         ))
       if (!BatchStatus.isRunning(result.step.status)) {
-        session.steps.open--
+        stepEnded(session)
       }
       return result
     })
