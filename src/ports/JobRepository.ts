@@ -262,14 +262,15 @@ export class JobRepository extends Context.Tag("effect-batch/JobRepository")<Job
   readonly beatsQueue?: boolean | undefined
   /**
    * Inserts a step execution together with the context and checkpoint it starts from. A place is visited once in a round of
-   * an execution: when it is stored already, perhaps by a call whose answer was lost, that row is the answer.
+   * an execution: when it is stored already, perhaps by a call whose answer was lost, that row is the answer. None, and
+   * nothing is stored, when the execution, or the one that launched it as a part of itself, is asked to stop or has stopped.
    *
-   * @see HAND-15
+   * @see HAND-1, HAND-15
    */
   readonly createStepExecution: (
     execution: JobExecution,
     step: NewStepExecution
-  ) => Effect.Effect<StepExecution, OwnerFailure>
+  ) => Effect.Effect<Option.Option<StepExecution>, OwnerFailure>
   /**
    * Saves counts, context, checkpoint and status of a step in one statement that is also the fence: when another
    * process took over, it fails with `OwnershipLost` and the transaction rolls back. So it does when the row has other
@@ -576,12 +577,13 @@ export interface Encoded {
   /**
    * Fenced by the row of the job execution. Gives the id. The step row keeps the epoch. One that is there already, of the same
    * execution, place and round (a place may be null, which is none), is the answer, also when it was inserted at this very moment
-   * by a call whose answer was lost: there is never a second one.
+   * by a call whose answer was lost: there is never a second one. Without one, nothing is inserted and null is the answer while
+   * the job execution is STOPPING, or it runs and its parent is STOPPING or STOPPED.
    */
   readonly insertStepExecution: (
     row: Omit<StepExecutionRow, "id">,
     fence: Fence
-  ) => Effect.Effect<Option.Option<number>, JobRepositoryError>
+  ) => Effect.Effect<Option.Option<number | null>, JobRepositoryError>
   /**
    * One statement, fenced by the epoch in the step row, the token of its job execution and, if they are given, by its numbers of commits and rollbacks.
    * Gives the status of the job.

@@ -159,12 +159,15 @@ const runningSteps = (
   insertAnswer: (row, fence) =>
     fenced(tables, row.jobExecutionId, fence, () => put(tables.answers, { ...row, id: tables.nextId++ })),
   insertStepExecution: (row, fence) =>
-    fenced(tables, row.jobExecutionId, fence, () => {
+    fenced(tables, row.jobExecutionId, fence, (execution) => {
       const earlier = row.place === null ? undefined : tables.steps.find("execution", row.jobExecutionId).find(
         ({ place, round }) => place === row.place && round === row.round
       )
       if (earlier !== undefined) {
-        return Effect.succeed(earlier.id)
+        return Effect.succeed<number | null>(earlier.id)
+      }
+      if (execution.status === "STOPPING" || isToStop(tables, execution)) {
+        return Effect.succeed(null)
       }
       const id = tables.nextId++
       return Effect.as(put(tables.steps, { ...row, id, epoch: fence.epoch }), id)

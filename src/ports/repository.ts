@@ -66,7 +66,9 @@ const ownersSide = (
       const now = yield* DateTime.now
       const started = Rows.newStepExecution(execution.id, step, now)
       const id = yield* driver.insertStepExecution(Rows.fromStepExecution(started, now), fenceOf(execution))
-      return Option.isSome(id) ? { ...started, id: id.value } : yield* lost(execution)
+      return Option.isNone(id)
+        ? yield* lost(execution)
+        : Option.map(Option.fromNullable(id.value), (id) => ({ ...started, id }))
     }),
   updateStepExecution: pipelinable(driver, (execution, step, before) =>
     owned(

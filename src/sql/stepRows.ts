@@ -19,7 +19,8 @@ import { classify } from "./sqlState.js"
 /**
  * The lock on the execution, shared with other steps, makes a take-over wait that would otherwise miss this step. An insert
  * whose answer was lost may come true at any time, also behind the look for it: the index lets a place be visited once in a
- * round, and who comes second is given the row of the first.
+ * round, and who comes second is given the row of the first. A request to stop waits for that lock too, so it comes before the
+ * step, which is not inserted then, or finds it running. Why nothing was inserted is asked behind it, as that is rare.
  *
  * @internal
  */
@@ -38,21 +39,24 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
       ${dialect.instant(row.createTime)}, ${dialect.instant(row.startTime)}, ${dialect.instant(row.endTime)},
       ${dialect.instant(row.lastUpdated)}, ${dialect.json(row.context)}, ${dialect.json(row.checkpoint)}, j.epoch
     from ${tables.execution} j
-    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token} ${sql.literal(dialect.forShare)}
+    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token} and j.status <> 'STOPPING'
+      and (j.status not in ('STARTING', 'STARTED') or coalesce((
+        select p.status from ${tables.execution} p where p.id = j.parent_execution_id
+      ), '') not in ('STOPPING', 'STOPPED')) ${sql.literal(dialect.forShare)}
     on conflict (job_execution_id, place, round) where place is not null do nothing
     returning ${sql.literal(dialect.number("id"))} as "id"`
   const earlier = sql<Raw>`select ${sql.literal(dialect.number("s.id"))} as "id"
-    from ${tables.step} s join ${tables.execution} j on j.id = s.job_execution_id
-    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token}
-      and s.place = ${row.place} and s.round = ${row.round}`
-  const stored = Effect.flatMap(
-    insert,
-    (inserted) => inserted.length > 0 || row.place === null ? Effect.succeed(inserted) : earlier
-  )
+    from ${tables.execution} j left join ${tables.step} s
+      on s.job_execution_id = j.id and s.place = ${row.place} and s.round = ${row.round}
+    where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token}`
+  const stored = Effect.flatMap(insert, (inserted) => inserted.length > 0 ? Effect.succeed(inserted) : earlier)
   return write(
     env,
     "createStepExecution",
-    Effect.map(stored, ([found]) => found === undefined ? Option.none() : Option.some(Rows.number(found.id)))
+    Effect.map(
+      stored,
+      ([found]) => found === undefined ? Option.none() : Option.some(found.id === null ? null : Rows.number(found.id))
+    )
   )
 }
 

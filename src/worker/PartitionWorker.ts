@@ -215,6 +215,7 @@ const workOn = (worker: Worker, { body, job, plan }: Work): Erased<void, OwnerFa
     const { repository } = worker
     const services = yield* parametersOf(worker, job, plan)
     const transactional = yield* Effect.context<JobRepository | Transactor>()
+    const leaving = { handsOver: () => isLeaving(worker), isLeaving: () => isLeaving(worker) }
     const ran = yield* Slots.work({
       repository,
       plan,
@@ -225,7 +226,7 @@ const workOn = (worker: Worker, { body, job, plan }: Work): Erased<void, OwnerFa
         Effect.acquireUseRelease(
           Effect.sync(() => worker.executions.add(execution.id)),
           () =>
-            Launch.runClaimed(child, execution, () => isLeaving(worker)).pipe(
+            Launch.runClaimed(child, execution, leaving).pipe(
               Effect.provide(services),
               Effect.provide(transactional)
             ),

@@ -76,11 +76,13 @@ describe.each(drivers)("partitions on $name", ({ layer, name }) => {
         restartable: true
       })
       yield* repository.updateJobExecution({ ...again, status: "STARTED" })
-      const { id: stepExecutionId } = yield* repository.createStepExecution(again, {
-        stepName: "load",
-        context: step!.context,
-        checkpoint: Option.none()
-      })
+      const { id: stepExecutionId } = Option.getOrThrow(
+        yield* repository.createStepExecution(again, {
+          stepName: "load",
+          context: step!.context,
+          checkpoint: Option.none()
+        })
+      )
       yield* repository.partitions.resume(again, { id: step!.id, stepExecutionId, fingerprint: "1" }, request)
       const [begun, taken] = yield* Effect.replicateEffect(
         Effect.map(repository.partitions.claim(step!.id, { ...request, owner: "gone" }), Option.getOrThrow),

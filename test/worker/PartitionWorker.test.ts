@@ -4,10 +4,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import {
   ItemReader,
@@ -148,6 +150,41 @@ for (const { layer, name } of drivers) {
           assert.strictEqual(execution.status, "COMPLETED")
           // What was handed over may be put up behind the moment in which the next worker takes something.
           assert.deepStrictEqual([...items].sort(), ["a1", "a2", "a3", "b1", "b2", "b3"])
+        }).pipe(soon)
+      )
+
+      live(
+        "hands over what it was just taking, and begins nothing of it (PART-7)",
+        Effect.gen(function*() {
+          const job = makeJob("just taken")
+          const repository = yield* JobRepository.JobRepository
+          const taken = yield* Deferred.make<void>()
+          const answered = yield* Deferred.make<void>()
+          const slow = Layer.succeed(JobRepository.JobRepository, {
+            ...repository,
+            partitions: {
+              ...repository.partitions,
+              claim: (planId, request) =>
+                Effect.uninterruptible(
+                  Effect.zipLeft(
+                    repository.partitions.claim(planId, request),
+                    Effect.zipRight(Deferred.succeed(taken, undefined), Deferred.await(answered))
+                  )
+                )
+            }
+          })
+          const running = yield* Effect.fork(JobOperator.run(job, { day: "monday" }))
+          const scope = yield* Scope.make()
+          yield* Layer.buildWithScope(Layer.provide(PartitionWorker.layer([job]), slow), scope)
+          yield* Deferred.await(taken)
+          const leaving = yield* Effect.fork(Scope.close(scope, Exit.void))
+          yield* Effect.repeatN(Effect.yieldNow(), 20)
+          yield* Deferred.succeed(answered, undefined)
+          yield* Fiber.join(leaving)
+          assert.deepStrictEqual(of("just taken"), [])
+          const execution = yield* Effect.provide(Fiber.join(running), PartitionWorker.layer([job]))
+          assert.strictEqual(execution.status, "COMPLETED")
+          assert.lengthOf(of("just taken"), 3)
         }).pipe(soon)
       )
     })

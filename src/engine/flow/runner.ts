@@ -378,7 +378,10 @@ const handleStep = (
           body: bodyOf(walk, definition, here, position),
           counted: definition.body._tag === "Partition" ? countPartitions : undefined
         })
-        return behind({ ...position, passed }, result, session)
+        return Option.match(result, {
+          onNone: () => ({ ...position, came: Outcome.stoppedOnRequest }),
+          onSome: (result) => behind({ ...position, passed }, result, session)
+        })
       }
     }
   })

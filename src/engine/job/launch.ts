@@ -36,7 +36,7 @@ import type { EndedJobExecution, RunningJobExecution } from "../session/launched
 import { Ownership } from "../session/ownership.js"
 import * as Running from "../session/running.js"
 import { saving, waitingOf } from "../session/saving.js"
-import type { HandsOver, Session } from "../session/session.js"
+import type { Session, Taken } from "../session/session.js"
 import { saveJob, stoppedAs } from "../session/session.js"
 import * as Telemetry from "../session/telemetry.js"
 import { isOver } from "./outputRuns.js"
@@ -91,12 +91,13 @@ export interface Part {
 export const startHosted = (
   job: Job.Any,
   parameters: ReadonlyArray<JobParameters.JobParameter>,
-  handsOver: () => boolean
+  isLeaving: () => boolean
 ): Erased<
   RunningJobExecution<string, unknown>,
   LaunchError | JobRepositoryError,
   JobRepository | Transactor | Scope.Scope
-> => inBackground(job, Effect.map(claim(job, parameters), (session) => ({ ...session, handsOver })))
+> =>
+  inBackground(job, Effect.map(claim(job, parameters), (session) => ({ ...session, handsOver: isLeaving, isLeaving })))
 
 const inBackground = (
   job: Job.Any,
@@ -138,13 +139,13 @@ export const runStored = (
 export const runClaimed = (
   job: Job.Any,
   claimed: JobExecution,
-  handsOver?: HandsOver
+  taken: Taken = {}
 ): Erased<EndedJobExecution<string, unknown>, OwnerFailure, JobRepository | Transactor> =>
   Effect.uninterruptible(
     Effect.flatMap(
       Effect.flatMap(monotonic, (now) => sessionOf(claimed, now)),
       (made) => {
-        const session = { ...made, handsOver }
+        const session = { ...made, ...taken }
         return Effect.interruptible(execute(job, session)).pipe(endedFor(session))
       }
     )
@@ -227,7 +228,7 @@ const sessionOf = (
           start(child, parameters, { executionId: claimed.id, instanceId: claimed.instance.id }),
           services
         ),
-      runClaimed: (child, execution, handsOver) => Effect.provide(runClaimed(child, execution, handsOver), services),
+      runClaimed: (child, execution, taken) => Effect.provide(runClaimed(child, execution, taken), services),
       execution: withoutToken(claimed),
       token: claimed.token,
       leaseMillis: Duration.toMillis(lease),

@@ -197,7 +197,8 @@ const manage = (
       plan,
       body,
       // Whom nobody asked to stop was left by a step that has lost its own execution, or failed.
-      run: (job, execution) => session.runClaimed(job, execution, (isAsked) => !isAsked && !isStopping(state)),
+      run: (job, execution) =>
+        session.runClaimed(job, execution, { handsOver: (isAsked) => !isAsked && !isStopping(state) }),
       isStopping: () => isStopping(state),
       save
     }

@@ -70,7 +70,7 @@ export const registered = <A, E, R>(session: Session, effect: Effect.Effect<A, E
     Effect.acquireUseRelease(
       Effect.sync(() => {
         running.sessions.add(session)
-        if (running.closing) {
+        if (running.closing || session.isLeaving?.() === true) {
           requestStop(session)
         }
       }),

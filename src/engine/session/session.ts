@@ -28,10 +28,13 @@ import type { EndedJobExecution, RunningJobExecution } from "./launched.js"
  */
 export type HandsOver = (isStopRequested: boolean) => boolean
 
+/** What somebody who takes executions, to run them for others, says of them. */
+export type Taken = Pick<Session, "handsOver" | "isLeaving">
+
 export type RunClaimed = (
   job: Job.Any,
   execution: JobExecution,
-  handsOver?: HandsOver
+  taken?: Taken
 ) => Erased<EndedJobExecution<string, unknown>, OwnerFailure>
 
 export interface Session {
@@ -72,13 +75,15 @@ export interface Session {
    */
   readonly undecided: Map<number, (stored: StepExecution) => void>
   /**
-   * How many steps have begun here, and of how many of them it is not known that their end was stored. Set by `stepBegins` and
-   * `stepEnded` only.
+   * How many steps have begun here, and of how many of them it is not known that their end was stored. Set by `stepBegins`,
+   * `stepRefused` and `stepEnded` only.
    */
   steps: { readonly begun: number; readonly open: number }
   /** Set by `requestStop` only, from whatever fiber learns of the request. */
   stopRequested: boolean
   readonly handsOver?: HandsOver | undefined
+  /** Whether who took the execution is leaving: what was just being taken stops before its first step. */
+  readonly isLeaving?: (() => boolean) | undefined
   /** Called when the execution is asked to stop, each of them once. */
   readonly onStop: Set<() => void>
 }
@@ -110,6 +115,12 @@ export const requestStop = (session: Session): void => {
 export const stepBegins = (session: Session): void => {
   const { begun, open } = session.steps
   session.steps = { begun: begun + 1, open: open + 1 }
+}
+
+/** A step that was about to begin does not: the execution is to stop. */
+export const stepRefused = (session: Session): void => {
+  const { begun, open } = session.steps
+  session.steps = { begun: begun - 1, open: open - 1 }
 }
 
 /** The end of a step that had begun here is stored. */

@@ -24,7 +24,7 @@ import type { StepExecution } from "../../vocabulary/StepExecution.js"
 import * as FaultPoint from "../session/faultPoint.js"
 import { saving } from "../session/saving.js"
 import type { Session } from "../session/session.js"
-import { owned, stepBegins, stepEnded } from "../session/session.js"
+import { owned, requestStop, stepBegins, stepEnded, stepRefused } from "../session/session.js"
 import { withinGrace } from "../session/stopping.js"
 import * as Telemetry from "../session/telemetry.js"
 import { couldNotBegin } from "./doubt.js"
@@ -63,16 +63,17 @@ export interface StepStart {
 /** The work of a step: what it came to, or nothing when it was to stop before its end. */
 export type Body = (state: StepState) => Erased<Outcome.Outcome | undefined, unknown, Scope.Scope>
 
+/** None when the execution was asked to stop before the step could begin. */
 export const runStep = (
   session: Session,
   definition: StepDefinition,
   { body, counted, fresh, from, place, round }: StepStart
-): Erased<StepResult, OwnerFailure> =>
+): Erased<Option.Option<StepResult>, OwnerFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       stepBegins(session)
       // May be tried again: a place is visited once in a round.
-      const step = yield* saving(
+      const begun = yield* saving(
         session,
         session.repository.createStepExecution(owned(session), {
           stepName: definition.name,
@@ -82,6 +83,12 @@ export const runStep = (
           checkpoint: Option.flatMap(from, (last) => last.checkpoint)
         })
       )
+      if (Option.isNone(begun)) {
+        stepRefused(session)
+        requestStop(session)
+        return Option.none()
+      }
+      const step = begun.value
       const { stop, telemetry } = yield* Telemetry.step(session, step, definition.body._tag)
       const state = State.make(session, definition, Hooks.compile(definition.settings.listeners), step, telemetry)
       const result = yield* Effect.onExit(live(state, restore, { body, counted, from }), (exit) =>
@@ -91,7 +98,7 @@ export const runStep = (
       if (!BatchStatus.isRunning(result.step.status)) {
         stepEnded(session)
       }
-      return result
+      return Option.some(result)
     })
   )
 

@@ -87,13 +87,15 @@ export const createStep = (
   Effect.gen(function*() {
     const repository = yield* JobRepository
     const before = from.round === undefined ? yield* repository.stepExecutions(execution.id) : []
-    return yield* repository.createStepExecution(execution, {
-      stepName,
-      place: from.place,
-      round: from.round ?? String(1 + before.filter((step) => step.stepName === stepName).length),
-      context: from.context ?? ExecutionContext.empty,
-      checkpoint: Option.fromNullable(from.checkpoint)
-    })
+    return Option.getOrThrow(
+      yield* repository.createStepExecution(execution, {
+        stepName,
+        place: from.place,
+        round: from.round ?? String(1 + before.filter((step) => step.stepName === stepName).length),
+        context: from.context ?? ExecutionContext.empty,
+        checkpoint: Option.fromNullable(from.checkpoint)
+      })
+    )
   })
 
 /**

@@ -7,6 +7,8 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { JobRepository } from "../../ports/JobRepository.js"
+import * as ExecutionContext from "../../vocabulary/ExecutionContext.js"
+import type { JobExecution } from "../../vocabulary/JobExecution.js"
 import type { Cases } from "./kit.js"
 import * as Kit from "./kit.js"
 
@@ -47,6 +49,39 @@ export const operating: Cases = {
     assert.strictEqual((yield* repository.jobExecution(first.id)).status, "STOPPING")
     assert.strictEqual(yield* repository.updateJobExecution({ ...first, status: "STOPPED" }), "STOPPED")
   }),
+  "a step begins no more once a stop is asked for, and one that has begun goes on to its next record (HAND-1, STOP-4)":
+    Effect
+      .gen(function*() {
+        const repository = yield* JobRepository
+        const begin = (execution: JobExecution, stepName: string) =>
+          Effect.map(
+            repository.createStepExecution(execution, {
+              stepName,
+              place: stepName,
+              round: "1",
+              context: ExecutionContext.empty,
+              checkpoint: Option.none()
+            }),
+            Option.map(({ id }) => id)
+          )
+        const begun = yield* Effect.flatMap(Kit.launchFresh(), (launched) => Kit.setStatus(launched, "STARTED"))
+        const id = yield* begin(begun, "load")
+        assert.isTrue(Option.isSome(id))
+        yield* repository.requestStop(begun.id)
+        deepStrictEqual(yield* begin(begun, "more"), Option.none())
+        deepStrictEqual(yield* begin(begun, "load"), id, "whose answer was lost")
+        deepStrictEqual((yield* repository.stepExecutions(begun.id)).map(({ stepName }) => stepName), ["load"])
+        // What it has launched hears of it by itself.
+        const { id: executionId, instance } = yield* Kit.launchFresh()
+        const part = yield* Kit.launchFresh({ parent: { executionId, instanceId: instance.id } })
+        assert.isTrue(Option.isSome(yield* begin(part, "first")))
+        yield* repository.requestStop(executionId)
+        deepStrictEqual(yield* begin(part, "second"), Option.none())
+        deepStrictEqual((yield* repository.stepExecutions(part.id)).map(({ stepName }) => stepName), ["first"])
+        // What is not there any more can't be stopped.
+        const orphan = yield* Kit.launchFresh({ parent: { executionId: nowhere, instanceId: nowhere } })
+        assert.isTrue(Option.isSome(yield* begin(orphan, "load")))
+      }),
   "closing ends the execution with its running steps and fences the owner (ABANDON-1, RECOVER-1)": Effect.gen(
     function*() {
       const repository = yield* JobRepository

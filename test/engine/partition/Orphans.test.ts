@@ -136,11 +136,13 @@ describe("partitions of the dead", () => {
         isOwnerGone: alive
       })
       yield* repository.updateJobExecution({ ...parent, status: "STARTED" })
-      const step = yield* repository.createStepExecution(parent, {
-        stepName: "load",
-        context: ExecutionContext.empty,
-        checkpoint: Option.none()
-      })
+      const step = Option.getOrThrow(
+        yield* repository.createStepExecution(parent, {
+          stepName: "load",
+          context: ExecutionContext.empty,
+          checkpoint: Option.none()
+        })
+      )
       yield* repository.partitions.plan(
         parent,
         { id: step.id, stepName: "load", fingerprint: fingerprintOf("1") },

@@ -62,11 +62,13 @@ const leftBy = (owner: string, jobName: string, othersLease = 600_000) =>
     const launched = yield* repository.launch({ ...request, owner, jobName, parameters: [], restartable: true })
     const parent = { ...launched, status: "STARTED" } as const
     yield* repository.updateJobExecution(parent)
-    const step = yield* repository.createStepExecution(parent, {
-      stepName: "load",
-      context: ExecutionContext.empty,
-      checkpoint: Option.none()
-    })
+    const step = Option.getOrThrow(
+      yield* repository.createStepExecution(parent, {
+        stepName: "load",
+        context: ExecutionContext.empty,
+        checkpoint: Option.none()
+      })
+    )
     const context = ExecutionContext.unsafeSet(ExecutionContext.empty, planKey, step.id)
     yield* repository.updateStepExecution(parent, { ...step, context, status: "STARTED" })
     const plan = { id: step.id, stepName: "load", fingerprint: fingerprintOf("1") }
