@@ -80,7 +80,7 @@ export const rooms = {
   "engine/flow": { files: ["engine/flow/"], tests: [["engine/flow/"], life], floor: 80 },
   "engine/job": {
     files: ["engine/job/"],
-    tests: [["engine/session/waiting", ...life], step],
+    tests: [["engine/job/", "engine/session/waiting", ...life], step],
     processes: stop,
     floor: 80
   },

@@ -1,0 +1,197 @@
+/**
+ * The life of an execution that is interrupted at any moment, or cut off from its repository for a while: what becomes of its
+ * rows, and of the job's context.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { runClaimed } from "../../../src/engine/job/launch.js"
+import * as Running from "../../../src/engine/session/running.js"
+import {
+  BatchError,
+  ExecutionContext,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobOperator,
+  JobRepository,
+  JobScope,
+  Step,
+  Transactor
+} from "../../../src/index.js"
+import type { Services } from "../../support/drivers.js"
+import { silently } from "../partition/kit.js"
+
+const { JobRepository: Repository } = JobRepository
+
+const turns = (count: number) => Effect.repeatN(Effect.yieldNow(), count)
+
+const claimedBy = (jobName: string, begins: boolean) =>
+  Effect.flatMap(Repository, (repository) =>
+    repository.launch({
+      jobName,
+      parameters: [],
+      restartable: true,
+      begins,
+      owner: "tested",
+      leaseMillis: 30_000,
+      isOwnerGone: () => false
+    }))
+
+interface Way {
+  readonly way: string
+  readonly handsOver: boolean
+  readonly run: (job: Job.Job<{}, string, unknown>) => Effect.Effect<unknown, unknown, Services>
+}
+
+/** Each way in which an execution begins to run in this process. */
+const ways: ReadonlyArray<Way> = [
+  { way: "is run", handsOver: false, run: (job) => JobOperator.run(job, {}) },
+  ...[true, false].flatMap((handsOver) =>
+    [true, false].map((begins) => ({
+      way: `was claimed as ${begins ? "STARTED" : "STARTING"}${handsOver ? ", and is handed over" : ""}`,
+      handsOver,
+      run: (job: Job.Job<{}, string, unknown>) =>
+        Effect.uninterruptible(
+          Effect.flatMap(
+            claimedBy(job.name, begins),
+            (claimed) =>
+              runClaimed(job, claimed, { handsOver: () => handsOver }) as Effect.Effect<unknown, unknown, Services>
+          )
+        )
+    }))
+  )
+]
+
+describe("an execution that is interrupted at any moment", () => {
+  for (const { handsOver, run, way } of ways) {
+    it.effect(`and ${way}: it has ended in its row, with its step, and says who goes on (EFF-3, OWN-2)`, () =>
+      Effect.gen(function*() {
+        const repository = yield* Repository
+        const running = Running.make()
+        const codes = new Set<string>()
+        for (let moment = 0, isOver = false; !isOver; moment++) {
+          const job = Job.make(`moment ${moment}`, { flow: Step.tasklet("rows", turns(5)) })
+          const fiber = yield* Effect.fork(Effect.provideService(run(job), Running.Running, running))
+          yield* turns(moment)
+          isOver = fiber.unsafePoll() !== null
+          yield* Fiber.interrupt(fiber)
+          for (const execution of yield* repository.jobExecutions({ jobName: job.name })) {
+            const { code } = execution.exitStatus
+            codes.add(code)
+            assert.strictEqual(execution.status, code === "COMPLETED" ? code : "STOPPED", job.name)
+            assert.isTrue(Option.isSome(execution.endTime), job.name)
+            for (const { status } of yield* repository.stepExecutions(execution.id)) {
+              assert.include(["COMPLETED", "STOPPED"], status, job.name)
+            }
+          }
+        }
+        assert.deepStrictEqual([...codes].sort(), ["COMPLETED", handsOver ? "OWNER_LEFT" : "STOPPED"])
+        assert.strictEqual(running.givenUp.size, 0)
+        assert.strictEqual(running.sessions.size, 0)
+      }).pipe(silently, Effect.provide(JobRepository.layerMemory)))
+  }
+})
+
+const sum = ExecutionContext.key("sum", Schema.Number)
+
+/** Six items in three chunks; the job's context holds their sum. */
+const makeJob = (written: Array<number>) =>
+  Job.make("cut off", {
+    flow: Step.chunk("load", {
+      reader: ItemReader.fromIterable([1, 2, 3, 4, 5, 6]),
+      writer: ItemWriter.tee(
+        ItemWriter.inMemory<number>(written),
+        ItemWriter.fromFunction((items: ReadonlyArray<number>) =>
+          JobScope.update(sum, (before) => items.reduce((one, other) => one + other, Option.getOrElse(before, () => 0)))
+        )
+      ),
+      chunkSize: 2
+    })
+  })
+
+/**
+ * Runs the job without the answer to this commit, counted from 1, and without the answers to so many questions behind it. It
+ * is none that helps to wait.
+ */
+const cutOff = (commit: number, happens: boolean, questions: number) => <A, E, R>(run: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const repository = yield* Repository
+    const { transact } = yield* Transactor.Transactor
+    let commits = 0
+    let left = 0
+    const noAnswer = new BatchError.TransactionError({
+      reason: "transient",
+      phase: "commit",
+      cause: new Error("reset")
+    })
+    const refused = new BatchError.JobRepositoryError({ operation: "any", reason: "fatal", detail: "out of reach" })
+    const guarded =
+      <Given extends ReadonlyArray<any>, A, E>(ask: (...given: Given) => Effect.Effect<A, E>) =>
+      (...given: Given): Effect.Effect<A, E | BatchError.JobRepositoryError> =>
+        Effect.suspend((): Effect.Effect<A, E | BatchError.JobRepositoryError> =>
+          left > 0 ? (left--, Effect.fail(refused)) : ask(...given)
+        )
+    const cut = Effect.suspend(() => {
+      left = questions
+      return Effect.fail(noAnswer)
+    })
+    return yield* run.pipe(
+      Effect.provideService(Repository, {
+        ...repository,
+        updateJobExecution: guarded(repository.updateJobExecution),
+        updateStepExecution: guarded(repository.updateStepExecution),
+        stepExecutions: guarded(repository.stepExecutions)
+      }),
+      Effect.provideService(Transactor.Transactor, {
+        transact: (work, options) =>
+          Effect.suspend(() =>
+            ++commits !== commit
+              ? transact(work, options)
+              : happens
+              ? Effect.zipRight(transact(work, options), cut)
+              : transact(Effect.zipRight(work, cut), options)
+          )
+      })
+    )
+  })
+
+describe("an execution that is cut off for a while behind a commit without an answer", () => {
+  for (const happens of [true, false]) {
+    it.effect(`that ${happens ? "happened" : "did not happen"}: its rows have ended if it did, a restart goes on, and the job's context is that of what was written (D18, LIFE-11)`, () =>
+      Effect.gen(function*() {
+        const ways = new Set<string>()
+        for (const commit of [1, 2, 3]) {
+          for (let questions = 0; questions < 4; questions++) {
+            yield* Effect.gen(function*() {
+              const at = `${questions} questions behind commit ${commit}`
+              const written: Array<number> = []
+              const job = makeJob(written)
+              const exit = yield* Effect.exit(cutOff(commit, happens, questions)(JobOperator.run(job, {})))
+              const [first] = yield* JobOperator.executions({ jobName: job.name })
+              const [step] = yield* JobOperator.steps(first!.id)
+              ways.add(Exit.isSuccess(exit) ? step!.exitStatus.messages.join() : "cut off")
+              if (Exit.isSuccess(exit)) {
+                assert.notInclude([first!.status, step!.status], "STARTED", at)
+                assert.isTrue(Option.isSome(step!.endTime), at)
+                const total = written.reduce((one, other) => one + other, 0)
+                const kept = Option.getOrElse(yield* ExecutionContext.get(first!.context, sum), () => 0)
+                assert.deepStrictEqual([kept, step!.counts.write], [total, written.length], at)
+              }
+              if (first!.status !== "COMPLETED") {
+                const again = yield* JobOperator.run(job, {})
+                assert.strictEqual(again.status, "COMPLETED", at)
+              }
+              assert.deepStrictEqual(written, [1, 2, 3, 4, 5, 6], at)
+              const [last] = yield* JobOperator.executions({ jobName: job.name })
+              assert.deepStrictEqual(yield* ExecutionContext.get(last!.context, sum), Option.some(21), at)
+            }).pipe(Effect.provide(JobRepository.layerMemory))
+          }
+        }
+        assert.isTrue(ways.has("cut off") && ways.has("how it ended could not be saved"))
+      }).pipe(silently))
+  }
+})
