@@ -94,7 +94,6 @@ export interface Hold {
   readonly file: FileSystem.File | undefined
   readonly state: State
   readonly digest: Digest
-  readonly isCopy?: boolean
   /** What has to come before the first item, because the file was left without a line break. */
   readonly lead: string
 }
@@ -252,8 +251,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
    * it for ever. What may have been committed is kept.
    */
   readonly closed: Effect.Effect<void> = Effect.suspend(() => {
-    const { offset } = this.committedState
-    const isBare = offset === this.claimedOffset && (offset === 0 || this.hold?.isCopy === true)
+    const isBare = this.committedState.offset === this.claimedOffset
     return this.hold?.file !== undefined && isBare && !this.isInDoubt
       ? this.place.giveUp(this.committedState)
       : Effect.void

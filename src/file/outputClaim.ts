@@ -37,8 +37,6 @@ export interface Claimed {
   readonly file: FileSystem.File | undefined
   readonly state: Plan.State
   readonly digest: Digest
-  /** Whether it begins with what stands at the name of the output, and not with what an earlier turn has written. */
-  readonly isCopy?: boolean
 }
 
 /**
@@ -74,7 +72,6 @@ export const copyOutput = (output: Output, state: Plan.State): Effect.Effect<Cla
       (claimed) =>
         Effect.map(infoOf(output.fs, output.target), (info) => ({
           ...claimed,
-          isCopy: true,
           state: { ...claimed.state, part: { ...partOf(state), found: Option.getOrNull(Option.map(info, identityOf)) } }
         }))
     )
@@ -168,7 +165,7 @@ const carryOut = (output: Output, state: Plan.State, seen: Seen): Effect.Effect<
     case "Create":
       return Effect.zipRight(prepareRemoval(output), begun(output, known("wx+")))
     case "Keep":
-      return begun(output, decision.name === part ? known("r+") : copied(output, state, old))
+      return begun(output, decision.name === part ? copiedBefore(output, known("r+")) : copied(output, state, old))
     case "Rename":
       return Effect.zipRight(take(output, decision.name, part), begun(output, known("r+")))
     case "Copy":
@@ -209,16 +206,23 @@ const begun = (output: Output, claiming: Effect.Effect<Claimed, FileError>): Eff
 const copied = (output: Output, state: Plan.State, from: string): Effect.Effect<Claimed, FileError> =>
   Effect.zipLeft(ownCopy(output, state, from), remove(output, from))
 
+/** An attempt that failed may have copied the part, and not come to the sync, or to the end of what it had taken. */
+const copiedBefore = (output: Output, claiming: Effect.Effect<OwnPart, FileError>): Effect.Effect<Claimed, FileError> =>
+  Effect.zipLeft(synced(output, claiming), remove(output, namesOf(output.target, output.token).old))
+
+const synced = (output: Output, claiming: Effect.Effect<OwnPart, FileError>): Effect.Effect<OwnPart, FileError> =>
+  Effect.tap(claiming, ({ file }) => output.fsync ? platform(output, file.sync) : Effect.void)
+
 /** The copy is what is checked: whoever still writes to the other file may do so while it is copied. */
 const ownCopy = (output: Output, state: Plan.State, from: string): Effect.Effect<Claimed, FileError> =>
   Effect.gen(function*() {
     const { part } = namesOf(output.target, output.token)
     yield* remove(output, part)
     yield* platform(output, output.fs.copyFile(from, part))
-    const claimed = yield* mine(output, state, "r+")
-    yield* output.fsync ? platform(output, claimed.file.sync) : Effect.void
-    return claimed
+    return yield* synced(output, mine(output, state, "r+"))
   })
+
+type OwnPart = Claimed & { readonly file: FileSystem.File }
 
 /** Opens the part of this turn, cut to what was committed. */
 const mine = (
@@ -226,7 +230,7 @@ const mine = (
   state: Plan.State,
   flag: "wx+" | "r+",
   known?: Digest
-): Effect.Effect<Claimed & { readonly file: FileSystem.File }, FileError> =>
+): Effect.Effect<OwnPart, FileError> =>
   Effect.gen(function*() {
     const { part } = namesOf(output.target, output.token)
     const file = yield* openPart(output, flag)

@@ -30,23 +30,21 @@ interface Store {
 
 /** Stops a process in front of one of its operations until it is let go. */
 class Gate {
-  private passed = 0
+  /** In front of which it has been. */
+  readonly operations: Array<string> = []
   private readonly go = Deferred.unsafeMake<void>(undefined as never)
   readonly isFrozen = Deferred.unsafeMake<void>(undefined as never)
 
   constructor(private readonly at: number) {}
 
-  readonly pass = Effect.suspend(() =>
-    this.passed++ === this.at
-      ? Effect.zipRight(Deferred.succeed(this.isFrozen, undefined), Deferred.await(this.go))
-      : Effect.void
-  )
+  readonly pass = (operation: string) =>
+    Effect.suspend(() =>
+      this.operations.push(operation) - 1 === this.at
+        ? Effect.zipRight(Deferred.succeed(this.isFrozen, undefined), Deferred.await(this.go))
+        : Effect.void
+    )
 
   readonly thaw = Deferred.succeed(this.go, undefined)
-
-  get operations(): number {
-    return this.passed
-  }
 }
 
 class Lost {
@@ -64,12 +62,12 @@ const process = (
   Effect.scoped(Effect.gen(function*() {
     const commit = (change: Partial<Store>) =>
       Effect.zipRight(
-        gate.pass,
+        gate.pass("commit"),
         Effect.suspend(() =>
           store.owner === owner ? Effect.sync(() => void Object.assign(store, change)) : Effect.fail(new Lost())
         )
       )
-    yield* gate.pass
+    yield* gate.pass("begin")
     store.owner = owner
     const { state } = store
     let { position } = store
@@ -135,7 +133,7 @@ const fresh = (): Store => ({ owner: 0, state: Option.none(), position: 0, isCom
 const start =
   (files: MemoryFiles) => ({ before, writer }: Case, store: Store, owner: number, items: number, gate: Gate) =>
     process(store, owner, writer(), items, gate).pipe(
-      Effect.provideService(FileSystem.FileSystem, files.system(() => gate.pass))
+      Effect.provideService(FileSystem.FileSystem, files.system(gate.pass))
     )
 
 const disk = ({ before }: Case): MemoryFiles =>
@@ -147,7 +145,7 @@ const calm = (one: Case, items: number) =>
     const files = disk(one)
     const gate = new Gate(-1)
     yield* start(files)(one, fresh(), 1, items, gate)
-    return { text: files.text("out"), names: files.names, operations: gate.operations }
+    return { text: files.text("out"), names: files.names, operations: gate.operations.length, all: gate.operations }
   })
 
 /** Freezes processes one after the other, lets the last one come to its end, and then wakes the others in some order. */
@@ -249,6 +247,18 @@ describe("a writer that was frozen", () => {
             const where = `frozen in front of ${first}, woken while the other one is in front of ${second}`
             assert.strictEqual(undated((yield* interleaved(one, first, second, "goes on")).text), undated(text), where)
           }
+        }
+      }))
+
+    it.effect(`nor one that gives its part the name of the output while it is looked for: ${one.name} (OWN-17)`, () =>
+      Effect.gen(function*() {
+        const { all } = yield* calm(one, one.items[0]!)
+        const { operations, text } = yield* calm(one, one.items[1]!)
+        const first = all.findIndex((operation) => operation.startsWith("rename "))
+        // Everywhere: between a look and the step that follows from it there is no more than one operation.
+        for (let second = 1; second < operations + 8; second++) {
+          const where = `woken while the other one is in front of ${second}`
+          assert.strictEqual(undated((yield* interleaved(one, first, second, "goes on")).text), undated(text), where)
         }
       }))
 

@@ -11,13 +11,21 @@ import type * as ItemReader from "../../src/item/ItemReader.js"
 interface Inode {
   readonly number: number
   bytes: Buffer
+  /** What a power failure leaves of them: that of the last sync. */
+  durable: Buffer
   /** Counts the changes of all files. */
   modified: number
 }
 
+const NONE = Buffer.alloc(0)
+
+type Before = (operation: string) => Effect.Effect<void, PlatformError>
+
 /** Files in memory: enough of a file system for readers and writers, and easy to damage. */
 export class MemoryFiles {
-  private readonly inodes = new Map<string, Inode | "directory">()
+  private inodes = new Map<string, Inode | "directory">()
+  /** The names that a power failure leaves, if a directory was ever synced. */
+  private durableNames = new Map<string, Inode | "directory">()
   private last = 0
   /** Fails the next reads or writes of the given kind. */
   failing: "read" | "write" | "sync" | "truncate" | undefined
@@ -26,8 +34,20 @@ export class MemoryFiles {
   readonly log: Array<string> = []
 
   set(path: string, content: string | Uint8Array): this {
-    this.inodes.set(path, { number: ++this.last, bytes: Buffer.from(content as string), modified: ++this.last })
+    this.create(path, Buffer.from(content as string), "synced")
     return this
+  }
+
+  /** What was written and not synced is gone; what was created or renamed since its directory was synced, if that is asked for. */
+  powerFails(what: "bytes" | "names and bytes"): void {
+    if (what === "names and bytes") {
+      this.inodes = new Map(this.durableNames)
+    }
+    for (const inode of this.inodes.values()) {
+      if (inode !== "directory") {
+        inode.bytes = inode.durable
+      }
+    }
   }
 
   /** Changes a file where it is. */
@@ -66,10 +86,10 @@ export class MemoryFiles {
     return Layer.succeed(FileSystem.FileSystem, this.system())
   }
 
-  /** `before` runs in front of each operation. */
-  system(before: (operation: string) => Effect.Effect<void> = () => Effect.void): FileSystem.FileSystem {
+  /** `before` runs in front of each operation, which fails if it does. */
+  system(before: Before = () => Effect.void): FileSystem.FileSystem {
     const op = <A>(name: string, f: () => Effect.Effect<A, PlatformError>): Effect.Effect<A, PlatformError> =>
-      Effect.zipRight(before(name), Effect.suspend(f))
+      Effect.suspend(() => Effect.zipRight(before(name), Effect.suspend(f)))
     return FileSystem.makeNoop({
       open: (path, options) => op(`open ${path}`, () => this.open(path, options?.flag ?? "r", before)),
       exists: (path) => op(`exists ${path}`, () => Effect.succeed(this.inodes.has(path))),
@@ -102,7 +122,7 @@ export class MemoryFiles {
           const inode = this.inode(from)
           return inode === undefined
             ? Effect.fail(error("NotFound", from))
-            : Effect.sync(() => void this.set(to, Buffer.from(inode.bytes)))
+            : Effect.sync(() => this.create(to, Buffer.from(inode.bytes), "not synced"))
         })
     })
   }
@@ -119,6 +139,15 @@ export class MemoryFiles {
     })
   }
 
+  private create(path: string, bytes: Buffer, as: "synced" | "not synced"): void {
+    const durable = as === "synced" ? bytes : Buffer.alloc(0)
+    const inode = { number: ++this.last, bytes, durable, modified: ++this.last }
+    this.inodes.set(path, inode)
+    if (as === "synced") {
+      this.durableNames.set(path, inode)
+    }
+  }
+
   private inode(path: string): Inode | undefined {
     const inode = this.inodes.get(path)
     return inode === "directory" ? undefined : inode
@@ -127,14 +156,21 @@ export class MemoryFiles {
   private open(
     path: string,
     flag: FileSystem.OpenFlag,
-    before: (operation: string) => Effect.Effect<void>
+    before: Before
   ): Effect.Effect<FileSystem.File, PlatformError> {
     return Effect.suspend(() => {
+      if (path === ".") {
+        const sync = Effect.sync(() => void (this.durableNames = new Map(this.inodes)))
+        return Effect.succeed({
+          ...this.file(path, { number: 0, bytes: NONE, durable: NONE, modified: 0 }, before),
+          sync
+        })
+      }
       if (!this.inodes.has(path)) {
         if (flag.startsWith("r")) {
           return Effect.fail(error("NotFound", path))
         }
-        this.set(path, "")
+        this.create(path, Buffer.alloc(0), "not synced")
       } else if (flag.includes("x")) {
         return Effect.fail(error("AlreadyExists", path))
       } else if (flag.startsWith("w")) {
@@ -165,7 +201,7 @@ export class MemoryFiles {
     })
   }
 
-  private file(path: string, inode: Inode, before: (operation: string) => Effect.Effect<void>): FileSystem.File {
+  private file(path: string, inode: Inode, before: Before): FileSystem.File {
     let position = 0
     const write = (data: Uint8Array) =>
       // As on a real disk, where nothing written is an error.
@@ -187,7 +223,7 @@ export class MemoryFiles {
       fd: FileSystem.FileDescriptor(0),
       stat: Effect.sync(() => this.info(inode)),
       seek: (offset) => Effect.sync(() => void (position = Number(offset))),
-      sync: this.check("sync", path),
+      sync: Effect.map(this.check("sync", path), () => void (inode.durable = inode.bytes)),
       read: () => Effect.die("not used"),
       readAlloc: (size) =>
         Effect.map(this.check("read", path), () => {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { ExitStatus, JobRepository, Transactor } from "../../src/index.js"
+import { BatchError, ExitStatus, JobRepository, Transactor } from "../../src/index.js"
 import * as MemoryDriver from "../../src/ports/memoryDriver.js"
 import * as Table from "../../src/ports/memoryTable.js"
 import { replace } from "../../src/ports/memoryTables.js"
@@ -53,6 +53,45 @@ it.effect("a lease holds up to its last millisecond, and not longer (D16)", () =
     yield* TestClock.adjust(1)
     const second = yield* Kit.launch(first.instance.jobName)
     assert.notStrictEqual(second.id, first.id)
+  }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+it.effect("what was launched while a transaction was open stays when that rolls back: somebody was told of it (LAUNCH-4)", () =>
+  Effect.gen(function*() {
+    const { driver, transactor } = yield* MemoryDriver.make
+    const repository = JobRepository.makeEncoded(driver)
+    const launched = Effect.tap(repository.launch(Kit.request("in it")), ({ id }) => Effect.fail(id))
+    const id = yield* Effect.flip(transactor.transact(launched))
+    assert.deepStrictEqual((yield* repository.jobExecutions({})).map((row) => row.id), [id])
+  }))
+
+it.effect("a launch that fails half-way leaves nothing, not even its instance (LAUNCH-4)", () =>
+  Effect.gen(function*() {
+    const { driver } = yield* MemoryDriver.make
+    const away = new BatchError.JobRepositoryError({ operation: "launch", reason: "transient", detail: "away" })
+    for (const step of ["before", "behind"] as const) {
+      const { launch } = JobRepository.makeEncoded({
+        ...driver,
+        insertJobExecution: (...call) =>
+          step === "before"
+            ? Effect.fail(away)
+            : Effect.zipRight(driver.insertJobExecution(...call), Effect.fail(away))
+      })
+      assert.strictEqual((yield* Effect.flip(launch(Kit.request("half-way"))))._tag, "JobRepositoryError")
+      assert.deepStrictEqual(yield* driver.findJobExecutions({}), [])
+      assert.deepStrictEqual(yield* driver.findJobInstances({}), [])
+    }
+  }))
+
+it.effect("an execution that blocks does so however many were launched since (LAUNCH-4)", () =>
+  Effect.gen(function*() {
+    const repository = yield* JobRepository.JobRepository
+    const first = yield* Kit.launchFresh()
+    yield* Kit.setStatus(first, "FAILED")
+    for (let n = 0; n < 60; n++) {
+      yield* Effect.flatMap(Kit.launch(first.instance.jobName), (next) => Kit.setStatus(next, "FAILED"))
+    }
+    yield* repository.updateJobExecution({ ...first, status: "UNKNOWN" })
+    assert.strictEqual((yield* Effect.flip(Kit.launch(first.instance.jobName)))._tag, "JobRestartRefused")
   }).pipe(Effect.provide(JobRepository.layerMemory)))
 
 type Change = { readonly isMine: boolean; readonly key: "a" | "b" | "c" }

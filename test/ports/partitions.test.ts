@@ -91,20 +91,43 @@ const planned = (repository: (typeof JobRepository.JobRepository)["Service"], na
 
 const request = { owner: "worker", leaseMillis: 1000, isOwnerGone: () => false }
 
-it.effect("a claim that fails half-way has taken nothing (PART-5)", () =>
+it.effect("a claim that fails half-way has taken nothing, wherever that is (PART-5)", () =>
   Effect.gen(function*() {
     const { driver } = yield* MemoryDriver.make
-    const away = new BatchError.JobRepositoryError({ operation: "launch", reason: "transient", detail: "away" })
-    let isAway = false
-    const { partitions, ...others } = JobRepository.makeEncoded({
-      ...driver,
-      insertJobExecution: (...call) => isAway ? Effect.fail(away) : driver.insertJobExecution(...call)
+    const away = new BatchError.JobRepositoryError({ operation: "claim", reason: "transient", detail: "away" })
+    let failing = ""
+    /** Fails before it does anything, or when it has done it. */
+    const breaking = <A extends object>(part: A): A =>
+      Object.fromEntries(
+        Object.entries(part).map(([name, call]) => [
+          name,
+          typeof call !== "function" || name === "transact" ?
+            call :
+            (...given: ReadonlyArray<unknown>) =>
+              failing === `before ${name}`
+                ? Effect.fail(away)
+                : failing === `behind ${name}`
+                ? Effect.zipRight(call(...given), Effect.fail(away))
+                : call(...given)
+        ])
+      ) as A
+    const repository = JobRepository.makeEncoded({
+      ...breaking(driver),
+      partitions: breaking(driver.partitions)
     })
-    const planId = yield* planned({ partitions, ...others }, ["a"])
-    isAway = true
-    assert.strictEqual((yield* Effect.flip(partitions.claim(planId, request))).reason, "transient")
-    isAway = false
-    assert.strictEqual((yield* partitions.tally(planId, request)).waiting, 1)
+    const { partitions } = repository
+    const planId = yield* planned(repository, ["a"])
+    const before = yield* repository.jobExecutions({ partitions: true })
+    for (const call of ["take", "lockInstance", "launchHistory", "insertJobExecution", "setInstance"]) {
+      for (const place of ["before", "behind"]) {
+        failing = `${place} ${call}`
+        assert.strictEqual((yield* Effect.flip(partitions.claim(planId, request))).reason, "transient")
+        failing = ""
+        assert.strictEqual((yield* partitions.tally(planId, request)).waiting, 1, `${place} ${call}`)
+        assert.deepStrictEqual(yield* repository.jobExecutions({ partitions: true }), before, `${place} ${call}`)
+        assert.lengthOf(yield* repository.jobInstances({}), 1)
+      }
+    }
     assert.strictEqual(Option.getOrThrow(yield* partitions.claim(planId, request)).name, "a")
   }))
 

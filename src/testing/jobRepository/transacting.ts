@@ -85,6 +85,35 @@ export const transacting: Cases = {
     assert.isTrue(Exit.isFailure(exit) && Cause.isInterrupted(exit.cause))
     deepStrictEqual(yield* written(at), [0, []])
   }),
+  "of none of the writes of an owner anything is kept (TX-1, LIFE-14)": Effect.gen(function*() {
+    const { transact } = yield* Transactor
+    const repository = yield* JobRepository
+    const execution = yield* Kit.launchFresh({ leaseMillis: 3_600_000 })
+    const step = yield* Kit.createStep(execution, "load", { checkpoint: 0 })
+    const stored = Effect.all({
+      execution: repository.jobExecution(execution.id),
+      steps: repository.stepExecutions(execution.id),
+      answers: Effect.map(repository.flowHistory(execution.instance), ({ answers }) => answers),
+      skipped: Kit.messages(execution.id),
+      isShort: Effect.map(Kit.leaseLeftMillis(execution), (left) => left <= 600_000)
+    })
+    const writes = [
+      repository.updateJobExecution({ ...execution, status: "STARTED" }),
+      Kit.createStep(execution, "other", { place: "other", round: "1" }),
+      repository.updateStepExecution(execution, { ...step, status: "COMPLETED" }),
+      repository.addSkippedItems(step, [yield* Kit.skipped(step, "bad")]),
+      repository.recordAnswer(execution, { place: "more", round: "1", code: "YES" })
+    ]
+    yield* repository.renewLease(execution, 600_000)
+    for (const write of writes) {
+      const before = yield* stored
+      yield* Effect.exit(transact(Effect.zipRight(write, Effect.fail("no"))))
+      deepStrictEqual(yield* stored, before)
+      yield* transact(write)
+      assert.notDeepEqual(yield* stored, before)
+      yield* repository.renewLease(execution, 600_000)
+    }
+  }),
   "a transaction in a transaction joins it (TX-1)": Effect.gen(function*() {
     const { transact } = yield* Transactor
     const at = yield* started
