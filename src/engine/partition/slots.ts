@@ -62,7 +62,7 @@ export const fill = <R>(
     const free = pool.size - pool.active
     pool.active += free
     const slot = Effect.onExit(
-      Effect.interruptible(working),
+      working,
       (exit) =>
         Effect.flatMap(Deferred.make<void>(), (next) =>
           Effect.suspend(() => {

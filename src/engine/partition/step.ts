@@ -206,7 +206,7 @@ const manage = (
       Decision.next(tally, { stopRequested: isStopping(state), isOpen: Decision.staysOpen(tally, body.onFailure) })
     let begins = true
     while (true) {
-      if (begins && !isStopping(state)) {
+      if (begins) {
         yield* Slots.fill(pool, Slots.work(source))
       }
       begins = false

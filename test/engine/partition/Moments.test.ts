@@ -101,24 +101,31 @@ const ends = (status: "COMPLETED" | "FAILED", after: number) =>
 
 const stopsHere = Effect.map(Running.Running, ({ sessions }) => sessions.forEach(requestStop))
 
+/** In front of the answer to this question, which is the first partition for the step itself, there is nothing to take. */
+const FIRST = 5
+
 /**
- * What others do from one moment on, question by question, and as what the step may end. Each takes one partition; who dies has
- * run nothing of it.
+ * What others do when the step has its first partition (`early`), and at any moment from then on, and as what the step may end.
+ * Each takes one partition; who dies has run nothing of it.
  */
 const others = [
-  { what: "takes one and dies", does: [takes(2000)], ends: ["COMPLETED"] },
-  { what: "takes one and completes it", does: [ends("COMPLETED", 1500)], ends: ["COMPLETED"] },
+  { what: "takes one and dies", early: Effect.void, does: takes(2000), ends: ["COMPLETED"] },
+  { what: "takes one and completes it", early: Effect.void, does: ends("COMPLETED", 1500), ends: ["COMPLETED"] },
   {
-    what: "fails at once while another one takes the next and dies",
-    does: [ends("FAILED", 0), takes(2000)],
-    ends: ["COMPLETED", "FAILED"]
+    what: "takes one and dies after another one has failed",
+    early: ends("FAILED", 0),
+    does: takes(2000),
+    ends: ["FAILED"]
   },
   {
     what: "takes one and dies after this process has heard of a stop",
-    does: [stopsHere, takes(2000)],
-    ends: ["COMPLETED", "STOPPED"]
+    early: stopsHere,
+    does: takes(2000),
+    ends: ["STOPPED"]
   }
 ]
+
+const transient = new BatchError.JobRepositoryError({ operation: "close", reason: "transient", detail: "away" })
 
 describe("the questions of a partitioned step", () => {
   const order = (world: World, options: Parameters<typeof makeJob>[1]) =>
@@ -127,7 +134,15 @@ describe("the questions of a partitioned step", () => {
       const repository = yield* asking((name, answer) => Effect.suspend(() => (asked.push(name), answer)))
       const watched: typeof repository = {
         ...repository,
-        partitions: { ...repository.partitions, wake: () => Effect.sync(() => void asked.push("wake")) },
+        partitions: {
+          ...repository.partitions,
+          close: (id, executionId) =>
+            Effect.flatMap(JobOperator.executions({ jobName: "moments" }), ([own]) => {
+              asked.push(...own!.id === executionId ? [] : ["former"])
+              return repository.partitions.close(id, executionId)
+            }).pipe(Effect.provideService(Repository, repository)),
+          wake: () => Effect.sync(() => void asked.push("wake"))
+        },
         close: (...given) => {
           asked.push("give up")
           return repository.close(...given)
@@ -141,13 +156,16 @@ describe("the questions of a partitioned step", () => {
       return asked.join(" ")
     })
 
-  const anew =
-    "save resume find plan wake resume claim claim claim claim glance tally close tally contexts counts save save"
+  const planned = "save resume find plan wake resume"
 
   inMemory(
     "come in one order: what a step concludes, it concludes from what it has seen behind the end of all takings (PART-7, PART-10)",
     Effect.gen(function*() {
-      assert.strictEqual(yield* order(makeWorld(), {}), anew)
+      const world = makeWorld("b")
+      const ended = "glance tally close tally"
+      assert.strictEqual(yield* order(world, {}), `${planned} claim claim claim claim ${ended} list counts save save`)
+      world.broken = []
+      assert.strictEqual(yield* order(world, {}), `resume wake claim claim ${ended} contexts counts save save`)
     })
   )
 
@@ -156,30 +174,29 @@ describe("the questions of a partitioned step", () => {
     Effect.gen(function*() {
       const world = makeWorld("b")
       yield* JobOperator.run(makeJob(world), {})
-      assert.strictEqual(yield* order(world, { restart: "replan" }), "find close putUp tally list save")
+      assert.strictEqual(yield* order(world, { restart: "replan" }), "find former close putUp tally list save")
       world.broken = []
       const seen = yield* order(world, { restart: "abandonAndReplan" })
-      assert.strictEqual(seen, `find close putUp tally list give up ${anew}`)
+      assert.isTrue(seen.startsWith(`find former close putUp tally list give up ${planned} claim`))
     })
   )
 })
 
 describe("whatever others do between two questions of a partitioned step", () => {
-  for (const { does, ends, what } of others) {
+  for (const { does, early, ends, what } of others) {
     it.effect(`one that ${what}: nothing runs when the step has ended, or is begun after that, and nothing runs twice (PART-5, PART-7)`, () =>
       Effect.gen(function*() {
-        // In front of the fifth question there is nothing to take.
-        for (let moment = 4, last = moment; moment <= last; moment++) {
+        for (let moment = FIRST, last = moment; moment <= last; moment++) {
           yield* Effect.gen(function*() {
             const world = makeWorld()
             const running = Running.make()
-            const true_ = yield* Repository
+            const real = yield* Repository
             const repository = yield* asking((_, answer, number) => {
               last = Math.max(last, number)
-              const then = does[number - moment]
-              return then === undefined ? answer : Effect.tap(answer, () =>
-                then.pipe(
-                  Effect.provideService(Repository, true_),
+              const then = [...number === FIRST ? [early] : [], ...number === moment ? [does] : []]
+              return Effect.tap(answer, () =>
+                Effect.all(then).pipe(
+                  Effect.provideService(Repository, real),
                   Effect.provideService(Running.Running, running),
                   Effect.orDie
                 ))
@@ -277,7 +294,7 @@ describe("a question of a partitioned step", () => {
 
 describe("a partitioned step", () => {
   inMemory(
-    "gives up all that is unfinished of an old plan, in pages, also when the last one is full (PART-3)",
+    "gives up all that is unfinished of an old plan, in pages, also when the last one is full, and tries that again (PART-3)",
     Effect.gen(function*() {
       const world = makeWorld("b")
       yield* JobOperator.run(makeJob(world), {})
@@ -291,14 +308,36 @@ describe("a partitioned step", () => {
               .filter(({ ordinal }) => ordinal > filter!.after!).slice(0, filter?.limit)
           })
       }))
+      let refusals = 1
       const watched: typeof repository = {
         ...repository,
-        close: (id) => Effect.sync(() => (givenUp.push(id), true as never))
+        close: (id) =>
+          Effect.suspend(() =>
+            refusals-- > 0 ? Effect.fail(transient) : Effect.sync(() => (givenUp.push(id), true as never))
+          )
       }
       const job = makeJob(world, { restart: "abandonAndReplan" })
-      yield* Effect.provideService(JobOperator.run(job, {}), Repository, watched)
+      const run = yield* Effect.fork(Effect.provideService(JobOperator.run(job, {}), Repository, watched))
+      yield* within(5, run)
       assert.deepStrictEqual(after.slice(0, 3), [-1, 2997, 5997])
       assert.deepStrictEqual(givenUp, Array.from({ length: 2000 }, (_, n) => n))
+    })
+  )
+
+  inMemory(
+    "that could not make its plan makes it when it is started again, also where it is to make it anew (PART-3, PART-10)",
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const repository = yield* asking((name, answer) =>
+        name === "plan"
+          ? Effect.fail(new BatchError.JobRepositoryError({ operation: "plan", reason: "data", detail: "too long" }))
+          : answer
+      )
+      const job = makeJob(world, { restart: "replan" })
+      const { status } = yield* Effect.provideService(JobOperator.run(job, {}), Repository, repository)
+      assert.strictEqual(status, "FAILED")
+      assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
+      assert.deepStrictEqual([world.planned, world.ran], [2, ["a", "b", "c"]])
     })
   )
 

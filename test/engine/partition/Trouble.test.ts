@@ -121,12 +121,19 @@ describe("a partition that another process holds", () => {
         step: () => doing(Effect.void),
         concurrency: 0
       })
-      const { await: ended, execution } = yield* JobOperator.start(Job.make("buried", { flow: load }), {})
+      const repository = yield* Repository
+      let refusals = 1
+      const close: typeof repository.close = (...given) =>
+        Effect.suspend(() => refusals-- > 0 ? Effect.fail(transient) : repository.close(...given))
+      const { await: ended, execution } = yield* JobOperator.start(Job.make("buried", { flow: load }), {}).pipe(
+        Effect.provideService(Repository, { ...repository, close })
+      )
       yield* TestClock.adjust("1 second")
       yield* taken("buried", "frozen", 1000)
       yield* TestClock.adjust("3 seconds")
       yield* JobOperator.stop(execution.id)
-      const { exitStatus, status } = yield* ended
+      const { exitStatus, status } = yield* within(5, yield* Effect.fork(ended))
+      assert.isBelow(refusals, 0)
       assert.strictEqual(status, "STOPPED")
       assert.include(exitStatus.messages.join(), "0 of 2 partitions completed")
       assert.deepStrictEqual(yield* children("buried"), [["a", "FAILED", "OWNER_DIED"]])
@@ -291,6 +298,27 @@ describe("a stop", () => {
         assert.lengthOf(yield* children("asking"), 2)
         assert.isFalse(yield* isOpen("asking"))
       }).pipe(Effect.provideService(Repository, watched))
+    })
+  )
+
+  inMemory(
+    "of one partition alone ends that one: nobody takes it again, and the others go on (D16, OWN-2)",
+    Effect.gen(function*() {
+      const load = Step.partition("load", {
+        plan: Partition.values(["a", "b", "c"]),
+        input: Schema.String,
+        step: (name) => Step.tasklet("rows", name === "b" ? Effect.never : Effect.void)
+      })
+      const running = yield* Effect.fork(JobOperator.run(Job.make("picking", { flow: load }), {}))
+      yield* TestClock.adjust("1 second")
+      const [b] = yield* JobOperator.executions({ jobName: "picking/load", statuses: ["STARTED"] })
+      yield* JobOperator.stop(b!.id)
+      assert.strictEqual((yield* within(60, running)).status, "STOPPED")
+      assert.deepStrictEqual(yield* children("picking"), [
+        ["a", "COMPLETED", "COMPLETED"],
+        ["b", "STOPPED", "STOPPED"],
+        ["c", "COMPLETED", "COMPLETED"]
+      ])
     })
   )
 
