@@ -240,16 +240,23 @@ export const owning: Cases = {
     const ids = found.map(({ id }) => id)
     deepStrictEqual([live, expired, gone, ended].map(({ id }) => ids.includes(id)), [false, true, true, false])
   }),
-  "all dead executions are found, however many there are (P2)": Effect.gen(function*() {
-    const repository = yield* JobRepository
-    const jobName = yield* Kit.freshName
-    const numbers = Array.from({ length: 120 }, (_, index) => index)
-    const dead = yield* Effect.forEach(
-      numbers,
-      (n) => Kit.launch(jobName, { owner: "gone", parameters: [Kit.parameter("n", n)] })
-    )
-    const found = yield* repository.expiredExecutions({ isOwnerGone: (owner) => owner === "gone" })
-    const ids = new Set(found.map(({ id }) => id))
-    deepStrictEqual(dead.filter(({ id }) => !ids.has(id)), [])
-  })
+  "all dead executions are found, however many there are, and lists without a limit end with the hundredth (P2)": Effect
+    .gen(function*() {
+      const repository = yield* JobRepository
+      const jobName = yield* Kit.freshName
+      const numbers = Array.from({ length: 120 }, (_, index) => index)
+      const dead = yield* Effect.forEach(
+        numbers,
+        (n) => Kit.launch(jobName, { owner: "gone", parameters: [Kit.parameter("n", n)] })
+      )
+      const found = yield* repository.expiredExecutions({ isOwnerGone: (owner) => owner === "gone" })
+      const ids = new Set(found.map(({ id }) => id))
+      deepStrictEqual(dead.filter(({ id }) => !ids.has(id)), [])
+      const newest = dead.slice(-100).reverse()
+      deepStrictEqual((yield* repository.jobExecutions({ jobName })).map(({ id }) => id), newest.map(({ id }) => id))
+      deepStrictEqual(
+        (yield* repository.jobInstances({ jobName })).map(({ id }) => id),
+        newest.map(({ instance }) => instance.id)
+      )
+    })
 }

@@ -74,6 +74,27 @@ export const viewing: Cases = {
       deepStrictEqual(yield* repository.skippedGroups(step.jobExecutionId), [])
     }
   ),
+  "what was skipped and done is listed up to the hundredth where no limit is given (FTC-16, REPO-14)": Effect.gen(
+    function*() {
+      const repository = yield* JobRepository
+      const execution = yield* Kit.launchFresh()
+      const step = yield* Kit.createStep(execution, "load")
+      const items = yield* Effect.forEach(Array.from({ length: 101 }), (_, n) => Kit.skipped(step, `bad ${1000 + n}`))
+      yield* repository.addSkippedItems(step, items)
+      const createTime = yield* DateTime.now
+      const entry = { executionId: execution.id, jobName: execution.instance.jobName, who: "ada", outcome: "done" }
+      yield* Effect.forEach(items, ({ message: what }) => repository.recordAudit({ ...entry, what, createTime }))
+      const messages = items.map(({ message }) => message)
+      const [page, groups, audit] = yield* Effect.all([
+        repository.skippedPage({ executionId: execution.id }),
+        repository.skippedGroups(execution.id),
+        repository.audit({ executionId: execution.id })
+      ])
+      deepStrictEqual(page.map(({ message }) => message), messages.slice(0, 100))
+      deepStrictEqual(groups.map(({ message }) => message), messages.slice(0, 100))
+      deepStrictEqual(audit.map(({ what }) => what), messages.slice(1).reverse())
+    }
+  ),
   "executions are listed by the time of their creation and of their last change (EXPL-1)": Effect.gen(function*() {
     const repository = yield* JobRepository
     const jobName = yield* Kit.freshName

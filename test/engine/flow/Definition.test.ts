@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
+import * as Schema from "effect/Schema"
 import { resolve } from "../../../src/decisions/outcome.js"
 import { allGraphs, defects, steps } from "../../../src/definition/defects.js"
 import { lower, targets } from "../../../src/definition/graph.js"
 import { foresee } from "../../../src/definition/routes.js"
 import { definitionOf, nodeOf } from "../../../src/definition/tree.js"
-import { Flow, Job, Step } from "../../../src/index.js"
+import { Flow, Job, Partition, Step } from "../../../src/index.js"
 import type { JobDefinitionError } from "../../../src/vocabulary/BatchError.js"
 import { ok, scripted } from "./kit.js"
 import { shared, toFlow, told } from "./tree.js"
@@ -148,6 +149,23 @@ describe("what Job.make refuses", () => {
     assert.deepStrictEqual(defectsOf(Flow.split([ok("a")], { concurrency: 0 })), [
       "the concurrency of \"split(a)\" is 0, it must be a whole number from 1 on"
     ])
+    const parts = (concurrency: number) =>
+      Step.partition("parts", {
+        plan: Partition.values([1]),
+        input: Schema.Number,
+        step: () => Step.tasklet("one", Effect.void),
+        concurrency
+      })
+    for (const concurrency of [-1, 0, 0.5, 1, 1.5, 2, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const problem = (name: string, least: number) =>
+        Number.isInteger(concurrency) && concurrency >= least
+          ? []
+          : [`the concurrency of "${name}" is ${concurrency}, it must be a whole number from ${least} on`]
+      assert.deepStrictEqual(defectsOf(Flow.split([ok("a")], { concurrency })), problem("split(a)", 1))
+      // Without slots of its own a job leaves all partitions to workers.
+      assert.deepStrictEqual(defectsOf(parts(concurrency)), problem("parts", 0))
+    }
+    assert.deepStrictEqual(defectsOf(Flow.split([ok("a")], { concurrency: "unbounded" })), [])
   })
 
   it("codes without a transition, keys that no code can match, empty keys", () => {
