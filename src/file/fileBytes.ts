@@ -59,6 +59,12 @@ export const identityOf = (info: FileSystem.File.Info): Identity => ({
   modified: Option.match(info.mtime ?? Option.none(), { onNone: () => null, onSome: (time) => time.getTime() })
 })
 
+/** The permissions of what stands at a name, where the file system has such. */
+export const modeOf = (info: Option.Option<FileSystem.File.Info>): number | undefined =>
+  Option.isSome(info) && typeof info.value.mode === "number" ? info.value.mode & 0o777 : undefined
+
+export const OWNER_WRITES = 0o600
+
 export const isSame = (self: Identity | null, that: Identity | null): boolean =>
   self === that ||
   (self !== null && that !== null && self.inode === that.inode && self.size === that.size &&

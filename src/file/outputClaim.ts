@@ -7,7 +7,7 @@ import { globalValue } from "effect/GlobalValue"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Digest } from "./digest.js"
-import { digestOf, identityOf, infoOf, isSame, openFile, readAt, sizeOf } from "./fileBytes.js"
+import { digestOf, identityOf, infoOf, isSame, modeOf, openFile, OWNER_WRITES, readAt, sizeOf } from "./fileBytes.js"
 import type { FileError } from "./FileError.js"
 import * as Plan from "./outputPlan.js"
 import { refusal } from "./outputRefusal.js"
@@ -243,20 +243,23 @@ const mine = (
       : yield* Effect.fail(refusal(output.path, state.offset, { _tag: "Damaged", name: part, size: state.offset }))
   })
 
-/** With the permissions of the file that it is going to replace. */
-const openPart = (output: Output, flag: "wx+" | "r+"): Effect.Effect<FileSystem.File, FileError> =>
-  Effect.gen(function*() {
-    const { part } = namesOf(output.target, output.token)
-    const file = yield* Effect.mapError(
-      Scope.extend(output.fs.open(part, { flag }), output.scope),
-      fromPlatformError(output.path, "write")
-    )
-    const info = yield* infoOf(output.fs, output.target)
-    if (Option.isSome(info) && typeof info.value.mode === "number") {
-      yield* Effect.ignore(output.fs.chmod(part, info.value.mode & 0o777))
-    }
-    return file
+/**
+ * With the permissions of the file that it is going to replace. Until then its owner may write it, whatever they say: else no
+ * restart could go on with it.
+ */
+const openPart = (output: Output, flag: "wx+" | "r+"): Effect.Effect<FileSystem.File, FileError> => {
+  const { part } = namesOf(output.target, output.token)
+  const permitted = Effect.flatMap(infoOf(output.fs, output.target), (info) => {
+    const mode = modeOf(info)
+    return mode === undefined ? Effect.void : Effect.ignore(output.fs.chmod(part, mode | OWNER_WRITES))
   })
+  const opened = Effect.mapError(
+    Scope.extend(output.fs.open(part, { flag }), output.scope),
+    fromPlatformError(output.path, "write")
+  )
+  // A copy has the permissions of what was copied.
+  return flag === "r+" ? Effect.zipRight(permitted, opened) : Effect.zipLeft(opened, permitted)
+}
 
 const take = ({ fs, path }: Output, from: string, to: string): Effect.Effect<void, FileError | Vanished> =>
   Effect.mapError(fs.rename(from, to), (error) => {

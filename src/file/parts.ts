@@ -11,7 +11,7 @@ import * as OutputOwner from "../ports/outputOwner.js"
 import { existing, leadAt } from "./appending.js"
 import { Digest } from "./digest.js"
 import { endings } from "./endings.js"
-import { identityOf, infoOf, isSame, openFile } from "./fileBytes.js"
+import { identityOf, infoOf, isSame, modeOf, openFile, OWNER_WRITES } from "./fileBytes.js"
 import { FileError } from "./FileError.js"
 import type { Format, Hold, Place, SinkOptions } from "./fileSink.js"
 import { sweepDirectory } from "./leftOvers.js"
@@ -136,7 +136,10 @@ const publish = (output: Output, state: Plan.State): Effect.Effect<void, FileErr
     const { fs, path, target, token } = output
     const names = namesOf(target, token)
     yield* sweep(output, partOf(state).before)
-    yield* unlessReplaced(output, state)
+    const mode = modeOf(yield* unlessReplaced(output, state))
+    yield* mode === undefined || (mode & OWNER_WRITES) === OWNER_WRITES
+      ? Effect.void
+      : Effect.ignore(fs.chmod(names.part, mode))
     yield* Effect.mapError(fs.rename(names.part, target), (error) => {
       const known = fromPlatformError(path, "write")(error)
       return known.reason === "NotFound" ? taken(path) : known
@@ -160,13 +163,15 @@ const discard = (output: Output, state: Plan.State): Effect.Effect<void, FileErr
     yield* remove(output, names.gone)
   })
 
-const unlessReplaced = ({ fs, path, target }: Output, state: Plan.State): Effect.Effect<void, FileError> =>
-  Effect.flatMap(
+/** Gives what stands at the name of the output. */
+const unlessReplaced = (
+  { fs, path, target }: Output,
+  state: Plan.State
+): Effect.Effect<Option.Option<FileSystem.File.Info>, FileError> =>
+  Effect.filterOrFail(
     infoOf(fs, target),
-    (info) =>
-      Option.isNone(info) || isSame(partOf(state).found, identityOf(info.value))
-        ? Effect.void
-        : Effect.fail(replaced(path))
+    (info) => Option.isNone(info) || isSame(partOf(state).found, identityOf(info.value)),
+    () => replaced(path)
   )
 
 /** So that a power failure does not bring the old name back; not every system lets a directory be synced. */

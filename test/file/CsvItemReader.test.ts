@@ -237,6 +237,11 @@ describe("CsvItemReader", () => {
         assert.strictEqual(messages.length, 3)
         assert.include(messages[0], "The row: 1,<sensitive>")
         messages.forEach((message) => assert.notInclude(message, "secret"))
+        const Noted = Schema.Struct({ id: Schema.NullOr(Schema.String), pin: Account.fields.pin, note: Schema.String })
+        const damaged = yield* readAll(CsvItemReader.make(path, { schema: Noted, nullText: "-" })).pipe(
+          Effect.provide(new MemoryFiles().set(path, Buffer.from("id,pin,note\n-,123,\xFF\n", "latin1")).layer)
+        )
+        assert.include(failuresOf(damaged)[0]?.message, "The row: ,<sensitive>,\uFFFD")
       }))
   })
 

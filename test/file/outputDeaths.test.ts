@@ -30,6 +30,8 @@ interface Store {
 interface Situation {
   readonly options?: TextItemWriter.Options
   readonly before?: string
+  /** Who may write that. */
+  readonly mode?: number
   /** What earlier turns have done, and what is stored of it. */
   readonly earlier?: (make: () => Writer<string>) => Effect.Effect<Store, unknown, FileSystem.FileSystem>
   readonly items?: number
@@ -45,6 +47,18 @@ const first = (make: () => Writer<string>) => live(make(), Option.none(), [commi
 /** Each of them is another way of getting at the output: see the decisions of `outputPlan`. */
 const situations: Readonly<Record<string, Situation>> = {
   "nothing but the file of yesterday": { before: "of yesterday\n", delivers: "line 1\nline 2\n# 2\n" },
+  "the file of yesterday, which nobody may write": {
+    before: "of yesterday\n",
+    mode: 0o444,
+    earlier: (make) => Effect.map(first(make), one),
+    delivers: "line 1\nline 2\n# 2\n"
+  },
+  "such a file that it appends to": {
+    options: { ifExists: "append" },
+    before: "of yesterday\n",
+    mode: 0o440,
+    delivers: "of yesterday\nline 1\nline 2\n# 2\n"
+  },
   "a file that it appends to": {
     options: { ifExists: "append" },
     before: "of yesterday",
@@ -109,7 +123,9 @@ const makeOf = ({ options }: Situation) => () =>
 
 const begin = (situation: Situation) =>
   Effect.gen(function*() {
-    const files = situation.before === undefined ? new MemoryFiles() : new MemoryFiles().set(path, situation.before)
+    const files = situation.before === undefined
+      ? new MemoryFiles()
+      : new MemoryFiles().set(path, situation.before, situation.mode)
     const { earlier = () => Effect.succeed({ state: Option.none(), position: 0 }) } = situation
     const store = yield* Effect.provide(earlier(makeOf(situation)), files.layer)
     return { files, store }
@@ -154,8 +170,12 @@ const onFire = new SystemError({
 const run = (files: MemoryFiles, store: Store, situation: Situation, before?: ReturnType<typeof at>) =>
   Effect.provideService(step(store, situation), FileSystem.FileSystem, files.system(before))
 
-const assertDelivered = (files: MemoryFiles, { delivers }: Situation, message: string) =>
-  assert.deepStrictEqual([files.text(path), files.names], [delivers, delivers === undefined ? [] : [path]], message)
+const assertDelivered = (files: MemoryFiles, { delivers, mode }: Situation, message: string) =>
+  assert.deepStrictEqual(
+    [files.text(path), files.mode(path), files.names],
+    [delivers, mode, delivers === undefined ? [] : [path]],
+    message
+  )
 
 const changes = /^(rename|copy|truncate|write|mkdir|remove) /
 
@@ -249,7 +269,9 @@ describe("a writer that comes to", () => {
             }
             const left = failed.startsWith("remove ") ? files.names.filter((name) => name !== path) : []
             left.forEach((name) => files.delete(name))
-            assertDelivered(files, situation, where)
+            // Some file systems know no permissions.
+            const mode = failed.startsWith("chmod ") ? files.mode(path) : situation.mode
+            assertDelivered(files, { ...situation, ...(mode === undefined ? {} : { mode }) }, where)
           }
         }))
 

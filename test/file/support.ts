@@ -15,6 +15,8 @@ interface Inode {
   durable: Buffer
   /** Counts the changes of all files. */
   modified: number
+  /** Who may write it, if anybody has said so. */
+  mode?: number | undefined
 }
 
 const NONE = Buffer.alloc(0)
@@ -33,9 +35,13 @@ export class MemoryFiles {
   writing: Effect.Effect<void> = Effect.void
   readonly log: Array<string> = []
 
-  set(path: string, content: string | Uint8Array): this {
-    this.create(path, Buffer.from(content as string), "synced")
+  set(path: string, content: string | Uint8Array, mode?: number): this {
+    this.create(path, Buffer.from(content as string), "synced", mode)
     return this
+  }
+
+  mode(path: string): number | undefined {
+    return this.inode(path)?.mode
   }
 
   /** What was written and not synced is gone; what was created or renamed since its directory was synced, if that is asked for. */
@@ -116,13 +122,22 @@ export class MemoryFiles {
             return [...new Set(inside.map((name) => name.slice(start.length).split("/")[0]!))]
           })),
       makeDirectory: (path) => op(`mkdir ${path}`, () => Effect.sync(() => void this.inodes.set(path, "directory"))),
+      chmod: (path, mode) =>
+        op(`chmod ${path}`, () => {
+          const inode = this.inode(path)
+          return inode === undefined
+            ? Effect.fail(error("NotFound", path))
+            : Effect.sync(() => void (inode.mode = mode))
+        }),
       rename: (from, to) => op(`rename ${from} ${to}`, () => this.rename(from, to)),
       copyFile: (from, to) =>
         op(`copy ${from} ${to}`, () => {
           const inode = this.inode(from)
           return inode === undefined
             ? Effect.fail(error("NotFound", from))
-            : Effect.sync(() => this.create(to, Buffer.from(inode.bytes), "not synced"))
+            : this.isProtected(to)
+            ? Effect.fail(error("PermissionDenied", to))
+            : Effect.sync(() => this.create(to, Buffer.from(inode.bytes), "not synced", inode.mode))
         })
     })
   }
@@ -139,9 +154,13 @@ export class MemoryFiles {
     })
   }
 
-  private create(path: string, bytes: Buffer, as: "synced" | "not synced"): void {
+  private isProtected(path: string): boolean {
+    return ((this.inode(path)?.mode ?? 0o200) & 0o200) === 0
+  }
+
+  private create(path: string, bytes: Buffer, as: "synced" | "not synced", mode?: number): void {
     const durable = as === "synced" ? bytes : Buffer.alloc(0)
-    const inode = { number: ++this.last, bytes, durable, modified: ++this.last }
+    const inode = { number: ++this.last, bytes, durable, modified: ++this.last, mode }
     this.inodes.set(path, inode)
     if (as === "synced") {
       this.durableNames.set(path, inode)
@@ -173,6 +192,8 @@ export class MemoryFiles {
         this.create(path, Buffer.alloc(0), "not synced")
       } else if (flag.includes("x")) {
         return Effect.fail(error("AlreadyExists", path))
+      } else if (flag !== "r" && this.isProtected(path)) {
+        return Effect.fail(error("PermissionDenied", path))
       } else if (flag.startsWith("w")) {
         this.write(this.inode(path)!, Buffer.alloc(0))
       }
@@ -189,6 +210,7 @@ export class MemoryFiles {
     return (inode === "directory" ? { type: "Directory" } : {
       type: "File",
       size: FileSystem.Size(inode.bytes.length),
+      mode: inode.mode,
       ino: Option.some(inode.number),
       mtime: Option.some(new Date(inode.modified))
     }) as FileSystem.File.Info

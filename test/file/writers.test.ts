@@ -363,6 +363,11 @@ describe("file writers", () => {
         const csv = (options: CsvItemWriter.Options) =>
           CsvItemWriter.make<Row>(path, { ifExists: "append", ...options })
         assert.strictEqual(yield* over("name,id\nn0,0\n", csv({})), "name,id\nn0,0\nn1,1\n")
+        // Also where the file calls a column by nothing.
+        assert.strictEqual(
+          yield* over(",id\nn0,0\n", csv({ columns: ["name", "id"], headerNames: { name: "" }, nullText: "" })),
+          ",id\nn0,0\nn1,1\n"
+        )
         const error = yield* Effect.flip(over("name,id\n", csv({ columns: ["id", "name"] })))
         assert.include(
           (error as Error).message,
