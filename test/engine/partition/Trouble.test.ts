@@ -39,7 +39,7 @@ const doing = <R>(before: Effect.Effect<unknown, unknown, R>) =>
 const children = (jobName: string) =>
   Effect.gen(function*() {
     const repository = yield* Repository
-    const found = yield* repository.jobExecutions({ jobName: `${jobName}/load` })
+    const found = yield* repository.jobExecutions({ jobName: `${jobName}/load`, limit: 1000 })
     return [...found].reverse().map(({ exitStatus, parameters, status }) => [
       parameters.find(({ name }) => name === "partition")?.value,
       status,
@@ -206,6 +206,26 @@ describe("a partition that fails", () => {
       assert.match(exitStatus.messages.join(), /first "a" \(execution \d+\): TOO_FEW; mend/)
     })
   )
+
+  inMemory(
+    "in a way that nobody knows is blamed as well (PART-7)",
+    Effect.gen(function*() {
+      const load = Step.partition("load", {
+        plan: Partition.values(["a", "b"]),
+        input: Schema.String,
+        step: () =>
+          doing(Effect.gen(function*() {
+            const repository = yield* Repository
+            const { execution } = yield* taken("unknown", "other")
+            yield* repository.updateJobExecution({ ...execution, status: "UNKNOWN" })
+          }))
+      })
+      const running = yield* Effect.fork(JobOperator.run(Job.make("unknown", { flow: load }), {}))
+      const { exitStatus, status } = yield* within(5, running)
+      assert.strictEqual(status, "FAILED")
+      assert.match(exitStatus.messages.join(), /1 of 2 partitions of "load" failed, first "b" \(execution \d+\): /)
+    })
+  )
 })
 
 describe("a repository", () => {
@@ -298,6 +318,28 @@ describe("a stop", () => {
         assert.lengthOf(yield* children("asking"), 2)
         assert.isFalse(yield* isOpen("asking"))
       }).pipe(Effect.provideService(Repository, watched))
+    })
+  )
+
+  inMemory(
+    "reaches more partitions than one page lists, and leaves none of them when their processes are gone (PART-7, D16)",
+    Effect.gen(function*() {
+      const names = Array.from({ length: 120 }, (_, n) => `p${n}`)
+      const load = Step.partition("load", {
+        plan: Partition.values(names),
+        input: Schema.String,
+        step: () => doing(Effect.void),
+        concurrency: 0
+      })
+      const { await: ended, execution } = yield* JobOperator.start(Job.make("wide", { flow: load }), {})
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(names, () => taken("wide", "other", 20_000))
+      yield* JobOperator.stop(execution.id)
+      yield* TestClock.adjust("2 seconds")
+      const statuses = Effect.map(children("wide"), (found) => [...new Set(found.map(([, status]) => status))])
+      assert.deepStrictEqual(yield* statuses, ["STOPPING"])
+      assert.strictEqual((yield* within(30, yield* Effect.fork(ended))).status, "STOPPED")
+      assert.deepStrictEqual(yield* statuses, ["FAILED"])
     })
   )
 
