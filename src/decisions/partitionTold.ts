@@ -36,6 +36,24 @@ export const markOf = (told: ReadonlyMap<number, { readonly ended: boolean }>, f
   return { through: forgotten, begun, ended }
 }
 
+/** What is left to know when all that has ended, and has not changed since `oldest`, is forgotten: it can't change any more. */
+export const forget = <Entry extends { readonly ended: boolean; readonly changedAt: number }>(
+  told: ReadonlyMap<number, Entry>,
+  forgotten: number,
+  oldest: number
+): { readonly told: Map<number, Entry>; readonly forgotten: number } => {
+  const left = new Map<number, Entry>()
+  let through = forgotten
+  for (const [id, entry] of told) {
+    if (entry.ended && entry.changedAt < oldest) {
+      through = Math.max(through, id)
+    } else {
+      left.set(id, entry)
+    }
+  }
+  return { told: left, forgotten: through }
+}
+
 /** Those behind `through` of which all was told. */
 export const endedOf = ({ ended }: Mark): ReadonlyArray<number> =>
   ended.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index))

@@ -33,6 +33,23 @@ describe("what listeners were told of partitions", () => {
     }
   )
 
+  it.prop(
+    "is the same when what has ended long ago is forgotten, in whatever order it was heard of (PART-12)",
+    [told, FastCheck.array(FastCheck.nat(4), { minLength: 40, maxLength: 40 }), FastCheck.nat(3)],
+    ([told, changes, oldest]) => {
+      const known = new Map(told.map(([id, ended], at) => [id, { ended, changedAt: changes[at]! }]))
+      const left = Told.forget(known, 0, oldest)
+      const mark = Told.markOf(left.told, left.forgotten)
+      for (const [id, { changedAt, ended }] of known) {
+        assert.strictEqual(Told.toldOf(mark, id), ended ? "all" : "begin", `execution ${id}`)
+        assert.strictEqual(left.told.has(id), !ended || changedAt >= oldest, `execution ${id}`)
+      }
+      const forgotten = told.flatMap(([id]) => left.told.has(id) ? [] : [id])
+      assert.strictEqual(left.forgotten, Math.max(0, ...forgotten))
+      assert.strictEqual(Told.forget(known, 50, oldest).forgotten, 50)
+    }
+  )
+
   it("of partitions that began one after the other takes as much room as of one", () => {
     const known = new Map(Array.from({ length: 10_000 }, (_, index) => [index + 7, { ended: true }]))
     assert.deepStrictEqual(Told.markOf(known, 3), { through: 3, begun: [], ended: [[7, 10_006]] })

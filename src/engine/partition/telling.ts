@@ -42,7 +42,7 @@ export const make = (state: StepState, plan: PartitionPlan): Telling => {
     return Effect.void
   }
   /** Executions that were told of, and whether of their end. Those that can't change any more are forgotten. */
-  const told = new Map<number, Entry>()
+  let told = new Map<number, Entry>()
   let forgotten = 0
   let since: DateTime.Utc | undefined
   let known: Told.Mark | undefined
@@ -68,13 +68,7 @@ export const make = (state: StepState, plan: PartitionPlan): Telling => {
       }
     }
     since = DateTime.subtract(now, { millis: SKEW })
-    const oldest = DateTime.toEpochMillis(since)
-    told.forEach(({ changedAt, ended }, id) => {
-      if (ended && changedAt < oldest) {
-        forgotten = Math.max(forgotten, id)
-        told.delete(id)
-      }
-    })
+    ;({ forgotten, told } = Told.forget(told, forgotten, DateTime.toEpochMillis(since)))
     if (isNew) {
       yield* remember
       yield* finish(state, () => ({}))

@@ -2,14 +2,24 @@
  * What the listeners of a partitioned step hear of its partitions, in whichever process these run.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
-import { Job, JobOperator, JobRepository, Listener, Partition, PartitionWorker, Step } from "../../../src/index.js"
+import {
+  Flow,
+  Job,
+  JobOperator,
+  JobRepository,
+  Listener,
+  Partition,
+  PartitionWorker,
+  Step
+} from "../../../src/index.js"
 import { drivers } from "../../support/drivers.js"
-import { within } from "./kit.js"
+import { taken, within } from "./kit.js"
 
 const listening = (heard: Array<string>) =>
   Listener.step({
@@ -56,7 +66,11 @@ for (const { layer, name } of drivers) {
         }
         assert.isBelow(heard.indexOf("b failed: no rows"), heard.indexOf("b FAILED"))
         heard.length = 0
+        assert.strictEqual((yield* JobOperator.run(job, {})).status, "FAILED")
+        assert.deepStrictEqual(heard, ["b begun", "b failed: no rows", "b FAILED"])
+        heard.length = 0
         broken = false
+        // Also what the execution before the last one has told is not told again.
         assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
         assert.deepStrictEqual(heard, ["b begun", "b COMPLETED"])
       }))
@@ -196,6 +210,47 @@ describe("listeners of a partitioned step", () => {
       assert.strictEqual((yield* Fiber.join(running)).status, "COMPLETED")
       assert.strictEqual(heard.length, 6)
     }))
+
+  it.scoped("hear of what another process did whose clock is half a minute behind (PART-12)", () =>
+    Effect.gen(function*() {
+      const heard: Array<string> = []
+      const job = Job.make("behind", {
+        flow: Step.partition("load", {
+          plan: Partition.values(["a"]),
+          input: Schema.String,
+          step: () => Step.tasklet("rows", Effect.void),
+          concurrency: 0
+        }).pipe(Step.listen(listening(heard)))
+      })
+      const repository = yield* JobRepository.JobRepository
+      const running = yield* Effect.fork(JobOperator.run(job, {}))
+      yield* TestClock.adjust("1 minute")
+      const { execution } = yield* taken("behind", "other")
+      yield* TestClock.adjust("40 seconds")
+      assert.deepStrictEqual(heard, ["a begun"])
+      const lastUpdated = DateTime.subtract(yield* DateTime.now, { seconds: 30 })
+      yield* repository.updateJobExecution({ ...execution, status: "COMPLETED", lastUpdated })
+      assert.strictEqual((yield* within(5, running)).status, "COMPLETED")
+      assert.deepStrictEqual(heard, ["a begun", "a COMPLETED"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.scoped("hear in each round of a loop of the partitions of that round (PART-12, OWN-5)", () =>
+    Effect.gen(function*() {
+      const heard: Array<string> = []
+      let round = 0
+      const load = Step.partition("load", {
+        plan: Effect.sync(() => Partition.values([`r${++round}`])),
+        input: Schema.String,
+        step: () => Step.tasklet("rows", Effect.void)
+      }).pipe(Step.listen(listening(heard)))
+      const again = Flow.decide("again", ["AGAIN", "DONE"], () => Effect.sync(() => round < 3 ? "AGAIN" : "DONE"))
+      const flow = Flow.graph("load", {
+        load: { run: load, on: { COMPLETED: "again", FAILED: "END" } },
+        again: { run: again, on: { AGAIN: "load", DONE: "END" } }
+      })
+      assert.strictEqual((yield* JobOperator.run(Job.make("rounds", { flow }), {})).status, "COMPLETED")
+      assert.deepStrictEqual(heard, ["r1", "r2", "r3"].flatMap((name) => [`${name} begun`, `${name} COMPLETED`]))
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.scoped("hear of each of many partitions once, over minutes", () =>
     Effect.gen(function*() {
