@@ -141,14 +141,12 @@ export const runClaimed = (
   claimed: JobExecution,
   taken: Taken = {}
 ): Erased<EndedJobExecution<string, unknown>, OwnerFailure, JobRepository | Transactor> =>
-  Effect.uninterruptible(
-    Effect.flatMap(
-      Effect.flatMap(monotonic, (now) => sessionOf(claimed, now)),
-      (made) => {
-        const session = { ...made, ...taken }
-        return Effect.interruptible(execute(job, session)).pipe(endedFor(session))
-      }
-    )
+  Effect.flatMap(
+    Effect.flatMap(monotonic, (now) => sessionOf(claimed, now)),
+    (made) => {
+      const session = { ...made, ...taken }
+      return Effect.interruptible(execute(job, session)).pipe(endedFor(session))
+    }
   )
 
 /** Says of which job the parameters were wrong. */

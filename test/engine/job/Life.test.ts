@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { runClaimed } from "../../../src/engine/job/launch.js"
+import * as Launch from "../../../src/engine/job/launch.js"
 import * as Running from "../../../src/engine/session/running.js"
 import {
   BatchError,
@@ -41,25 +41,34 @@ const claimedBy = (jobName: string, begins: boolean) =>
       isOwnerGone: () => false
     }))
 
+type AnyJob = Job.Job<{}, string, unknown>
+
+type Run = Effect.Effect<unknown, unknown, Services>
+
 interface Way {
   readonly way: string
   readonly handsOver: boolean
-  readonly run: (job: Job.Job<{}, string, unknown>) => Effect.Effect<unknown, unknown, Services>
+  readonly run: (job: AnyJob) => Run
 }
 
 /** Each way in which an execution begins to run in this process. */
 const ways: ReadonlyArray<Way> = [
   { way: "is run", handsOver: false, run: (job) => JobOperator.run(job, {}) },
+  {
+    way: "is started",
+    handsOver: false,
+    run: (job) => Effect.scoped(Effect.flatMap(JobOperator.start(job, {}), ({ await: ended }) => ended))
+  },
+  { way: "is run with stored parameters", handsOver: false, run: (job) => Launch.runStored(job, []) as Run },
   ...[true, false].flatMap((handsOver) =>
     [true, false].map((begins) => ({
       way: `was claimed as ${begins ? "STARTED" : "STARTING"}${handsOver ? ", and is handed over" : ""}`,
       handsOver,
-      run: (job: Job.Job<{}, string, unknown>) =>
+      run: (job: AnyJob) =>
         Effect.uninterruptible(
           Effect.flatMap(
             claimedBy(job.name, begins),
-            (claimed) =>
-              runClaimed(job, claimed, { handsOver: () => handsOver }) as Effect.Effect<unknown, unknown, Services>
+            (claimed) => Launch.runClaimed(job, claimed, { handsOver: () => handsOver }) as Run
           )
         )
     }))
@@ -71,11 +80,20 @@ describe("an execution that is interrupted at any moment", () => {
     it.effect(`and ${way}: it has ended in its row, with its step, and says who goes on (EFF-3, OWN-2)`, () =>
       Effect.gen(function*() {
         const repository = yield* Repository
+        // As one that takes its time to answer.
+        const slow: typeof repository = {
+          ...repository,
+          launch: (request) => Effect.zipLeft(repository.launch(request), turns(3))
+        }
         const running = Running.make()
         const codes = new Set<string>()
         for (let moment = 0, isOver = false; !isOver; moment++) {
           const job = Job.make(`moment ${moment}`, { flow: Step.tasklet("rows", turns(5)) })
-          const fiber = yield* Effect.fork(Effect.provideService(run(job), Running.Running, running))
+          const fiber = yield* run(job).pipe(
+            Effect.provideService(Repository, slow),
+            Effect.provideService(Running.Running, running),
+            Effect.fork
+          )
           yield* turns(moment)
           isOver = fiber.unsafePoll() !== null
           yield* Fiber.interrupt(fiber)
