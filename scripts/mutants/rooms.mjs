@@ -24,7 +24,7 @@ const chunk = [
 const lost = ["crash/LostCommit", "crash/InterruptedCommit"]
 const life = ["engine/operate/", "engine/Launching", "engine/JobListeners", "engine/Restart", "conformance/"]
 const repository = ["sql/SqlJobRepository", "sql/Races", "sql/Lasting", "sql/Batches"]
-const pipelining = ["sql/Pipelining", "sql/pgPipeline"]
+const pipelining = ["sql/Pipelining", "sql/pgPipeline", "sql/pgQuery"]
 const partitioned = ["engine/partition/", "worker/", "decisions/partition"]
 
 /** Tests that run the code in processes of their own, where nobody can see which functions they reach: tried by `--deep`. */
@@ -97,6 +97,7 @@ export const rooms = {
       "sql/jobRows",
       "sql/partitionRows",
       "sql/pgPipeline",
+      "sql/pgQuery",
       "sql/SqlTransactor",
       "sql/contention",
       "sql/nested",

@@ -257,7 +257,7 @@ export const behind = <E>(database: Database, effect: Effect.Effect<unknown, E>)
  */
 export const connected = <A, E, R>(
   database: Database,
-  effect: Effect.Effect<A, E, R>,
+  use: (connection: Connection) => Effect.Effect<A, E, R>,
   isLast = false
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.uninterruptibleMask((restore) =>
@@ -268,7 +268,7 @@ export const connected = <A, E, R>(
       const used = Effect.flatMap(
         acquire(database, scope, restore),
         (connection) => {
-          const sent = Effect.provideService(effect, SqlClient.TransactionConnection, [connection, 0])
+          const sent = Effect.provideService(use(connection), SqlClient.TransactionConnection, [connection, 0])
           return restore(isLast ? Silence.lastWord(connection, sent) : sent)
         }
       )

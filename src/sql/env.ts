@@ -16,6 +16,7 @@ import * as Database_ from "./database.js"
 import type { Dialect } from "./dialect.js"
 import * as Failure from "./failure.js"
 import * as Open from "./openTransaction.js"
+import * as PgQuery from "./pgQuery.js"
 import * as Schema from "./schema.js"
 
 /** @internal */
@@ -110,6 +111,30 @@ export const write = <A>(
   })
 
 /**
+ * The same for a statement that runs for every partition or chunk and gives one row at most: where PostgreSQL has it alone, it is
+ * known there by a name. For `about` see `Command`.
+ *
+ * @internal
+ */
+export const often = <A>(
+  env: Env,
+  operation: string,
+  statements: (execute: Execute) => Effect.Effect<A, SqlError>,
+  { about, isLast = false }: { readonly about?: unknown; readonly isLast?: boolean } = {}
+): Effect.Effect<A, JobRepositoryError> => {
+  const here = Effect.suspend(() => statements(asItIs))
+  return joining(env, operation, here, {
+    alone: env.dialect.name === "pg"
+      ? quiet(
+        operation,
+        Database_.connected(env.database, (connection) => statements(byName(env, connection, about)), isLast)
+      )
+      : alone(env, operation, here),
+    joins: Database_.isOwn
+  })
+}
+
+/**
  * The same for the statements with which the engine concludes a transaction of a step, of which there are some in every chunk.
  * They go to its connection as they are: without spans, as all statements here, nothing that `@effect/sql` does around a
  * statement would be noticed, unless somebody transforms statements.
@@ -124,7 +149,7 @@ export const conclude = <A>(
   Effect.withFiberRuntime((fiber) => {
     const ambient = Ambient.of(fiber)
     if (ambient._tag !== "Ours" || !Database_.isOwn(env.database, ambient)) {
-      return write(env, operation, statements(asItIs), true)
+      return often(env, operation, statements, { isLast: true })
     }
     Open.conclude(ambient.transaction)
     const connection = ambient.connection(env.database.identity)
@@ -152,13 +177,32 @@ const directly = (connection: Connection): Execute => <A>(statement: Statement<A
   return connection.execute(text, parameters, undefined) as Effect.Effect<ReadonlyArray<A>, SqlError>
 }
 
+/** Behind a pooler names would mean nothing, and who transforms statements is not passed by. */
+const byName = (env: Env, connection: Connection, about: unknown): Execute => <A>(statement: Statement<A>) =>
+  Effect.withFiberRuntime<ReadonlyArray<A>, SqlError>((fiber) => {
+    if (!env.database.prepares || !PgQuery.speaksProtocol(env.sql) || isTransforming(fiber)) {
+      return statement
+    }
+    const [text, values] = statement.compile()
+    const parameters = values.map((value) => value === null || value === undefined ? null : String(value))
+    return PgQuery.byName(
+      env.database,
+      connection,
+      { text, parameters, about },
+      statement as Statement<any>
+    ) as Effect.Effect<
+      ReadonlyArray<any>,
+      SqlError
+    >
+  })
+
 /** On a connection of PostgreSQL's pool, which is not waited for if nobody will give it back. */
 const connected = <A>(
   env: Env,
   operation: string,
   effect: Effect.Effect<A, SqlError>,
   isLast = false
-): Effect.Effect<A, JobRepositoryError> => quiet(operation, Database_.connected(env.database, effect, isLast))
+): Effect.Effect<A, JobRepositoryError> => quiet(operation, Database_.connected(env.database, () => effect, isLast))
 
 /** In a transaction of SQLite of its own. */
 const alone = <A>(

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type { EncodedPartitions, FirstClaim } from "../ports/partitionsDriver.js"
 import { batches } from "./batches.js"
 import type { Env } from "./env.js"
-import { write } from "./env.js"
+import { often, write } from "./env.js"
 import { partitionColumns, planColumns, toPartition, toPlan } from "./partitionRecords.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
@@ -103,11 +103,9 @@ const nextOf = ({ sql, tables }: Env, planId: number): Fragment =>
 const claimFirst = (env: Env) => (planId: number, claim: FirstClaim) => {
   const { dialect, sql, tables } = env
   const at = dialect.instant(claim.at)
-  return write(
-    env,
-    "claimPartition",
+  return often(env, "claimPartition", (execute) =>
     Effect.map(
-      sql<Raw>`with ${nextOf(env, planId)}, instance as (
+      execute(sql<Raw>`with ${nextOf(env, planId)}, instance as (
           insert into ${tables.instance} (job_name, job_key, create_time)
           select open.job_name || '/' || open.step_name, next.job_key, ${at} from next, open
           where next.job_instance_id is null and next.job_key is not null
@@ -138,7 +136,7 @@ const claimFirst = (env: Env) => (planId: number, claim: FirstClaim) => {
           ${sql.literal(dialect.number("execution.id"))} as "executionId", l.*
         from next cross join open left join instance on true left join execution on true cross join (
           select ${planColumns(env, "plan_")} from open l join ${tables.instance} i on i.id = l.job_instance_id
-        ) l`,
+        ) l`),
       ([row]) =>
         row === undefined ? null : row.executionId === null ? "begun" as const : {
           partition: toPartition(row),
@@ -148,6 +146,5 @@ const claimFirst = (env: Env) => (planId: number, claim: FirstClaim) => {
           instanceId: Rows.number(row.newInstanceId),
           executionId: Rows.number(row.executionId)
         }
-    )
-  )
+    ), { about: planId })
 }

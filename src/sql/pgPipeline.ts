@@ -4,15 +4,12 @@
  *
  * When a statement is refused, the server passes over everything behind it, the commit included.
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import { SqlError } from "@effect/sql/SqlError"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
-import { createHash } from "node:crypto"
 import type { Pipeline, PipelineConnection, Pipelined as AnyPipelined } from "../ports/pipelining.js"
 import { lostConnections } from "../ports/Transactor.js"
 import { TransactionError } from "../vocabulary/BatchError.js"
@@ -20,37 +17,9 @@ import type { Database } from "./database.js"
 import * as Database_ from "./database.js"
 import * as Failure from "./failure.js"
 import * as Open from "./openTransaction.js"
-import * as Silence from "./silence.js"
+import type { Command, Row } from "./pgQuery.js"
+import { ask, isUnknownName, PipelinedQuery, Refused, run, saidBy, speaksProtocol, whenOver } from "./pgQuery.js"
 import { classify } from "./sqlState.js"
-
-/** @internal */
-export interface Command {
-  readonly text: string
-  readonly parameters: ReadonlyArray<string | null>
-  /** The rows, when the text is `COPY … FROM STDIN`. */
-  readonly rows?: ReadonlyArray<Buffer> | undefined
-}
-
-/**
- * Whether the client is that of `@effect/sql-pg`, whose driver takes queries that speak the protocol themselves.
- *
- * @internal
- */
-export const speaksProtocol = (sql: SqlClient): boolean => pgClient in sql
-
-/**
- * Runs commands that end in a refusal, all in one message. Outside of a transaction nothing of them stays.
- *
- * @internal
- */
-export const ask = (connection: Connection, commands: ReadonlyArray<Command>): Effect.Effect<unknown, SqlError> =>
-  Effect.suspend(() => {
-    const query = new PipelinedQuery(commands, false, undefined)
-    return Effect.mapError(
-      run(connection, query, identity),
-      (error) => error.cause instanceof Refused ? saidBy(error.cause) : error
-    )
-  })
 
 /**
  * None behind a pooler: PgBouncer waits for ever when one transaction comes behind the COPY of another before that is over.
@@ -66,25 +35,6 @@ export const pipeline = (database: Database): Pipeline | undefined =>
 // internal
 // -------------------------------------------------------------------------------------
 
-// The type id of PgClient, whose package is not needed for anything else here.
-const pgClient = "~@effect/sql-pg/PgClient"
-
-/** The part of the driver's connection that speaks the protocol. */
-interface Wire {
-  readonly stream: { readonly cork: () => void; readonly uncork: () => void }
-  readonly close: (statement: { readonly type: "S"; readonly name: string }) => void
-  readonly parse: (
-    query: { readonly text: string; readonly name: string; readonly types: ReadonlyArray<never> }
-  ) => void
-  readonly bind: (config: { readonly statement: string; readonly values: ReadonlyArray<string | null> }) => void
-  readonly execute: (config: object) => void
-  readonly sendCopyFromChunk: (chunk: Buffer) => void
-  readonly endCopyFrom: () => void
-  readonly sync: () => void
-}
-
-type Row = ReadonlyArray<string | null>
-
 /** Commands of this database. */
 interface Pipelined<out A, out E> extends AnyPipelined<A, E> {
   readonly commands: ReadonlyArray<Command>
@@ -93,157 +43,6 @@ interface Pipelined<out A, out E> extends AnyPipelined<A, E> {
 }
 
 type Ask = (commands: ReadonlyArray<Command>) => Effect.Effect<unknown, SqlError>
-
-/** Where the server gave up; and whether the transaction in front was refused, so that this one could not succeed. */
-class Refused {
-  constructor(readonly error: unknown, readonly index: number, readonly isFutile: boolean) {}
-}
-
-type Callback = (error: unknown, result?: unknown) => void
-
-/**
- * A query of the driver `pg`, as pg-cursor and pg-copy-streams are queries.
- *
- * The driver sends a query when it has the answer to the one in front. This one leaves as soon as it stands in the
- * driver's queue, if the one in front is of its kind and on its way.
- */
-class PipelinedQuery {
-  private state: "queued" | "sent" | "answered" | "refused" = "queued"
-  /** Where it was sent. */
-  private wire: Wire | undefined
-  /** Given by the driver when it takes the query. */
-  private answer: Callback | undefined
-  /** One for each command that was carried out. */
-  private readonly rows: Array<Row | undefined> = []
-  /** Of the command whose answer is being received. */
-  private row: Row | undefined
-  private readonly named: Array<string> = []
-  private readonly waiting: Array<() => void> = []
-
-  constructor(
-    readonly commands: ReadonlyArray<Command>,
-    readonly prepares: boolean,
-    private front: PipelinedQuery | undefined
-  ) {}
-
-  get callback(): Callback | undefined {
-    return this.answer
-  }
-
-  /** Called by the driver when it takes the query. */
-  set callback(callback: Callback | undefined) {
-    this.answer = callback
-    const wire = this.front?.underWay
-    if (wire !== undefined) {
-      this.submit(wire)
-    }
-  }
-
-  get underWay(): Wire | undefined {
-    return this.state === "sent" ? this.wire : undefined
-  }
-
-  /** Calls back when the server is through with it, or the connection is lost, or the driver never took it. */
-  whenOver(ended: () => void): void {
-    if (this.isOver() || this.answer === undefined) {
-      ended()
-    } else {
-      this.waiting.push(ended)
-    }
-  }
-
-  submit(wire: Wire): void {
-    if (this.state !== "queued") {
-      return
-    }
-    this.state = "sent"
-    this.wire = wire
-    wire.stream.cork()
-    try {
-      this.commands.forEach((command) => this.send(wire, command))
-      wire.sync()
-    } finally {
-      wire.stream.uncork()
-    }
-  }
-
-  handleCopyInResponse(): void {}
-
-  handleDataRow({ fields }: { readonly fields: Row }): void {
-    this.row = fields
-  }
-
-  handleCommandComplete(): void {
-    this.rows.push(this.row)
-    this.row = undefined
-  }
-
-  handleError(error: unknown): void {
-    if (this.wire !== undefined) {
-      const known = preparedOn(this.wire)
-      this.named.forEach((text) => known.delete(text))
-    }
-    const isFutile = this.front?.state === "refused"
-    this.end("refused")
-    this.answer?.(new Refused(error, this.rows.length, isFutile))
-  }
-
-  handleReadyForQuery(): void {
-    this.end("answered")
-    this.answer?.(null, { rows: this.rows })
-  }
-
-  private send(wire: Wire, { parameters, rows, text }: Command): void {
-    const statement = this.prepares ? nameOf(text) : ""
-    const known = preparedOn(wire)
-    if (!this.prepares || !known.has(text)) {
-      // One that was refused may have been prepared nevertheless. Closing one that is not there is no error.
-      if (this.prepares) {
-        wire.close({ type: "S", name: statement })
-        known.add(text)
-        this.named.push(text)
-      }
-      wire.parse({ text, name: statement, types: [] })
-    }
-    wire.bind({ statement, values: parameters })
-    wire.execute({})
-    if (rows !== undefined) {
-      rows.forEach((row) => wire.sendCopyFromChunk(row))
-      wire.endCopyFrom()
-    }
-  }
-
-  private isOver(): boolean {
-    return this.state === "answered" || this.state === "refused"
-  }
-
-  private end(state: "answered" | "refused"): void {
-    this.state = state
-    this.front = undefined
-    this.waiting.forEach((ended) => ended())
-  }
-}
-
-/** The texts that a connection knows under a name: planning a statement costs the server more than running a small one. */
-const preparedOn = (wire: Wire): Set<string> => {
-  const known = prepared.get(wire) ?? new Set()
-  prepared.set(wire, known)
-  return known
-}
-
-const prepared = new WeakMap<Wire, Set<string>>()
-
-const names = new Map<string, string>()
-
-const nameOf = (text: string): string => {
-  const known = names.get(text)
-  if (known !== undefined) {
-    return known
-  }
-  const name = `effect_batch_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`
-  names.set(text, name)
-  return name
-}
 
 const BEGIN: Command = { text: "begin isolation level read committed", parameters: [] }
 const COMMIT: Command = { text: "commit", parameters: [] }
@@ -376,34 +175,10 @@ const send = (
     )
   })
 
-const isUnknownName = ({ error, isFutile }: Refused): boolean => {
-  const { sqlState } = classify(error)
-  return !isFutile && (sqlState === "26000" || sqlState === "42P05")
-}
-
-/** Who gives up waiting has the server cancel what it does, and still waits for its last word. */
-const run = (
-  connection: Connection,
-  query: PipelinedQuery,
-  restore: Database_.Restore
-): Effect.Effect<ReadonlyArray<Row | undefined>, SqlError> =>
-  restore(connection.executeRaw(query as unknown as string, [])).pipe(
-    Effect.map((result) => (result as { readonly rows: ReadonlyArray<Row | undefined> }).rows),
-    Effect.onInterrupt(() => Silence.bounded(connection, whenOver(query)))
-  )
-
-const whenOver = (query: PipelinedQuery): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    query.whenOver(() => resume(Effect.void))
-  })
-
 const answerOf = <A, E>(last: Pipelined<A, E>, row: Row | undefined): Effect.Effect<A, E> => {
   const answer = last.answer(row)
   return Either.isRight(answer) ? Effect.succeed(answer.right) : Effect.fail(answer.left)
 }
-
-const saidBy = (refused: Refused): SqlError =>
-  new SqlError({ cause: refused.error, message: "Failed to execute statement" })
 
 const explained = <E>(
   kept: KeptConnection,

@@ -9,9 +9,9 @@ import type { AnswerRecord } from "../decisions/flowHistory.js"
 import type { Encoded, Fence, StepExecutionRow } from "../ports/JobRepository.js"
 import type { Counts } from "../vocabulary/Counts.js"
 import type { Env } from "./env.js"
-import { conclude, read, write } from "./env.js"
+import { conclude, often, read, write } from "./env.js"
 import { repositoryError } from "./failure.js"
-import type * as PgPipeline from "./pgPipeline.js"
+import type { Command } from "./pgQuery.js"
 import type { Raw } from "./rows.js"
 import * as Rows from "./rows.js"
 import { classify } from "./sqlState.js"
@@ -26,7 +26,8 @@ import { classify } from "./sqlState.js"
  */
 export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] => (row, { epoch, token }) => {
   const { dialect, sql, tables } = env
-  const insert = sql<Raw>`insert into ${tables.step} (
+  return often(env, "createStepExecution", (execute) => {
+    const insert = sql<Raw>`insert into ${tables.step} (
       job_execution_id, step_name, place, round, status, exit_code, exit_message, read_count, write_count, filter_count,
       read_skip_count, process_skip_count, write_skip_count, commit_count, rollback_count, create_time, start_time,
       end_time, last_updated, context, checkpoint, epoch
@@ -45,19 +46,19 @@ export const insertStepExecution = (env: Env): Encoded["insertStepExecution"] =>
       ), '') not in ('STOPPING', 'STOPPED')) ${sql.literal(dialect.forShare)}
     on conflict (job_execution_id, place, round) where place is not null do nothing
     returning ${sql.literal(dialect.number("id"))} as "id"`
-  const earlier = sql<Raw>`select ${sql.literal(dialect.number("s.id"))} as "id"
+    const earlier = sql<Raw>`select ${sql.literal(dialect.number("s.id"))} as "id"
     from ${tables.execution} j left join ${tables.step} s
       on s.job_execution_id = j.id and s.place = ${row.place} and s.round = ${row.round}
     where j.id = ${row.jobExecutionId} and j.epoch = ${epoch} and j.token = ${token}`
-  const stored = Effect.flatMap(insert, (inserted) => inserted.length > 0 ? Effect.succeed(inserted) : earlier)
-  return write(
-    env,
-    "createStepExecution",
-    Effect.map(
+    const stored = Effect.flatMap(
+      execute(insert),
+      (inserted) => inserted.length > 0 ? Effect.succeed(inserted) : earlier
+    )
+    return Effect.map(
       stored,
       ([found]) => found === undefined ? Option.none() : Option.some(found.id === null ? null : Rows.number(found.id))
     )
-  )
+  })
 }
 
 /**
@@ -102,7 +103,7 @@ export const pipelinedUpdate = (env: Env): NonNullable<Encoded["pipelinedUpdate"
     const [text, parameters] = sql`with lease as (${renewal(env, row, fence)}),
       saved as (${update(env, row, fence, followed(env, before))})
       select (select "status" from saved), 1 / (select count(*) from saved)`.compile()
-    const command: PgPipeline.Command = {
+    const command: Command = {
       text,
       parameters: parameters.map((value) => value === null ? null : String(value))
     }
