@@ -10,26 +10,45 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
 import { BatchApi } from "../../src/api/index.js"
 import type { Job as Jobs } from "../../src/index.js"
-import { ItemReader, ItemWriter, Job, JobParameters, JobRegistry, JobRepository, Step } from "../../src/index.js"
+import {
+  BatchError,
+  ExecutionContext,
+  ItemReader,
+  ItemWriter,
+  Job,
+  JobParameters,
+  JobRegistry,
+  JobRepository,
+  JobScope,
+  Step,
+  StepScope,
+  type Transactor
+} from "../../src/index.js"
 
 class Params extends JobParameters.Tag<Params>()("Params", {
   customer: Schema.String,
   password: JobParameters.nonIdentifying(Schema.Redacted(Schema.String))
 }) {}
 
-const serve = (jobs: ReadonlyArray<Jobs.Job.Any>) =>
+const key = ExecutionContext.key("kept", Schema.String)
+
+const serve = (
+  jobs: ReadonlyArray<Jobs.Job.Any>,
+  repository: Layer.Layer<JobRepository.JobRepository | Transactor.Transactor> = JobRepository.layerMemory
+) =>
   Effect.gen(function*() {
     const context = yield* Layer.build(
       HttpApiBuilder.serve().pipe(
         Layer.provide(HttpApiBuilder.api(BatchApi.api)),
         Layer.provide(BatchApi.layer(BatchApi.api)),
         Layer.provide(JobRegistry.layer(jobs) as unknown as Layer.Layer<JobRegistry.JobRegistry>),
-        Layer.provide(JobRepository.layerMemory),
+        Layer.provide(repository),
         Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" }))
       )
     )
@@ -78,6 +97,104 @@ describe("BatchApi", () => {
       assert.deepStrictEqual((yield* batch.list({ urlParams: { before: again.id, limit: 5 } })).map((row) => row.id), [
         id
       ])
+    }))
+
+  it.scopedLive("shows what is no secret, and neither contexts nor places in sources, at every door", () =>
+    Effect.gen(function*() {
+      const job = Job.make("load", {
+        parameters: Params,
+        flow: Step.chunk("rows", {
+          reader: ItemReader.fromIterable([1, 2]),
+          writer: ItemWriter.fromFunction(([n]: ReadonlyArray<number>) =>
+            Effect.zipRight(
+              Effect.zipRight(StepScope.set(key, "kept"), JobScope.set(key, "kept")),
+              n === 2 ? Effect.fail("broken") : Effect.void
+            )
+          ),
+          chunkSize: 1
+        })
+      })
+      const repository = yield* Layer.build(JobRepository.layerMemory)
+      const { batch } = yield* serve([job], Layer.succeedContext(repository))
+      const parameters = { customer: "ada", password: "hunter2" }
+      const launched = yield* batch.launch({ path: { name: "load" }, payload: { parameters } })
+      const path = { id: launched.id }
+      const { execution, steps } = yield* until(
+        batch.show({ path }),
+        ({ execution }) => execution.endTime._tag === "Some"
+      )
+      const stored = Context.get(repository, JobRepository.JobRepository)
+      const [row] = yield* stored.stepExecutions(launched.id)
+      assert.isTrue(Option.isSome(row!.checkpoint))
+      assert.include(ExecutionContext.toJson(row!.context), "kept")
+      assert.include(ExecutionContext.toJson((yield* stored.jobExecution(launched.id)).context), "kept")
+      assert.deepStrictEqual(
+        steps.map(({ checkpoint, context, counts }) => [checkpoint, ExecutionContext.toJson(context), counts.write]),
+        [[Option.none(), "{}", 1]]
+      )
+      const restarted = yield* batch.restart({ path })
+      const [listed] = yield* batch.list({ urlParams: { jobName: "load" } })
+      for (const shown of [launched, execution, restarted, listed!]) {
+        assert.strictEqual(ExecutionContext.toJson(shown.context), "{}")
+        assert.deepStrictEqual(shown.parameters.map(({ name, value }) => [name, value]), [
+          ["customer", "ada"],
+          ["password", "<redacted>"]
+        ])
+      }
+    }))
+
+  it.scopedLive("says at every door that the repository does not answer, which is neither a refusal nor a missing name", () =>
+    Effect.gen(function*() {
+      const job = Job.make("reminders", { parameters: Params, flow: Step.tasklet("send", Effect.void) })
+      const memory = yield* Layer.build(JobRepository.layerMemory)
+      const away = new BatchError.JobRepositoryError({ operation: "any", reason: "data", detail: "no such table" })
+      const silent = new Proxy(Context.get(memory, JobRepository.JobRepository), {
+        get: (_, name) => name === "partitions" ? {} : () => Effect.fail(away)
+      })
+      const { batch } = yield* serve(
+        [job],
+        Layer.succeedContext(Context.add(memory, JobRepository.JobRepository, silent))
+      )
+      const payload = { parameters: { customer: "ada", password: "hunter2" } }
+      const path = { id: 1 }
+      const doors: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string; readonly message: string }>> = [
+        batch.list({ urlParams: {} }),
+        batch.show({ path }),
+        batch.explain({ path: { name: "reminders" }, payload }),
+        batch.launch({ path: { name: "reminders" }, payload }),
+        batch.stop({ path }),
+        batch.restart({ path }),
+        batch.replay({ path })
+      ]
+      for (const door of doors) {
+        const { _tag, message } = yield* Effect.flip(door)
+        assert.strictEqual(_tag, "Unavailable")
+        assert.include(message, "no such table")
+      }
+      const stranger = yield* Effect.flip(batch.explain({ path: { name: "nobody" }, payload }))
+      assert.strictEqual(stranger._tag, "NotFound")
+    }))
+
+  it.scopedLive("lists by job and status, from 1 to 1000 at a time", () =>
+    Effect.gen(function*() {
+      const { batch, url } = yield* serve([
+        Job.make("one", { flow: Step.tasklet("step", Effect.void) }),
+        Job.make("other", { flow: Step.tasklet("step", Effect.fail("broken")) })
+      ])
+      for (const name of ["one", "other"]) {
+        const { id } = yield* batch.launch({ path: { name }, payload: { parameters: {} } })
+        yield* until(batch.show({ path: { id } }), ({ execution }) => execution.endTime._tag === "Some")
+      }
+      const listed = (urlParams: Parameters<typeof batch.list>[0]["urlParams"]) =>
+        Effect.map(batch.list({ urlParams }), (rows) => rows.map(({ instance }) => instance.jobName))
+      assert.deepStrictEqual(yield* listed({}), ["other", "one"])
+      assert.deepStrictEqual(yield* listed({ limit: 1 }), ["other"])
+      assert.deepStrictEqual(yield* listed({ jobName: "one" }), ["one"])
+      assert.deepStrictEqual(yield* listed({ status: "COMPLETED" }), ["one"])
+      assert.deepStrictEqual(yield* listed({ jobName: "one", status: "FAILED" }), [])
+      const answer = (limit: number) =>
+        Effect.promise(() => fetch(`${url}/executions?limit=${limit}`).then(({ status }) => status))
+      assert.deepStrictEqual(yield* Effect.forEach([0, 1, 1000, 1001], answer), [400, 200, 200, 400])
     }))
 
   it.scopedLive("names what does not exist, and what is wrong with parameters", () =>
@@ -159,6 +276,53 @@ describe("BatchApi", () => {
         Stream.runDrain(Stream.provideLayer(BatchApi.events(`${url}/nothing`), FetchHttpClient.layer))
       )
       assert.strictEqual(away._tag, "Failure")
+    }))
+
+  it.scopedLive("streams of each event what it is about: the step with its status and counts, how far it is, why it failed", () =>
+    Effect.gen(function*() {
+      const { batch, url } = yield* serve([Job.make("telling", {
+        flow: Step.chunk("rows", {
+          reader: ItemReader.fromIterable([1, 2]),
+          writer: ItemWriter.fromFunction(([n]: ReadonlyArray<number>) =>
+            n === 2 ? Effect.fail("no paper") : Effect.void
+          ),
+          chunkSize: 1
+        })
+      })])
+      const connected = yield* Deferred.make<void>()
+      const ended = yield* BatchApi.events(`${url}/events`).pipe(
+        Stream.takeUntil(({ event }) => event === "JobEnded"),
+        Stream.runCollect,
+        Effect.provideServiceEffect(
+          HttpClient.HttpClient,
+          Effect.map(
+            HttpClient.HttpClient,
+            HttpClient.transformResponse(Effect.tap(() => Deferred.succeed(connected, undefined)))
+          )
+        ),
+        Effect.provide(FetchHttpClient.layer),
+        Effect.fork
+      )
+      yield* Deferred.await(connected)
+      const { id } = yield* batch.launch({ path: { name: "telling" }, payload: { parameters: {} } })
+      const events = Array.from(yield* ended).filter(({ executionId }) => executionId === id)
+      const of = (name: string) => events.find(({ event }) => event === name)
+      assert.deepStrictEqual(of("JobEnded"), {
+        event: "JobEnded",
+        executionId: id,
+        jobName: "telling",
+        status: "FAILED"
+      })
+      const committed = of("ChunkCommitted")
+      assert.deepInclude(committed, {
+        step: "rows",
+        stepStatus: "STARTED",
+        status: "STARTED",
+        progress: { done: 1, total: 2 }
+      })
+      assert.strictEqual(committed!.counts?.write, 1)
+      assert.strictEqual(of("StepEnded")?.stepStatus, "FAILED")
+      assert.include(of("ChunkRolledBack")?.message, "no paper")
     }))
 
   it.effect("reads events of a server that breaks its messages into lines, sends comments and ends lines as it likes", () =>
