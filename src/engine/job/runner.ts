@@ -80,13 +80,11 @@ const end = (session: Session, outcome: Outcome): Effect.Effect<void, OwnerFailu
     yield* FaultPoint.hit(session, "beforeJobEnd")
     const now = yield* DateTime.now
     const { begun, open } = session.steps
-    // Of steps that have ended as they should there is nothing to look up.
-    const isKnown = open === 0 && session.undecided.size === 0
-    const steps = isKnown ? [] : yield* saving(session, session.repository.stepExecutions(session.execution.id))
+    // Of steps that have ended as they should there is nothing to look up, and none of their commits is in doubt.
+    const steps = open === 0 ? [] : yield* saving(session, session.repository.stepExecutions(session.execution.id))
     steps.forEach((step) => decide(session, step))
     yield* closeSteps(session, steps, now)
-    const idle = steps.length === 0 && (begun === 0 || !isKnown) &&
-      (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
+    const idle = begun === 0 && (outcome.status === "COMPLETED" || outcome.status === "STOPPED")
     const exitStatus = idle ? ExitStatus.and(outcome.exitStatus, NOTHING_TO_DO) : outcome.exitStatus
     yield* saving(
       session,

@@ -8,8 +8,11 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
 import * as Launch from "../../../src/engine/job/launch.js"
 import * as Running from "../../../src/engine/session/running.js"
+import { requestStop } from "../../../src/engine/session/session.js"
 import {
   BatchError,
   ExecutionContext,
@@ -19,6 +22,7 @@ import {
   JobOperator,
   JobRepository,
   JobScope,
+  Listener,
   Step,
   Transactor
 } from "../../../src/index.js"
@@ -112,6 +116,101 @@ describe("an execution that is interrupted at any moment", () => {
         assert.strictEqual(running.sessions.size, 0)
       }).pipe(silently, Effect.provide(JobRepository.layerMemory)))
   }
+})
+
+describe("the life of a job", () => {
+  const inMemory = (title: string, test: Effect.Effect<unknown, unknown, Services | Scope.Scope>) =>
+    it.scoped(title, () => test.pipe(silently, Effect.provide(JobRepository.layerMemory)))
+
+  /** Asks the execution that runs here to stop, as nobody else knows. */
+  const stopHere = Effect.map(Running.Running, ({ sessions }) => sessions.forEach(requestStop))
+
+  const here = <A, E, R>(effect: Effect.Effect<A, E, R>, running = Running.make()) =>
+    Effect.provideService(effect, Running.Running, running)
+
+  inMemory(
+    "that is to stop before it has begun calls neither a step nor a listener in front of it, and those behind (LIFE-5)",
+    Effect.gen(function*() {
+      const heard: Array<string> = []
+      const note = (text: string) => Effect.sync(() => void heard.push(text))
+      const job = Job.make("late", {
+        flow: Step.tasklet("rows", note("step")),
+        listeners: [Listener.job({ beforeJob: () => note("before"), afterJob: () => note("after") })]
+      })
+      const { exitStatus, status } = yield* here(JobOperator.run(job, {}), { ...Running.make(), closing: true })
+      assert.deepStrictEqual([status, exitStatus.code, heard], ["STOPPED", "NOOP", ["after"]])
+    })
+  )
+
+  inMemory(
+    "whose listener fails after it was asked to stop has stopped (STOP-1, LIFE-9)",
+    Effect.gen(function*() {
+      const job = Job.make("refused", {
+        flow: Step.tasklet("rows", Effect.void),
+        listeners: [
+          Listener.job({ beforeJob: () => Effect.zipRight(stopHere, Effect.fail("not today" as const)) })
+        ]
+      })
+      const { exitStatus, status } = yield* here(JobOperator.run(job, {}))
+      assert.deepStrictEqual([status, exitStatus.messages.join().includes("not today")], ["STOPPED", true])
+    })
+  )
+
+  const deaf = () => Effect.never
+
+  for (const when of ["beforeJob", "afterJob"] as const) {
+    inMemory(
+      `that is asked to stop waits for its ${when} no longer than the grace time (LIFE-12, OWN-8)`,
+      Effect.gen(function*() {
+        const job = Job.make("deaf", {
+          flow: Step.tasklet("rows", Effect.void),
+          listeners: [Listener.job(when === "beforeJob" ? { beforeJob: deaf } : { afterJob: deaf })]
+        })
+        const running = Running.make()
+        const run = yield* Effect.fork(here(JobOperator.run(job, {}), running))
+        yield* TestClock.adjust("1 second")
+        running.sessions.forEach(requestStop)
+        yield* TestClock.adjust("29 seconds")
+        assert.isNull(run.unsafePoll())
+        yield* TestClock.adjust("1 second")
+        const { status } = yield* Fiber.join(run)
+        assert.strictEqual(status, when === "afterJob" ? "COMPLETED" : "STOPPED")
+      })
+    )
+  }
+
+  inMemory(
+    "that another process has taken over says nothing more in its name, and asks for nothing (STEP-25, OWN-1)",
+    Effect.gen(function*() {
+      const repository = yield* Repository
+      let isTaken = false
+      const asked: Array<string> = []
+      const watched = new Proxy(repository, {
+        get: (target, name: keyof typeof repository) => {
+          if (isTaken) asked.push(name)
+          return target[name]
+        }
+      })
+      const job = Job.make("taken", {
+        flow: Step.chunk("rows", {
+          reader: ItemReader.fromIterable([1]),
+          writer: ItemWriter.fromFunction(() =>
+            Effect.gen(function*() {
+              const { id } = yield* JobScope.execution
+              yield* JobOperator.recover(id, { force: true })
+              isTaken = true
+            }).pipe(Effect.orDie)
+          ),
+          chunkSize: 1
+        })
+      })
+      const lost = yield* Effect.flip(Effect.provideService(JobOperator.run(job, {}), Repository, watched))
+      assert.strictEqual(lost._tag, "OwnershipLost")
+      assert.notInclude(asked, "updateJobExecution")
+      const [row] = yield* repository.jobExecutions({ jobName: "taken" })
+      assert.strictEqual(row!.exitStatus.code, "RECOVERED")
+    })
+  )
 })
 
 const sum = ExecutionContext.key("sum", Schema.Number)
