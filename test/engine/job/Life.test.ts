@@ -16,6 +16,7 @@ import { requestStop } from "../../../src/engine/session/session.js"
 import {
   BatchError,
   ExecutionContext,
+  ExitStatus,
   ItemReader,
   ItemWriter,
   Job,
@@ -178,6 +179,51 @@ describe("the life of a job", () => {
       })
     )
   }
+
+  inMemory(
+    "ends with the worst of what its listeners make of it, up to one that fails, also when the repository hesitates (LIFE-12, LIFE-19)",
+    Effect.gen(function*() {
+      const repository = yield* Repository
+      const called: Array<string> = []
+      const makes = (code: string) =>
+        Listener.job({
+          afterJob: () =>
+            Effect.sync(() => {
+              called.push(code)
+              return ExitStatus.make(code)
+            })
+        })
+      const job = Job.make("judged", {
+        flow: Step.tasklet("rows", Effect.fail("no paper" as const)),
+        // Called in reverse order.
+        listeners: [
+          makes("never"),
+          Listener.job({ afterJob: () => Effect.die("broken") }),
+          makes("COMPLETED"),
+          makes("NOOP")
+        ]
+      })
+      let saves = 0
+      const hesitating: typeof repository.updateJobExecution = (execution) =>
+        Effect.suspend(() =>
+          ++saves === 3
+            ? Effect.fail(
+              new BatchError.JobRepositoryError({ operation: "save", reason: "transient", detail: "away" })
+            )
+            : repository.updateJobExecution(execution)
+        )
+      const run = yield* Effect.fork(
+        Effect.provideService(JobOperator.run(job, {}), Repository, { ...repository, updateJobExecution: hesitating })
+      )
+      yield* TestClock.adjust("2 seconds")
+      const { exitStatus, id } = yield* Fiber.join(run)
+      const stored = yield* repository.jobExecution(id)
+      assert.deepStrictEqual([called, saves], [["NOOP", "COMPLETED"], 4])
+      assert.deepStrictEqual([exitStatus.code, stored.exitStatus.code, stored.causes], ["FAILED", "FAILED", [
+        "no paper"
+      ]])
+    })
+  )
 
   inMemory(
     "that another process has taken over says nothing more in its name, and asks for nothing (STEP-25, OWN-1)",
