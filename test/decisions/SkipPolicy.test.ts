@@ -48,7 +48,40 @@ const Policy: FastCheck.Arbitrary<SkipPolicy.SkipPolicy<unknown>> = FastCheck.le
   )
 })).policy
 
+/** One of a user, who relies on it that he is asked about his own errors only. */
+const own = (asked: Array<unknown>) =>
+  SkipPolicy.make<unknown>(
+    (error) => error instanceof Bad,
+    Effect.succeed({
+      next: (error) =>
+        Effect.sync(() => {
+          asked.push(error)
+          return true
+        }),
+      limit: "its own"
+    })
+  )
+
 describe("SkipPolicy", () => {
+  it("a policy is asked about errors only that it matches, wherever it stands (SKIP-10)", () => {
+    const errors = [worse, bad, new FileMissing("x"), "text", bad]
+    const none = SkipPolicy.tags("Worse")(SkipPolicy.limit<unknown>(0))
+    const around: ReadonlyArray<(policy: SkipPolicy.SkipPolicy<unknown>) => SkipPolicy.SkipPolicy<unknown>> = [
+      (policy) => policy,
+      (policy) => SkipPolicy.or(policy, none),
+      (policy) => SkipPolicy.or(none, policy),
+      (policy) => SkipPolicy.or(SkipPolicy.or(none, policy), none),
+      (policy) => SkipPolicy.and(policy, SkipPolicy.always),
+      (policy) => SkipPolicy.and(SkipPolicy.always, policy),
+      SkipPolicy.classify({ exclude: [FileError] })
+    ]
+    for (const [index, make] of around.entries()) {
+      const asked: Array<unknown> = []
+      const skipped = decisions(make(own(asked)), errors)
+      assert.deepStrictEqual([skipped, asked], [errors.map((error) => error === bad), [bad, bad]], `case ${index}`)
+    }
+  })
+
   describe("limit", () => {
     it.prop("limit(n) skips exactly n, whatever the errors (SKIP-4)", [Count, Count], ([n, more]) => {
       const errors = Array.from({ length: n + more }, (_, i) => i % 2 === 0 ? bad : worse)

@@ -134,6 +134,19 @@ describe("partition", () => {
     }
   )
 
+  it.prop("a plan is made anew only beside nothing that runs, and where what is unfinished may be given up (PART-3)", [
+    tally
+  ], ([some]) => {
+    assert.strictEqual(Partition.replanOf("keep", some), "Keep")
+    const isSettled = some.waiting + some.failed + some.stopped + some.unknown === 0
+    assert.strictEqual(Partition.replanOf("replan", some), some.running === 0 && isSettled ? "Replan" : "Refuse")
+    assert.strictEqual(Partition.replanOf("abandonAndReplan", some), some.running === 0 ? "Replan" : "Refuse")
+    assert.strictEqual(
+      Partition.unfinished(some),
+      Partition.UNFINISHED.reduce((sum, standing) => sum + some[standing], 0)
+    )
+  })
+
   it("no partitions are complete (PART-9)", () => {
     assert.deepStrictEqual([outcome({}).status, outcome({}).exitStatus.messages.length], ["COMPLETED", 0])
   })

@@ -12,7 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { Transactor } from "../../src/ports/Transactor.js"
+import * as SqlItemWriter from "../../src/sql/SqlItemWriter.js"
 import * as SqlTransactor from "../../src/sql/SqlTransactor.js"
 import * as Postgres from "../support/Postgres.js"
 import * as Sqlite from "../support/Sqlite.js"
@@ -56,6 +58,42 @@ const inB = (b: SqlClient) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effec
 
 for (const kind of kinds) {
   describe(`in a transaction of ${kind[0]}, another client of ${kind[1]}`, () => {
+    it.effect("writes items into its own database, however they are sent and whoever has begun the transaction (OWN-10)", () =>
+      between(kind, (a, b, transact) =>
+        Effect.gen(function*() {
+          const writers = [
+            SqlItemWriter.insertInto<{ readonly id: number }>("t"),
+            ...(kind[1] === "PostgreSQL" ? [SqlItemWriter.copyInto<{ readonly id: number }>("t")] : [])
+          ]
+          type Around = (write: Effect.Effect<void, unknown, SqlClient>) => Effect.Effect<void, unknown, SqlClient>
+          const arounds: ReadonlyArray<Around> = [(write) => transact(write), (write) => a.withTransaction(write)]
+          let id = 0
+          for (const writer of writers) {
+            const sink = yield* inB(b)(writer.open(Option.none()))
+            for (const around of arounds) {
+              for (const outside of [false, true]) {
+                const items = [{ id: ++id }]
+                const write = sink.write(items)
+                yield* Effect.exit(
+                  around(
+                    Effect.zipRight(put(a, id), Effect.zipRight(outside ? inB(b)(write) : write, Effect.fail("no")))
+                  )
+                )
+              }
+            }
+          }
+          // Of one that is refused nothing is there, however many statements it takes.
+          const rows = Array.from({ length: 600 }, (_, n) => ({ id: n === 500 ? 1 : 1000 + n }))
+          for (const writer of writers) {
+            const sink = yield* inB(b)(writer.open(Option.none()))
+            for (const around of arounds) {
+              yield* Effect.flip(around(sink.write(rows)))
+            }
+          }
+          assert.deepStrictEqual(yield* ids(a), [])
+          assert.deepStrictEqual(yield* ids(b), Array.from({ length: id }, (_, n) => n + 1))
+        }).pipe(Effect.scoped)))
+
     it.effect("writes into its own database, whether it is in the context or was captured before (OWN-10)", () =>
       between(kind, (a, b, transact) =>
         Effect.gen(function*() {

@@ -28,6 +28,8 @@ describe("the connection beside the pool of PostgreSQL", () => {
       const database = yield* Database.make
       const control = yield* Control.make(sql, database)
       assert.isDefined(control)
+      // It leads to the server itself, so chunks may go in one message, and statements be prepared.
+      assert.deepStrictEqual([database.isPooled, database.prepares], [false, true])
       const hints = yield* StopHints.make(control!, "batch_")
       yield* Effect.fork(hints!(1))
       const beat = (n: number) => control!.run(sql<{ readonly n: number }>`select cast(${n} as integer) as n`, 10_000)

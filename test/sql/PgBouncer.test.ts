@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { ItemReader, ItemWriter, Job, JobOperator, JobRepository, Step } from "../../src/index.js"
+import * as Database from "../../src/sql/database.js"
 import { SqlItemWriter, SqlJobRepository } from "../../src/sql/index.js"
 import * as Proxy from "../chaos/proxy.js"
 import { heldUp } from "../support/heldUp.js"
@@ -46,6 +47,9 @@ describe.skipIf(!PgBouncer.isInstalled)("behind PgBouncer in transaction mode", 
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
           yield* sql`create table pooled (n int primary key)`
+          // Known, so that nothing is kept on a connection that another one may have next.
+          const { isPooled, prepares } = Database.known(sql)!
+          assert.deepStrictEqual([isPooled, prepares], [true, false])
           const job = Job.make("pooled", {
             flow: Step.chunk("load", {
               reader: ItemReader.fromIterable(Array.from({ length: COUNT }, (_, n): Row => ({ n }))),

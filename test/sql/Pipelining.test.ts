@@ -98,6 +98,31 @@ describe("chunks in one message", () => {
     })
   }
 
+  it.layer(postgres!.layer)("where each item needs a row", (it) => {
+    it.effect("an update or a delete goes by itself, and misses the row that is not there (ITEM-22)", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const pairs = [1, 2, 3, 5].map((n) => ({ n, m: n }))
+        const asserting = [
+          SqlItemWriter.update<typeof pairs[number]>("pairs", { key: ["n"] }),
+          SqlItemWriter.deleteFrom<typeof pairs[number]>("pairs", { key: ["n"] })
+        ]
+        for (const [index, writer] of asserting.entries()) {
+          for (const items of [pairs.slice(0, 3), pairs]) {
+            yield* sql`drop table if exists pairs`
+            yield* sql`create table pairs as select n, 0 as m from generate_series(1, 4) n`
+            const step = Step.chunk("load", { reader: ItemReader.fromIterable(items), writer, chunkSize: 2 })
+            const ended = yield* JobOperator.run(Job.make(`asserting ${index} ${items.length}`, { flow: step }), {})
+            const isWhole = items.length === 3
+            assert.strictEqual(ended.status, isWhole ? "COMPLETED" : "FAILED", ended.exitStatus.messages.join())
+            assert.strictEqual(ended.exitStatus.messages.join().includes("no row"), !isWhole)
+            const [left] = yield* sql<{ readonly n: number }>`select count(*)::int as n from pairs where m = 0`
+            assert.strictEqual(left!.n, isWhole ? 1 : 2)
+          }
+        }
+      }))
+  })
+
   it.layer(postgres!.layer)("when something goes wrong", (it) => {
     it.scoped("a chunk is at most one round trip, as two are on their way at a time", () =>
       Effect.gen(function*() {

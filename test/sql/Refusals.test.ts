@@ -118,6 +118,32 @@ for (const { layer, name } of sqlDrivers) {
           assert.isTrue(few.kind === "check" && (few.item === 7 || few.item === undefined))
         }).pipe(Effect.scoped))
 
+      it.effect("who goes on behind a refused chunk has nothing of it in his transaction (OWN-24)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          const sink = yield* insert.open(Option.none())
+          // PostgreSQL lets nobody go on.
+          yield* Effect.exit(sql.withTransaction(Effect.ignore(sink.write(chunk(10, [3, { qty: -1 }])))))
+          assert.deepStrictEqual(yield* sql`select id from stock`, [])
+        }).pipe(Effect.scoped))
+
+      it.effect("a chunk that is written leaves no savepoint behind, to which somebody could go back by mistake (OWN-15)", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* setUp
+          const sink = yield* insert.open(Option.none())
+          let [went, failed] = [0, 0]
+          const back = Effect.matchEffect(sql.unsafe("rollback to effect_batch_chunk"), {
+            onFailure: (error) => Effect.zipRight(Effect.sync(() => failed++), Effect.fail(error)),
+            onSuccess: () => Effect.sync(() => went++)
+          })
+          yield* Effect.exit(sql.withTransaction(
+            sql`insert into owners values (2)`.pipe(Effect.zipRight(sink.write(chunk(50))), Effect.zipRight(back))
+          ))
+          assert.deepStrictEqual([went, failed], [0, 1])
+        }).pipe(Effect.scoped))
+
       it.effect("rows that need what the same transaction wrote before are not skipped with those that are refused (FT6-6)", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient

@@ -99,6 +99,9 @@ const suite = (label: string, client: Layer.Layer<SqlClient.SqlClient, unknown>,
       }))
   })
 
+const kinds = (codes: { readonly [K in Kind]?: ReadonlyArray<string> }): ReadonlyArray<readonly [object, Kind]> =>
+  Object.entries(codes).flatMap(([kind, codes]) => codes.map((code) => [{ code }, kind as Kind] as const))
+
 describe("SqlFailure", () => {
   suite("PostgreSQL", Postgres.layer, [...both, ...pg])
   suite("SQLite", Sqlite.layer, both)
@@ -130,13 +133,47 @@ describe("SqlFailure", () => {
       [{ code: "3F000" }, "missingTable"],
       [{ code: "25P02" }, "other"],
       [{ code: "42601" }, "other"],
-      [{}, "other"]
+      [{}, "other"],
+      ...kinds({
+        unique: [
+          "21000",
+          "23505",
+          "SQLITE_CONSTRAINT_UNIQUE",
+          "SQLITE_CONSTRAINT_PRIMARYKEY",
+          "SQLITE_CONSTRAINT_ROWID"
+        ],
+        notNull: ["23502", "SQLITE_CONSTRAINT_NOTNULL"],
+        foreignKey: ["23001", "23503", "SQLITE_CONSTRAINT_FOREIGNKEY"],
+        check: ["23000", "23514", "44000", "SQLITE_CONSTRAINT_CHECK"],
+        dataType: ["22001", "22003", "22007", "SQLITE_MISMATCH", "SQLITE_TOOBIG"],
+        missingTable: ["42P01"],
+        missingColumn: ["42703"],
+        permission: ["25006", "28000", "SQLITE_PERM", "SQLITE_AUTH"],
+        busy: ["55006", "SQLITE_BUSY_RECOVERY", "SQLITE_LOCKED_SHAREDCACHE"],
+        // Also where nobody can tell whether the transaction was committed.
+        connection: ["08000", "08003", "08007", "25P03", "40003", "57P02", "57P03", "57P05"],
+        other: ["00000", "3D000", "40000", "40002", "P0001", "XX000", "SQLITE_CORRUPT", "SQLITE_FULL", "ENOENT"]
+      }),
+      ...kinds({
+        connection: [
+          "ECONNREFUSED",
+          "ECONNABORTED",
+          "ETIMEDOUT",
+          "ENOTFOUND",
+          "EAI_AGAIN",
+          "EHOSTUNREACH",
+          "ENETUNREACH"
+        ]
+      })
     ]
     for (const [cause, kind] of table) {
       const found = classify(new SqlError({ cause }))
       assert.strictEqual(found.kind, kind, JSON.stringify(cause))
       assert.strictEqual(found.retryable, ["serialization", "deadlock", "connection", "busy"].includes(kind))
-      assert.strictEqual(found.skippable, ["unique", "dataType", "check"].includes(kind))
+      assert.strictEqual(
+        found.skippable,
+        ["unique", "notNull", "foreignKey", "dataType", "check"].includes(kind)
+      )
     }
   })
 

@@ -5,6 +5,8 @@ import * as Schema from "effect/Schema"
 import { resolve } from "../../../src/decisions/outcome.js"
 import { allGraphs, defects, steps } from "../../../src/definition/defects.js"
 import { lower, targets } from "../../../src/definition/graph.js"
+import type { Places } from "../../../src/definition/places.js"
+import { placesOf } from "../../../src/definition/places.js"
 import { foresee } from "../../../src/definition/routes.js"
 import { definitionOf, nodeOf } from "../../../src/definition/tree.js"
 import { Flow, Job, Partition, Step } from "../../../src/index.js"
@@ -51,6 +53,19 @@ describe("the graph of a flow", () => {
       "rescue -COMPLETED-> completed",
       "rescue -FAILED-> failed"
     ])
+  })
+
+  it("a place is called as its step, and numbered from the second on: by that a restart finds it (OWN-27)", () => {
+    const a = ok("a")
+    const flow = a.pipe(
+      Flow.andThen(Flow.split([a, a.pipe(Flow.andThen(ok("b")))])),
+      Flow.andThen(Step.flow("b", a))
+    )
+    const named = (places: Places): ReadonlyArray<unknown> =>
+      places.map(({ inner, place }) => inner.length === 0 ? place : [place, ...inner.map(named)])
+    assert.deepStrictEqual(named(placesOf(graphOf(flow))), ["a", ["split(a, a)", ["a#2"], ["a#3", "b#2"]], ["b", [
+      "a#4"
+    ]]])
   })
 
   it("a value that stands in several places is several states, a loop comes back to one (FLOW-10, OWN-6, OWN-27)", () => {
