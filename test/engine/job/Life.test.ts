@@ -10,13 +10,16 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { runName } from "../../../src/decisions/outputRun.js"
 import * as Launch from "../../../src/engine/job/launch.js"
+import type { RunningJobExecution } from "../../../src/engine/session/launched.js"
 import * as Running from "../../../src/engine/session/running.js"
 import { requestStop } from "../../../src/engine/session/session.js"
 import {
   BatchError,
   ExecutionContext,
   ExitStatus,
+  Flow,
   ItemReader,
   ItemWriter,
   Job,
@@ -27,6 +30,7 @@ import {
   Step,
   Transactor
 } from "../../../src/index.js"
+import { OutputOwner } from "../../../src/ports/outputOwner.js"
 import type { Services } from "../../support/drivers.js"
 import { silently } from "../partition/kit.js"
 
@@ -222,6 +226,79 @@ describe("the life of a job", () => {
       assert.deepStrictEqual([exitStatus.code, stored.exitStatus.code, stored.causes], ["FAILED", "FAILED", [
         "no paper"
       ]])
+    })
+  )
+
+  inMemory(
+    "tells what claims outputs as whom it runs, and who is known to be gone, and nobody the secret of its fence (OWN-16, OWN-17)",
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      const note = (execution: object) => Effect.sync(() => void seen.push("token" in execution))
+      const claims = Effect.gen(function*() {
+        const { isGone, owner, run } = yield* OutputOwner
+        const execution = yield* JobScope.execution
+        seen.push(owner, isGone("gone"), isGone("living"), run === runName(execution))
+        yield* note(execution)
+      })
+      const job = Job.make("claiming", {
+        flow: Step.tasklet("rows", claims),
+        listeners: [Listener.job({ beforeJob: note, afterJob: note })]
+      })
+      const ended = yield* JobOperator.run(job, {}).pipe(
+        Effect.provideService(JobOperator.Ownership, {
+          lease: "30 seconds",
+          owner: "tested",
+          isOwnerGone: (owner) => owner === "gone"
+        })
+      )
+      yield* note(ended)
+      assert.deepStrictEqual(seen, [false, "tested", true, false, true, false, false, false])
+    })
+  )
+
+  inMemory(
+    "that was begun by its claim is not written down as begun once more (PART-15)",
+    Effect.gen(function*() {
+      const repository = yield* Repository
+      const saved: Array<string> = []
+      const updateJobExecution: typeof repository.updateJobExecution = (execution) => {
+        saved.push(execution.status)
+        return repository.updateJobExecution(execution)
+      }
+      for (const begins of [true, false]) {
+        const job = Job.make(`begun ${begins}`, { flow: Step.tasklet("rows", Effect.void) })
+        const run = Effect.flatMap(
+          claimedBy(job.name, begins),
+          (claimed) => Launch.runClaimed(job, claimed) as Effect.Effect<unknown, unknown, Services>
+        )
+        yield* Effect.provideService(run, Repository, { ...repository, updateJobExecution })
+      }
+      assert.deepStrictEqual(saved, ["COMPLETED", "STARTED", "COMPLETED"])
+    })
+  )
+
+  inMemory(
+    "whose host leaves is handed over, and begins nothing when that was leaving before (OWN-2)",
+    Effect.gen(function*() {
+      let began = 0
+      const end = (name: string, leavesAfter: number) =>
+        here(Effect.scoped(Effect.gen(function*() {
+          const job = Job.make(name, {
+            flow: Step.tasklet("first", Effect.zipRight(Effect.sync(() => began++), stopHere)).pipe(
+              Flow.andThen(Step.tasklet("second", Effect.sync(() => began++)))
+            )
+          })
+          const { await: ended } = yield* Launch.startHosted(job, [], () => began >= leavesAfter) as Effect.Effect<
+            RunningJobExecution<string, unknown>,
+            unknown,
+            Services | Scope.Scope
+          >
+          const { exitStatus, status } = yield* ended
+          return [status, exitStatus.code, began]
+        })))
+      assert.deepStrictEqual(yield* end("leaves", 1), ["STOPPED", "OWNER_LEFT", 1])
+      assert.deepStrictEqual(yield* end("is leaving", 1), ["STOPPED", "OWNER_LEFT", 1])
+      assert.deepStrictEqual(yield* end("stays", 100), ["STOPPED", "STOPPED", 2])
     })
   )
 

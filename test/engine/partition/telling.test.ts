@@ -231,8 +231,16 @@ describe("listeners of a partitioned step", () => {
       const { execution } = yield* taken("behind", "other")
       yield* TestClock.adjust("40 seconds")
       assert.deepStrictEqual(heard, ["a begun"])
-      const lastUpdated = DateTime.subtract(yield* DateTime.now, { seconds: 30 })
-      yield* repository.updateJobExecution({ ...execution, status: "COMPLETED", lastUpdated })
+      yield* Effect.clockWith((clock) =>
+        Effect.withClock(
+          repository.updateJobExecution({ ...execution, status: "COMPLETED" }),
+          Object.create(clock, {
+            unsafeCurrentTimeMillis: { value: () => clock.unsafeCurrentTimeMillis() - 30_000 }
+          }) as typeof clock
+        )
+      )
+      const { lastUpdated } = yield* repository.jobExecution(execution.id)
+      assert.strictEqual(DateTime.distance(lastUpdated, yield* DateTime.now), 30_000)
       assert.strictEqual((yield* within(5, running)).status, "COMPLETED")
       assert.deepStrictEqual(heard, ["a begun", "a COMPLETED"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
