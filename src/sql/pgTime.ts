@@ -35,15 +35,14 @@ export const temporal = (
 }
 
 /**
- * Fields that the column does not have, `interval year to month` say, are dropped by the server. No time at all is written
- * like one.
+ * What is finer than the fields of the column, `interval year to month` say, is dropped by the server.
  *
  * @internal
  */
 export const interval = (modifier: number): Scalar => {
   const precision = modifier < 0 || (modifier & 0xffff) === 0xffff ? 6 : modifier & 0xffff
   const fields = modifier < 0 ? RANGE : (modifier >> 16) & RANGE
-  const rest = fields === RANGE ? undefined : droppedFields(fields)
+  const finest = fields === RANGE ? 0 : FINEST_FIRST.findIndex(({ bit }) => (fields & (1 << bit)) !== 0)
   return (value) => {
     const found = onlyText(value, "an interval column")
     const digits = /\.(\d+)/.exec(found)?.[1]?.replace(/0+$/, "")
@@ -51,7 +50,9 @@ export const interval = (modifier: number): Scalar => {
       ? refuse(`it has ${digits.length} digits behind the point and the column keeps ${precision}`)
       : fields !== RANGE && Decimal.canonical(found) !== undefined
       ? refuse("it is a number without a unit")
-      : rest !== undefined && rest.test(found) && !/^\s*00:00:00\s*$/.test(found)
+      : finest > 0 && !span.test(found)
+      ? refuse("it does not tell what the column would drop of it; give it such as 1 year 2 mons 3 days 04:05:06")
+      : finest > 0 && finestIn(found) < finest
       ? refuse("it has fields that the column does not keep")
       : found
   }
@@ -161,15 +162,31 @@ const fraction = (text: string, precision: number): string => {
     : text
 }
 
-// The bits that PostgreSQL gives the fields: month 1, year 2, day 3, hour 10, minute 11, second 12.
-const droppedFields = (fields: number): RegExp | undefined => {
-  const has = (bit: number) => (fields & (1 << bit)) !== 0
-  const names = [
-    ...(has(1) || has(2) && has(1) ? [] : has(2) ? ["mon"] : ["mon", "year"]),
-    ...(has(3) ? [] : ["day", "week"]),
-    ...(has(10) || has(11) || has(12) ? [] : [":", "hour", "min", "sec"])
-  ]
-  return names.length === 0 ? undefined : new RegExp(names.join("|"), "i")
+/** The fields of intervals, with the bits that PostgreSQL gives them. A column keeps what is coarser than its fields, too. */
+const FINEST_FIRST = [
+  { unit: "sec", bit: 12 },
+  { unit: "min", bit: 11 },
+  { unit: "hour", bit: 10 },
+  { unit: "day", bit: 3 },
+  { unit: "mon", bit: 1 },
+  { unit: "year", bit: 2 }
+]
+
+const span = new RegExp(
+  "^\\s*(?:@\\s+)?(?:[+-]?\\d+\\s+(?:years?|mon(?:th)?s?|weeks?|days?|hours?|min(?:ute)?s?|sec(?:ond)?s?)\\s*)*" +
+    "(?:[+-]?\\d+:\\d\\d(?::\\d\\d(?:\\.\\d+)?)?)?(?:\\s+ago)?\\s*$",
+  "i"
+)
+
+/** The place of the finest field of a span that is not 0. */
+const finestIn = (text: string): number => {
+  const named = [...text.matchAll(/(\d+)\s+(year|mon|week|day|hour|min|sec)/gi)].filter(([, count]) =>
+    Number(count) !== 0
+  )
+    .map(([, , unit]) => FINEST_FIRST.findIndex((field) => field.unit === unit!.toLowerCase().replace("week", "day")))
+  const [, hours, minutes, seconds] = /(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?/.exec(text) ?? []
+  const clock = [seconds, minutes, hours].flatMap((part, at) => Number(part ?? 0) === 0 ? [] : [at])
+  return Math.min(FINEST_FIRST.length, ...named, ...clock)
 }
 
 // PostgreSQL has no year 0 and no negative ones: the year before 1 is 1 BC.

@@ -27,16 +27,24 @@ type Plan =
 const { plan } = FastCheck.letrec<{ plan: Plan }>((tie) => ({
   plan: FastCheck.oneof(
     { maxDepth: 4, withCrossShrink: true },
-    FastCheck.record({ _tag: FastCheck.constant("note" as const), id: FastCheck.nat(99) }),
-    FastCheck.record({ _tag: FastCheck.constant("ask" as const) }),
-    FastCheck.record({
-      _tag: FastCheck.constant("transact" as const),
-      owner: FastCheck.constantFrom<Owner>("a", "b"),
-      propagation: FastCheck.constantFrom("required" as const, "requiresNew" as const, "notSupported" as const),
-      inside: FastCheck.array(tie("plan"), { maxLength: 4 }),
-      fails: FastCheck.boolean(),
-      isCaught: FastCheck.boolean()
-    })
+    { arbitrary: FastCheck.record({ _tag: FastCheck.constant("note" as const), id: FastCheck.nat(99) }), weight: 2 },
+    { arbitrary: FastCheck.record({ _tag: FastCheck.constant("ask" as const) }), weight: 1 },
+    {
+      weight: 4,
+      arbitrary: FastCheck.record({
+        _tag: FastCheck.constant("transact" as const),
+        owner: FastCheck.constantFrom<Owner>("a", "b"),
+        propagation: FastCheck.constantFrom(
+          "required" as const,
+          "required" as const,
+          "requiresNew" as const,
+          "notSupported" as const
+        ),
+        inside: FastCheck.array(tie("plan"), { minLength: 1, maxLength: 3 }),
+        fails: FastCheck.boolean(),
+        isCaught: FastCheck.boolean()
+      })
+    }
   )
 }))
 

@@ -197,6 +197,37 @@ describe("what a database refused", () => {
 })
 
 describe("what an error of the user says", () => {
+  it("a code that is no text is none of a database", () => {
+    for (const code of [7, "", null, { of: "23505" }]) {
+      const rpc = Object.assign(new Error("the other side is busy"), { code })
+      assert.include(describeError(rpc), "the other side is busy")
+      assert.notInclude(describeError(rpc), "SQLSTATE")
+    }
+  })
+
+  it("of an error without a message the first eight fields, and that there are more", () => {
+    const said = (count: number) =>
+      describeError(Object.fromEntries(Array.from({ length: count }, (_, n) => [`field${n}`, n])))
+    assert.include(said(8), "field7: 7")
+    assert.notInclude(said(8), "…")
+    assert.include(said(9), "field7: 7, …")
+    assert.notInclude(said(9), "field8")
+  })
+
+  it("no more than two thousand characters each, and four thousand with its causes", () => {
+    const said = (...lengths: ReadonlyArray<number>) =>
+      describeError(
+        lengths.reduceRight<Error | undefined>(
+          (cause, length, at) => new Error("abc"[at]!.repeat(length), { cause }),
+          undefined
+        )
+      )
+    assert.strictEqual(said(2000), `Error: ${"a".repeat(2000)}`)
+    assert.strictEqual(said(2001), `Error: ${"a".repeat(2000)}…`)
+    const whole = ["a", "b", "c"].map((letter) => `Error: ${letter.repeat(1900)}`).join(", caused by ")
+    assert.strictEqual(said(1900, 1900, 1900), `${whole.slice(0, "Error: ".length + 4000)}…`)
+  })
+
   class VatServiceDown extends Data.TaggedError("VatServiceDown")<
     { readonly country: string; readonly status: number; readonly apiKey?: unknown; readonly nested?: unknown }
   > {}
