@@ -7,7 +7,7 @@ import * as Fs from "node:fs"
 export interface Sample {
   readonly wall: number
   readonly cpu: number
-  /** The processor time that the database server took meanwhile. */
+  /** The processor time that the database server took meanwhile, or whoever else works for it. */
   readonly serverCpu: number
 }
 
@@ -20,7 +20,7 @@ export interface Around {
   readonly server?: number | undefined
 }
 
-export const time = async (run: () => unknown, server?: number): Promise<Sample> => {
+export const time = async (run: () => unknown, server?: number | ReadonlyArray<number>): Promise<Sample> => {
   globalThis.gc?.()
   const serverCpu = processorTime(server)
   const cpu = process.cpuUsage()
@@ -83,7 +83,10 @@ export const thousands = (value: number): string => Math.round(value).toLocaleSt
 const TICK = 1e7
 
 /** Nanoseconds that a process, its children and those it has outlived have worked. */
-const processorTime = (pid: number | undefined): number => {
+const processorTime = (pid: number | ReadonlyArray<number> | undefined): number => {
+  if (typeof pid === "object") {
+    return pid.reduce((sum, each) => sum + processorTime(each), 0)
+  }
   if (pid === undefined || process.platform !== "linux") {
     return 0
   }

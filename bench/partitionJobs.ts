@@ -5,25 +5,28 @@ import { Effect, Schema } from "effect"
 import { ItemReader, ItemWriter, Job, JobParameters, Step } from "effect-batch"
 import { CsvItemReader, FilePartition } from "effect-batch/file"
 
-/** Of `partitions`, with `chunks` of 20 ms each; without chunks a partition does nothing. */
+/** Of `partitions`, with `chunks` that wait `pause` milliseconds each; without chunks a partition does nothing. */
 class Size extends JobParameters.Tag<Size>()("Size", {
   run: Schema.String,
   partitions: Schema.Int,
-  chunks: Schema.Int
+  chunks: Schema.Int,
+  pause: Schema.Int
 }) {}
 
 const make = (name: string, concurrency: number) =>
   Job.make(name, {
     parameters: Size,
     flow: Step.partition("load", {
-      plan: Effect.map(Size, ({ chunks, partitions }) =>
-        Array.from({ length: partitions }, (_, at) => ({ name: `p${at}`, input: chunks }))),
-      input: Schema.Int,
-      step: (chunks) =>
+      plan: Effect.map(Size, ({ chunks, partitions, pause }) =>
+        Array.from({ length: partitions }, (_, at) => ({ name: `p${at}`, input: { chunks, pause } }))),
+      input: Schema.Struct({ chunks: Schema.Int, pause: Schema.Int }),
+      step: ({ chunks, pause }) =>
         chunks === 0 ? Step.tasklet("nothing", Effect.void) : Step.chunk("waiting", {
           reader: ItemReader.fromIterable(Array.from({ length: chunks }, (_, at) =>
             at)),
-          writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) => Effect.sleep("20 millis")),
+          writer: ItemWriter.fromFunction((_: ReadonlyArray<number>) =>
+            Effect.sleep(pause)
+          ),
           chunkSize: 1
         }),
       concurrency,

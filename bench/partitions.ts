@@ -18,23 +18,34 @@ const COUNTS = options.large ? [100, 1000, 10_000] : [100, 1000]
 
 type Runtime = ManagedRuntime.ManagedRuntime<JobRepository.JobRepository, unknown>
 
-const run = (runtime: Runtime, job: typeof alone, partitions: number, chunks: number): Promise<unknown> =>
+const run = (
+  runtime: Runtime,
+  job: typeof alone,
+  size: { readonly partitions: number; readonly chunks: number; readonly pause: number }
+): Promise<unknown> =>
   (runtime as ReturnType<typeof database.postgres>).runPromise(
-    JobOperator.runOrFail(job, { run: randomUUID(), partitions, chunks })
+    JobOperator.runOrFail(job, { run: randomUUID(), ...size })
   )
+
+const empty = (partitions: number) => ({ partitions, chunks: 0, pause: 0 })
 
 /** Empty partitions in four slots of one process; the first ones warm up. */
 const perPartition = async (name: string, runtime: Runtime): Promise<ReadonlyArray<string>> => {
-  await run(runtime, alone, 50, 0)
+  await run(runtime, alone, empty(50))
   const millis: Array<number> = []
   for (const count of COUNTS) {
-    const { wall } = await measure.time(() => run(runtime, alone, count, 0))
+    const { wall } = await measure.time(() => run(runtime, alone, empty(count)))
     millis.push(wall / 1e6 / count)
   }
   return [name, ...millis.map((each) => each.toFixed(2)), (millis[millis.length - 1]! / millis[0]!).toFixed(2)]
 }
 
-const worker = (url: string, slots: number): Promise<() => Promise<void>> =>
+interface Worker {
+  readonly pid: number
+  readonly stop: () => Promise<void>
+}
+
+const worker = (url: string, slots: number): Promise<Worker> =>
   new Promise((resolve, reject) => {
     const script = fileURLToPath(new URL("./partitionWorker.ts", import.meta.url))
     const child = spawn(process.execPath, [...process.execArgv, script, url, String(slots)], {
@@ -42,28 +53,67 @@ const worker = (url: string, slots: number): Promise<() => Promise<void>> =>
     })
     child.once("error", reject)
     child.stdout!.once("data", () =>
-      resolve(() =>
-        new Promise((ended) => {
-          child.once("close", () => ended())
-          child.kill("SIGTERM")
-        })
-      ))
+      resolve({
+        pid: child.pid!,
+        stop: () =>
+          new Promise((ended) => {
+            child.once("close", () => ended())
+            child.kill("SIGTERM")
+          })
+      }))
   })
 
-const withWorkers = async <A>(url: string, count: number, slots: number, work: () => Promise<A>): Promise<A> => {
-  const stops = await Promise.all(Array.from({ length: count }, () => worker(url, slots)))
+const withWorkers = async <A>(
+  url: string,
+  count: number,
+  slots: number,
+  work: (pids: ReadonlyArray<number>) => Promise<A>
+): Promise<A> => {
+  const workers = await Promise.all(Array.from({ length: count }, () => worker(url, slots)))
   try {
-    return await work()
+    return await work(workers.map(({ pid }) => pid))
   } finally {
-    await Promise.all(stops.map((stop) => stop()))
+    await Promise.all(workers.map(({ stop }) => stop()))
   }
 }
 
 /** Processes that have just begun compile their code, on processors that they share; then they run as they go on to. */
-const coldAndWarm = async (work: () => Promise<unknown>): Promise<readonly [number, number]> => {
-  const cold = await measure.time(work)
-  const warm = await measure.time(work)
-  return [cold.wall, warm.wall]
+const coldAndWarm = async (
+  work: () => Promise<unknown>,
+  others: ReadonlyArray<number>
+): Promise<readonly [measure.Sample, measure.Sample]> => [
+  await measure.time(work, others),
+  await measure.time(work, others)
+]
+
+/** How many processors were at work, with the database, all of the time: no more than there are. */
+const busy = ({ cpu, serverCpu, wall }: measure.Sample): string => ((cpu + serverCpu) / wall).toFixed(2)
+
+/** The same waiting on more and more processes, in chunks that wait longer or shorter. */
+const waiting = async (
+  url: string,
+  server: number,
+  runtime: Runtime,
+  size: { readonly chunks: number; readonly pause: number }
+): Promise<void> => {
+  const work = () => run(runtime, spread as typeof alone, { partitions: 32, ...size })
+  const found: Array<readonly [number, readonly [measure.Sample, measure.Sample]]> = []
+  for (const processes of [1, 2, 4, 8]) {
+    found.push([processes, await withWorkers(url, processes, 1, (pids) => coldAndWarm(work, [server, ...pids]))])
+  }
+  const [, one] = found[0]!
+  measure.print(
+    `32 partitions of ${size.chunks} chunks that wait ${size.pause} ms, on processes of one slot each`,
+    ["processes", ...["first", "second"].flatMap((job) => [`seconds, ${job} job`, "÷ linear", "processors busy"])],
+    found.map(([processes, samples]) => [
+      String(processes),
+      ...samples.flatMap((sample, at) => [
+        (sample.wall / 1e9).toFixed(1),
+        (one[at]!.wall / sample.wall / processes).toFixed(2),
+        busy(sample)
+      ])
+    ])
+  )
 }
 
 const ROWS = options.large ? 4_000_000 : 1_000_000
@@ -95,7 +145,7 @@ export const partitions = async (): Promise<void> => {
     rows.push(await perPartition("SQLite", sqlite as unknown as Runtime))
     await sqlite.dispose()
   })
-  await database.withServer(async ({ url }) => {
+  await database.withServer(async ({ pid, url }) => {
     const postgres = database.postgres(url)
     rows.push(await perPartition("PostgreSQL", postgres as unknown as Runtime))
     measure.print(
@@ -103,26 +153,19 @@ export const partitions = async (): Promise<void> => {
       ["repository", ...COUNTS.map((count) => `${measure.thousands(count)} partitions`), "ratio"],
       rows
     )
-    const spreading = (partitions: number, chunks: number) => () =>
-      run(postgres as unknown as Runtime, spread as typeof alone, partitions, chunks)
-    const waiting: Array<readonly [number, readonly [number, number]]> = []
-    for (const processes of [1, 2, 4, 8]) {
-      waiting.push([processes, await withWorkers(url, processes, 1, () => coldAndWarm(spreading(32, 25)))])
-    }
-    const [, one] = waiting[0]!
-    measure.print(
-      "32 partitions of 25 chunks that wait 20 ms, on processes of one slot each",
-      ["processes", "seconds, first job", "÷ linear", "seconds, second job", "÷ linear"],
-      waiting.map(([processes, walls]) => [
-        String(processes),
-        ...walls.flatMap((wall, at) => [(wall / 1e9).toFixed(1), (one[at]! / wall / processes).toFixed(2)])
-      ])
+    const runtime = postgres as unknown as Runtime
+    await waiting(url, pid, runtime, { chunks: 25, pause: 20 })
+    await waiting(url, pid, runtime, { chunks: 5, pause: 100 })
+    const jobs = await withWorkers(
+      url,
+      2,
+      4,
+      (pids) => coldAndWarm(() => run(runtime, spread as typeof alone, empty(1000)), [pid, ...pids])
     )
-    const walls = await withWorkers(url, 2, 4, () => coldAndWarm(spreading(1000, 0)))
     process.stdout.write(
       `1,000 empty partitions on two processes of four slots, first and second job: ${
-        walls.map((wall) => (wall / 1e9).toFixed(1)).join(" and ")
-      } s\n\n`
+        jobs.map((sample) => `${(sample.wall / 1e9).toFixed(1)} s (${busy(sample)} processors busy)`).join(" and ")
+      }\n\n`
     )
     await looks(postgres)
     const loads = await csvOn(url, postgres as unknown as Runtime)

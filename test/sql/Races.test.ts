@@ -222,6 +222,22 @@ it.scopedLive("an insert of a step that comes true behind the look for it leaves
     assert.deepStrictEqual(stored.map(({ id }) => id), [answered.id])
   }))
 
+it.scopedLive("a step does not begin behind a request to stop that was made before it, and not committed yet (HAND-1, STOP-4)", () =>
+  Effect.gen(function*() {
+    const { execution, owner, repository, taker } = yield* opened
+    const stop = Context.get(taker, SqlClient.SqlClient)`
+      update batch_job_execution set status = 'STOPPING' where id = ${execution.id}`
+    const create = repository.createStepExecution(execution, {
+      stepName: "load",
+      place: "load",
+      round: "1",
+      context: execution.context,
+      checkpoint: Option.none()
+    })
+    assert.isTrue(Option.isNone(yield* meanwhile(taker, stop, Effect.provide(create, owner))))
+    assert.deepStrictEqual(yield* repository.stepExecutions(execution.id), [])
+  }))
+
 const envOf = (process: Process) =>
   Effect.map(Effect.provide(Database.make, process), (database) => Env.make(database, "batch_"))
 
