@@ -272,7 +272,9 @@ describe("ready-made notifiers", () => {
       )
       yield* Watch.webhook(url)(notification)
       yield* Watch.slack(url)(notification)
+      yield* Watch.webhook(url)({ ...notification, executionId: undefined })
       assert.deepInclude(bodies[0], { kind: "failed", executionId: 7, time: "1970-01-01T00:00:00.000Z" })
+      assert.isNull(bodies[2].executionId, "a deadline is of no execution")
       assert.include(bodies[1].text, "&lt;!channel&gt;")
       assert.notInclude(bodies[1].text, "\n")
       const failed = yield* Effect.exit(Watch.webhook(`${url}/broken`)(notification))
@@ -295,6 +297,11 @@ describe("ready-made notifiers", () => {
           const bytes = Buffer.from(/^=\?UTF-8\?B\?([A-Za-z\d+/]+=*)\?=$/.exec(line)![1]!, "base64")
           return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
         })
+        // As full as they can be: a character of more bytes may not fit any more.
+        const widest = Math.max(...Array.from(words.join(""), (char) => Buffer.byteLength(char)))
+        for (const word of words.slice(0, -1)) {
+          assert.isAtLeast(Buffer.byteLength(word), 40 - widest)
+        }
         const wanted = Array.from(Watch.textOf({ ...notification, text }).replace(/\ud800/, "\ufffd")).slice(0, 150)
           .join("")
         assert.strictEqual(words.join(""), wanted)
