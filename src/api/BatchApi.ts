@@ -378,7 +378,7 @@ const eventOf = (event: BatchEvent): Event => {
     status: job.status,
     ...(step === undefined ? {} : { step: step.stepName, stepStatus: step.status, counts: step.counts }),
     ..."message" in event ? { message: event.message } : {},
-    ..."progress" in event && event.progress !== undefined ? { progress: event.progress } : {}
+    ..."progress" in event ? { progress: event.progress } : {}
   }
 }
 
