@@ -62,6 +62,18 @@ describe("json", () => {
     )
   })
 
+  it("fromUnknown loses no member whose name JSON cannot hold, at whatever depth", () => {
+    const [list, named] = [Object.assign([1], { extra: 2 }), { a: 1, [Symbol("s")]: 2 }]
+    for (const value of [list, named, { deep: list }, { deep: [named] }, [[list]], [{ deep: named }]]) {
+      assert.match(
+        Either.getOrThrow(Either.flip(Json.fromUnknown(value))),
+        /a member (?:whose name is a symbol|named "extra")/
+      )
+    }
+    const hidden = Object.defineProperty({ a: 1 }, Symbol("s"), { value: 2, enumerable: false })
+    assert.deepStrictEqual(Json.fromUnknown(hidden), Either.right({ a: 1 }))
+  })
+
   it("fromUnknown leaves undefined members out and survives cycles", () => {
     assert.deepStrictEqual(Json.fromUnknown({ a: undefined, b: -0 }), Either.right({ b: 0 }))
     const cycle: { self?: unknown } = {}

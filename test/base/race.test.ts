@@ -6,9 +6,11 @@ import * as Fiber from "effect/Fiber"
 import { orLeave, until } from "../../src/base/race.js"
 
 /** An effect that never ends by itself, and takes some turns to clean up. */
-const slowToEnd = (log: Array<string>, entered: Deferred.Deferred<void>) =>
+const slowToEnd = (log: Array<string>, entered: Deferred.Deferred<void>, turns = 1) =>
   Effect.zipRight(Deferred.succeed(entered, undefined), Effect.never).pipe(
-    Effect.onInterrupt(() => Effect.zipRight(Effect.yieldNow(), Effect.sync(() => void log.push("cleaned up"))))
+    Effect.onInterrupt(() =>
+      Effect.zipRight(Effect.repeatN(Effect.yieldNow(), turns - 1), Effect.sync(() => void log.push("cleaned up")))
+    )
   )
 
 describe("a race that waits for the loser", () => {
@@ -50,17 +52,19 @@ describe("a race that waits for the loser", () => {
 
   it.effect("ends both before it ends itself when it is interrupted from outside", () =>
     Effect.gen(function*() {
-      const log: Array<string> = []
-      const entered = yield* Deferred.make<void>()
-      const watching = yield* Deferred.make<void>()
-      const fiber = yield* Effect.fork(Effect.ensuring(
-        until(slowToEnd(log, entered), slowToEnd(log, watching)),
-        Effect.sync(() => void log.push("released"))
-      ))
-      yield* Deferred.await(entered)
-      yield* Deferred.await(watching)
-      yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(log, ["cleaned up", "cleaned up", "released"])
+      for (const [turns, signalTurns] of [[1, 1], [20, 1], [1, 20]]) {
+        const log: Array<string> = []
+        const entered = yield* Deferred.make<void>()
+        const watching = yield* Deferred.make<void>()
+        const fiber = yield* Effect.fork(Effect.ensuring(
+          until(slowToEnd(log, entered, turns), slowToEnd(log, watching, signalTurns)),
+          Effect.sync(() => void log.push("released"))
+        ))
+        yield* Deferred.await(entered)
+        yield* Deferred.await(watching)
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(log, ["cleaned up", "cleaned up", "released"])
+      }
     }))
 })
 
@@ -91,6 +95,22 @@ describe("a race that leaves the loser behind", () => {
       yield* Deferred.succeed(answer, undefined)
       yield* Effect.repeatN(Effect.yieldNow(), 10)
       assert.strictEqual(log.length, 1)
+    }))
+
+  it.effect("leaves nobody at work, whoever ends it", () =>
+    Effect.gen(function*() {
+      for (const way of ["signal", "interruption"] as const) {
+        const log: Array<string> = []
+        const [entered, watching] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const signal = way === "signal"
+          ? Effect.zipRight(Deferred.await(entered), Effect.fail("lost"))
+          : slowToEnd(log, watching)
+        const fiber = yield* Effect.fork(Effect.exit(orLeave(slowToEnd(log, entered), signal)))
+        yield* Deferred.await(entered)
+        yield* way === "signal" ? Fiber.await(fiber) : Effect.zipRight(Deferred.await(watching), Fiber.interrupt(fiber))
+        yield* Effect.repeatN(Effect.yieldNow(), 20)
+        assert.deepStrictEqual(log, way === "signal" ? ["cleaned up"] : ["cleaned up", "cleaned up"])
+      }
     }))
 
   for (const times of [1, 2, 3]) {

@@ -214,6 +214,14 @@ describe("SkipPolicy", () => {
       )
       assert.isTrue(policy.matches(bad))
       assert.isFalse(policy.matches(new Bad({ line: 13 })))
+      // Also of a cause, however deep.
+      const both = SkipPolicy.classify(SkipPolicy.always, { include: [FileError, "Worse"], exclude: [FileError] })
+      const deep = new Error("outer", { cause: new Error("inner", { cause: new FileError("x") }) })
+      assert.deepStrictEqual([new FileError("x"), deep, new Worse({ cause: deep })].map(both.matches), [
+        false,
+        false,
+        true
+      ])
     })
 
     it("without include, whatever is not excluded is in", () => {

@@ -49,6 +49,14 @@ describe("the connection beside the pool of PostgreSQL", () => {
       )
       assert.deepStrictEqual(lost.map(({ _tag }) => _tag), ["SqlError", "SqlError", "SqlError"])
       assert.deepStrictEqual((yield* beat(5)).map(({ n }) => n), [5])
+      // Who is not answered in time gives the connection up: what comes next would wait behind it.
+      const pid = Effect.map(
+        control!.run(sql<{ readonly pid: number }>`select pg_backend_pid() as pid`, 10_000),
+        ([row]) => row!.pid
+      )
+      const before = yield* pid
+      assert.strictEqual((yield* Effect.flip(control!.run(sql`select pg_sleep(600)`, 50)))._tag, "SqlError")
+      assert.notStrictEqual(yield* pid, before)
       // Warnings are said when the process is next at leisure.
       yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       assert.deepStrictEqual(heard.filter((message) => message.includes("client.query")), [])

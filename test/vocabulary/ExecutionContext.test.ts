@@ -24,6 +24,18 @@ const valueOf = <A>(context: ExecutionContext.ExecutionContext, name: ExecutionC
   Option.getOrThrow(Either.getOrThrow(get(context, name)))
 
 describe("ExecutionContext", () => {
+  it("a key is there only when it was set, whatever every object inherits", () => {
+    for (const name of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+      const key = ExecutionContext.key(name, Schema.Number)
+      assert.isFalse(ExecutionContext.has(ExecutionContext.empty, key))
+      assert.deepStrictEqual(ExecutionContext.get(ExecutionContext.empty, key), Either.right(Option.none()))
+      const stored = ExecutionContext.toJson(ExecutionContext.unsafeSet(ExecutionContext.empty, key, 7))
+      const read = Either.getOrThrow(ExecutionContext.fromJson(stored))
+      assert.deepStrictEqual(ExecutionContext.get(read, key), Either.right(Option.some(7)))
+      assert.strictEqual(ExecutionContext.toJson(ExecutionContext.remove(read, key)), "{}")
+    }
+  })
+
   it.prop("get returns the value that was set, also after storage (CTX-1)", [Context, Value], ([context, a]) => {
     const written = set(context, value, a)
     const stored = Either.getOrThrow(ExecutionContext.fromJson(ExecutionContext.toJson(written)))
