@@ -111,7 +111,7 @@ export interface Place {
   readonly discard: (state: State) => Effect.Effect<void, FileError>
   /** Called when a restart would find the state, and the file is claimed: once both are so. */
   readonly settled: Effect.Effect<void>
-  /** Called when the sink is closed before it was complete, and nothing was committed since it claimed its file. */
+  /** Called when the sink is closed before it was complete. */
   readonly giveUp: (state: State) => Effect.Effect<void>
 }
 
@@ -161,8 +161,6 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   private isStored = false
   /** Whether something was flushed of which nobody has said yet whether it is committed. */
   private isInDoubt = false
-  /** Up to where the file was committed when it was claimed. */
-  private claimedOffset = -1
   /** The footer that the stored state tells of, and that state. */
   private told: { readonly state: State; readonly footer: string } | undefined
   private readonly start: number
@@ -251,8 +249,7 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
    * it for ever. What may have been committed is kept.
    */
   readonly closed: Effect.Effect<void> = Effect.suspend(() => {
-    const isBare = this.committedState.offset === this.claimedOffset
-    return this.hold?.file !== undefined && isBare && !this.isInDoubt
+    return this.hold?.file !== undefined && !this.isInDoubt
       ? this.place.giveUp(this.committedState)
       : Effect.void
   })
@@ -341,7 +338,6 @@ class FileSink<A> implements ItemWriter.Sink<A, Errors> {
   private keep(hold: Hold): Hold {
     this.committedState = this.flushed = hold.state
     this.committedDigest = hold.digest
-    this.claimedOffset = hold.state.offset
     return this.hold = hold
   }
 
