@@ -395,14 +395,16 @@ const openTable = <A, C extends Column_>(
     return {
       write: Pipelining.withPipelinedWrite(
         (items: ReadonlyArray<A>) =>
-          Effect.flatMap(Effect.zip(Effect.suspend(() => written(items)), ambient), ([{ examine, run }, ambient]) => {
-            const guard = guardOf(database, ambient, items.length)
-            const whole = Effect.catchAll(
-              guarded(database, guard, run),
-              (error) => named(refusals, items, error, examine, askInside(database, guard), guard !== "none")
-            )
-            return refail(action._tag, target.table)(Database.whole(database, whole))
-          }),
+          Effect.flatMap(Effect.suspend(() => written(items)), ({ examine, run }) =>
+            Effect.flatMap(ambient, (ambient) => {
+              const guard = guardOf(database, ambient, items.length)
+              const whole = Effect.catchAll(
+                guarded(database, guard, run),
+                (error) =>
+                  named(refusals, items, error, examine, askInside(database, guard), guard !== "none")
+              )
+              return refail(action._tag, target.table)(Database.whole(database, whole))
+            })),
         "assert" in action && action.assert ? undefined : pipelined(client, written, refusals)
       )
     }

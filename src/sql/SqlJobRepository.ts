@@ -256,21 +256,22 @@ const makeTransact = (env: Env_.Env, control: Control | undefined, idle: string)
         Effect.uninterruptible(tried(Effect.interruptible)),
         Backends.watch(env, control, patienceMillis, () => pid)
       )
-    return Effect.flatMap(
-      Effect.zip(Ambient.ambient, OwnTransaction),
-      ([ambient, marker]): Effect.Effect<A, E | JobRepositoryError, R> =>
-        marker !== undefined && transactionOf(ambient) === marker
-          ? effect
-          // In there it would be undone by a rollback that its caller knows nothing of.
-          : Database_.holdsOnly(database, ambient)
-          ? Effect.fail(
-            Failure.fromTransactionError(
-              "transaction",
-              Database_.oneConnection(database, "do this before it or behind it, in a listener or a step of its own")
+    return Effect.flatMap(Ambient.ambient, (ambient) =>
+      Effect.flatMap(
+        OwnTransaction,
+        (marker): Effect.Effect<A, E | JobRepositoryError, R> =>
+          marker !== undefined && transactionOf(ambient) === marker
+            ? effect
+            // In there it would be undone by a rollback that its caller knows nothing of.
+            : Database_.holdsOnly(database, ambient)
+            ? Effect.fail(
+              Failure.fromTransactionError(
+                "transaction",
+                Database_.oneConnection(database, "do this before it or behind it, in a listener or a step of its own")
+              )
             )
-          )
-          : own
-    )
+            : own
+      ))
   }
 }
 

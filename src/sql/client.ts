@@ -159,7 +159,7 @@ export const noteAsker = (): void => {
  *
  * @internal
  */
-export const isStatement = (fiber: Fiber.RuntimeFiber<any, any>): boolean => askers.has(fiber)
+export const isStatement = (fiber: Fiber.RuntimeFiber<any, any>): boolean => askers.get(fiber) !== undefined
 
 /**
  * Runs an effect as if no transaction were open. Its statements were noted, but nobody there asks whose they are: the next one
@@ -204,7 +204,40 @@ const identities = globalValue("effect-batch/sql/identities", () => new WeakMap<
 
 const met = globalValue("effect-batch/sql/met", () => new WeakMap<Identity, SqlClient.SqlClient>())
 
-const askers = globalValue("effect-batch/sql/askers", () => new WeakMap<object, Identity>())
+/**
+ * Who is asking, by fiber. The last one that asked is nearly always the one that is asked for, and stands apart: to come into a
+ * weak map and out of it costs more than all else that is done here for a statement.
+ *
+ * @internal
+ */
+export class Askers {
+  private last: object | undefined
+  private asking: Identity | undefined
+  private readonly others = new WeakMap<object, Identity>()
+  get(fiber: object): Identity | undefined {
+    return this.last === fiber ? this.asking : this.others.get(fiber)
+  }
+  set(fiber: object, asking: Identity): void {
+    if (this.last !== fiber) {
+      this.others.delete(fiber)
+      if (this.last !== undefined) {
+        this.others.set(this.last, this.asking!)
+      }
+    }
+    this.last = fiber
+    this.asking = asking
+  }
+  delete(fiber: object): void {
+    if (this.last === fiber) {
+      this.last = undefined
+      this.asking = undefined
+    } else {
+      this.others.delete(fiber)
+    }
+  }
+}
+
+const askers = globalValue("effect-batch/sql/askers", () => new Askers())
 
 const contextual = (fiber: Fiber.RuntimeFiber<any, any>): SqlClient.SqlClient | undefined =>
   Context.getOrElse(fiber.currentContext as Context.Context<SqlClient.SqlClient>, SqlClient.SqlClient, () => undefined)

@@ -261,10 +261,7 @@ export const connected = <A, E, R>(
   isLast = false
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.zip(Scope.make(), FiberRef.get(Enclosing)), ([scope, enclosing]) => {
-      if (enclosing !== undefined && Open.isBegun(enclosing)) {
-        return Effect.fail(Open.asSqlError(oneConnection(database, "end it first, or leave out the propagation")))
-      }
+    Effect.flatMap(Effect.mapError(apart(database), Open.asSqlError), (scope) => {
       const used = Effect.flatMap(
         acquire(database, scope, restore),
         (connection) => {
@@ -356,9 +353,7 @@ export const acquire = (
   scope: Scope.Scope,
   restore: Restore
 ): Effect.Effect<Connection, SqlError> => {
-  const reserve = stripped(
-    Effect.retry(Scope.extend(database.sql.reserve, scope), { while: (error) => Pool.isBehindOurs(database, error) })
-  )
+  const reserve = stripped(reserved(database, scope))
   return database.only === undefined
     ? Effect.flatMap(
       Effect.forkDaemon(Effect.tap(reserve, (connection) => inUse(database, scope, connection))),
@@ -383,6 +378,12 @@ export const oneConnection = (database: Database, advice: string): TransactionEr
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const reserved = (database: Database, scope: Scope.Scope): Effect.Effect<Connection, SqlError> =>
+  Effect.catchAll(
+    Scope.extend(database.sql.reserve, scope),
+    (error) => Pool.isBehindOurs(database, error) ? reserved(database, scope) : Effect.fail(error)
+  )
 
 /** Looked after until the scope closes. One that came too late was given back at once, and may be somebody else's. */
 const inUse = (database: Database, scope: Scope.Scope, connection: Connection): Effect.Effect<unknown, SqlError> => {
@@ -498,34 +499,36 @@ const beginning = (
   restore: Restore,
   idleTimeout: Duration.Duration | undefined
 ): Effect.Effect<Begun, TransactionError> =>
-  Effect.flatMap(
-    Effect.zip(Scope.make(), FiberRef.get(Enclosing)),
-    ([scope, enclosing]) =>
-      enclosing !== undefined && Open.isBegun(enclosing)
-        ? Effect.fail(oneConnection(database, "end it first, or leave out the propagation"))
-        : Effect.onExit(
-          Effect.map(start(database, begin, scope, restore), (connection): Begun => {
-            const since = performance.now()
-            const watch = idleTimeout === undefined ? undefined : IdleTimeout.watch(connection, idleTimeout)
-            return {
-              _tag: "Begun",
-              connection,
-              commit: database.only === undefined
-                ? Silence.lastWord(connection, connection.executeRaw("COMMIT", []))
-                : Patience.commitPatiently(database, connection),
-              lost: watch?.ended,
-              release: Effect.suspend(() => {
-                watch?.stop()
-                const at = performance.now()
-                database.released = { at, held: at - since }
-                const restored = database.only === undefined ? Effect.void : Patience.waitAsBefore(database, connection)
-                return Effect.ensuring(restored, Scope.close(scope, Exit.void))
-              })
-            }
-          }),
-          (exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
-        )
-  )
+  Effect.flatMap(apart(database), (scope) =>
+    Effect.onExit(
+      Effect.map(start(database, begin, scope, restore), (connection): Begun => {
+        const since = performance.now()
+        const watch = idleTimeout === undefined ? undefined : IdleTimeout.watch(connection, idleTimeout)
+        return {
+          _tag: "Begun",
+          connection,
+          commit: database.only === undefined
+            ? Silence.lastWord(connection, connection.executeRaw("COMMIT", []))
+            : Patience.commitPatiently(database, connection),
+          lost: watch?.ended,
+          release: Effect.suspend(() => {
+            watch?.stop()
+            const at = performance.now()
+            database.released = { at, held: at - since }
+            const restored = database.only === undefined ? Effect.void : Patience.waitAsBefore(database, connection)
+            return Effect.ensuring(restored, Scope.close(scope, Exit.void))
+          })
+        }
+      }),
+      (exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
+    ))
+
+/** A scope for a connection of one's own, unless the transaction around holds the only one there is. */
+const apart = (database: Database): Effect.Effect<Scope.CloseableScope, TransactionError> =>
+  Effect.flatMap(FiberRef.get(Enclosing), (enclosing) =>
+    enclosing !== undefined && Open.isBegun(enclosing)
+      ? Effect.fail(oneConnection(database, "end it first, or leave out the propagation"))
+      : Scope.make())
 
 const start = (
   database: Database,

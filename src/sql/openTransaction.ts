@@ -260,7 +260,8 @@ export const end = <A, E>(
   })
 
 /**
- * A connection that runs everything in a transaction, as if it were its own. What is said there is said to `hear` before.
+ * A connection that runs everything in a transaction, as if it were its own. What is said there is said to `hear` before, unless
+ * it has parameters: then it is one statement that does something with them, and sets no savepoint.
  *
  * @internal
  */
@@ -268,30 +269,7 @@ export const statements = (
   route: <A>(f: (connection: Connection) => Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>,
   raw: () => Connection | undefined,
   hear: (sql: string) => void
-): Connection => ({
-  execute: (sql, params, transformRows) => {
-    hear(sql)
-    return route((connection) => connection.execute(sql, params, transformRows))
-  },
-  executeRaw: (sql, params) => {
-    hear(sql)
-    return route((connection) => connection.executeRaw(sql, params))
-  },
-  executeValues: (sql, params) => {
-    hear(sql)
-    return route((connection) => connection.executeValues(sql, params))
-  },
-  executeUnprepared: (sql, params, transformRows) => {
-    hear(sql)
-    return route((connection) => connection.executeUnprepared(sql, params, transformRows))
-  },
-  executeStream: (sql, params, transformRows) =>
-    Stream.unwrap(route((connection) => Effect.succeed(connection.executeStream(sql, params, transformRows)))),
-  // The driver's own connection, which those who know it look for under this name.
-  get pg() {
-    return (raw() as { readonly pg?: unknown } | undefined)?.pg
-  }
-} as Connection)
+): Connection => new Statements(route, raw, hear)
 
 /**
  * Runs a statement where it belongs: in the transaction if it is of its client, and else on its own client.
@@ -364,6 +342,48 @@ export const BESIDE_MILLIS = 22_500
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** A class, as one is made per transaction: literals with a getter would each be of a shape of their own. */
+class Statements implements Connection {
+  constructor(
+    private readonly route: <A>(
+      f: (connection: Connection) => Effect.Effect<A, SqlError>
+    ) => Effect.Effect<A, SqlError>,
+    private readonly raw: () => Connection | undefined,
+    private readonly hear: (sql: string) => void
+  ) {}
+  execute(...[sql, params, transformRows]: Parameters<Connection["execute"]>) {
+    return this.said(sql, params, (connection) => connection.execute(sql, params, transformRows))
+  }
+  executeRaw(...[sql, params]: Parameters<Connection["executeRaw"]>) {
+    return this.said(sql, params, (connection) => connection.executeRaw(sql, params))
+  }
+  executeValues(...[sql, params]: Parameters<Connection["executeValues"]>) {
+    return this.said(sql, params, (connection) => connection.executeValues(sql, params))
+  }
+  executeUnprepared(...[sql, params, transformRows]: Parameters<Connection["executeUnprepared"]>) {
+    return this.said(sql, params, (connection) => connection.executeUnprepared(sql, params, transformRows))
+  }
+  executeStream(...[sql, params, transformRows]: Parameters<Connection["executeStream"]>) {
+    return Stream.unwrap(
+      this.route((connection) => Effect.succeed(connection.executeStream(sql, params, transformRows)))
+    )
+  }
+  /** The driver's own connection, which those who know it look for under this name. */
+  get pg() {
+    return (this.raw() as { readonly pg?: unknown } | undefined)?.pg
+  }
+  private said<A>(
+    sql: string,
+    params: ReadonlyArray<unknown>,
+    f: (connection: Connection) => Effect.Effect<A, SqlError>
+  ): Effect.Effect<A, SqlError> {
+    if (params.length === 0) {
+      this.hear(sql)
+    }
+    return this.route(f)
+  }
+}
 
 const MOST_LEFT = 16
 const NONE_LEFT = { count: 0, first: "" }

@@ -119,21 +119,25 @@ interface Plan {
 
 const nowhere = (encode: Place["encode"]): Place => ({ encode, column: undefined, row: undefined })
 
+/** Nearly all are the statement itself. Another one is of a shape of its own, which is slow to make and to run. */
 const bound = (statement: Statement<unknown>, parameters: ReadonlyArray<unknown>): Statement<unknown> =>
-  Object.create(statement, {
+  statement.compile()[1] === parameters ? statement : Object.create(statement, {
     compile: { value: (withoutTransform?: boolean) => [statement.compile(withoutTransform)[0], parameters] }
   })
 
+/** The parameters as they are bound: the same array where each of them is bound as it is. */
 const encode = (
   { place, rows, table }: Plan,
   parameters: ReadonlyArray<unknown>,
   items: number
-): Array<unknown> | SqlColumnError | SqlDataError => {
+): ReadonlyArray<unknown> | SqlColumnError | SqlDataError => {
+  let isSame = true
   const found: Array<unknown> = new Array(parameters.length)
   for (let i = 0; i < parameters.length; i++) {
     const { column, encode, row } = place(i)
     try {
       found[i] = encode(parameters[i])
+      isSame = isSame && Object.is(found[i], parameters[i])
     } catch (error) {
       const problem = error instanceof Unfit ? error.problem : "it cannot be written as JSON"
       const item = items === 1 ? 0 : rows === items ? row : undefined
@@ -143,7 +147,7 @@ const encode = (
         : new SqlColumnError(where)
     }
   }
-  return found
+  return isSame ? parameters : found
 }
 
 /** The columns of the targets in the table, by parameter. */

@@ -91,12 +91,13 @@ export const commit = <A, E>(
 ): Engine<A, E | EngineFailure> =>
   concluding(state, ends, (propose, lock) => {
     const { definition, session } = state
-    const saved = Effect.flatMap(Effect.zip(work, isEmpty(session.transactor)), ([done, empty]) => {
-      const step = propose(done)
-      return empty && state.progress.jobChanges.length === 0
-        ? Effect.succeed(Option.some(step))
-        : Effect.as(saveInside(state, lock, step), Option.none())
-    })
+    const saved = Effect.flatMap(work, (done) =>
+      Effect.flatMap(isEmpty(session.transactor), (empty) => {
+        const step = propose(done)
+        return empty && state.progress.jobChanges.length === 0
+          ? Effect.succeed(Option.some(step))
+          : Effect.as(saveInside(state, lock, step), Option.none())
+      }))
     return Effect.flatMap(session.transactor.transact(saved, definition.settings.transaction), (left) =>
       Option.isNone(left)
         ? Effect.void
