@@ -115,6 +115,43 @@ describe("a worker", () => {
   )
 
   inMemory(
+    "that finds nothing to take wakes nobody, and one that has run something wakes its step",
+    Effect.gen(function*() {
+      const woken: Array<number> = []
+      const repository = yield* having(({ wake }) => ({
+        wake: (plan) => Effect.zipRight(Effect.sync(() => void woken.push(plan)), wake(plan))
+      }))
+      const job = jobOf("quiet", ["a", "b"], noop)
+      const running = yield* Effect.fork(JobOperator.run(job, {}))
+      yield* TestClock.adjust("1 second")
+      yield* taken("quiet", "another worker", 10_000)
+      yield* taken("quiet", "another worker", 10_000)
+      yield* Effect.provideService(Layer.build(PartitionWorker.layer([job])), Repository, repository)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(woken, [])
+      assert.strictEqual((yield* within(20, running)).status, "COMPLETED")
+      assert.isNotEmpty(woken)
+    })
+  )
+
+  inMemory(
+    "that is the main program runs until it is interrupted, and begins nothing after that",
+    Effect.gen(function*() {
+      const began: Array<string> = []
+      const note = (part: string) => Step.tasklet(part, Effect.sync(() => void began.push(part)))
+      const [first, second] = [jobOf("first", ["a", "b"], note), jobOf("second", ["c"], note)]
+      const main = yield* Effect.fork(PartitionWorker.run([first, second], { slots: 2 }))
+      const running = yield* Effect.fork(JobOperator.run(first, {}))
+      assert.strictEqual((yield* within(10, running)).status, "COMPLETED")
+      assert.isNull(main.unsafePoll())
+      yield* Fiber.interrupt(main)
+      yield* Effect.forkScoped(JobOperator.run(second, {}))
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(began.sort(), ["a", "b"])
+    })
+  )
+
+  inMemory(
     "refuses other code once for each execution, however often it looks",
     Effect.gen(function*() {
       let [looks, refusals] = [0, 0]
