@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
@@ -17,6 +19,7 @@ import * as Running from "../../../src/engine/session/running.js"
 import { requestStop } from "../../../src/engine/session/session.js"
 import {
   BatchError,
+  type BatchEvent,
   ExecutionContext,
   ExitStatus,
   Flow,
@@ -299,6 +302,24 @@ describe("the life of a job", () => {
       assert.deepStrictEqual(yield* end("leaves", 1), ["STOPPED", "OWNER_LEFT", 1])
       assert.deepStrictEqual(yield* end("is leaving", 1), ["STOPPED", "OWNER_LEFT", 1])
       assert.deepStrictEqual(yield* end("stays", 100), ["STOPPED", "STOPPED", 2])
+    })
+  )
+
+  inMemory(
+    "is told as ended when its listeners have made of it what they make (LIFE-19, HAND-5)",
+    Effect.gen(function*() {
+      const hub = yield* PubSub.unbounded<BatchEvent.BatchEvent>()
+      const heard = yield* PubSub.subscribe(hub)
+      const job = Job.make("told", {
+        flow: Step.tasklet("rows", Effect.void),
+        listeners: [Listener.job({ afterJob: () => Effect.succeed(ExitStatus.make("ODD")) })]
+      })
+      yield* Effect.provideService(JobOperator.run(job, {}), JobOperator.Events, hub)
+      const events = [...yield* Queue.takeAll(heard)].filter(({ _tag }) => _tag.startsWith("Job"))
+      assert.deepStrictEqual(events.map(({ _tag, job: { exitStatus, status } }) => [_tag, status, exitStatus.code]), [
+        ["JobStarted", "STARTED", "UNKNOWN"],
+        ["JobEnded", "COMPLETED", "ODD"]
+      ])
     })
   )
 
