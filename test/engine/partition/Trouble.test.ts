@@ -207,23 +207,45 @@ describe("a partition that fails", () => {
     })
   )
 
+  for (const fails of [false, true]) {
+    inMemory(
+      `in a way that nobody knows is blamed as well${fails ? ", behind one that fails" : ""} (PART-7)`,
+      Effect.gen(function*() {
+        const load = Step.partition("load", {
+          plan: Partition.values(["a", "b"]),
+          input: Schema.String,
+          step: () =>
+            doing(Effect.gen(function*() {
+              const repository = yield* Repository
+              const { execution } = yield* taken("unknown", "other")
+              yield* repository.updateJobExecution({ ...execution, status: "UNKNOWN" })
+              yield* fails ? Effect.fail("broken") : Effect.void
+            }))
+        })
+        const running = yield* Effect.fork(JobOperator.run(Job.make("unknown", { flow: load }), {}))
+        const { exitStatus, status } = yield* within(5, running)
+        assert.strictEqual(status, "FAILED")
+        assert.match(
+          exitStatus.messages.join(),
+          fails
+            ? /2 of 2 partitions of "load" failed, first "a" \(execution \d+\): broken/
+            : /1 of 2 partitions of "load" failed, first "b" \(execution \d+\): /
+        )
+      })
+    )
+  }
+
   inMemory(
-    "in a way that nobody knows is blamed as well (PART-7)",
+    "is named also when as many are not begun (PART-7)",
     Effect.gen(function*() {
       const load = Step.partition("load", {
         plan: Partition.values(["a", "b"]),
         input: Schema.String,
-        step: () =>
-          doing(Effect.gen(function*() {
-            const repository = yield* Repository
-            const { execution } = yield* taken("unknown", "other")
-            yield* repository.updateJobExecution({ ...execution, status: "UNKNOWN" })
-          }))
+        step: () => doing(Effect.fail("broken")),
+        onPartitionFailure: "stop"
       })
-      const running = yield* Effect.fork(JobOperator.run(Job.make("unknown", { flow: load }), {}))
-      const { exitStatus, status } = yield* within(5, running)
-      assert.strictEqual(status, "FAILED")
-      assert.match(exitStatus.messages.join(), /1 of 2 partitions of "load" failed, first "b" \(execution \d+\): /)
+      const { exitStatus } = yield* JobOperator.run(Job.make("as many", { flow: load }), {})
+      assert.match(exitStatus.messages.join(), /1 were not begun, first "a" \(execution \d+\): broken/)
     })
   )
 })
