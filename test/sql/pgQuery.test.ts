@@ -156,10 +156,13 @@ const played = () => {
 }
 
 describe("a statement that has a name", () => {
-  it.effect("is planned once, and again for another plan of partitions, or some seconds later", () =>
+  it.scoped("is planned once, and again for another plan of partitions, or some seconds later", () =>
     Effect.gen(function*() {
       const { ask, heard } = played()
-      const clock = vi.spyOn(performance, "now")
+      const clock = yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(performance, "now")),
+        (clock) => Effect.sync(() => clock.mockRestore())
+      )
       const planned = ["close", "parse select", "bind 1", "describe", "execute"]
       const moments = [
         [0, 1, planned],
@@ -173,6 +176,5 @@ describe("a statement that has a name", () => {
         assert.deepStrictEqual(yield* ask(about), [{ isOpen: false, id: "7" }])
         assert.deepStrictEqual(heard.splice(0), sent)
       }
-      clock.mockRestore()
     }))
 })

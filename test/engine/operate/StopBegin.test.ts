@@ -58,10 +58,16 @@ for (const { layer, name } of drivers) {
             const repository = yield* JobRepository.JobRepository
             const job = Job.make(`stopped ${kind}`, { flow })
             ran.length = 0
+            let looks = 0
             const ended = yield* JobOperator.run(job, {}).pipe(
-              before("late", ({ id }) => repository.requestStop(id))
+              before("late", ({ id }) => repository.requestStop(id)),
+              Effect.updateService(JobRepository.JobRepository, (repository) => ({
+                ...repository,
+                stepExecutions: (id) => Effect.suspend(() => (looks++, repository.stepExecutions(id)))
+              }))
             )
             assert.strictEqual(ended.status, "STOPPED")
+            assert.strictEqual(looks, 0, "there is no step of which the end is not known")
             assert.notInclude(ran, "late")
             assert.notInclude((yield* steps(ended.id)).join(), "late")
             assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
@@ -127,6 +133,7 @@ for (const { layer, name } of drivers) {
               assert.deepStrictEqual(ran, [])
               const [partition] = yield* childrenOf(ended.id)
               assert.deepStrictEqual([partition?.status, yield* steps(partition!.id)], ["STOPPED", []])
+              assert.strictEqual(partition?.exitStatus.code, "STOPPED", "nobody else is to go on")
             }
             assert.strictEqual((yield* JobOperator.run(job, {})).status, "COMPLETED")
             assert.deepStrictEqual(ran, ["late"])
