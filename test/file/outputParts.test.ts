@@ -135,6 +135,24 @@ describe("the parts of an output", () => {
       assert.deepStrictEqual([files.text(path), files.names], ["one\nthree\n", [path]])
     }))
 
+  it.effect("one that changes while it is copied is not taken for what was committed (OWN-17)", () =>
+    Effect.gen(function*() {
+      const files = new MemoryFiles()
+      const frozen = yield* Scope.make()
+      const first = yield* Scope.extend(begun(lines(), Option.none()), frozen).pipe(Effect.provide(files.layer))
+      const state = yield* Effect.provide(runChunk(first.sink, commit("one")), files.layer)
+      // Its writer wakes up behind the look at its part, and writes over it.
+      const woken = files.system((operation) =>
+        operation.startsWith("copy ")
+          ? Effect.sync(() => void files.change(operation.split(" ")[1]!, "two\n"))
+          : Effect.void
+      )
+      const restart = live(lines(), state, [commit("three")], "complete")
+      const refused = yield* messageOf(Effect.provideService(restart, FileSystem.FileSystem, woken))
+      assert.match(refused, /^Cannot write "out": its part "out\S+" no longer holds the 4 bytes that were written/)
+      assert.isUndefined(files.text(path))
+    }))
+
   it.effect("a copy that was cut short is removed when those who might have used it are known to be gone", () =>
     Effect.gen(function*() {
       const files = new MemoryFiles()
