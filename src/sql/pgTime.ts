@@ -19,6 +19,10 @@ export const temporal = (
   const dropped = lost[name]
   const complete = inUtc[name]
   return (value) => {
+    // As nearly all of them are, and nothing of it could be lost.
+    if (name === "timestamptz" && typeof value === "string" && instant.test(value)) {
+      return value
+    }
     if (value instanceof Date && fromDate !== undefined) {
       isoOf(value)
       return fraction(fromDate(value), precision)
@@ -79,6 +83,9 @@ export const stamp = (date: Date, zone: string): string => {
 const RANGE = 0x7fff
 
 const moving = /\b(?:now|today|tomorrow|yesterday|allballs)\b/i
+
+/** To the second, with its zone. */
+const instant = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z|[+-]\d\d(?::\d\d)?)$/
 
 const isoLike = /^\s*\d{4,}-\d\d-\d\d(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?/i
 
