@@ -6,12 +6,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as CsvItemReader from "../../src/file/CsvItemReader.js"
+import * as Dividing from "../../src/file/dividing.js"
 import { CsvHeaderError, CsvTrailerError, FileError } from "../../src/file/FileError.js"
 import * as FilePartition from "../../src/file/FilePartition.js"
 import * as NdjsonItemReader from "../../src/file/NdjsonItemReader.js"
@@ -385,6 +387,40 @@ describe("a range of a file that is not the one that was planned", () => {
         yield* Effect.flip(run(readAll(reader, { from: other.pages[1]!.position }))),
         UnreadablePosition
       )
+      const behind = yield* run(readAll(reader, { max: 2 }))
+      const front = CsvItemReader.make(path, { range: first!.input })
+      assert.instanceOf(
+        yield* Effect.flip(run(readAll(front, { from: behind.pages[1]!.position }))),
+        UnreadablePosition
+      )
+    }))
+
+  it.effect("there are no more ranges than were asked for, although the file grows while it is divided", () =>
+    Effect.gen(function*() {
+      for (const partitions of [1, 2, 3]) {
+        let offset = 0
+        const ranges = yield* Dividing.plan(
+          {
+            // Ten bytes a record; the file had half of what is read then.
+            pull: (max) =>
+              Effect.sync(() => {
+                const count = Math.min(max, (200 - offset) / 10)
+                offset += 10 * count
+                const items = Array.from({ length: count })
+                return { items, failure: Option.none(), position: null, done: offset === 200 }
+              }),
+            place: () => ({ offset, line: 1 + offset / 10, sum: offset }),
+            progress: () => ({ done: offset, total: 100 })
+          },
+          partitions,
+          { path, format: 1 }
+        )
+        assert.lengthOf(ranges, partitions)
+        assert.deepStrictEqual(ranges.map(({ input }) => input.to), [
+          ...ranges.slice(1).map(({ input }) => input.from),
+          null
+        ])
+      }
     }))
 })
 

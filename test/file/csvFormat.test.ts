@@ -17,6 +17,7 @@ import type { CsvFormat } from "../../src/file/CsvFormat.js"
 import * as CsvItemReader from "../../src/file/CsvItemReader.js"
 import * as CsvItemWriter from "../../src/file/CsvItemWriter.js"
 import * as csvText from "../../src/file/csvText.js"
+import * as csvTrailer from "../../src/file/csvTrailer.js"
 import * as TextItemWriter from "../../src/file/TextItemWriter.js"
 import { failuresOf, itemsOf, MemoryFiles, readAll } from "./support.js"
 
@@ -347,6 +348,24 @@ describe("the header", () => {
 })
 
 describe("the trailer", () => {
+  it("is a row with as many fields, and its texts in their places: what begins like it is a row", () => {
+    const trailer = ["TRL", { sum: "cents" }, "END"]
+    const cases: ReadonlyArray<readonly [fields: ReadonlyArray<string | null>, is: boolean]> = [
+      [["TRL", "7", "END"], true],
+      [[" TRL ", "", "END"], true],
+      [["TRL", null, "END"], true],
+      [["TRL", "7", "END", ""], false],
+      [["TRL", "7"], false],
+      [["TRL", "7", "end"], false],
+      [["", "7", "END"], false],
+      [[], false]
+    ]
+    for (const [fields, is] of cases) {
+      assert.strictEqual(csvTrailer.isTrailer(trailer, fields), is, JSON.stringify(fields))
+    }
+    assert.isTrue(csvTrailer.isTrailer(["", "x"], [null, "x"]))
+  })
+
   const trailer = ["T", { count: "rows" }, { sum: "amount" }] as const
   const content = "id,amount,note\n1,10.50,x\n2,-0.25,\n3,,y\nT,3,10.25\n"
 

@@ -207,6 +207,11 @@ describe("a file between failure and restart", () => {
       const again = yield* readAll(reader, { from: old, max: 1 }).pipe(Effect.provide(files.layer))
       assert.deepStrictEqual(itemsOf(again), before.slice(2))
       assert.deepStrictEqual(again.pages[0]!.position, pages[2]!.position)
+      // All that it knows of the file is what stands right in front of it.
+      const other = before.map((row, at) => at === 1 ? { ...row, pad: `${row.pad.slice(1)}x` } : row)
+      const changed = new MemoryFiles().set("in", csv(other))
+      const refused = yield* Effect.flip(readAll(reader, { from: old }).pipe(Effect.provide(changed.layer)))
+      assert.strictEqual(refused._tag, "UnreadablePosition")
     }))
 
   it.scopedLive("that was not touched: nothing in front of the position is read again (OWN-22)", () =>

@@ -200,8 +200,10 @@ describe("what an error of the user says", () => {
   it("a code that is no text is none of a database", () => {
     for (const code of [7, "", null, { of: "23505" }]) {
       const rpc = Object.assign(new Error("the other side is busy"), { code })
-      assert.include(describeError(rpc), "the other side is busy")
-      assert.notInclude(describeError(rpc), "SQLSTATE")
+      for (const error of [rpc, new SqlError({ cause: rpc, message: "Failed to execute statement" })]) {
+        assert.include(describeError(error), "the other side is busy")
+        assert.notInclude(describeError(error), "SQLSTATE")
+      }
     }
   })
 
