@@ -15,14 +15,20 @@ import type { Outcome } from "./outcome.js"
 
 // -- plans ------------------------------------------------------------------------------------------------------------
 
-/** What can't work about the names of a plan, all at once. Names follow the same rules as those of steps. */
+/**
+ * What can't work about the names of a plan, all at once. A name is what a partition is known by in the repository, so it has to be
+ * text that comes back from there as it is: of two that differ in what a database replaces, only one would ever run.
+ */
 export const nameProblems = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const first = new Map<string, number>()
   const blank: Array<number> = []
+  const unfit: Array<number> = []
   const twice = new Set<string>()
   names.forEach((name, at) => {
     if (name.trim() === "") {
       blank.push(at + 1)
+    } else if (isUnfit(name)) {
+      unfit.push(at + 1)
     } else if (first.has(name)) {
       twice.add(name)
     } else {
@@ -31,10 +37,17 @@ export const nameProblems = (names: ReadonlyArray<string>): ReadonlyArray<string
   })
   return [
     ...(blank.length === 0 ? [] : [`partition ${blank.slice(0, TOLD).join(", ")} has no name`]),
+    ...(unfit.length === 0 ? [] : [
+      `the name of partition ${
+        unfit.slice(0, TOLD).join(", ")
+      } holds NUL or half of a surrogate pair, which no database stores as it is`
+    ]),
     ...[...twice].slice(0, TOLD).map((name) => `two partitions are called ${quoted([name])}`),
     ...(twice.size > TOLD ? [`and ${twice.size - TOLD} other names stand there twice`] : [])
   ]
 }
+
+const isUnfit = (name: string): boolean => name.includes("\0") || /[\ud800-\udfff]/u.test(name)
 
 /** A plan of 100,000 partitions may have as many problems; nobody reads more than these. */
 const TOLD = 10

@@ -42,6 +42,9 @@ describe("partition", () => {
       "partition 2, 5 has no name",
       `two partitions are called "a"`
     ])
+    assert.deepStrictEqual(Partition.nameProblems(["a\0", "😀", "\ud800", "\ud801"]), [
+      "the name of partition 1, 3, 4 holds NUL or half of a surrogate pair, which no database stores as it is"
+    ])
     const many = Array.from({ length: 100_000 }, (_, n) => `p${n % 50_000}`)
     assert.strictEqual(Partition.nameProblems(many).length, 11)
   })

@@ -349,6 +349,12 @@ for (const { layer, name } of drivers) {
           assert.include(message, `partition 3 has no name; two partitions are called "a"; the input of "b" can't be`)
         }))
 
+      it.effect("with names that a database would make the same does not wait for ever for one of them (PART-10)", () =>
+        Effect.gen(function*() {
+          const message = yield* failsWith([{ name: "\ud800", input: 1 }, { name: "\ufffd", input: 2 }])
+          assert.include(message, "the name of partition 1 holds NUL or half of a surrogate pair")
+        }))
+
       it.effect("that could not be made is made by the restart (PART-10)", () =>
         Effect.gen(function*() {
           let isThere = false
