@@ -278,9 +278,15 @@ export const layerHost = <const Jobs extends ReadonlyArray<Job.Any>, R = never>(
 ): Layer.Layer<never, never, Sharding | JobRepository | Transactor | Requirements<Jobs> | R> => {
   const { onRefusal, quiet = "15 minutes", schedules = [], slots } = options
   const restarts = options.restarts ?? RESTARTS
+  const { jobs: atOnce = 16 } = options
+  if (!Number.isSafeInteger(atOnce) || atOnce < 1) {
+    throw new JobDefinitionError({
+      defects: [`a process of the cluster runs ${atOnce} jobs at once, give a whole number from 1 on`]
+    })
+  }
   const hosting = Layer.unwrapScoped(
     Effect.gen(function*() {
-      const host = yield* Host.make(jobs, options.jobs ?? 16)
+      const host = yield* Host.make(jobs, atOnce)
       const context = yield* Effect.context<JobRepository | Transactor>()
       return JobEntity.toLayer({
         Run: ({ payload }) => Effect.provide(Host.follow(host, payload), context) as any

@@ -6,11 +6,13 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { repeated } from "../base/repeated.js"
 import * as Decision from "../decisions/partition.js"
 import { steps } from "../definition/defects.js"
 import type { Erased } from "../definition/erased.js"
@@ -28,7 +30,7 @@ import type { OwnerFailure } from "../ports/JobRepository.js"
 import { JobRepository } from "../ports/JobRepository.js"
 import type { PartitionPlan } from "../ports/partitions.js"
 import type { Transactor } from "../ports/Transactor.js"
-import { PartitionCodeDiffers } from "../vocabulary/BatchError.js"
+import { JobDefinitionError, PartitionCodeDiffers } from "../vocabulary/BatchError.js"
 import { describe } from "../vocabulary/failure.js"
 import * as JobParameters from "../vocabulary/JobParameters.js"
 
@@ -42,7 +44,8 @@ import * as JobParameters from "../vocabulary/JobParameters.js"
 export const Poll: typeof Step.Poll = Step.Poll
 
 /**
- * - `slots`: how many partitions run at once in this process. Default 1.
+ * - `slots`: how many partitions run at once in this process: a whole number from 1 on, default 1. Another one, and two jobs of
+ *   one name, are refused with `JobDefinitionError`.
  * - `onRefusal`: hears, once for each execution of a job, that its code of a step differs from this worker's, which therefore
  *   leaves its partitions to others. By default a warning is logged.
  *
@@ -56,7 +59,7 @@ export interface Options<out R = never> {
 
 /**
  * Runs partitions of these jobs as long as the layer lives. Steps that these jobs do not have are left to other workers, so
- * versions may run side by side.
+ * versions may run side by side. So are, with a warning, those of an execution whose parameters these jobs do not understand.
  *
  * When the layer is closed, or the process is told to end, no further partition begins. Those that run commit their chunk and
  * are handed over: another worker, or the process of the job, goes on from there, without a restart.
@@ -86,7 +89,7 @@ export const layer = <const Jobs extends ReadonlyArray<Job.Any>, R = never>(
   jobs: Jobs,
   options: Options<R> = {}
 ): Layer.Layer<never, never, JobRepository | Transactor | Requirements<Jobs> | R> =>
-  Layer.scopedDiscard(start(jobs, options)) as Layer.Layer<never, never, any>
+  Layer.scopedDiscard(start(checked(jobs, options), options)) as Layer.Layer<never, never, any>
 
 /**
  * The same as an effect that never ends: for the main program of a worker.
@@ -98,7 +101,11 @@ export const run = <const Jobs extends ReadonlyArray<Job.Any>, R = never>(
   jobs: Jobs,
   options: Options<R> = {}
 ): Effect.Effect<never, never, JobRepository | Transactor | Requirements<Jobs> | R> =>
-  Effect.scoped(Effect.zipRight(start(jobs, options), Effect.never)) as Effect.Effect<never, never, any>
+  Effect.scoped(Effect.zipRight(start(checked(jobs, options), options), Effect.never)) as Effect.Effect<
+    never,
+    never,
+    any
+  >
 
 // -------------------------------------------------------------------------------------
 // internal
@@ -123,6 +130,20 @@ interface Worker {
   readonly scope: Scope.CloseableScope
   readonly running: Running.RunningSessions
   draining: boolean
+}
+
+/** A worker without slots would look like one that has nothing to do. */
+const checked = (jobs: ReadonlyArray<Job.Any>, { slots = 1 }: Options<any>): ReadonlyArray<Job.Any> => {
+  const defects = [
+    ...(Number.isSafeInteger(slots) && slots >= 1
+      ? []
+      : [`a worker has ${slots} slots, give a whole number from 1 on`]),
+    ...repeated(jobs.map(({ name }) => name)).map((name) => `a worker has two jobs called "${name}"`)
+  ]
+  if (defects.length > 0) {
+    throw new JobDefinitionError({ defects })
+  }
+  return jobs
 }
 
 const start = (
@@ -188,7 +209,8 @@ const look = (worker: Worker): Erased<void, OwnerFailure, JobRepository | Transa
       }
     }
     if (found.length > 0) {
-      const working = Effect.forEach(found, (work) => workOn(worker, work), { discard: true })
+      const working = Effect.forEach(found, (work) =>
+        Effect.catchAllDefect(workOn(worker, work), (defect) => leave(worker, work.plan, defect)), { discard: true })
       yield* Effect.provideService(Slots.fill(worker.pool, working), Scope.Scope, worker.scope)
     }
   })
@@ -207,6 +229,22 @@ const refuse = (worker: Worker, plan: PartitionPlan, body: PartitionBody): Erase
     own: body.fingerprint
   })
   return (worker.options.onRefusal?.(refusal) ?? Effect.logWarning(refusal.message)) as Erased<void, never>
+}
+
+/** What this worker cannot do anything about keeps it from no other plan. It is told once, as the next look finds it again. */
+const leave = (
+  worker: Worker,
+  { executionId, jobName, stepName }: PartitionPlan,
+  problem: unknown
+): Effect.Effect<void> => {
+  const line =
+    `A worker leaves the partitions of step "${stepName}" of execution ${executionId} of job "${jobName}" to others: ` +
+    describe(Cause.fail(problem))
+  if (worker.refused.has(line)) {
+    return Effect.void
+  }
+  worker.refused.add(line)
+  return Effect.logWarning(line)
 }
 
 /** The process of the job is told when there is nothing left here. */

@@ -381,6 +381,17 @@ describe("a schedule", () => {
     )
   }
 
+  it("a process that could run nothing is refused when it is made", () => {
+    const job = Job.make("idle", { flow: Step.tasklet("one", Effect.void) })
+    for (const none of [0, -1, 0.5, NaN]) {
+      assert.throws(
+        () => BatchCluster.layerHost([job], { jobs: none }),
+        `runs ${none} jobs at once, give a whole number from 1`
+      )
+      assert.throws(() => BatchCluster.layerHost([job], { slots: none }), `a worker has ${none} slots`)
+    }
+  })
+
   it("is refused when it is no cron, when it never comes, or when its ticks are one instance", () => {
     const job = makeDaily("any", () => Effect.void)
     assert.throws(() => BatchCluster.schedule(job, "every day", tickOf), /"every day" is not one/)

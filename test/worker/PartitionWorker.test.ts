@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -47,6 +48,20 @@ const children = (executionId: number) =>
 
 /** A moment of real time: what others are to do is done then, or would not be. */
 const soon = Effect.provideService(PartitionWorker.Poll, "10 millis")
+
+describe("a worker that cannot work", () => {
+  it("is refused when it is made: no slots, or two jobs of one name", () => {
+    const job = makeJob("idle")
+    for (const slots of [0, -1, 1.5, NaN, Infinity]) {
+      assert.throws(
+        () => PartitionWorker.layer([job], { slots }),
+        `a worker has ${slots} slots, give a whole number from 1`
+      )
+      assert.throws(() => PartitionWorker.run([job], { slots }), `a worker has ${slots} slots`)
+    }
+    assert.throws(() => PartitionWorker.layer([job, makeJob("idle")]), `a worker has two jobs called "idle"`)
+  })
+})
 
 for (const { layer, name } of drivers) {
   describe(`a worker (${name})`, () => {
@@ -106,6 +121,49 @@ for (const { layer, name } of drivers) {
           assert.deepStrictEqual(yield* children(parent!.id), [])
           const execution = yield* Effect.provide(Fiber.join(running), PartitionWorker.layer([job]))
           assert.strictEqual(execution.status, "COMPLETED")
+        }).pipe(soon)
+      )
+    })
+
+    describe("whose program has other parameters for a job", () => {
+      live(
+        "leaves it to others, says so once, and runs all other jobs (PART-16)",
+        Effect.gen(function*() {
+          const job = makeJob("changed", { version: "1" })
+          const next = makeJob("next")
+          const ahead = Job.make("changed", {
+            parameters: JobParameters.Tag<any>()("Day", { day: Schema.String, zone: Schema.String }),
+            flow: Step.partition("load", {
+              plan: Partition.values(["a", "b", "c"]),
+              input: Schema.String,
+              step: () => Step.tasklet("note", Effect.void),
+              concurrency: 0,
+              version: "1"
+            })
+          })
+          const told: Array<string> = []
+          const logger = Logger.replace(
+            Logger.defaultLogger,
+            Logger.make(({ message }) => void told.push(String(message)))
+          )
+          const waiting = yield* Effect.fork(JobOperator.run(job, { day: "monday" }))
+          yield* Effect.repeat(JobOperator.executions({ jobName: "changed" }), {
+            until: (found) => found.length === 1,
+            schedule: Schedule.spaced("5 millis")
+          })
+          const execution = yield* JobOperator.run(next, { day: "monday" }).pipe(
+            Effect.provide(PartitionWorker.layer([ahead, next])),
+            Effect.provide(logger)
+          )
+          assert.strictEqual(execution.status, "COMPLETED")
+          const lines = told.filter((line) => line.startsWith("A worker leaves"))
+          assert.lengthOf(lines, 1)
+          assert.match(
+            lines[0]!,
+            /^A worker leaves .* step "load" of execution \d+ of job "changed" to others: .*zone is missing/
+          )
+          const late = yield* Effect.provide(Fiber.join(waiting), PartitionWorker.layer([job]))
+          assert.strictEqual(late.status, "COMPLETED")
         }).pipe(soon)
       )
     })
