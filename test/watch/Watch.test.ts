@@ -7,6 +7,8 @@ import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as TestClock from "effect/TestClock"
 import { readFileSync } from "node:fs"
 import * as Http from "node:http"
@@ -24,6 +26,18 @@ const watcher = (options: Partial<Watch.Options<never, never>> = {}) => {
 
 const tasklet = (name: string, effect: Effect.Effect<unknown, unknown>) =>
   Job.make(name, { flow: Step.tasklet("step", effect) })
+
+/** An execution that another process has claimed. */
+const launched = (jobName: string, owner: string) =>
+  Effect.flatMap(JobRepository.JobRepository, (repository) =>
+    repository.launch({
+      jobName,
+      parameters: [],
+      restartable: true,
+      owner,
+      leaseMillis: 3_600_000,
+      isOwnerGone: () => false
+    }))
 
 for (const { layer, name } of drivers) {
   describe(`a watch on ${name}`, () => {
@@ -68,6 +82,7 @@ describe("a watch", () => {
         yield* TestClock.adjust("1 minute")
       }
       assert.deepStrictEqual(marks.map((mark) => new Date(mark).getUTCMinutes()), [0, 10, 20])
+      assert.lengthOf(yield* repository.notices(["the watch"]), 1, "the last one")
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.effect("tells the death of a process once, whoever closes its execution then", () =>
@@ -121,6 +136,90 @@ describe("a watch", () => {
       assert.match(told[1]!, /^RECOVERED/)
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
+  it.effect("tells the death of a process at once when that is known to be gone", () =>
+    Effect.gen(function*() {
+      yield* launched("killed", "gone")
+      yield* launched("lives", "other")
+      const { look, told } = watcher()
+      yield* Effect.provideService(look, JobOperator.Ownership, {
+        lease: "30 seconds",
+        owner: "tested",
+        isOwnerGone: (owner) => owner === "gone"
+      })
+      assert.lengthOf(told, 1)
+      assert.match(told[0]!, /^FAILED: killed .*its process died/)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("tells what stands still in any state, also when that began before what it looks at", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      for (const status of ["STARTING", "STARTED", "STOPPING"] as const) {
+        const execution = yield* launched(status, "other")
+        yield* repository.updateJobExecution({ ...execution, status })
+      }
+      yield* TestClock.adjust("20 minutes")
+      const { look, told } = watcher({ stalledAfter: "10 minutes", lookBack: "1 minutes" })
+      yield* look
+      assert.deepStrictEqual(told.map((text) => text.split(" (")[0]).sort(), [
+        "STALLED: STARTED",
+        "STALLED: STARTING",
+        "STALLED: STOPPING"
+      ])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("tells what a process did whose clock is five minutes behind", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      yield* TestClock.adjust("1 hours")
+      const execution = yield* launched("behind", "other")
+      const { look, told } = watcher()
+      yield* look
+      yield* Effect.clockWith((clock) =>
+        Effect.withClock(
+          repository.updateJobExecution({ ...execution, status: "FAILED" }),
+          Object.create(clock, {
+            unsafeCurrentTimeMillis: { value: () => clock.unsafeCurrentTimeMillis() - 300_000 }
+          }) as typeof clock
+        )
+      )
+      yield* look
+      assert.lengthOf(told, 1)
+      assert.match(told[0]!, /^FAILED: behind/)
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("knows of a deadline that is rare when the job has completed for it, however long ago", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(Date.UTC(2026, 5, 26, 12))
+      yield* JobOperator.run(tasklet("weekly", Effect.void), {})
+      yield* TestClock.setTime(Date.UTC(2026, 5, 29, 7))
+      const deadlines = ["weekly", "other"].map((jobName) => ({ jobName, at: Cron.unsafeParse("0 6 * * 1", "UTC") }))
+      const { look, told } = watcher({ deadlines })
+      yield* look
+      assert.deepStrictEqual(told, ["LATE: other: it has not completed by 2026-06-29T06:00:00.000Z"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
+  it.effect("goes on when a look breaks down", () =>
+    Effect.gen(function*() {
+      const repository = yield* JobRepository.JobRepository
+      yield* JobOperator.run(tasklet("fails", Effect.fail("no paper")), {})
+      let looks = 0
+      const broken: typeof repository = {
+        ...repository,
+        jobExecutions: (filter) => ++looks === 1 ? Effect.die("no such column") : repository.jobExecutions(filter)
+      }
+      const told: Array<string> = []
+      yield* Watch.layer({
+        every: "1 minutes",
+        notify: ({ jobName }) => Effect.sync(() => told.push(jobName))
+      }).pipe(
+        Layer.build,
+        Effect.provideService(JobRepository.JobRepository, broken),
+        Logger.withMinimumLogLevel(LogLevel.None)
+      )
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(told, ["fails"])
+    }).pipe(Effect.scoped, Effect.provide(JobRepository.layerMemory)))
+
   it.effect("tells once per deadline that a job did not complete in time, whether it ran or not", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(Date.UTC(2026, 5, 30, 5, 0))
@@ -137,8 +236,24 @@ describe("a watch", () => {
       yield* look
       yield* look
       yield* TestClock.adjust("1 hours")
-      yield* watcher({ deadlines }).look
-      assert.deepStrictEqual(told, ["LATE: billing: it has not completed by 2026-07-01T06:00:00.000Z"])
+      const other = watcher({ deadlines })
+      yield* other.look
+      yield* TestClock.adjust("1 hours")
+      yield* other.look
+      assert.deepStrictEqual([told, other.told], [
+        ["LATE: billing: it has not completed by 2026-07-01T06:00:00.000Z"],
+        []
+      ])
+      const repository = yield* JobRepository.JobRepository
+      const remembered = repository.notices(["deadline of billing at 2026-07-01T06:00:00.000Z"])
+      yield* TestClock.adjust("20 days")
+      yield* other.look
+      assert.lengthOf(yield* remembered, 1)
+      yield* TestClock.adjust("20 days")
+      yield* other.look
+      yield* TestClock.adjust("1 days")
+      yield* other.look
+      assert.lengthOf(yield* remembered, 0, "nobody looks so far back any more")
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
   it.effect("tells again what could not be told, and survives a repository that is away", () =>

@@ -245,6 +245,32 @@ describe("listeners of a partitioned step", () => {
       assert.deepStrictEqual(heard, ["a begun", "a COMPLETED"])
     }).pipe(Effect.provide(JobRepository.layerMemory)))
 
+  it.scoped("hear that a partition has begun once, also when the step is taken over while that is all they have heard (PART-12)", () =>
+    Effect.gen(function*() {
+      const heard: Array<string> = []
+      const job = Job.make("begun", {
+        flow: Step.partition("load", {
+          plan: Partition.values(["a"]),
+          input: Schema.String,
+          step: () => Step.tasklet("rows", Effect.void),
+          concurrency: 0
+        }).pipe(Step.listen(listening(heard)))
+      })
+      const repository = yield* JobRepository.JobRepository
+      const old = yield* Effect.fork(JobOperator.run(job, {}))
+      yield* TestClock.adjust("1 second")
+      const { execution } = yield* taken("begun", "other")
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(heard, ["a begun"])
+      yield* JobOperator.recover(execution.parent!.executionId, { force: true })
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual((yield* Fiber.await(old))._tag, "Failure")
+      yield* repository.updateJobExecution({ ...execution, status: "COMPLETED" })
+      const next = yield* Effect.fork(JobOperator.run(job, {}))
+      assert.strictEqual((yield* within(5, next)).status, "COMPLETED")
+      assert.deepStrictEqual(heard, ["a begun", "a COMPLETED"])
+    }).pipe(Effect.provide(JobRepository.layerMemory)))
+
   it.scoped("hear in each round of a loop of the partitions of that round (PART-12, OWN-5)", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
