@@ -71,14 +71,17 @@ export const cloneProblem = (value: unknown): string | undefined => {
   const seen = new Set<unknown>()
   const find = (value: unknown, path: string): string | undefined => {
     const problem = reasonAgainst(value)
-    if (problem === undefined || typeof value !== "object" || value === null || seen.has(value)) {
-      return problem === undefined ? undefined : `${path === "" ? "" : `${path}: `}${problem}`
+    // What was met before, and is blamed where that was, may hold what is looked through now.
+    if (problem === undefined || seen.has(value)) {
+      return undefined
     }
-    seen.add(value)
-    for (const [name, member] of membersOf(value)) {
-      const found = find(member, path === "" ? name : `${path}.${name}`)
-      if (found !== undefined) {
-        return found
+    if (typeof value === "object" && value !== null) {
+      seen.add(value)
+      for (const [name, member] of membersOf(value)) {
+        const found = find(member, path === "" ? name : `${path}.${name}`)
+        if (found !== undefined) {
+          return found
+        }
       }
     }
     return `${path === "" ? "" : `${path}: `}${problem}`

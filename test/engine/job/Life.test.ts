@@ -151,6 +151,27 @@ describe("the life of a job", () => {
   )
 
   inMemory(
+    "that is asked to stop in front of the only step of a flow, or of a branch, has stopped and not completed (STOP-1, LIFE-5)",
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const note = (name: string) => Effect.sync(() => void seen.push(name))
+      const rows = Step.tasklet("rows", note("rows"))
+      const stopping = Step.tasklet("stopping", Effect.zipRight(note("stopping"), stopHere))
+      const before = Listener.job({ beforeJob: () => stopHere })
+      const jobs = [
+        { job: Job.make("only", { flow: rows, listeners: [before] }), ran: [] },
+        { job: Job.make("inner", { flow: Step.flow("whole", rows), listeners: [before] }), ran: [] },
+        { job: Job.make("branch", { flow: Flow.split([stopping, rows], { concurrency: 1 }) }), ran: ["stopping"] }
+      ]
+      for (const { job, ran } of jobs) {
+        seen.length = 0
+        const { status } = yield* here(JobOperator.run(job, {}))
+        assert.deepStrictEqual([status, seen], ["STOPPED", ran], job.name)
+      }
+    })
+  )
+
+  inMemory(
     "whose listener fails after it was asked to stop has stopped (STOP-1, LIFE-9)",
     Effect.gen(function*() {
       const job = Job.make("refused", {
