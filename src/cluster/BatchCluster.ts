@@ -125,7 +125,7 @@ export interface Schedule {
  *   skipped comes as much later.
  * - `misfire`: what becomes of ticks that are more than `tolerance` late. `once`, the default: of all that are due the latest
  *   runs. `skip`: none of them does.
- * - `tolerance`: default 1 minute, so that the loss of a process is no misfire.
+ * - `tolerance`: default 1 minute, so that the loss of a process is no misfire. Above 0, as no tick comes at its very moment.
  * - `overlap`: whether a tick may begin while the one before still runs. By default it waits for that, and is late then.
  *
  * @since 0.1.0
@@ -144,7 +144,8 @@ export interface ScheduleOptions {
  * once, whichever process dies meanwhile. One that fails is not launched again by its schedule; that is for an operator, or for
  * `BatchCluster.run` with its parameters.
  *
- * Refused with `JobDefinitionError`: text that is no cron or no time zone, a cron that never comes, and parameters that are the same for every tick.
+ * Refused with `JobDefinitionError`: text that is no cron or no time zone, a cron that never comes, parameters that are the
+ * same for two of its first ticks or cannot be made of one, and a tolerance of 0.
  *
  * @example
  * ```ts

@@ -7,6 +7,7 @@ import * as Singleton from "@effect/cluster/Singleton"
 import type * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Calendar from "../decisions/calendar.js"
 import * as Ticks from "../decisions/ticks.js"
@@ -29,25 +30,39 @@ export interface Schedule {
 
 export const groupOf = ({ cron, job, name }: Schedule): string => groupOfSchedule(job.name, name, cron)
 
-/** One without a tick would wait for ever; and two ticks that are one instance would run once, and never again. */
+/**
+ * One without a tick would wait for ever, and so would one for which every tick is too late. Two ticks that are one instance would run
+ * once, and never again: the first ones of a year are compared, as parameters that are made of a part of a tick are those of a few.
+ */
 export const check = (schedule: Schedule): void => {
-  const first = Calendar.nextOf(schedule.cron, Date.UTC(2026, 0, 1))
-  if (!Number.isFinite(first)) {
-    throw new JobDefinitionError({
-      jobName: schedule.job.name,
-      defects: [`the schedule "${schedule.name}" never comes: no month has such a day`]
-    })
+  const { cron, job, name, policy } = schedule
+  const refuse = (defect: string): never => {
+    throw new JobDefinitionError({ jobName: job.name, defects: [`the schedule "${name}" ${defect}`] })
   }
-  const second = Calendar.nextOf(schedule.cron, first)
-  const keys = [first, second].map((tick) => jobKey(Effect.runSync(parametersOf(schedule, tick))))
-  if (keys[0] === keys[1]) {
-    throw new JobDefinitionError({
-      jobName: schedule.job.name,
-      defects: [
-        `the schedule "${schedule.name}" gives the same identifying parameters for different ticks, so that only the first would ` +
-        "run: put the tick into a parameter"
-      ]
-    })
+  if (policy.toleranceMillis <= 0) {
+    refuse("has no tolerance, by which every tick would be too late: give a duration above 0")
+  }
+  const known = new Map<string, number>()
+  let tick = Calendar.nextOf(cron, Date.UTC(2026, 0, 1))
+  if (!Number.isFinite(tick)) {
+    refuse("never comes: no month has such a day")
+  }
+  for (; known.size < COMPARED && Number.isFinite(tick); tick = Calendar.nextOf(cron, tick)) {
+    const parameters = Effect.runSyncExit(parametersOf(schedule, tick))
+    if (Exit.isFailure(parameters)) {
+      return refuse(`has no parameters for its tick ${iso(tick)}: ${describe(parameters.cause)}`)
+    }
+    const key = jobKey(parameters.value)
+    const same = known.get(key)
+    if (same !== undefined) {
+      refuse(
+        `gives the same identifying parameters for different ticks, as ${iso(same)} and ${
+          iso(tick)
+        }, so that only the first would ` +
+          "run: put the tick into a parameter"
+      )
+    }
+    known.set(key, tick)
   }
 }
 
@@ -78,6 +93,9 @@ export const layer = (schedules: ReadonlyArray<Schedule>, restarts: number) => {
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+/** As many as a day has hours, and a few. */
+const COMPARED = 30
 
 const zoned = ({ cron }: Schedule, millis: number): DateTime.Zoned =>
   DateTime.unsafeMakeZoned(millis, { timeZone: Calendar.zoneOf(cron) })

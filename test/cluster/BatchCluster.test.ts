@@ -402,4 +402,32 @@ describe("a schedule", () => {
       /same identifying parameters for different ticks/
     )
   })
+
+  it("is refused when some of its ticks would never run", () => {
+    const job = makeDaily("any", () => Effect.void)
+    const ofDay = (tick: DateTime.Zoned) => ({ day: DateTime.formatIsoDate(tick) })
+    // From the first tick to the second one the day changes; then it does not.
+    assert.throws(
+      () => BatchCluster.schedule(job, "0 0 0,12 * * *", ofDay),
+      "the same identifying parameters for different ticks, as 2026-01-02T00:00:00.000Z and 2026-01-02T12:00:00.000Z"
+    )
+    assert.strictEqual(BatchCluster.schedule(job, "0 0 0 * * *", ofDay).jobName, "any")
+    for (const tolerance of [0, -1, "0 seconds"] as const) {
+      assert.throws(
+        () => BatchCluster.schedule(job, "0 0 0 * * *", ofDay, { tolerance }),
+        /"0 0 0 \* \* \*" has no tolerance/
+      )
+    }
+  })
+
+  it("says which of its ticks has no parameters, and why", () => {
+    const job = makeDaily("any", () => Effect.void)
+    assert.throws(
+      () =>
+        BatchCluster.schedule(job, "0 0 0 * * *", () => {
+          throw new RangeError("no such day")
+        }, { name: "nightly" }),
+      /job "any".*schedule "nightly" has no parameters for its tick 2026-01-02T00:00:00.000Z: RangeError: no such day/
+    )
+  })
 })
