@@ -7,6 +7,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ItemReader from "../../src/item/ItemReader.js"
+import { renamed } from "../../src/item/position.js"
 import * as ReaderLaws from "../../src/testing/ReaderLaws.js"
 import { JobDefinitionError, UnreadablePosition } from "../../src/vocabulary/BatchError.js"
 
@@ -184,6 +185,30 @@ describe("ItemReader", () => {
     assert.throws(() => ItemReader.limit(ItemReader.empty, Number.NaN), JobDefinitionError)
   })
 
+  it.effect("ends at its limit: what is bad behind that is not its own, and its place stays the one of the last item", () =>
+    Effect.gen(function*() {
+      const opened: Array<unknown> = []
+      const reader = ItemReader.make("bad", (from: Option.Option<ItemReader.Position>) =>
+        Effect.sync(() => {
+          opened.push(Option.getOrNull(from))
+          return {
+            pull: (): Effect.Effect<ItemReader.Page<number, string>> =>
+              Effect.succeed({ items: [1, 2], position: "behind 2", failure: Option.some("bad"), done: false })
+          }
+        }))
+      const pulled = (count: number, from: Option.Option<ItemReader.Position>) =>
+        Effect.scoped(Effect.flatMap(ItemReader.limit(reader, count).open(from), (source) => source.pull(10)))
+      const full = yield* pulled(2, Option.none())
+      assert.deepStrictEqual([full.items, full.failure, full.done], [[1, 2], Option.none(), true])
+      const more = yield* pulled(3, Option.none())
+      assert.deepStrictEqual([more.items, more.failure, more.done], [[1, 2], Option.some("bad"), false])
+      const again = yield* pulled(2, Option.some(full.position))
+      assert.deepStrictEqual([again.items, again.done, again.position], [[], true, full.position])
+      opened.length = 0
+      yield* pulled(4, Option.some(again.position))
+      assert.deepStrictEqual(opened, ["behind 2"], "a limit that was raised goes on from there")
+    }))
+
   it.effect("knows how far it is in an array", () =>
     Effect.scoped(Effect.gen(function*() {
       const source = yield* ItemReader.fromIterable(["a", "b", "c"]).pipe(ItemReader.map((text) => text.length)).open(
@@ -265,6 +290,17 @@ describe("ItemReader positions", () => {
       }).pipe(Effect.scoped)
   )
 
+  it("an error about a position follows its reader to a new name, and that of another one does not", () => {
+    const error = new UnreadablePosition({ reader: "rows", detail: "no number", advice: "wait" })
+    assert.deepInclude(renamed(error, "rows", "countries"), {
+      reader: "countries",
+      detail: "no number",
+      advice: "wait"
+    })
+    assert.strictEqual(renamed(error, "other", "countries"), error)
+    assert.strictEqual(renamed("away", "rows", "countries"), "away")
+  })
+
   it.effect("the position inside a position is checked by its own reader", () =>
     Effect.gen(function*() {
       const reader = ItemReader.fromIterable([1], { name: "inner" }).pipe(
@@ -298,18 +334,19 @@ describe("ItemReader positions", () => {
     readonly [
       how: string,
       items: ReadonlyArray<number>,
-      within: { readonly max: number; readonly offset: number; readonly size: number }
+      within: { readonly max: number; readonly offset: number; readonly size?: number }
     ]
   >([
     ["is gone", [], { max: 5, offset: 3, size: 3 }],
     ["ends in front of the place", [1, 2], { max: 5, offset: 3, size: 5 }],
-    ["lacks an item behind the place", [1, 2, 3, 4], { max: 5, offset: 3, size: 5 }]
+    ["lacks an item behind the place", [1, 2, 3, 4], { max: 5, offset: 3, size: 5 }],
+    ["ends in front of the place that version 0.1 stored", [1, 2], { max: 5, offset: 3 }]
   ])("a page that has become shorter is not read on: it %s (OWN-22)", ([, items, within]) =>
     Effect.gen(function*() {
       const reader = pagedOver(items, () => 5)
       const error = yield* Effect.flip(readAll(reader, Option.some({ cursor: { at: "0" }, within })))
       assert(error._tag === "UnreadablePosition")
-      assert.include(error.message, `had ${within.size} items, and has only ${items.length} now`)
+      assert.include(error.message, `had ${within.size ?? within.offset} items, and has only ${items.length} now`)
     }))
 
   it.effect("a page that has grown is read on", () =>

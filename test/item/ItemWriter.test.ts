@@ -239,6 +239,55 @@ describe("ItemWriter", () => {
   })
 })
 
+describe("the state of a writer", () => {
+  /** Flushes this, and says with what it was opened. */
+  const stateful = (flushed: null | string, opened: Array<unknown>) =>
+    ItemWriter.make("stateful", {
+      delivery: "restartable",
+      open: (state: Option.Option<unknown>) =>
+        Effect.sync(() => {
+          opened.push(Option.match(state, { onNone: () => "none", onSome: (state) => state }))
+          return { write: () => Effect.void, flush: Effect.succeed(flushed) }
+        })
+    })
+
+  it.effect("is given back as it was, null too, by what holds several writers", () =>
+    Effect.gen(function*() {
+      const opened: Array<unknown> = []
+      for (
+        const both of [
+          ItemWriter.tee(stateful(null, opened), ItemWriter.discard, stateful("b", opened)),
+          ItemWriter.route((item: string) => item, { a: stateful(null, opened), b: stateful("b", opened) })
+        ]
+      ) {
+        opened.length = 0
+        const state = yield* Effect.scoped(
+          Effect.flatMap(both.open(Option.none()), (sink) => sink.flush ?? Effect.die("nothing to flush"))
+        )
+        yield* Effect.scoped(both.open(Option.some(state)))
+        assert.deepStrictEqual(opened, ["none", "none", null, "b"])
+      }
+    }))
+
+  it.effect("that could not be flushed, or completed, fails as mapError says", () =>
+    Effect.gen(function*() {
+      const failing = ItemWriter.make("failing", {
+        delivery: "restartable",
+        open: () =>
+          Effect.succeed({
+            write: () => Effect.fail("write"),
+            flush: Effect.fail("flush"),
+            complete: Effect.fail("complete")
+          })
+      })
+      const errors = yield* Effect.scoped(
+        Effect.flatMap(ItemWriter.mapError(failing, (error) => `no ${error}`).open(Option.none()), (sink) =>
+          Effect.all([Effect.flip(sink.write([1])), Effect.flip(sink.flush!), Effect.flip(sink.complete!)]))
+      )
+      assert.deepStrictEqual(errors, ["no write", "no flush", "no complete"])
+    }))
+})
+
 describe("ItemWriter.tee", () => {
   it.effect("forwards everything to all writers, in their order (ITEM-2)", () =>
     Effect.scoped(Effect.gen(function*() {
