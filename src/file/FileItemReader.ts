@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -20,7 +21,7 @@ import { fromPlatformError } from "./platformError.js"
 
 /**
  * The paths of the files in a directory whose names match a pattern, sorted by name. In the pattern, `*` stands for any
- * characters and `?` for one. Directories below are not searched.
+ * characters and `?` for one. Directories below are neither searched nor listed.
  *
  * Fails with `FileError` when the directory cannot be read, or when nothing matches, unless `ifNone` is `"empty"`.
  *
@@ -43,18 +44,28 @@ export const list = (
 ): Effect.Effect<ReadonlyArray<string>, FileError, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const entries = yield* Effect.mapError(fs.readDirectory(directory), fromPlatformError(directory, "read"))
-    const names = entries.filter((name) => pattern_.matches(pattern, name))
+    const entries = yield* Effect.mapError(fs.readDirectory(directory), notListed(directory))
+    const pathOf = (name: string) => directory.endsWith("/") ? directory + name : `${directory}/${name}`
+    const matching = entries.filter((name) => pattern_.matches(pattern, name))
+    // What cannot be looked at is left to its reader, which says why.
+    const names = yield* Effect.filter(
+      matching,
+      (name) =>
+        Effect.match(fs.stat(pathOf(name)), { onFailure: () => true, onSuccess: ({ type }) => type !== "Directory" }),
+      { concurrency: 16 }
+    )
     if (names.length === 0 && options.ifNone !== "empty") {
       return yield* new FileError({
         path: directory,
         action: "read",
         reason: "NotFound",
-        problem: `none of its ${entries.length} files has a name like "${pattern}"`,
+        problem: matching.length > 0
+          ? `only directories in it have a name like "${pattern}"`
+          : `none of its ${entries.length} files has a name like "${pattern}"`,
         hint: "Check the directory and the pattern, or set `ifNone` to \"empty\"."
       })
     }
-    return names.sort().map((name) => directory.endsWith("/") ? directory + name : `${directory}/${name}`)
+    return names.sort().map(pathOf)
   })
 
 /**
@@ -96,6 +107,17 @@ export const concatFiles = <A, E, R, E2 = never, R2 = never>(
 // -------------------------------------------------------------------------------------
 // internal
 // -------------------------------------------------------------------------------------
+
+const notListed = (path: string) => (error: PlatformError): FileError =>
+  error._tag === "SystemError" && error.reason === "BadResource"
+    ? new FileError({
+      path,
+      action: "read",
+      reason: "NotAFile",
+      problem: "it is not a directory",
+      hint: "Give the path of the directory that the files are in."
+    })
+    : fromPlatformError(path, "read")(error)
 
 const name = "FileItemReader"
 

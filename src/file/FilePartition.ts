@@ -37,7 +37,8 @@ export const FileRange: Schema.Schema<FileRange> = fileRange.FileRange
 
 /**
  * One partition for each file in a directory whose name matches a pattern, in the order of the names. Its name is that of
- * the file, and its input the path. In the pattern, `*` stands for any characters and `?` for one.
+ * the file, and its input the path. In the pattern, `*` stands for any characters and `?` for one. Directories
+ * below are left out.
  *
  * Fails with `FileError` when the directory cannot be read, or when nothing matches, unless `ifNone` is `"empty"`: then
  * there are no partitions, and the step completes.
@@ -82,8 +83,8 @@ export const files = (
  * are wrong, and the readers leave the trailer to the plan. Bad rows are left to them.
  *
  * There are as many ranges as rows at most, and one where there are none. The last one has no end: rows that are added behind the
- * plan are in it, unless there is a trailer. A file of which anything else was changed or replaced since the plan is refused by
- * the readers, in every execution, so a bad row cannot be corrected in it: let the step skip it.
+ * plan are in it, unless there is a trailer. A range in which anything else was changed since the plan, or whose header was, is refused
+ * by its reader, in every execution, so a bad row cannot be corrected in it: let the step skip it.
  *
  * Lines in errors count from the beginning of the file.
  *

@@ -116,6 +116,26 @@ describe("FileItemReader", () => {
       assert.include(missing.message, "there is no such file")
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scopedLive("lists no directory, such as the archive in an inbox, and says when it is given a file instead of one", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped()
+      yield* fs.makeDirectory(`${directory}/archive.csv`)
+      const only = yield* Effect.flip(FileItemReader.list(directory, "*.csv"))
+      assert.include(only.message, `only directories in it have a name like "*.csv"`)
+      yield* fs.writeFileString(`${directory}/orders.csv`, "name\na\n")
+      yield* fs.symlink(`${directory}/nowhere`, `${directory}/gone.csv`)
+      assert.deepStrictEqual(yield* FileItemReader.list(directory, "*"), [
+        `${directory}/gone.csv`,
+        `${directory}/orders.csv`
+      ])
+      const file = yield* Effect.flip(FileItemReader.list(`${directory}/orders.csv`, "*"))
+      assert.strictEqual(
+        file.message,
+        `Cannot read "${directory}/orders.csv": it is not a directory. Give the path of the directory that the files are in.`
+      )
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scopedLive("a pattern is a few characters and no program: a hostile name cannot block the process", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
