@@ -20,6 +20,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
+import { repeated } from "../base/repeated.js"
 import type { Misfire } from "../decisions/ticks.js"
 import type { Job } from "../definition/Job.js"
 import type { Requirements } from "../operator/JobRegistry.js"
@@ -280,11 +281,7 @@ export const layerHost = <const Jobs extends ReadonlyArray<Job.Any>, R = never>(
   const { onRefusal, quiet = "15 minutes", schedules = [], slots } = options
   const restarts = options.restarts ?? RESTARTS
   const { jobs: atOnce = 16 } = options
-  if (!Number.isSafeInteger(atOnce) || atOnce < 1) {
-    throw new JobDefinitionError({
-      defects: [`a process of the cluster runs ${atOnce} jobs at once, give a whole number from 1 on`]
-    })
-  }
+  refuseSettings({ atOnce, restarts, schedules })
   const hosting = Layer.unwrapScoped(
     Effect.gen(function*() {
       const host = yield* Host.make(jobs, atOnce)
@@ -386,6 +383,32 @@ export const migrate = (
 const PREFIX = "batch_"
 
 const RESTARTS = 3
+
+/** What would run nothing, or break when the first job is wanted. */
+const refuseSettings = (settings: {
+  readonly atOnce: number
+  readonly restarts: number
+  readonly schedules: ReadonlyArray<Schedule>
+}): void => {
+  const { atOnce, restarts, schedules } = settings
+  const twice = new Set(repeated(schedules.map(({ definition }) => Schedules.groupOf(definition))))
+  const defects = [
+    ...(Number.isSafeInteger(atOnce) && atOnce >= 1
+      ? []
+      : [`a process of the cluster runs ${atOnce} jobs at once, give a whole number from 1 on`]),
+    ...(Number.isSafeInteger(restarts) && restarts >= 0
+      ? []
+      : [`jobs are launched again ${restarts} times, give a whole number from 0 on`]),
+    ...schedules.flatMap(({ definition, jobName, name }) =>
+      twice.delete(Schedules.groupOf(definition))
+        ? [`job "${jobName}" has two schedules called "${name}" with the same times: give one of them another name`]
+        : []
+    )
+  ]
+  if (defects.length > 0) {
+    throw new JobDefinitionError({ defects })
+  }
+}
 
 const groupsOf = (jobs: ReadonlyArray<Job.Any>, { schedules = [] }: Options<any>): ReadonlyArray<string> => [
   ...jobs.map(({ name }) => groupOfJob(name)),

@@ -390,6 +390,13 @@ describe("a schedule", () => {
       )
       assert.throws(() => BatchCluster.layerHost([job], { slots: none }), `a worker has ${none} slots`)
     }
+    for (const restarts of [-1, 0.5, NaN]) {
+      assert.throws(
+        () => BatchCluster.layerHost([job], { restarts }),
+        `launched again ${restarts} times, give a whole number`
+      )
+    }
+    assert.isTrue(Layer.isLayer(BatchCluster.layerHost([job], { restarts: 0, jobs: 1, slots: 1 })))
   })
 
   it("is refused when it is no cron, when it never comes, or when its ticks are one instance", () => {
@@ -418,6 +425,19 @@ describe("a schedule", () => {
         /"0 0 0 \* \* \*" has no tolerance/
       )
     }
+  })
+
+  it("is refused beside another one that cannot be told from it, as of two customers, until it has a name", () => {
+    const job = makeDaily("any", () => Effect.void)
+    const [north, south] = ["north", "south"].map((name) =>
+      BatchCluster.schedule(job, "0 0 2 * * *", (tick) => ({ day: `${name} ${DateTime.formatIsoDate(tick)}` }))
+    )
+    assert.throws(
+      () => BatchCluster.layerHost([job], { schedules: [north!, south!] }),
+      `job "any" has two schedules called "0 0 2 * * *" with the same times: give one of them another name`
+    )
+    const named = BatchCluster.schedule(job, "0 0 2 * * *", tickOf, { name: "south" })
+    assert.isTrue(Layer.isLayer(BatchCluster.layerHost([job], { schedules: [north!, named] })))
   })
 
   it("says which of its ticks has no parameters, and why", () => {
