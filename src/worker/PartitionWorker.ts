@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { repeated } from "../base/repeated.js"
 import * as Decision from "../decisions/partition.js"
@@ -210,7 +211,10 @@ const look = (worker: Worker): Erased<void, OwnerFailure, JobRepository | Transa
     }
     if (found.length > 0) {
       const working = Effect.forEach(found, (work) =>
-        Effect.catchAllDefect(workOn(worker, work), (defect) => leave(worker, work.plan, defect)), { discard: true })
+        Effect.catchAllCause(
+          workOn(worker, work),
+          (cause) => isOfPlan(cause) ? leave(worker, work.plan, cause) : Effect.failCause(cause)
+        ), { discard: true })
       yield* Effect.provideService(Slots.fill(worker.pool, working), Scope.Scope, worker.scope)
     }
   })
@@ -231,20 +235,29 @@ const refuse = (worker: Worker, plan: PartitionPlan, body: PartitionBody): Erase
   return (worker.options.onRefusal?.(refusal) ?? Effect.logWarning(refusal.message)) as Erased<void, never>
 }
 
+/** A defect, as of parameters that are not understood, or stored rows that are damaged; not a repository that is away. */
+const isOfPlan = (cause: Cause.Cause<OwnerFailure>): boolean =>
+  !Cause.isInterrupted(cause) &&
+  Option.match(Cause.failureOption(cause), {
+    onNone: () => true,
+    onSome: (error) => error._tag === "JobRepositoryError" && error.reason === "data"
+  })
+
 /** What this worker cannot do anything about keeps it from no other plan. It is told once, as the next look finds it again. */
 const leave = (
   worker: Worker,
   { executionId, jobName, stepName }: PartitionPlan,
-  problem: unknown
+  cause: Cause.Cause<unknown>
 ): Effect.Effect<void> => {
-  const line =
-    `A worker leaves the partitions of step "${stepName}" of execution ${executionId} of job "${jobName}" to others: ` +
-    describe(Cause.fail(problem))
-  if (worker.refused.has(line)) {
+  const key = `${executionId} ${stepName}`
+  if (worker.refused.has(key)) {
     return Effect.void
   }
-  worker.refused.add(line)
-  return Effect.logWarning(line)
+  worker.refused.add(key)
+  return Effect.logWarning(
+    `A worker leaves the partitions of step "${stepName}" of execution ${executionId} of job "${jobName}" to others: ` +
+      describe(cause)
+  )
 }
 
 /** The process of the job is told when there is nothing left here. */

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
@@ -23,7 +25,7 @@ import {
   PartitionWorker,
   Step
 } from "../../src/index.js"
-import { having, inMemory, living, taken, within } from "../engine/partition/kit.js"
+import { having, inMemory, living, planOf, taken, within } from "../engine/partition/kit.js"
 import { sqlDrivers } from "../support/drivers.js"
 
 const { JobRepository: Repository } = JobRepository
@@ -148,6 +150,34 @@ describe("a worker", () => {
       yield* Effect.forkScoped(JobOperator.run(second, {}))
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(began.sort(), ["a", "b"])
+    })
+  )
+
+  inMemory(
+    "that cannot read what is stored of one job runs the partitions of all others, and says so once (PART-16)",
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const logger = Logger.make(({ message }) => void told.push(String(message)))
+      yield* Effect.forkScoped(JobOperator.run(jobOf("damaged", ["a"], noop), {}))
+      yield* TestClock.adjust("1 second")
+      const damaged = yield* planOf("damaged")
+      const refused = new BatchError.JobRepositoryError({ operation: "claim", reason: "data", detail: "no JSON" })
+      const repository = yield* having(({ claim }) => ({
+        claim: (plan, request) => plan === damaged ? Effect.fail(refused) : claim(plan, request)
+      }))
+      const next = jobOf("next", ["a", "b"], noop)
+      yield* Layer.build(PartitionWorker.layer([jobOf("damaged", ["a"], noop), next])).pipe(
+        Effect.provideService(Repository, repository),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Logger.withMinimumLogLevel(LogLevel.Warning)
+      )
+      const running = yield* Effect.fork(JobOperator.run(next, {}))
+      assert.strictEqual((yield* within(10, running)).status, "COMPLETED")
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(told.map((line) => line.replace(/execution \d+/, "execution _")), [
+        `A worker leaves the partitions of step "load" of execution _ of job "damaged" to others: ` +
+        `JobRepositoryError: ${refused.message}`
+      ])
     })
   )
 
