@@ -89,16 +89,17 @@ const coldAndWarm = async (
 /** How many processors were at work, with the database, all of the time: no more than there are. */
 const busy = ({ cpu, serverCpu, wall }: measure.Sample): string => ((cpu + serverCpu) / wall).toFixed(2)
 
-/** The same waiting on more and more processes, in chunks that wait longer or shorter. */
+/** The same waiting on more and more processes, in chunks that wait longer or shorter, or in more of them. */
 const waiting = async (
   url: string,
   server: number,
   runtime: Runtime,
-  size: { readonly chunks: number; readonly pause: number }
+  size: { readonly chunks: number; readonly pause: number },
+  counts: ReadonlyArray<number> = [1, 2, 4, 8]
 ): Promise<void> => {
   const work = () => run(runtime, spread as typeof alone, { partitions: 32, ...size })
   const found: Array<readonly [number, readonly [measure.Sample, measure.Sample]]> = []
-  for (const processes of [1, 2, 4, 8]) {
+  for (const processes of counts) {
     found.push([processes, await withWorkers(url, processes, 1, (pids) => coldAndWarm(work, [server, ...pids]))])
   }
   const [, one] = found[0]!
@@ -156,6 +157,7 @@ export const partitions = async (): Promise<void> => {
     const runtime = postgres as unknown as Runtime
     await waiting(url, pid, runtime, { chunks: 25, pause: 20 })
     await waiting(url, pid, runtime, { chunks: 5, pause: 100 })
+    await waiting(url, pid, runtime, { chunks: 100, pause: 20 }, [1, 8])
     const jobs = await withWorkers(
       url,
       2,
@@ -167,7 +169,6 @@ export const partitions = async (): Promise<void> => {
         jobs.map((sample) => `${(sample.wall / 1e9).toFixed(1)} s (${busy(sample)} processors busy)`).join(" and ")
       }\n\n`
     )
-    await looks(postgres)
     const loads = await csvOn(url, postgres as unknown as Runtime)
     measure.print(
       `A CSV file of ${measure.thousands(ROWS)} rows in eight ranges, on processes of one slot each`,
@@ -178,6 +179,8 @@ export const partitions = async (): Promise<void> => {
         (loads[0]![1] / wall).toFixed(2)
       ])
     )
+    // Last: it writes rows with ids of its own choice, which those of a job behind it could meet.
+    await looks(postgres)
     await postgres.dispose()
   })
 }
