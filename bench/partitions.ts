@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url"
 import * as database from "./database.js"
 import * as measure from "./measure.js"
 import * as options from "./options.js"
+import { sender } from "./partitionEntity.js"
 import { alone, csv, spread } from "./partitionJobs.js"
 import { looks } from "./partitionLooks.js"
 
@@ -45,9 +46,9 @@ interface Worker {
   readonly stop: () => Promise<void>
 }
 
-const worker = (url: string, slots: number): Promise<Worker> =>
+const worker = (url: string, slots: number, program: string): Promise<Worker> =>
   new Promise((resolve, reject) => {
-    const script = fileURLToPath(new URL("./partitionWorker.ts", import.meta.url))
+    const script = fileURLToPath(new URL(program, import.meta.url))
     const child = spawn(process.execPath, [...process.execArgv, script, url, String(slots)], {
       stdio: ["ignore", "pipe", 2]
     })
@@ -67,9 +68,10 @@ const withWorkers = async <A>(
   url: string,
   count: number,
   slots: number,
-  work: (pids: ReadonlyArray<number>) => Promise<A>
+  work: (pids: ReadonlyArray<number>) => Promise<A>,
+  program = "./partitionWorker.ts"
 ): Promise<A> => {
-  const workers = await Promise.all(Array.from({ length: count }, () => worker(url, slots)))
+  const workers = await Promise.all(Array.from({ length: count }, () => worker(url, slots, program)))
   try {
     return await work(workers.map(({ pid }) => pid))
   } finally {
@@ -116,6 +118,17 @@ const waiting = async (
     ])
   )
 }
+
+/** As many empty partitions as messages to entities; those that are not counted wait until the runners have found each other. */
+const messages = (url: string, server: number): Promise<readonly [measure.Sample, measure.Sample]> =>
+  withWorkers(url, 2, 4, async (pids) => {
+    const { send, stop } = sender(url)
+    const some = (count: number) => () => send(Array.from({ length: count }, () => randomUUID()))
+    await some(100)()
+    const found = await coldAndWarm(some(1000), [server, ...pids])
+    await stop()
+    return found
+  }, "./partitionRunner.ts")
 
 const ROWS = options.large ? 4_000_000 : 1_000_000
 
@@ -164,11 +177,14 @@ export const partitions = async (): Promise<void> => {
       4,
       (pids) => coldAndWarm(() => run(runtime, spread as typeof alone, empty(1000)), [pid, ...pids])
     )
-    process.stdout.write(
-      `1,000 empty partitions on two processes of four slots, first and second job: ${
-        jobs.map((sample) => `${(sample.wall / 1e9).toFixed(1)} s (${busy(sample)} processors busy)`).join(" and ")
-      }\n\n`
-    )
+    const sent = await messages(url, pid)
+    for (const [what, samples] of [["partitions", jobs], ["messages to entities of @effect/cluster", sent]] as const) {
+      process.stdout.write(
+        `1,000 empty ${what} on two processes of four slots, first and second job: ${
+          samples.map((sample) => `${(sample.wall / 1e9).toFixed(1)} s (${busy(sample)} processors busy)`).join(" and ")
+        }\n\n`
+      )
+    }
     const loads = await csvOn(url, postgres as unknown as Runtime)
     measure.print(
       `A CSV file of ${measure.thousands(ROWS)} rows in eight ranges, on processes of one slot each`,
