@@ -34,7 +34,7 @@ const listening = (heard: Array<string>) =>
 
 const makeJob = (
   heard: Array<string>,
-  options: { readonly broken: () => boolean; readonly concurrency: number; readonly lasts?: string }
+  options: { readonly broken: () => boolean; readonly concurrency: number }
 ) =>
   Job.make("heard", {
     flow: Step.partition("load", {
@@ -43,6 +43,22 @@ const makeJob = (
       step: (part) =>
         Step.tasklet("rows", part === "b" && options.broken() ? Effect.fail("no rows" as const) : Effect.void),
       concurrency: options.concurrency
+    }).pipe(Step.listen(listening(heard)))
+  })
+
+/** One whose partitions other processes run. */
+const elsewhere = (
+  name: string,
+  parts: ReadonlyArray<string>,
+  heard: Array<string>,
+  rows: Effect.Effect<void> = Effect.void
+) =>
+  Job.make(name, {
+    flow: Step.partition("load", {
+      plan: Partition.values(parts),
+      input: Schema.String,
+      step: () => Step.tasklet("rows", rows),
+      concurrency: 0
     }).pipe(Step.listen(listening(heard)))
   })
 
@@ -191,14 +207,7 @@ describe("listeners of a partitioned step", () => {
   it.scoped("hear of partitions that workers run, while these run (PART-12, PART-16)", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
-      const job = Job.make("far", {
-        flow: Step.partition("load", {
-          plan: Partition.values(["a", "b", "c"]),
-          input: Schema.String,
-          step: () => Step.tasklet("rows", Effect.sleep("10 seconds")),
-          concurrency: 0
-        }).pipe(Step.listen(listening(heard)))
-      })
+      const job = elsewhere("far", ["a", "b", "c"], heard, Effect.sleep("10 seconds"))
       const repository = yield* Layer.build(JobRepository.layerMemory)
       yield* Effect.provide(Layer.build(PartitionWorker.layer([job])), repository)
       const running = yield* Effect.fork(Effect.provide(JobOperator.run(job, {}), repository))
@@ -217,14 +226,7 @@ describe("listeners of a partitioned step", () => {
   it.scoped("hear of what another process did whose clock is half a minute behind (PART-12)", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
-      const job = Job.make("behind", {
-        flow: Step.partition("load", {
-          plan: Partition.values(["a"]),
-          input: Schema.String,
-          step: () => Step.tasklet("rows", Effect.void),
-          concurrency: 0
-        }).pipe(Step.listen(listening(heard)))
-      })
+      const job = elsewhere("behind", ["a"], heard)
       const repository = yield* JobRepository.JobRepository
       const running = yield* Effect.fork(JobOperator.run(job, {}))
       yield* TestClock.adjust("1 minute")
@@ -248,14 +250,7 @@ describe("listeners of a partitioned step", () => {
   it.scoped("hear that a partition has begun once, also when the step is taken over while that is all they have heard (PART-12)", () =>
     Effect.gen(function*() {
       const heard: Array<string> = []
-      const job = Job.make("begun", {
-        flow: Step.partition("load", {
-          plan: Partition.values(["a"]),
-          input: Schema.String,
-          step: () => Step.tasklet("rows", Effect.void),
-          concurrency: 0
-        }).pipe(Step.listen(listening(heard)))
-      })
+      const job = elsewhere("begun", ["a"], heard)
       const repository = yield* JobRepository.JobRepository
       const old = yield* Effect.fork(JobOperator.run(job, {}))
       yield* TestClock.adjust("1 second")
